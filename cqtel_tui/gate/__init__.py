@@ -1,0 +1,3 @@
+"""Run a program that we did not write, and hold what it reports."""
+
+from __future__ import annotations
