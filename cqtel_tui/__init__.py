@@ -8,7 +8,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .record.telemetry import Telemetry
+    from .record import Telemetry
 
 __all__ = ["Telemetry", "__version__"]
 
@@ -18,7 +18,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Import `Telemetry` at its first use."""
     if name == "Telemetry":
-        from .record.telemetry import Telemetry
+        from .record import Telemetry
 
         return Telemetry
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

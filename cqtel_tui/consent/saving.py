@@ -1,0 +1,147 @@
+"""Save choices: whole or not at all, never over a file that could not be read unless asked to."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..catalogue import CATALOGUE_VERSION
+from ..errors import CqtelError
+from ..locking import locked
+from . import FILE_NAME
+from .choices import Choices, endpoint_problem, read_user
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class ChoicesUnreadableError(CqtelError):
+    """The file of choices cannot be trusted, so that it is not written over."""
+
+
+def decide_telemetry(
+    telemetry: str | None, *, include_held: bool = False, now: int | None = None
+) -> dict[str, Any]:
+    """Return the change that says `on`, `off` or None (undecided).
+
+    Args:
+        telemetry: the new choice.
+        include_held: let a yes cover what was held before it, too.
+        now: nanoseconds since 1970.
+    """
+    if telemetry != "on":
+        return {"telemetry": telemetry, "catalogue": None, "consented": None}
+    consented = 0 if include_held else (time.time_ns() if now is None else now)
+    return {"telemetry": "on", "catalogue": CATALOGUE_VERSION, "consented": consented}
+
+
+def decide_debug(debug: bool) -> dict[str, Any]:  # noqa: FBT001  # it is the choice itself
+    """Return the change that lets error texts be recorded, or no longer asks for them."""
+    return {"debug": True if debug else None}
+
+
+def decide_endpoint(url: str | None) -> dict[str, Any]:
+    """Return the change of the URL to deliver to; None for nowhere.
+
+    Raises:
+        CqtelError: payloads may not be sent there.
+    """
+    if url is not None and (problem := endpoint_problem(url)):
+        raise CqtelError(
+            f"{url} cannot be an endpoint: {problem}. Give a URL such as "
+            "https://collector.example/v1/traces, or none."
+        )
+    return {"endpoint": url}
+
+
+def save(
+    config: str,
+    change: Mapping[str, Any],
+    *,
+    project: str | None = None,
+    replace_unreadable: bool = False,
+) -> Choices:
+    """Save a change of the user's choices, and return them as they are read back.
+
+    Other keys of the file stay as they are. Two processes that save at once lose nothing.
+
+    Args:
+        config: the folder of `choices.json`; made if it is not there (mode 0700).
+        change: keys and their new values; None removes a key.
+        project: the real path of the project it is for; None for all projects.
+        replace_unreadable: set a file that cannot be trusted aside, and begin a new one.
+
+    Raises:
+        ChoicesUnreadableError: the file cannot be trusted, and was left as it is.
+        CqtelError: it could not be written.
+    """
+    folder = Path(config)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with locked(folder / f".{FILE_NAME}.lock"):
+            content = _current(config, set_aside=replace_unreadable)
+            _apply(content, change, project)
+            _write(folder / FILE_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise CqtelError(
+            f"{folder / FILE_NAME} could not be written: {error.strerror}. "
+            "Nothing was changed. Look at the folder's owner and free space, and try again."
+        ) from error
+    return read_user(config)
+
+
+def _current(config: str, *, set_aside: bool) -> dict[str, Any]:
+    read = read_user(config)
+    if read.problem is None:
+        return dict(read.content)
+    if not set_aside:
+        raise ChoicesUnreadableError(
+            f"{read.path}: {read.problem}. It counts as off, and was left as it is. Mend it, or "
+            "begin anew with --replace-unreadable, which keeps the old file beside the new one."
+        )
+    path = Path(read.path)
+    path.rename(path.with_name(f"{path.name}.unreadable-{time.time_ns()}"))
+    return {}
+
+
+def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | None) -> None:
+    content.setdefault("version", 1)
+    scope = content if project is None else content.setdefault("projects", {})
+    chosen = scope.setdefault("all" if project is None else project, {})
+    for key, value in change.items():
+        if value is None:
+            chosen.pop(key, None)
+        else:
+            chosen[key] = value
+    if project is not None and not chosen:
+        del scope[project]
+
+
+def _write(path: Path, text: str) -> None:
+    """Write by a temporary file, fsync, rename and fsync of the folder."""
+    with _temporary(path) as temporary:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    if os.name == "posix":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+
+
+@contextlib.contextmanager
+def _temporary(path: Path) -> Iterator[Path]:
+    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,3 @@
+"""Send what may be sent, and keep the receipts."""
+
+from __future__ import annotations

@@ -1,0 +1,208 @@
+"""Look after all envelopes on this machine: list, open, move and remove them."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import CqtelError
+from . import LOSSES, MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, make_folder
+from .envelope import (
+    MAX_ENVELOPE_BYTES,
+    Envelope,
+    Label,
+    TornEnvelopeError,
+    open_envelope,
+    read_label,
+)
+from .receipts import Receipt, read_receipt, remove_receipt, write_receipt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+SENT = "sent"
+REJECTED = "rejected"
+SET_ASIDE = "set-aside"
+BOXES = (PENDING, SENT, REJECTED)
+_LEFTOVER_SECONDS = 3600
+
+
+class NoSuchEnvelopeError(CqtelError):
+    """No envelope, or more than one, has that id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many envelopes there are, and how many payloads were lost to a bound or an error."""
+
+    pending: int
+    sent: int
+    rejected: int
+    set_aside: int
+    dropped: int
+
+
+class Outbox:
+    """All envelopes on this machine.
+
+    Args:
+        state: the state folder; nothing is made in it before something is written.
+    """
+
+    def __init__(self, state: str) -> None:
+        self.state = state
+        self.folder = Path(state) / OUTBOX
+
+    def names(self, box: str) -> list[str]:
+        """Return the file names in `pending`, `sent` or `rejected`, oldest first."""
+        try:
+            listed = os.listdir(self.folder / box)  # noqa: PTH208  # 100,000 names, no Path each
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise CqtelError(f"{self.folder / box} cannot be read: {error.strerror}") from None
+        return sorted(name for name in listed if name.endswith(SUFFIX) and name[0] != ".")
+
+    def labels(self, box: str) -> list[Label]:
+        """Return the labels in a box, oldest first."""
+        return [label for name in self.names(box) if (label := read_label(name)) is not None]
+
+    def find(self, identity: str, boxes: Iterable[str] = BOXES) -> tuple[str, Label]:
+        """Return the box and the label of the envelope whose id begins with `identity`.
+
+        Raises:
+            NoSuchEnvelopeError: there is none, or there are several.
+        """
+        found = [
+            (box, label)
+            for box in boxes
+            for name in self.names(box)
+            if name[17:33].startswith(identity) and (label := read_label(name)) is not None
+        ]
+        if not identity or not found:
+            raise NoSuchEnvelopeError(
+                f"No payload has the id {identity!r}. See them all: cq-telemetry pending"
+            )
+        if len(found) > 1:
+            raise NoSuchEnvelopeError(f"{len(found)} payloads begin with {identity!r}. Give more.")
+        return found[0]
+
+    def path(self, box: str, label: Label) -> Path:
+        """Return where an envelope lies."""
+        return self.folder / box / label.file_name
+
+    def open(self, box: str, label: Label) -> Envelope:
+        """Return what is in an envelope.
+
+        Raises:
+            TornEnvelopeError: it is not what was sealed; `set_aside` takes it out of the way.
+            NoSuchEnvelopeError: it is no longer there.
+        """
+        return open_envelope(self.read(box, label))
+
+    def read(self, box: str, label: Label) -> bytes:
+        """Return an envelope's bytes, as they are.
+
+        Raises:
+            TornEnvelopeError: it is not a file of a sensible size.
+            NoSuchEnvelopeError: it is no longer there.
+        """
+        path = self.path(box, label)
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            with os.fdopen(os.open(path, flags), "rb") as file:
+                data = file.read(MAX_ENVELOPE_BYTES + 1)
+        except FileNotFoundError:
+            raise NoSuchEnvelopeError(f"{label.id} is no longer {box}.") from None
+        except OSError as error:
+            raise TornEnvelopeError(f"it cannot be read: {error.strerror}") from None
+        if len(data) > MAX_ENVELOPE_BYTES:
+            raise TornEnvelopeError(f"it is larger than {MAX_ENVELOPE_BYTES} bytes")
+        return data
+
+    def set_aside(self, box: str, label: Label) -> Path:
+        """Take an envelope that is not whole out of the way; return where it lies now."""
+        target = self.folder / SET_ASIDE / label.file_name
+        make_folder(str(target.parent))
+        self.path(box, label).replace(target)
+        return target
+
+    def drop(self, box: str, label: Label) -> None:
+        """Remove an envelope, and its receipt if it has one."""
+        path = self.path(box, label)
+        path.unlink(missing_ok=True)
+        remove_receipt(path)
+
+    def clear(self, box: str) -> int:
+        """Remove all envelopes of a box; return how many there were."""
+        labels = self.labels(box)
+        for label in labels:
+            self.drop(box, label)
+        return len(labels)
+
+    def put_back(self, box: str, label: Label, data: bytes) -> None:
+        """Put back an envelope that was dropped, with the bytes it had."""
+        path = self.path(box, label)
+        make_folder(str(path.parent))
+        temporary = path.with_name(f".{path.name}")
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(data)
+        temporary.replace(path)
+
+    def close(self, label: Label, box: str, receipt: Receipt) -> None:
+        """Move a pending envelope to `sent` or `rejected`, with its receipt.
+
+        The receipt comes first: an envelope that is still pending but has one was answered, and
+        `settle` moves it without another request.
+        """
+        target = self.folder / box / label.file_name
+        make_folder(str(target.parent))
+        write_receipt(target, receipt)
+        self.path(PENDING, label).replace(target)
+
+    def settle(self) -> None:
+        """Finish the moves that a crash cut short."""
+        for box in (SENT, REJECTED):
+            for label in self.labels(PENDING):
+                target = self.folder / box / label.file_name
+                if target.with_name(target.name + ".receipt").exists():
+                    self.path(PENDING, label).replace(target)
+
+    def postpone(self, label: Label) -> None:
+        """Count one more attempt in vain on a pending envelope's label."""
+        self.path(PENDING, label).rename(self.path(PENDING, label.tried_again()))
+
+    def retry(self, label: Label) -> None:
+        """Put a rejected envelope back among the pending ones."""
+        source = self.path(REJECTED, label)
+        make_folder(str(self.folder / PENDING))
+        source.replace(self.path(PENDING, label))
+        remove_receipt(source)
+
+    def receipt(self, box: str, label: Label) -> Receipt | None:
+        """Return the receipt of an envelope; None if it has none."""
+        return read_receipt(self.path(box, label))
+
+    def sweep(self, now: float | None = None) -> None:
+        """Remove what is older than 30 days from all boxes, and what crashes left behind."""
+        now = time.time() if now is None else now
+        oldest = int((now - MAX_AGE_SECONDS) * 1_000_000)
+        for box in BOXES:
+            for label in self.labels(box):
+                if label.created < oldest:
+                    self.drop(box, label)
+            for leftover in (self.folder / box).glob(".*"):
+                if leftover.stat().st_mtime < now - _LEFTOVER_SECONDS:
+                    leftover.unlink(missing_ok=True)
+
+    def counts(self) -> Counts:
+        """Count the envelopes, and what was lost."""
+        try:
+            losses = (self.folder / LOSSES).read_bytes().count(b"\n")
+        except OSError:
+            losses = 0
+        pending, sent, rejected, aside = (len(self.names(b)) for b in (*BOXES, SET_ASIDE))
+        return Counts(pending, sent, rejected, aside, losses)

@@ -1,0 +1,359 @@
+"""Record operations: the client that runs inside somebody else's command.
+
+This front door is on the hot path (DESIGN §11). It never raises into the program, never prints to
+its stdout, never waits, and counts what it lost.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from _thread import _local
+
+from ..catalogue import MAX_STRING_BYTES, allows, is_name, is_version
+from ..consent import OFF, ON, OPTIONS, PROJECT_FOLDER, ask
+from ..paths import places
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _contextvars import ContextVar
+    from types import TracebackType
+    from typing import Self
+
+    from ..consent import Decision
+    from .otlp import Part
+
+    Attributes = dict[str, object]
+
+MAX_SPANS = 512
+UNNAMED = "unnamed"
+CI_VARIABLES = (
+    "CI",
+    "BUILD_ID",
+    "BUILDKITE",
+    "CIRCLECI",
+    "CIRCLE_CI",
+    "CIRRUS_CI",
+    "CODEBUILD_BUILD_ID",
+    "GITHUB_ACTIONS",
+    "GITLAB_CI",
+    "HEROKU_TEST_RUN_ID",
+    "TEAMCITY_VERSION",
+    "TF_BUILD",
+    "TRAVIS",
+)
+"""The documented variables that say a program runs in CI, read as booleans."""
+
+# Tasks need a context variable, whose module costs as much as all of this: a program that has
+# tasks (asyncio, trio …) has imported it already.
+_thread = _local()
+_task: ContextVar[Span | None] | None = None
+if "_contextvars" in sys.modules:
+    from _contextvars import ContextVar
+
+    _task = ContextVar("cqtel_span", default=None)
+
+
+class Telemetry:
+    """Records the operations of one program.
+
+        with Telemetry("cloudquery", version="0.20.0").operation("fetch") as operation:
+            with operation.span("fetch.aws"):
+                ...
+
+    Whether anything is recorded is the user's to decide (see `cqtel_tui.consent`): asked when an
+    operation begins, and again when it ends.
+
+    Args:
+        application: the program's name, such as `cloudquery`.
+        version: its version.
+        build_date: the day it was built, `YYYY-MM-DD`, with or without a time in UTC.
+        no_telemetry: `--no-telemetry` was given.
+        debug_telemetry: `--debug-telemetry` was given: error messages are recorded too.
+        inspect_telemetry: `--inspect-telemetry` was given: `cq-telemetry.txt` is written instead.
+
+    Attributes:
+        lost: how many operations could not be recorded, because of an error.
+    """
+
+    clock = staticmethod(time.time_ns)
+    stopwatch = staticmethod(time.perf_counter_ns)
+    entropy = staticmethod(os.urandom)
+
+    def __init__(  # noqa: PLR0913  # the three options, by name
+        self,
+        application: str,
+        *,
+        version: str | None = None,
+        build_date: str | None = None,
+        no_telemetry: bool = False,
+        debug_telemetry: bool = False,
+        inspect_telemetry: bool = False,
+    ) -> None:
+        self.application = application
+        self.version = version
+        self.build_date = build_date
+        given = (no_telemetry, debug_telemetry, inspect_telemetry)
+        self.options = [option for option, is_given in zip(OPTIONS, given, strict=True) if is_given]
+        self.lost = 0
+        self.inspected: list[bytes] = []
+
+    def operation(self, name: str) -> Operation:
+        """Return the operation `name`, to be entered with `with`."""
+        return Operation(self, name)
+
+
+class Span:
+    """A timed part of an operation, to be entered with `with`.
+
+    An exception that leaves it marks it as failed, with the name of its class, and passes through.
+    """
+
+    __slots__ = ("attributes", "end", "name", "operation", "outer", "parent", "start")
+
+    def __init__(self, operation: Operation, name: str) -> None:
+        self.operation = operation
+        self.name = name
+        self.attributes: Attributes | None = None
+        self.outer: Span | None = None
+        self.parent: Span | None = None
+        self.start = 0
+        self.end = 0
+
+    def __enter__(self) -> Self:
+        operation = self.operation
+        self.outer = outer = _swap(self)
+        self.parent = outer if outer is not None and outer.operation is operation else operation
+        operation.spans.append(self)
+        self.start = operation.telemetry.stopwatch()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end = self.operation.telemetry.stopwatch()
+        _swap(self.outer)
+        if error is not None:
+            self.fail(error)
+
+    def span(self, name: str) -> Span:
+        """Return a part of this part, to be entered with `with`."""
+        return Span(self.operation, name)
+
+    def set(self, key: str, value: object) -> None:
+        """Note a value; one that the catalogue does not know is left out, and counted."""
+        if self.attributes is None:
+            self.attributes = {}
+        self.attributes[key] = value
+
+    def fail(self, error: BaseException) -> None:
+        """Mark this part as failed by `error`: the name of its class, in debug mode its text."""
+        if isinstance(error, SystemExit):
+            self.exit(error.code)
+        else:
+            self.set("error.type", type(error).__name__)
+            # Kept as it is: making text of it runs the program's code, so only where it is wanted.
+            self.set("exception.message", error)
+
+    def exit(self, code: object) -> None:
+        """Note what the program exits with, as `sys.exit` takes it; all but 0 is a failure."""
+        number = code if isinstance(code, int) else 0 if code is None else 1
+        self.set("process.exit.code", number & 0xFF)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error, or with an exit code other than 0."""
+        said = self.attributes
+        return said is not None and ("error.type" in said or bool(said.get("process.exit.code")))
+
+
+class Operation(Span):
+    """One run of one command: the first span, and what becomes one payload when it ends.
+
+    Attributes:
+        held: the name of the envelope that it became; None if it became none.
+    """
+
+    __slots__ = ("began", "decision", "held", "process", "spans", "telemetry")
+
+    def __init__(self, telemetry: Telemetry, name: str) -> None:
+        super().__init__(self, name)
+        self.telemetry = telemetry
+        self.spans: list[Span] = []
+        self.process = 0
+        self.began = 0
+        self.decision: Decision | None = None
+        self.held: str | None = None
+
+    def __enter__(self) -> Self:
+        self.process = os.getpid()
+        self.began = self.telemetry.clock()
+        try:
+            self.decision = ask(places(), self.telemetry.options)
+        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
+            self.telemetry.lost += 1
+        super().__enter__()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        # A process forked on the way ends this block, too; the operation is its parent's.
+        if self.decision is None or os.getpid() != self.process:
+            return
+        try:
+            self._finish(self.decision)
+        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose()
+
+    def _finish(self, began: Decision) -> None:
+        where = places()
+        decision = ask(where, self.telemetry.options)
+        if decision.inspect or began.inspect:
+            from .inspection import inspect
+
+            self.telemetry.inspected.append(self._payload(decision, os.getcwd())[0])  # noqa: PTH109
+            inspect(self.telemetry.inspected)
+        elif OFF not in (decision.state, began.state):
+            self._hold(where.state, decision, os.getcwd())  # noqa: PTH109  # pathlib costs 13 ms
+
+    def _hold(self, state: str, decision: Decision, directory: str) -> None:
+        from ..outbox import hold
+        from .otlp import HEADERS
+
+        telemetry = self.telemetry
+        payload, dropped = self._payload(decision, directory, create_cookie=decision.state == ON)
+        app, version = telemetry.application, telemetry.version
+        self.held = hold(
+            state,
+            payload,
+            telemetry.clock() // 1000,
+            telemetry.entropy(8).hex(),
+            app=app if is_name(app) else UNNAMED,
+            version=version if version and is_version(version) else "",
+            operation=self.name if is_name(self.name) else UNNAMED,
+            outcome="failed" if self.failed else "ok",
+            duration=(self.end - self.start) // 1_000_000,
+            headers=HEADERS,
+            project=directory,
+            dropped=dropped,
+        )
+        if decision.state == ON and decision.endpoint is not None:
+            from ..deliver.starting import start_if_due
+
+            start_if_due(state, telemetry.options)
+
+    def _payload(
+        self, decision: Decision, directory: str, *, create_cookie: bool = False
+    ) -> tuple[bytes, int]:
+        """Return the payload, and how many values and spans were left out of it."""
+        from ..outbox import MAX_PAYLOAD_BYTES
+        from .otlp import encode
+
+        resource, dropped = self._resource(decision, directory, create_cookie=create_cookie)
+        spans = self.spans[:MAX_SPANS]
+        while True:
+            parts, left_out = self._parts(spans, decision)
+            payload = encode(resource, parts, self.telemetry.entropy(16 + 8 * len(parts)))
+            if len(payload) <= MAX_PAYLOAD_BYTES:
+                return payload, dropped + left_out + len(self.spans) - len(spans)
+            spans = spans[: len(spans) // 2]
+
+    def _resource(
+        self, decision: Decision, directory: str, *, create_cookie: bool
+    ) -> tuple[Attributes, int]:
+        environ = os.environ
+        resource: Attributes = {
+            "service.name": self.telemetry.application,
+            "service.version": self.telemetry.version,
+            "cloudquery.build_date": self.telemetry.build_date,
+            "cloudquery.ci": any(
+                environ[name].lower() not in {"", "0", "false", "no", "off"}
+                for name in CI_VARIABLES
+                if name in environ
+            ),
+        }
+        unfit = 0
+        if os.path.exists(f"{directory}/{PROJECT_FOLDER}"):  # noqa: PTH110  # pathlib costs 13 ms
+            from .plugins import installed_plugins
+
+            resource["cloudquery.plugins"], unfit = installed_plugins(directory)
+        if decision.state == ON:
+            from ..consent.cookie import look, read_or_create
+
+            found = read_or_create(directory) if create_cookie else look(directory).value
+            resource["service.instance.id"] = found
+        kept, dropped = _allowed(resource, decision)
+        return kept, dropped + unfit
+
+    def _parts(self, spans: list[Span], decision: Decision) -> tuple[list[Part], int]:
+        index = {id(span): at for at, span in enumerate(spans)}
+        dropped = 0
+        parts: list[Part] = []
+        for span in spans:
+            name = span.name
+            kept: Attributes = {}
+            if span.attributes:
+                kept, left_out = _allowed(span.attributes, decision)
+                dropped += left_out
+            if not is_name(name):
+                name = UNNAMED
+                dropped += 1
+            parent = -1 if span is self else index.get(id(span.parent), 0)
+            start = self.began + span.start - self.start
+            # A span that a thread still runs ends with its operation.
+            end = self.began + max(span.end or self.end, span.start) - self.start
+            parts.append((name, parent, start, end, span.failed, kept))
+        return parts, dropped
+
+    def _lose(self) -> None:
+        self.telemetry.lost += 1
+        try:
+            from ..outbox import count_loss
+
+            count_loss(places().state, "error")
+        except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
+            pass
+
+
+def _swap(span: Span | None) -> Span | None:
+    """Make `span` the one that new spans of this thread (or task) belong to; return the last."""
+    if _task is None:
+        last: Span | None = getattr(_thread, "span", None)
+        _thread.span = span
+    else:
+        last = _task.get()
+        _task.set(span)
+    return last
+
+
+def _allowed(attributes: Attributes, decision: Decision) -> tuple[Attributes, int]:
+    """Return what the catalogue allows, and how many values it does not."""
+    kept: Attributes = {}
+    dropped = 0
+    for key, value in attributes.items():
+        if value is None or value == []:
+            continue  # nothing was known, so nothing is left out
+        if key == "exception.message":
+            if not decision.debug:
+                continue
+            value = _message(value)  # noqa: PLW2901
+        if allows(key, value, decision.catalogue, debug=decision.debug):
+            kept[key] = value
+        else:
+            dropped += 1
+    return kept, dropped
+
+
+def _message(error: object) -> str:
+    """Return an error's text, cut to the bound."""
+    data = str(error).encode("utf-8", "replace")
+    return data[:MAX_STRING_BYTES].decode("utf-8", "ignore")

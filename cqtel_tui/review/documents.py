@@ -1,0 +1,361 @@
+"""Read JSON that nobody vouches for: bounded, strict, and never by surprise.
+
+The standard library's decoder keeps the last of duplicate keys, accepts NaN, makes infinity of
+`1e999`, and dies of nesting. Each of those would let a payload be shown as something other than
+what a collector reads, so each is refused here, with the place where it stands.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, compress, count, islice
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
+
+from cqtel_tui.errors import CqtelError
+from cqtel_tui.sanitize import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = [
+    "Documents",
+    "JsonObject",
+    "JsonValue",
+    "Problem",
+    "UnreadableError",
+    "parse",
+    "parse_concatenated",
+]
+
+JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
+JsonObject: TypeAlias = dict[str, JsonValue]
+
+MAX_BYTES = 1 << 20
+MAX_FILE_BYTES = 5 << 20
+MAX_DOCUMENTS = 1_000
+MAX_DEPTH = 64
+MAX_TOKENS = 1_000_000
+"""Brackets, commas and quotes: what a decoded document costs in time and memory goes by them."""
+MAX_NUMBER = 4_300
+"""Characters of one number: Python reads so many by default, as the cost grows with the square."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UNTERMINATED = "unterminated string"
+_WHITESPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259, section 2
+_NOT_TOKENS = bytes(sorted(set(range(256)) - set(b'[{,"')))
+_NOT_BRACKETS = bytes(sorted(set(range(256)) - set(b"[]{}")))
+_STEPS = [(byte in b"[{") - (byte in b"]}") for byte in range(256)]
+# The look-behind makes each run be tried once, not once for each of its characters.
+_LONG_NUMBER = re.compile(rb"(?<![0-9.eE+-])[0-9.eE+-]{%d}" % (MAX_NUMBER + 1))
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that could not be read, and where.
+
+    Attributes:
+        offset: In bytes from the start of what was given, from 0.
+        line: From 1.
+        reason: A clause without a full stop, safe to print.
+    """
+
+    offset: int
+    line: int
+    reason: str
+
+    def __str__(self) -> str:
+        return f"line {self.line:,} (byte {self.offset:,}): {self.reason}"
+
+
+class UnreadableError(CqtelError, ValueError):
+    """These bytes are not a JSON document that we read; `problem` says where and why."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(
+            f"Cannot read this as JSON, {problem}. "
+            "Look at the raw bytes there, or have the file written again."
+        )
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """The JSON objects of one file in their order, and what could not be read of it."""
+
+    values: tuple[JsonObject, ...]
+    problems: tuple[Problem, ...]
+
+
+def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JsonValue:
+    """Read one JSON document as RFC 8259 has it, in UTF-8 and without a byte order mark.
+
+    Args:
+        data: The whole document; whitespace around it is fine.
+        max_bytes: The most bytes it may have.
+        max_depth: The most arrays and objects inside one another; keep it in the hundreds.
+
+    Raises:
+        UnreadableError: And nothing else, whatever the bytes are: too long, too deep, not UTF-8,
+            not JSON, a key that stands twice in one object, a number that is not finite or has
+            more than 4,300 characters, or anything after the document.
+    """
+    if len(data) > max_bytes:
+        reason = f"there are {len(data):,} bytes, and at most {max_bytes:,} are read"
+        raise UnreadableError(_problem(data, max_bytes, reason))
+    if data.startswith(_BYTE_ORDER_MARK):
+        raise UnreadableError(_problem(data, 0, "a byte order mark, which JSON has not"))
+    source, fault = _readable_part(data, final=True, max_depth=max_depth)
+    if fault is not None:
+        raise UnreadableError(fault)
+    value, end = _decode(source, 0)
+    if end < len(source.text):
+        raise UnreadableError(source.problem(end, "something follows the end of the document"))
+    return value
+
+
+def parse_concatenated(
+    data: bytes,
+    *,
+    max_bytes: int = MAX_FILE_BYTES,
+    max_documents: int = MAX_DOCUMENTS,
+    max_depth: int = MAX_DEPTH,
+) -> Documents:
+    """Read JSON objects that follow one another with nothing but whitespace between them.
+
+    Go's `json.Encoder` writes such files, and so do we; an array of objects is read as its items.
+    Nothing is raised: reading stops at the first fault, keeps the objects before it, and tells of
+    it. What a bound cut off is told in the same way.
+
+    Args:
+        data: The whole file.
+        max_bytes: The most bytes that are looked at.
+        max_documents: The most objects that are kept.
+        max_depth: As for `parse`.
+    """
+    is_whole = len(data) <= max_bytes
+    source, fault = _readable_part(data[:max_bytes], final=is_whole, max_depth=max_depth)
+    if fault is None and not is_whole:
+        reason = f"there are {len(data):,} bytes, and only the first {max_bytes:,} are read"
+        fault = _problem(data, max_bytes, reason)
+    problems = []
+    start = 0
+    if data.startswith(_BYTE_ORDER_MARK):
+        problems.append(_problem(data, 0, "a byte order mark, which JSON has not; passed over"))
+        start = 1
+    values: list[JsonObject] = []
+    try:
+        for begin, value in _each_document(source, start, max_documents):
+            reason = _keep_objects(value, values, max_documents)
+            if reason:
+                problems.append(source.problem(begin, reason))
+    except UnreadableError as error:
+        fault = _what_stopped(error.problem, fault)
+    if fault is not None:
+        problems.append(fault)
+    return Documents(tuple(values), tuple(problems))
+
+
+def _each_document(
+    source: _Source, start: int, max_documents: int
+) -> Iterator[tuple[int, JsonObject | list[JsonValue]]]:
+    """Give each document and where it begins; raise `UnreadableError` where no more can be read."""
+    position = _after_whitespace(source.text, start)
+    for _ in range(max_documents):
+        if position == len(source.text):
+            return
+        begin = position
+        value, position = _decode(source, begin)
+        if not isinstance(value, dict | list):
+            raise UnreadableError(source.problem(begin, "neither an object nor an array of them"))
+        yield begin, value
+    if position < len(source.text):
+        raise UnreadableError(source.problem(position, _only_the_first(max_documents)))
+
+
+def _keep_objects(
+    value: JsonObject | list[JsonValue], kept: list[JsonObject], max_documents: int
+) -> str:
+    """Add the objects of one document to those kept, and say in a clause what was left out."""
+    items = value if isinstance(value, list) else [value]
+    objects = [item for item in items if isinstance(item, dict)]
+    room = max_documents - len(kept)
+    kept.extend(objects[:room])
+    left_out = []
+    if len(objects) < len(items):
+        left_out.append(f"left out of this array what is no object ({len(items) - len(objects):,})")
+    if len(objects) > room:
+        left_out.append(_only_the_first(max_documents))
+    return "; ".join(left_out)
+
+
+def _only_the_first(max_documents: int) -> str:
+    return f"only the first {max_documents:,} documents are read"
+
+
+def _what_stopped(stopped: Problem, fault: Problem | None) -> Problem:
+    """Choose between where the decoder stopped and the fault that the text was cut at.
+
+    A decoder that only wanted more text stopped because of that fault.
+    """
+    if fault is None:
+        return stopped
+    wanted_more = stopped.offset >= fault.offset or stopped.reason == _UNTERMINATED
+    return fault if wanted_more else stopped
+
+
+# Where and why ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """What is decoded, as bytes and as text: people look a place up in the bytes."""
+
+    data: bytes
+    text: str
+
+    def problem(self, position: int, reason: str) -> Problem:
+        return _problem(self.data, self.offset(position), reason)
+
+    def problem_at(self, token: bytes, nth: int, begin: int, reason: str) -> Problem:
+        """Tell of the `nth` match of a pattern outside strings, in the document at `begin`.
+
+        The hooks of the json module are not told a place, but they are called in a known order.
+        """
+        offset = self.offset(begin)
+        matches = re.finditer(token, _strings_blanked(self.data[offset:]))
+        found = next(islice(matches, nth - 1, None), None)
+        return _problem(self.data, offset + (found.start() if found else 0), reason)
+
+    def offset(self, position: int) -> int:
+        return position if self.text.isascii() else len(self.text[:position].encode())
+
+
+def _problem(data: bytes, offset: int, reason: str) -> Problem:
+    return Problem(offset=offset, line=data.count(b"\n", 0, offset) + 1, reason=reason)
+
+
+# What must be known before the decoder may run ----------------------------------------------------
+
+
+def _readable_part(data: bytes, *, final: bool, max_depth: int) -> tuple[_Source, Problem | None]:
+    """Give as much as the decoder may have, and what ends that early, if anything does.
+
+    Unless the data are final, a character that is cut in two at their end is no fault.
+    """
+    fault = None
+    for find, reason in (
+        (_too_dense_at, f"more than {MAX_TOKENS:,} brackets, commas and quotes"),
+        (partial(_too_deep_at, max_depth=max_depth), f"nested more than {max_depth:,} deep"),
+        (_long_number_at, f"a number of more than {MAX_NUMBER:,} characters"),
+        (partial(_not_utf8_at, final=final), "not UTF-8"),
+    ):
+        # Each looks only at what the ones before it left, so the last fault is the first in place.
+        offset = find(data)
+        if offset is not None:
+            fault = _problem(data, offset, reason)
+            data = data[:offset]
+    return _Source(data, data.decode(errors="ignore")), fault
+
+
+def _too_dense_at(data: bytes) -> int | None:
+    if len(data.translate(None, _NOT_TOKENS)) <= MAX_TOKENS:
+        return None
+    return next(islice(re.finditer(rb'[\[{,"]', data), MAX_TOKENS, None)).start()
+
+
+def _too_deep_at(data: bytes, *, max_depth: int) -> int | None:
+    """Find the bracket that nests too deep, by a linear scan that never recurses."""
+    brackets = b"".join(_split_at_quotes(data)[::2]).translate(None, _NOT_BRACKETS)
+    if next(_too_deep(brackets, max_depth), None) is None:
+        return None
+    return next(_too_deep(_strings_blanked(data), max_depth))
+
+
+def _too_deep(data: bytes, max_depth: int) -> Iterator[int]:
+    depths = accumulate(map(_STEPS.__getitem__, data))
+    return compress(count(), map(max_depth.__lt__, depths))
+
+
+def _long_number_at(data: bytes) -> int | None:
+    # Strings may hold what they like, but most data have such a run nowhere.
+    if not _LONG_NUMBER.search(data):
+        return None
+    found = _LONG_NUMBER.search(_strings_blanked(data))
+    return found.start() if found else None
+
+
+def _not_utf8_at(data: bytes, *, final: bool) -> int | None:
+    try:
+        codecs.utf_8_decode(data, "strict", final)
+    except UnicodeDecodeError as error:
+        return error.start
+    return None
+
+
+def _split_at_quotes(data: bytes) -> list[bytes]:
+    """Split so that the pieces with an odd index are the insides of strings.
+
+    An escape outside a string would mislead this, but the decoder stops there for good.
+    """
+    return data.replace(rb"\\", b"..").replace(rb"\"", b"..").split(b'"')
+
+
+def _strings_blanked(data: bytes) -> bytes:
+    """Give data of the same length where the insides of strings are spaces."""
+    pieces = _split_at_quotes(data)
+    pieces[1::2] = [b" " * len(piece) for piece in pieces[1::2]]
+    return b'"'.join(pieces)
+
+
+# The decoder --------------------------------------------------------------------------------------
+
+
+def _decode(source: _Source, begin: int) -> tuple[JsonValue, int]:
+    """Read the document at `begin`; give it and where the next may begin, after any whitespace."""
+    objects_closed = 0
+
+    def without_duplicates(pairs: list[tuple[str, JsonValue]]) -> JsonObject:
+        nonlocal objects_closed
+        objects_closed += 1
+        value = dict(pairs)
+        if len(value) == len(pairs):
+            return value
+        [(twice, _)] = Counter(key for key, _ in pairs).most_common(1)
+        reason = f'the object that ends here has the key "{one_line(twice, 80)}" more than once'
+        raise UnreadableError(source.problem_at(rb"}", objects_closed, begin, reason))
+
+    def finite(number: str) -> float:
+        value = float(number)
+        return value if math.isfinite(value) else not_a_number(number)
+
+    def not_a_number(literal: str) -> NoReturn:
+        reason = f"{one_line(literal, 40)} is no number that JSON has"
+        token = rb"(?<![\w.+-])%b(?![\w.])" % re.escape(literal.encode())
+        raise UnreadableError(source.problem_at(token, 1, begin, reason))
+
+    decoder = json.JSONDecoder(
+        object_pairs_hook=without_duplicates, parse_constant=not_a_number, parse_float=finite
+    )
+    try:
+        value, end = decoder.raw_decode(source.text, _after_whitespace(source.text, begin))
+    except UnreadableError:
+        raise
+    except json.JSONDecodeError as error:
+        reason = error.msg[:1].lower() + error.msg[1:].removesuffix(" at").removesuffix(" starting")
+        raise UnreadableError(source.problem(error.pos, reason)) from None
+    except (ValueError, RecursionError) as error:
+        # Only where the interpreter was given, or has left, less room than our bounds.
+        reason = f"{type(error).__name__} in this document"
+        raise UnreadableError(source.problem(begin, reason)) from None
+    return value, _after_whitespace(source.text, end)
+
+
+def _after_whitespace(text: str, position: int) -> int:
+    found = _WHITESPACE.match(text, position)
+    return found.end() if found else position
