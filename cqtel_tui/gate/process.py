@@ -205,7 +205,9 @@ class _Program:
 
     def _stop_too(self, number: int) -> None:
         """Stop as the program did, so that the shell sees it; when woken, wake the program."""
-        if number != signal.SIGSTOP:
+        if signal.SIGCONT in signal.sigpending():
+            pass  # woken already: the program stopped by a signal that we passed on too late
+        elif number != signal.SIGSTOP:
             self._stop_unless_continued(number)
         elif not self._look():
             os.kill(os.getpid(), number)

@@ -135,7 +135,8 @@ class Span:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self.end = self.operation.telemetry.stopwatch()
+        if not self.end:
+            self.stop()
         _swap(self.outer)
         if error is not None:
             self.fail(error)
@@ -143,6 +144,10 @@ class Span:
     def span(self, name: str) -> Span:
         """Return a part of this part, to be entered with `with`."""
         return Span(self.operation, name)
+
+    def stop(self) -> None:
+        """End its time now; what is done until it is left does not count."""
+        self.end = self.operation.telemetry.stopwatch()
 
     def set(self, key: str, value: object) -> None:
         """Note a value; one that the catalogue does not know is left out, and counted."""

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias, TypeVar
 from .documents import JsonObject, JsonValue, Problem, parse_concatenated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "Attributes",
@@ -129,24 +129,40 @@ def read_inspection(data: bytes) -> Inspection:
     groups: dict[str, list[Trace]] = {}
     unknown = []
     shapes: set[Shape] = set()
+    spans = 0
     for index, document in enumerate(documents.values):
         where = f"documents[{index}]" if len(documents.values) > 1 else ""
+        if len(groups) >= MAX_TRACES or spans >= MAX_SPANS:
+            clause = f"{where} and what follows is not read: there are too many traces or spans"
+            groups["not read"] = [Trace((), "", "", (), (clause,))]
+            break
         shape = _shape_of(document)
         shapes.add(shape)
-        if shape == "otlp":
-            for trace in read_otlp(document, where=where):
-                groups[f"{index} {len(groups)}"] = [trace]
-        elif shape == "stdouttrace":
-            trace = read_stdouttrace(document, where=where)
-            groups.setdefault(_origin_of(trace), []).append(trace)
-        else:
+        if shape == "unknown":
             unknown.append(document)
+        for origin, trace in _traces_of(document, shape, index, where):
+            groups.setdefault(origin, []).append(trace)
+            spans += len(trace.spans)
     return Inspection(
         traces=tuple(_together(traces) for traces in groups.values()),
         unknown=tuple(unknown),
         problems=documents.problems,
         shape=_common_shape(shapes, is_empty=not documents.problems),
     )
+
+
+def _traces_of(
+    document: JsonObject, shape: Shape, index: int, where: str
+) -> Iterator[tuple[str, Trace]]:
+    """Give traces, each with its origin: those of one origin are put together."""
+    if shape == "otlp":
+        # A payload is what is sent at once, so its traces stay its own.
+        for number, trace in enumerate(read_otlp(document, where=where)):
+            yield f"documents[{index}], trace {number}", trace
+    elif shape == "stdouttrace":
+        trace = read_stdouttrace(document, where=where)
+        # As text, for a value may be an array; and unlike ==, this does not take 1 for true.
+        yield json.dumps([trace.resource, trace.scope_name, trace.scope_version]), trace
 
 
 def _shape_of(document: JsonObject) -> Shape:
@@ -159,11 +175,6 @@ def _common_shape(shapes: set[Shape], *, is_empty: bool) -> Shape:
     if not shapes:
         return "empty" if is_empty else "unknown"
     return shapes.pop() if len(shapes) == 1 else "mixed"
-
-
-def _origin_of(trace: Trace) -> str:
-    # As text, for a value may be an array; and unlike ==, this does not take 1 for true.
-    return json.dumps([trace.resource, trace.scope_name, trace.scope_version])
 
 
 def _together(traces: list[Trace]) -> Trace:

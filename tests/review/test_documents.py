@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import math
 import time
 
 import pytest
@@ -21,16 +20,19 @@ MEBIBYTE = 1 << 20
 
 quick = settings(deadline=None, database=None)
 json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=20,
-).filter(lambda value: not (isinstance(value, float) and math.isinf(value)))
-json_fragments = st.lists(
-    st.sampled_from(
-        [b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b" ", b"\n", b"1", b"-", b"1e999", b"NaN"]
-        + [b"true", b'"a"', b'"a":1', b"\xff", b"\xc3", b"\xc3\xa9", b"\xef\xbb\xbf", b"\x00"]
-    )
-).map(b"".join)
+)
+json_tokens = (
+    *(b"{", b"}", b"[", b"]", b'"', b"\\", b",", b":", b" ", b"\n", b"-", b"1", b"1e999"),
+    *(b"NaN", b"true", b'"a"', b'"a":1', b"\xff", b"\xc3", b"\xc3\xa9", b"\xef\xbb\xbf", b"\0"),
+)
+json_like = st.lists(st.sampled_from(json_tokens)).map(b"".join)
 
 
 def problem_of(data: bytes) -> Problem:
@@ -45,22 +47,20 @@ def problem_of(data: bytes) -> Problem:
 @quick
 @given(json_values)
 def test_what_json_can_say_is_read_as_the_standard_library_reads_it(value: JsonValue) -> None:
-    try:
-        data = json.dumps(value, ensure_ascii=False, allow_nan=False).encode("utf-8")
-    except ValueError:  # a lone surrogate, or an infinity deeper inside
-        data = json.dumps(value).encode()
-    if b"Infinity" not in data:
-        assert parse(data) == json.loads(data)
+    data = json.dumps(value, ensure_ascii=False).encode()
+    assert parse(data) == json.loads(data)
 
 
 @quick
-@given(st.binary() | json_fragments)
+@given(st.binary() | json_like)
 def test_any_bytes_are_read_or_refused_with_our_own_error(data: bytes) -> None:
+    problem = Problem(0, 1, "none")
     try:
         parse(data)
     except UnreadableError as error:
-        assert 0 <= error.problem.offset <= len(data)
-        assert error.problem.line == data.count(b"\n", 0, error.problem.offset) + 1
+        problem = error.problem
+    assert 0 <= problem.offset <= len(data)
+    assert problem.line == data.count(b"\n", 0, problem.offset) + 1
 
 
 def test_a_refusal_says_what_where_and_what_to_do() -> None:
@@ -261,17 +261,25 @@ def test_a_character_that_the_bound_cuts_in_two_is_no_fault_of_the_file() -> Non
 
 
 @quick
-@given(st.binary() | json_fragments, st.integers(0, 30))
+@given(st.binary() | json_like, st.integers(0, 30))
 def test_any_bytes_are_read_as_documents_without_an_error(data: bytes, max_bytes: int) -> None:
     parse_concatenated(data)
     parse_concatenated(data, max_bytes=max_bytes, max_documents=2, max_depth=2)
 
 
 @pytest.mark.parametrize(
-    "unit",
-    [b"[", b"[]", b"{}", b'"', b"\\", b'{"":[],"":', b"[[],", b"1", b"1.1,", b" \n", b"[1]\n"],
+    ("before", "unit"),
+    [
+        (b"", b"["),
+        (b"", b"[]"),
+        (b"", b"1"),
+        (b"", b" \n"),
+        (b"", b"[1]\n"),
+        (b"[", b"[],"),
+        (b"[", b"1.1,"),
+        (b'{"a":"', b"\\"),
+    ],
 )
-@pytest.mark.parametrize("before", [b"", b"[", b'{"a":"'])
 def test_five_hostile_megabytes_take_no_time_to_speak_of(before: bytes, unit: bytes) -> None:
     data = before + unit * (5 * MEBIBYTE // len(unit) - len(before))
     began = time.process_time()

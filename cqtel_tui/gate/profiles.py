@@ -1,0 +1,185 @@
+"""What is known of a program that we did not write: data, and how to recognise its command line."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from ..consent import OPTIONS, boolean
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+OTHER_OPERATION = "other"
+_PYTHON = re.compile(r"python(\d+(\.\d+)*)?t?(\.exe)?")
+_PYTHON_OPTIONS_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What is known of one program.
+
+    Attributes:
+        name: its name, and that of its binary.
+        module: the Python package that brings the binary, run with `python -m`.
+        binary: where in that package the binary lies.
+        operations: the words that name an operation; no other word is ever recorded.
+        silent: options with which no operation runs at all.
+        valued: options whose value is a word of its own.
+        level: the option that decides over its own telemetry, above all variables.
+        quiet: the value that turns it off.
+        refuse: variables that turn its telemetry off.
+        closed: variables that close the channels whose content cannot be held for review.
+    """
+
+    name: str
+    module: str
+    binary: str
+    operations: frozenset[str]
+    silent: frozenset[str]
+    valued: frozenset[str]
+    level: str
+    quiet: str
+    refuse: Mapping[str, str]
+    closed: Mapping[str, str]
+
+
+CLOUDQUERY = Profile(
+    name="cloudquery",
+    module="cloudquery",
+    binary="bin/cloudquery",
+    operations=frozenset(
+        {
+            # release 6
+            *("addon", "init", "login", "logout", "migrate", "plugin", "switch", "sync"),
+            *("tables", "test-connection", "validate-config"),
+            # the releases of 2021 and 2022
+            *("apply", "drift", "fetch", "history", "policy", "provider"),
+        }
+    ),
+    silent=frozenset({"-h", "--help", "-v", "--version", "help", "completion", "__complete"}),
+    valued=frozenset(
+        {"--cq-dir", "--invocation-id", "--log-file-name", "--log-format", "--log-level"}
+    ),
+    level="--telemetry-level",
+    quiet="none",
+    refuse={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none", "DO_NOT_TRACK": "1"},
+    closed={"CQ_TELEMETRY_LEVEL": "none"},
+)
+
+PROFILES = (CLOUDQUERY,)
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """A command line of a program that we know.
+
+    Attributes:
+        profile: the program's.
+        prefix: what starts it: the program, or an interpreter, `-m` and a module.
+        arguments: its own arguments.
+    """
+
+    profile: Profile
+    prefix: tuple[str, ...]
+    arguments: tuple[str, ...]
+
+    @property
+    def through_python(self) -> bool:
+        """Whether it is run as `python -m`."""
+        return len(self.prefix) > 1
+
+    @property
+    def operation(self) -> str | None:
+        """The operation it asks for; `other` for one not known, None if none runs at all."""
+        words = iter(self.arguments)
+        for word in words:
+            if word in self.profile.silent:
+                return None
+            if word in self.profile.valued or word == self.profile.level:
+                next(words, None)
+            elif word == "--":
+                break
+            elif not word.startswith("-"):
+                if any(rest in {"-h", "--help"} for rest in words):
+                    return None
+                return word if word in self.profile.operations else OTHER_OPERATION
+        return OTHER_OPERATION
+
+
+def recognise(command: Sequence[str]) -> Invocation | None:
+    """Return the program that a command line runs; None if it is none that we know."""
+    if not command:
+        return None
+    name = PurePath(command[0]).name
+    for profile in PROFILES:
+        if name in {profile.name, f"{profile.name}.exe"}:
+            return Invocation(profile, (command[0],), tuple(command[1:]))
+    if _PYTHON.fullmatch(name):
+        return _python_module(command)
+    return None
+
+
+def _python_module(command: Sequence[str]) -> Invocation | None:
+    at = 1
+    while at < len(command):
+        word = command[at]
+        if word == "-m" or (word.startswith("-m") and not word.startswith("--")):
+            end = at + (2 if word == "-m" else 1)
+            module = "".join(command[at:end]).removeprefix("-m")
+            for profile in PROFILES:
+                if module == profile.module:
+                    return Invocation(profile, tuple(command[:end]), tuple(command[end:]))
+            return None
+        if not word.startswith("-") or word in {"-", "-c"}:
+            return None
+        at += 2 if word in _PYTHON_OPTIONS_WITH_VALUE else 1
+    return None
+
+
+def take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Take the three options of the documentation out of a program's arguments.
+
+    `--no-telemetry=false` and its like are read as the variables are. What follows `--` is the
+    program's alone.
+
+    Returns:
+        the options that were given, and the arguments without them.
+    """
+    given: list[str] = []
+    rest: list[str] = []
+    for at, word in enumerate(arguments):
+        if word == "--":
+            rest += arguments[at:]
+            break
+        option, _, value = word.partition("=")
+        if option not in OPTIONS:
+            rest.append(word)
+        elif value == "" or boolean(value, otherwise=option != "--debug-telemetry"):
+            given.append(option)
+    return given, rest
+
+
+def hush(profile: Profile, arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """Turn the program's own telemetry level down where its arguments set one.
+
+    Returns:
+        the arguments, and whether one of them was changed.
+    """
+    changed = []
+    words = iter(arguments)
+    for word in words:
+        if word == "--":
+            changed += [word, *words]
+        elif word == profile.level:
+            if (value := next(words, None)) is not None:
+                changed += [word, value if value == profile.quiet else profile.quiet]
+            else:
+                changed.append(word)
+        elif word.startswith(f"{profile.level}="):
+            changed.append(f"{profile.level}={profile.quiet}")
+        else:
+            changed.append(word)
+    return changed, changed != list(arguments)
