@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -27,9 +28,12 @@ def locked(path: Path) -> Iterator[None]:
 
             # LK_LOCK gives up after ten seconds, and is asked again.
             while True:
-                with contextlib.suppress(OSError):
+                try:
                     msvcrt.locking(opened, msvcrt.LK_LOCK, 1)
                     break
+                except OSError as error:
+                    if error.errno not in {errno.EACCES, errno.EDEADLK}:
+                        raise
         else:
             import fcntl
 

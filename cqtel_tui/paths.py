@@ -35,7 +35,11 @@ class Places:
 
 
 def places(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Places:
-    """Return the folders for this environment. Nothing is created, nothing is checked."""
+    """Return the folders for this environment. Nothing is created, nothing is checked.
+
+    Raises:
+        CqtelError: there is no home folder, so that no path would be absolute.
+    """
     environ = os.environ if environ is None else environ
     admin = _admin(environ, platform)
     home = environ.get(HOME_VARIABLE)
@@ -70,7 +74,8 @@ def _plain(environ: Mapping[str, str], platform: str) -> tuple[str, str] | None:
     """Return the config and state folders where that takes no thought; None where it does."""
     if platform == "win32":
         local = environ.get("LOCALAPPDATA", "")
-        if "WIN_PD_OVERRIDE_LOCAL_APPDATA" in environ or local[1:3] != ":\\" or "/" in local:
+        odd = "/" in local or "\\." in local or "\\\\" in local
+        if "WIN_PD_OVERRIDE_LOCAL_APPDATA" in environ or local[1:3] != ":\\" or odd:
             return None
         folder = local.rstrip("\\") + "\\" + APPLICATION
         return folder, folder
@@ -96,14 +101,28 @@ def _by_platformdirs() -> tuple[str, str]:
     from platformdirs import PlatformDirs
 
     folders = PlatformDirs(APPLICATION, appauthor=False)
-    return folders.user_config_dir, folders.user_state_dir
+    try:
+        found = folders.user_config_dir, folders.user_state_dir
+        problem = f"{found} is not absolute"
+    except (RuntimeError, ValueError) as error:
+        found, problem = ("", ""), str(error)
+    if not all(map(os.path.isabs, found)):
+        # Relative to the current directory they would be the project's, which is untrusted.
+        from .errors import CqtelError
+
+        raise CqtelError(
+            f"There is no home folder to keep your choices in: {problem}. "
+            f"Set HOME or {HOME_VARIABLE} to an absolute path."
+        )
+    return found
 
 
 def _admin(environ: Mapping[str, str], platform: str) -> tuple[str, ...]:
     """Return each folder with a system-wide configuration, and always the system's own."""
     if platform == "win32":
-        shared = environ.get("PROGRAMDATA") or environ.get("ALLUSERSPROFILE") or "C:\\ProgramData"
-        return (shared.rstrip("\\") + "\\" + APPLICATION,)
+        folders = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")
+        named = [folder.rstrip("\\") + "\\" + APPLICATION for folder in folders if folder]
+        return tuple(dict.fromkeys(named))
     system = "/Library/Application Support" if platform == "darwin" else "/etc/xdg"
     listed = environ.get("XDG_CONFIG_DIRS")
     if not listed:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
+from ..catalogue import is_boolean
 from . import (
     ADMIN,
     DEBUG,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024
 MAX_ENDPOINT = 2048
+_IN_HOST_NAMES = "abcdefghijklmnopqrstuvwxyz0123456789.-_"
 
 _READ = (
     os.O_RDONLY
@@ -110,14 +112,18 @@ def user_says(config: str, project: str) -> tuple[list[Said], list[Choice | None
     if read.problem is not None:
         return [(USER, OFF, read.path, read.problem)], []
     said: list[Said] = []
-    chosen = [read.projects.get(project), read.every]
-    for choice, scope in zip(chosen, ("for this project", "for all projects"), strict=True):
+    chosen: list[Choice | None] = [read.every]
+    if read.projects:
+        # Keyed by real path; a link to a project is that project.
+        names = dict.fromkeys((os.path.realpath(project), project))
+        chosen = [read.projects.get(name) for name in names] + chosen
+    for choice in chosen:
         if choice is not None:
+            note = f"you said so for {'all projects' if choice is read.every else 'this project'}"
             if choice.telemetry is not None:
-                said.append((USER, choice.telemetry, read.path, f"you said so {scope}"))
+                said.append((USER, choice.telemetry, read.path, note))
             if choice.debug is not None:
-                says = DEBUG if choice.debug else NO_DEBUG
-                said.append((USER, says, read.path, f"you said so {scope}"))
+                said.append((USER, DEBUG if choice.debug else NO_DEBUG, read.path, note))
     return said, chosen
 
 
@@ -149,30 +155,52 @@ def read_user(config: str) -> Choices:
         content = _load(path, _owners())
         if content is None:
             return Choices(path)
-        if HAS_DIR_FD and os.stat(config).st_mode & _WRITABLE_BY_OTHERS:  # noqa: PTH116
-            raise UntrustedFileError("its folder can be written by others; use chmod go-w")
-        projects = content.get("projects", {})
-        if not isinstance(projects, dict):
-            raise UntrustedFileError('"projects" is not an object')
-        return Choices(
-            path,
-            None,
-            _choice(content.get("all", {}), '"all"'),
-            {
-                where: _choice(chosen, f'"projects": {where!r}')
-                for where, chosen in projects.items()
-            },
-            content,
-        )
+        check_folder(config)
+        return understand(path, content)
     except UntrustedFileError as problem:
         return Choices(path, str(problem))
+
+
+def understand(path: str, content: Mapping[str, object]) -> Choices:
+    """Return the user's choices that the parsed `content` of the file `path` holds.
+
+    Raises:
+        UntrustedFileError: one of them is not what it may be.
+    """
+    projects = content.get("projects", {})
+    if not isinstance(projects, dict):
+        raise UntrustedFileError('"projects" is not an object')
+    return Choices(
+        path,
+        None,
+        _choice(content.get("all", {}), '"all"'),
+        {where: _choice(chosen, f'"projects": {where!r}') for where, chosen in projects.items()},
+        content,
+    )
+
+
+def check_folder(folder: str) -> None:
+    """Make sure that nobody else can put another file in a file's place.
+
+    Raises:
+        UntrustedFileError: somebody else can.
+    """
+    owners = _owners(0)
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+    except OSError as error:
+        raise UntrustedFileError(f"its folder cannot be read: {error.strerror}") from None
+    if owners and status.st_uid not in owners:
+        raise UntrustedFileError(f"its folder belongs to another user (uid {status.st_uid})")
+    if owners and status.st_mode & _WRITABLE_BY_OTHERS:
+        raise UntrustedFileError("its folder can be written by others; use chmod go-w")
 
 
 def read_policy(folder: str) -> Choices:
     """Return an administrator's policy from `folder`: `{"telemetry": "off", "debug": false}`."""
     path = os.path.join(folder, FILE_NAME)  # noqa: PTH118
     try:
-        content = _load(path, {0, *_owners()})
+        content = _load(path, _owners(0))
         return Choices(path) if content is None else Choices(path, None, _refusal(content))
     except UntrustedFileError as problem:
         return Choices(path, str(problem))
@@ -197,7 +225,7 @@ def read_project(directory: str = ".") -> Choices:
                 raise UntrustedFileError(
                     f"{PROJECT_FOLDER} is a link or cannot be opened ({error.strerror})"
                 ) from None
-            content = _load(PROJECT_FILE, {0, *_owners()}, opened)
+            content = _load(PROJECT_FILE, _owners(0), opened)
         elif os.path.islink(folder):  # noqa: PTH114
             raise UntrustedFileError(f"{PROJECT_FOLDER} is a link")
         else:
@@ -225,6 +253,8 @@ def endpoint_problem(url: object) -> str | None:
         return "it is not a URL"
     if "@" in authority or "\\" in url:
         return "it has a user name, a password or a backslash in it"
+    if not _is_host(host):
+        return "its host is neither a name nor an address"
     if len(authority) > len(host) and not (port.isdigit() and 0 < int(port) < 1 << 16):
         return "its port is not a number from 1 to 65535"
     if scheme == "https" or (scheme == "http" and is_loopback(host)):
@@ -234,16 +264,38 @@ def endpoint_problem(url: object) -> str | None:
 
 def is_loopback(host: str) -> bool:
     """Tell whether `host`, as written in a URL, is this machine itself."""
-    numbers = host.split(".")
     return host.lower() in {"localhost", "[::1]", "::1"} or (
-        len(numbers) == 4  # noqa: PLR2004  # the four numbers of an IPv4 address
-        and numbers[0] == "127"
-        and all(n.isascii() and n.isdigit() and len(n) <= 3 and int(n) < 256 for n in numbers)  # noqa: PLR2004
+        host.startswith("127.") and _is_ipv4(host)
     )
 
 
-def _owners() -> set[int]:
-    return {os.geteuid()} if hasattr(os, "geteuid") else set()
+def _is_host(host: str) -> bool:
+    """Tell whether `host` is a name or an address, written so that all programs read the same."""
+    if host[0] == "[":
+        from ipaddress import AddressValueError, IPv6Address
+
+        try:
+            return host[-1] == "]" and "%" not in host and bool(IPv6Address(host[1:-1]).packed)
+        except AddressValueError:
+            return False
+    if host.rpartition(".")[2].isdigit():
+        return _is_ipv4(host)
+    return not host.lower().strip(_IN_HOST_NAMES)
+
+
+def _is_ipv4(host: str) -> bool:
+    numbers = host.split(".")
+    return (
+        len(numbers) == 4  # noqa: PLR2004  # of one byte each, in decimal, without leading zeros
+        and host.isascii()
+        and all(n.isdigit() and len(n) <= 3 and str(int(n)) == n for n in numbers)  # noqa: PLR2004
+        and all(int(n) < 256 for n in numbers)  # noqa: PLR2004
+    )
+
+
+def _owners(*others: int) -> set[int]:
+    """Return who may own a file: this user, and `others`; nobody where files tell no owner."""
+    return {os.geteuid(), *others} if hasattr(os, "geteuid") else set()
 
 
 def _load(
@@ -274,7 +326,7 @@ def _load(
         raise UntrustedFileError(f"it cannot be read: {error.strerror}") from None
     finally:
         os.close(opened)
-    return _parse(data)
+    return parsed(data)
 
 
 def _is_link(path: str, folder: int | None) -> bool:
@@ -284,14 +336,19 @@ def _is_link(path: str, folder: int | None) -> bool:
         return False
 
 
-def _parse(data: bytes) -> dict[str, object]:
+def parsed(data: bytes) -> dict[str, object]:
+    """Return the object that a file's bytes hold.
+
+    Raises:
+        UntrustedFileError: they are too many, or no strict JSON object.
+    """
     from .._bare import parse
 
     if len(data) > MAX_BYTES:
         raise UntrustedFileError(f"it is larger than {MAX_BYTES} bytes")
     try:
         content = parse(data.decode())
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UntrustedFileError(f"it is not JSON that we can read: {error}") from None
     if not isinstance(content, dict):
         raise UntrustedFileError("it is not a JSON object")
@@ -306,11 +363,11 @@ def _choice(content: object, where: str) -> Choice:
     endpoint = content.get("endpoint")
     catalogue = content.get("catalogue", 0)
     consented = content.get("consented", 0)
-    if telemetry not in {None, "on", "off"} or (telemetry == "on" and not catalogue):
+    if telemetry not in (None, "on", "off") or (telemetry == "on" and not catalogue):
         raise UntrustedFileError(
             f'{where} has a "telemetry" that is not "off", nor "on" with its "catalogue"'
         )
-    if debug not in {None, True, False} or type(debug) is int:
+    if debug is not None and not is_boolean(debug):
         raise UntrustedFileError(f'{where} has a "debug" that is not true or false')
     if endpoint is not None and (problem := endpoint_problem(endpoint)):
         raise UntrustedFileError(f'{where} has an "endpoint" that cannot be used: {problem}')
@@ -323,10 +380,16 @@ def _choice(content: object, where: str) -> Choice:
 
 def _refusal(content: Mapping[str, object]) -> Choice:
     """Return a choice that can only refuse; whatever asks for more is not trusted."""
-    telemetry = content.get("telemetry")
-    debug = content.get("debug")
-    if telemetry not in (None, "off") or debug not in (None, False) or type(debug) is int:
-        raise UntrustedFileError('it may only say "telemetry": "off" or "debug": false')
-    if "endpoint" in content:
-        raise UntrustedFileError("it names an endpoint, which is not its to name")
-    return Choice("off" if telemetry else None, debug=False if debug is False else None)
+    refusal = Choice()
+    # A no counts as well where a user's own file has it.
+    for scope in (content, content.get("all", {})):
+        if not isinstance(scope, dict):
+            raise UntrustedFileError('its "all" is not an object')
+        telemetry, debug = scope.get("telemetry"), scope.get("debug")
+        if telemetry not in (None, "off") or not (debug is None or debug is False):
+            raise UntrustedFileError('it may only say "telemetry": "off" or "debug": false')
+        if "endpoint" in scope or "projects" in scope:
+            raise UntrustedFileError("it names an endpoint or projects, which are not its to name")
+        refusal.telemetry = telemetry or refusal.telemetry
+        refusal.debug = refusal.debug if debug is None else False
+    return refusal

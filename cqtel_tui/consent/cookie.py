@@ -1,7 +1,8 @@
 """The cookie: the random UUID in `.cq/telemetry-cookie` that tells one installation from another.
 
 On the hot path (DESIGN §11). The folder comes with a repository and is untrusted: it is opened
-without following a link, and everything in it is reached through that handle.
+without following a link, and everything in it is reached through that handle. Changing the cookie
+is `changing`'s, whose names can be had from here, too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,26 @@ from . import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .changing import CookieError, legacy, lock, reset, unlock
+
+__all__ = [
+    "ABSENT",
+    "LEGACY_NAME",
+    "LOCKED",
+    "NAME",
+    "PRESENT",
+    "UNSAFE",
+    "Cookie",
+    "CookieError",
+    "legacy",
+    "lock",
+    "look",
+    "new_value",
+    "read_or_create",
+    "reset",
+    "unlock",
+]
 
 NAME = "telemetry-cookie"
 LEGACY_NAME = "telemetry-random-id"
@@ -31,8 +52,13 @@ _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 _LONGEST = 64
 
 
-class CookieError(OSError):
-    """The cookie could not be changed; the message says why and what to do."""
+def __getattr__(name: str) -> object:
+    """Import what changes the cookie at its first use (PEP 562)."""
+    if name in __all__:
+        from . import changing
+
+        return getattr(changing, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Cookie:
@@ -67,11 +93,11 @@ def look(directory: str, name: str = NAME) -> Cookie:
     """Return the cookie of the project in `directory`, without touching it."""
     path = os.path.join(directory, PROJECT_FOLDER, name)  # noqa: PTH118  # pathlib costs 13 ms
     try:
-        folder = _open(directory)
+        folder = open_folder(directory)
     except FileNotFoundError:
         return Cookie(path, ABSENT)
     except OSError as error:
-        return Cookie(path, UNSAFE, reason=_folder_problem(directory, error))
+        return Cookie(path, UNSAFE, reason=folder_problem(directory, error))
     try:
         return _look(folder, name, path)
     finally:
@@ -87,18 +113,18 @@ def read_or_create(directory: str, entropy: Callable[[int], bytes] = os.urandom)
     if found.state != ABSENT:
         return found.value
     try:
-        with_folder = _open(directory, create=True)
+        folder = open_folder(directory, create=True)
     except OSError:
         return None
     try:
         value = new_value(entropy)
-        if _publish(with_folder, value, entropy):
+        if _publish(folder, value, entropy):
             return value
-        return _look(with_folder, NAME, found.path).value
+        return _look(folder, NAME, found.path).value
     except OSError:
         return None
     finally:
-        os.close(with_folder)
+        os.close(folder)
 
 
 def new_value(entropy: Callable[[int], bytes] = os.urandom) -> str:
@@ -108,71 +134,12 @@ def new_value(entropy: Callable[[int], bytes] = os.urandom) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def legacy(directory: str) -> list[Cookie]:
-    """Return the places where earlier releases kept one: here, and in the home folder."""
-    home = os.path.expanduser("~")  # noqa: PTH111
-    found = [look(directory, LEGACY_NAME)]
-    if os.path.realpath(home) != os.path.realpath(directory):
-        found += [look(home, NAME), look(home, LEGACY_NAME)]
-    return found
-
-
-def reset(directory: str, *, create: bool) -> tuple[str | None, str | None]:
-    """Forget the value, and make a new one if `create`; return the old and the new one.
+def open_folder(directory: str, *, create: bool = False) -> int:
+    """Open the folder of the cookie, never what a link points to.
 
     Raises:
-        CookieError: it is locked or unsafe, or the file cannot be changed.
+        OSError: it is not there, is a link or no folder, or cannot be opened.
     """
-    found = look(directory)
-    if found.state == LOCKED:
-        raise CookieError(f"{found.path} is locked. Unlock it first: cq-telemetry cookie unlock")
-    if found.state == UNSAFE:
-        raise CookieError(f"{found.path} is unsafe: {found.reason}. Lock it instead, or remove it.")
-    if found.state == PRESENT:
-        _in_folder(directory, _remove, NAME)
-    return found.value, read_or_create(directory) if create else None
-
-
-def lock(directory: str) -> list[str]:
-    """Put a directory in the cookie's place, so that none is created; return what was locked.
-
-    Whatever is there is removed, a link itself and not what it points to. The names of earlier
-    releases are locked too, and those in the home folder where it has a `.cq`.
-
-    Raises:
-        CookieError: the folder or the file cannot be changed.
-    """
-    locked = []
-    home = os.path.expanduser("~")  # noqa: PTH111
-    for place in dict.fromkeys((directory, home)):
-        if place == home != directory and look(home).state == ABSENT and not _has_folder(home):
-            continue
-        for name in (NAME, LEGACY_NAME):
-            found = look(place, name)
-            if found.state != LOCKED:
-                _in_folder(place, _lock, name, create=True)
-                locked.append(found.path)
-    return locked
-
-
-def unlock(directory: str) -> list[str]:
-    """Remove the directories that lock the cookie, if they are empty; return what was unlocked.
-
-    Raises:
-        CookieError: one of them holds something, or cannot be removed.
-    """
-    unlocked = []
-    home = os.path.expanduser("~")  # noqa: PTH111
-    for place in dict.fromkeys((directory, home)):
-        for name in (NAME, LEGACY_NAME):
-            found = look(place, name)
-            if found.state == LOCKED:
-                _in_folder(place, _unlock, name)
-                unlocked.append(found.path)
-    return unlocked
-
-
-def _open(directory: str, *, create: bool = False) -> int:
     if not HAS_DIR_FD:
         raise OSError(0, "this system cannot open the folder without following links")
     path = os.path.join(directory, PROJECT_FOLDER)  # noqa: PTH118
@@ -184,11 +151,8 @@ def _open(directory: str, *, create: bool = False) -> int:
     return os.open(path, OPEN_FOLDER)
 
 
-def _has_folder(directory: str) -> bool:
-    return os.path.lexists(os.path.join(directory, PROJECT_FOLDER))  # noqa: PTH118
-
-
-def _folder_problem(directory: str, error: OSError) -> str:
+def folder_problem(directory: str, error: OSError) -> str:
+    """Say why the folder of the cookie could not be opened."""
     if os.path.islink(os.path.join(directory, PROJECT_FOLDER)):  # noqa: PTH114, PTH118
         return f"{PROJECT_FOLDER} is a link"
     return f"{PROJECT_FOLDER} cannot be opened: {error.strerror}"
@@ -200,7 +164,7 @@ def _look(folder: int, name: str, path: str) -> Cookie:
     except FileNotFoundError:
         return Cookie(path, ABSENT)
     except OSError as error:
-        return Cookie(path, UNSAFE, reason=_file_problem(folder, name, error))
+        return _closed(folder, name, path, error)
     try:
         status = os.fstat(opened)
         if stat.S_ISDIR(status.st_mode):
@@ -211,24 +175,27 @@ def _look(folder: int, name: str, path: str) -> Cookie:
             return Cookie(path, UNSAFE, reason=f"it belongs to another user (uid {status.st_uid})")
         if status.st_mode & stat.S_IWOTH:
             return Cookie(path, UNSAFE, reason="everybody may write it")
-        value = os.read(opened, _LONGEST + 1).decode("ascii", "replace").strip()
+        data = os.read(opened, _LONGEST + 1)
     except OSError as error:
         return Cookie(path, UNSAFE, reason=f"it cannot be read: {error.strerror}")
     finally:
         os.close(opened)
-    if not is_cookie(value):
+    value = data.decode("ascii", "replace").strip()
+    if len(data) > _LONGEST or not is_cookie(value):
         return Cookie(path, UNSAFE, reason="it does not hold a random UUID (version 4)")
     return Cookie(path, PRESENT, value, modified=status.st_mtime)
 
 
-def _file_problem(folder: int, name: str, error: OSError) -> str:
+def _closed(folder: int, name: str, path: str, error: OSError) -> Cookie:
+    """Return what cannot be opened: a directory locks, be it closed to everybody."""
     try:
         mode = os.lstat(name, dir_fd=folder).st_mode
     except OSError:
         mode = 0
-    if stat.S_ISLNK(mode):
-        return "it is a link"
-    return f"it cannot be read: {error.strerror}"
+    if stat.S_ISDIR(mode):
+        return Cookie(path, LOCKED)
+    reason = "it is a link" if stat.S_ISLNK(mode) else f"it cannot be read: {error.strerror}"
+    return Cookie(path, UNSAFE, reason=reason)
 
 
 def _publish(folder: int, value: str, entropy: Callable[[int], bytes]) -> bool:
@@ -247,42 +214,3 @@ def _publish(folder: int, value: str, entropy: Callable[[int], bytes]) -> bool:
         os.close(opened)
         os.unlink(temporary, dir_fd=folder)
     return True
-
-
-def _remove(folder: int, name: str) -> None:
-    os.unlink(name, dir_fd=folder)
-
-
-def _unlock(folder: int, name: str) -> None:
-    os.rmdir(name, dir_fd=folder)
-
-
-def _lock(folder: int, name: str) -> None:
-    try:
-        os.unlink(name, dir_fd=folder)
-    except FileNotFoundError:
-        pass
-    os.mkdir(name, 0o700, dir_fd=folder)
-
-
-def _in_folder(
-    directory: str, change: Callable[[int, str], None], name: str, *, create: bool = False
-) -> None:
-    """Change the folder through its own handle, and see the change to the disk."""
-    try:
-        folder = _open(directory, create=create)
-    except OSError as error:
-        raise CookieError(
-            f"{_folder_problem(directory, error)} in {directory}. "
-            "Put a real folder there, and try again."
-        ) from error
-    try:
-        change(folder, name)
-        os.fsync(folder)
-    except OSError as error:
-        raise CookieError(
-            f"The cookie in {os.path.join(directory, PROJECT_FOLDER)} could not be changed: "  # noqa: PTH118
-            f"{error.strerror}. Look at what is there, and try again."
-        ) from error
-    finally:
-        os.close(folder)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import ADMIN, COMMAND_LINE, DEBUG, ENVIRONMENT, NO_DEBUG, OFF, ON, PROJECT, USER
+from . import (
+    ADMIN,
+    COMMAND_LINE,
+    DEBUG,
+    ENVIRONMENT,
+    INSPECT,
+    NO_DEBUG,
+    OFF,
+    ON,
+    PROJECT,
+    USER,
+)
 
 if TYPE_CHECKING:
     from . import Decision
@@ -35,8 +46,7 @@ class Reason:
 
 def reasons(decision: Decision) -> list[Reason]:
     """Return each layer's say, be it nothing, in the order of `LAYERS`."""
-    said = {says for _, says, _, _ in decision.said}
-    deciding = {decision.state, NO_DEBUG if NO_DEBUG in said else DEBUG}
+    deciding = {decision.state, DEBUG if decision.debug else NO_DEBUG, INSPECT}
     found = []
     for layer in LAYERS:
         own = [one for one in decision.said if one[0] == layer] or [(layer, NOTHING, "", "")]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import time
@@ -13,7 +14,15 @@ from ..catalogue import CATALOGUE_VERSION
 from ..errors import CqtelError
 from ..locking import locked
 from . import FILE_NAME
-from .choices import Choices, endpoint_problem, read_user
+from .choices import (
+    Choices,
+    UntrustedFileError,
+    check_folder,
+    endpoint_problem,
+    parsed,
+    read_user,
+    understand,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,40 +81,39 @@ def save(
     Args:
         config: the folder of `choices.json`; made if it is not there (mode 0700).
         change: keys and their new values; None removes a key.
-        project: the real path of the project it is for; None for all projects.
+        project: the project it is for; None for all projects.
         replace_unreadable: set a file that cannot be trusted aside, and begin a new one.
 
     Raises:
         ChoicesUnreadableError: the file cannot be trusted, and was left as it is.
         CqtelError: it could not be written.
     """
-    folder = Path(config)
+    path = Path(config) / FILE_NAME
     try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with locked(folder / f".{FILE_NAME}.lock"):
-            content = _current(config, set_aside=replace_unreadable)
-            _apply(content, change, project)
-            _write(folder / FILE_NAME, json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        check_folder(config)
+        with locked(path.with_name(f".{FILE_NAME}.lock")):
+            before = read_user(config)
+            if before.problem is not None and not replace_unreadable:
+                raise ChoicesUnreadableError(
+                    f"{path}: {before.problem}. It counts as off, and was left as it is. Mend it, "
+                    "or begin anew with --replace-unreadable, which keeps the old file beside the "
+                    "new one."
+                )
+            content = dict(before.content)
+            _apply(content, change, None if project is None else os.path.realpath(project))
+            _write(path, _encoded(content), keep_old=before.problem is not None)
+    except (UntrustedFileError, RecursionError) as problem:
+        raise CqtelError(
+            f"{path} was not written, for it could not be read again: {problem}. "
+            "It was left as it is. Mend that, and try again."
+        ) from problem
     except OSError as error:
         raise CqtelError(
-            f"{folder / FILE_NAME} could not be written: {error.strerror}. "
-            "Nothing was changed. Look at the folder's owner and free space, and try again."
+            f"{path} could not be written: {error.strerror}. Look at the folder's owner and free "
+            "space, see with cq-telemetry status what holds now, and try again."
         ) from error
     return read_user(config)
-
-
-def _current(config: str, *, set_aside: bool) -> dict[str, Any]:
-    read = read_user(config)
-    if read.problem is None:
-        return dict(read.content)
-    if not set_aside:
-        raise ChoicesUnreadableError(
-            f"{read.path}: {read.problem}. It counts as off, and was left as it is. Mend it, or "
-            "begin anew with --replace-unreadable, which keeps the old file beside the new one."
-        )
-    path = Path(read.path)
-    path.rename(path.with_name(f"{path.name}.unreadable-{time.time_ns()}"))
-    return {}
 
 
 def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | None) -> None:
@@ -113,29 +121,53 @@ def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | No
     scope = content if project is None else content.setdefault("projects", {})
     chosen = scope.setdefault("all" if project is None else project, {})
     for key, value in change.items():
-        if value is None:
-            chosen.pop(key, None)
-        else:
+        if value is not None:
             chosen[key] = value
+        elif chosen.get(key) is not False:  # a lasting no ends by a yes alone
+            chosen.pop(key, None)
     if project is not None and not chosen:
         del scope[project]
 
 
-def _write(path: Path, text: str) -> None:
+def _encoded(content: Mapping[str, Any]) -> bytes:
+    """Return the file's bytes, having made sure that they can be read again."""
+    text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+    data = text.encode("utf-8", "backslashreplace")  # which is how JSON writes a lone surrogate
+    understand(FILE_NAME, parsed(data))
+    return data
+
+
+def _write(path: Path, data: bytes, *, keep_old: bool) -> None:
     """Write by a temporary file, fsync, rename and fsync of the folder."""
     with _temporary(path) as temporary:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        flags |= getattr(os, "O_BINARY", 0)
         with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            file.write(text.encode())
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if keep_old:
+            _keep(path)
         temporary.replace(path)
     if os.name == "posix":
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a file system that has no fsync for folders
+                raise
         finally:
             os.close(folder)
+
+
+def _keep(path: Path) -> None:
+    """Give what is there another name beside its own, which the new file takes over."""
+    aside = path.with_name(f"{path.name}.unreadable-{time.time_ns()}")
+    try:
+        # A second name first: at no moment is there no file, which would not mean off.
+        os.link(path, aside, follow_symlinks=False)
+    except (OSError, NotImplementedError):
+        path.rename(aside)  # a folder, another user's file, or a system without such names
 
 
 @contextlib.contextmanager

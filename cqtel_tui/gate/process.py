@@ -21,6 +21,7 @@ Limits:
 - If we are killed with SIGKILL, or by a signal that is not in `_PASSED_ON`, nobody is left to
   tell the program.
 - When the program stops we stop too. Continue us, or the group: the program alone is not enough.
+  And a SIGSTOP sent to us alone, which cannot be caught, stops us alone.
 """
 
 from __future__ import annotations

@@ -17,8 +17,8 @@ from functools import partial
 from itertools import accumulate, compress, count, islice
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
-from cqtel_tui.errors import CqtelError
-from cqtel_tui.sanitize import one_line
+from ..errors import CqtelError
+from ..sanitize import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,171 @@
+"""Change the cookie: reset it, lock it, unlock it, and find those of earlier releases.
+
+All by way of the folder's own handle, so that no link leads anywhere else.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import CqtelError
+from . import PROJECT_FOLDER
+from .cookie import (
+    LEGACY_NAME,
+    LOCKED,
+    NAME,
+    PRESENT,
+    UNSAFE,
+    Cookie,
+    folder_problem,
+    look,
+    open_folder,
+    read_or_create,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NAMES = (NAME, LEGACY_NAME)
+_LOCK_ATTEMPTS = 100
+
+
+class CookieError(CqtelError):
+    """The cookie could not be changed; the message says why and what to do."""
+
+
+def legacy(directory: str) -> list[Cookie]:
+    """Return the places where earlier releases kept one: here, and in the home folder."""
+    return [
+        look(place, name)
+        for place in _places(directory)
+        for name in _NAMES
+        if (place, name) != (directory, NAME)
+    ]
+
+
+def reset(directory: str, *, create: bool) -> tuple[str | None, str | None]:
+    """Forget the value, and make a new one if `create`; return the old and the new one.
+
+    Raises:
+        CookieError: it is locked or unsafe, or the file cannot be changed.
+    """
+    found = look(directory)
+    if found.state == LOCKED:
+        raise CookieError(f"{found.path} is locked. Unlock it first: cq-telemetry cookie unlock")
+    if found.state == UNSAFE:
+        raise CookieError(f"{found.path} is unsafe: {found.reason}. Lock it instead, or remove it.")
+    if found.state == PRESENT:
+        _in_folder(directory, _remove, NAME)
+    new = read_or_create(directory) if create else None
+    if create and new is None:
+        raise CookieError(
+            f"{found.path} could not be made. Look at its folder's owner and free space, and "
+            "try again."
+        )
+    return found.value, new
+
+
+def lock(directory: str) -> list[str]:
+    """Put a directory in the cookie's place, so that none is created; return what was locked.
+
+    Whatever is there is removed, a link itself and not what it points to. The names of earlier
+    releases are locked too, and those in the home folder where it has a `.cq`.
+
+    Raises:
+        CookieError: the folder or the file cannot be changed.
+    """
+    locked = []
+    for place in _places(directory):
+        if place != directory and not os.path.lexists(Path(place, PROJECT_FOLDER)):
+            continue
+        for name in _NAMES:
+            found = look(place, name)
+            if found.state != LOCKED:
+                _in_folder(place, _lock, name, create=True)
+                locked.append(found.path)
+    return locked
+
+
+def unlock(directory: str) -> list[str]:
+    """Remove the directories that lock the cookie, if they are empty; return what was unlocked.
+
+    Raises:
+        CookieError: one of them holds something, or cannot be removed.
+    """
+    unlocked = []
+    for place in _places(directory):
+        for name in _NAMES:
+            found = look(place, name)
+            if found.state == LOCKED:
+                _in_folder(place, _unlock, name)
+                unlocked.append(found.path)
+    return unlocked
+
+
+def _places(directory: str) -> list[str]:
+    """Return the folders whose `.cq` may hold one: the project, and the home folder."""
+    home = os.path.expanduser("~")  # noqa: PTH111  # it stays "~" where there is no home
+    is_another = home[0] != "~" and os.path.realpath(home) != os.path.realpath(directory)
+    return [directory, home] if is_another else [directory]
+
+
+def _remove(folder: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass  # another process was first
+
+
+def _unlock(folder: int, name: str) -> None:
+    try:
+        os.rmdir(name, dir_fd=folder)
+    except FileNotFoundError:
+        pass
+
+
+def _lock(folder: int, name: str) -> None:
+    for _ in range(_LOCK_ATTEMPTS):
+        try:
+            os.mkdir(name, 0o700, dir_fd=folder)
+        except FileExistsError:
+            # What is in the way may come back, as long as a program records.
+            if _is_directory(folder, name):
+                return
+            _remove(folder, name)
+        else:
+            return
+    raise OSError(errno.EEXIST, "another program makes it again and again")
+
+
+def _is_directory(folder: int, name: str) -> bool:
+    try:
+        return stat.S_ISDIR(os.lstat(name, dir_fd=folder).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _in_folder(
+    directory: str, change: Callable[[int, str], None], name: str, *, create: bool = False
+) -> None:
+    """Change the folder through its own handle, and see the change to the disk."""
+    try:
+        folder = open_folder(directory, create=create)
+    except OSError as error:
+        raise CookieError(
+            f"{folder_problem(directory, error)} in {directory}. "
+            "Put a real folder there, and try again."
+        ) from error
+    try:
+        change(folder, name)
+        os.fsync(folder)
+    except OSError as error:
+        raise CookieError(
+            f"{Path(directory, PROJECT_FOLDER, name)} could not be changed: {error.strerror}. "
+            "Look at what is there, and try again."
+        ) from error
+    finally:
+        os.close(folder)

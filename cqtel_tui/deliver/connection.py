@@ -1,0 +1,284 @@
+"""Post envelopes to one collector and hear its answers, bounded in time and in memory.
+
+Each request runs in a thread of its own: a name server, a proxy or a collector that hangs, drips
+or floods holds that thread, and never whoever waits for the answer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import ssl
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+from .proxies import proxy_for, without_password
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Self
+
+    from ..outbox.envelope import Envelope
+
+REQUEST_SECONDS = 15.0
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_ANSWER_CHARACTERS = 500
+_MAX_REJECTED = 1 << 31
+_GLANCE_SECONDS = 0.05
+_FAREWELL_SECONDS = 1.0
+_REDIRECTED = range(300, 400)
+_OURS_TO_SAY = frozenset(
+    {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
+)
+# RFC 9110 §5.1 and §5.5, printable ASCII alone.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
+
+
+class NoAnswerError(Exception):
+    """There was no answer; the message says why, some of it perhaps in a server's own words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a collector answered; all of it is untrusted.
+
+    Attributes:
+        status: the HTTP status.
+        words: where it points to, or its error message, or the beginning of what it sent.
+        rejected_spans: how many spans it says it refused (`partialSuccess`).
+        retry_after: its `Retry-After` header; empty if there is none.
+    """
+
+    status: int
+    words: str
+    rejected_spans: int
+    retry_after: str
+
+
+class Connections:
+    """The connections of one run, one for each collector.
+
+    Args:
+        seconds: how long one request may take in all, its answer included.
+        is_cancelled: asked again and again while a request is under way.
+    """
+
+    def __init__(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
+        self._seconds = seconds
+        self._is_cancelled = is_cancelled
+        self._open: dict[str, Connection] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for connection in self._open.values():
+            connection.close()
+
+    def to(self, url: str) -> Connection:
+        """Return the connection to the collector at `url`.
+
+        Raises:
+            NoAnswerError: the proxy or the certificates cannot be used.
+        """
+        known = self._open.get(url)
+        if known is None or known.is_stopped:
+            if known is not None:
+                known.close()
+            self._open[url] = Connection(url, self._seconds, self._is_cancelled)
+        return self._open[url]
+
+
+class Connection:
+    """A connection to one collector, kept alive between requests.
+
+    Args:
+        url: where to post to.
+        seconds: how long one request may take in all, its answer included.
+        is_cancelled: asked again and again while a request is under way.
+
+    Attributes:
+        proxy: the proxy that is used, without its password; empty if none is.
+        is_stopped: whether a request was stopped under way; then it sends nothing more.
+
+    Raises:
+        NoAnswerError: the proxy or the certificates cannot be used.
+    """
+
+    def __init__(self, url: str, seconds: float, is_cancelled: Callable[[], bool]) -> None:
+        proxy = proxy_for(url)
+        self.proxy = without_password(proxy)
+        self.is_stopped = False
+        self._url = url
+        self._seconds = seconds
+        self._is_cancelled = is_cancelled
+        self._client = _client(url, proxy)
+        self._stream: Any = None
+        self._heard: _Heard | None = None
+
+    def close(self) -> None:
+        """Close it."""
+        # What a thread still uses, it closes itself.
+        if self._heard is None or self._heard.is_over.is_set():
+            self._client.close()
+
+    def post(self, envelope: Envelope) -> Answer:
+        """Post an envelope's bytes and headers, and nothing else; follow no redirect.
+
+        Raises:
+            NoAnswerError: there was no answer, or none in time.
+        """
+        try:
+            # A request made by hand has these headers, Host and Content-Length, and no others.
+            request = httpx.Request(
+                "POST",
+                self._url,
+                headers=dict(envelope.headers),
+                content=envelope.payload,
+                extensions={
+                    # For a thread that was left alone; `_wait` has no patience for as long.
+                    "timeout": httpx.Timeout(self._seconds + _FAREWELL_SECONDS).as_dict(),
+                    "trace": self._watch,
+                },
+            )
+        except httpx.InvalidURL as error:
+            raise NoAnswerError(f"it is not a URL that can be posted to ({error})") from None
+        self._heard = heard = _Heard()
+        threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
+        try:
+            reason = self._wait(heard)
+        finally:
+            if not heard.is_over.is_set():
+                self._stop(heard)
+        # Once the status is known, nothing that goes wrong with the rest of the answer undoes it.
+        if heard.response is not None:
+            return _answer(heard.response, bytes(heard.body))
+        raise NoAnswerError(reason or _in_words(heard.error))
+
+    def _wait(self, heard: _Heard) -> str:
+        """Wait until an exchange is over; return why it is to be stopped before, or nothing."""
+        until = time.monotonic() + self._seconds
+        while not heard.is_over.wait(_GLANCE_SECONDS):
+            if self._is_cancelled():
+                return "it was cancelled under way, but may have arrived"
+            if time.monotonic() > until:
+                return f"not in {self._seconds:g} s, but it may have arrived"
+        return ""
+
+    def _stop(self, heard: _Heard) -> None:
+        self.is_stopped = True
+        # To close what a thread reads from would give away its number; this wakes the thread.
+        with contextlib.suppress(OSError, AttributeError):
+            self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        heard.is_over.wait(_FAREWELL_SECONDS)
+
+    def _watch(self, event: str, info: Mapping[str, Any]) -> None:
+        """See each step of an exchange, as its thread takes it."""
+        if event.endswith(("connect_tcp.complete", "start_tls.complete")):
+            self._stream = info["return_value"]
+        elif self.is_stopped and ".send_request" in event and event.endswith(".started"):
+            raise NoAnswerError("it was stopped before it was sent")
+
+    def _exchange(self, request: httpx.Request, heard: _Heard) -> None:
+        try:
+            with contextlib.closing(self._client.send(request, stream=True)) as response:
+                heard.response = response
+                for part in response.iter_raw():
+                    heard.body += part
+                    if len(heard.body) >= MAX_ANSWER_BYTES:
+                        break
+        except Exception as error:  # noqa: BLE001  # told to whoever waits, whatever it is
+            heard.error = error
+        finally:
+            heard.is_over.set()
+
+
+class _Heard:
+    """What one exchange has heard so far."""
+
+    def __init__(self) -> None:
+        self.response: httpx.Response | None = None
+        self.body = bytearray()
+        self.error: Exception | None = None
+        self.is_over = threading.Event()
+
+
+def header_problem(envelope: Envelope) -> str:
+    """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
+    for name, value in envelope.headers.items():
+        if name.lower() in _OURS_TO_SAY or not _HEADER_NAME.fullmatch(name):
+            return f"its header {name!r} is not one that an envelope can have"
+        if not _HEADER_VALUE.fullmatch(value):
+            return f"the value of its header {name!r} cannot be sent"
+    return ""
+
+
+def _client(url: str, proxy: str) -> httpx.Client:
+    try:
+        if url.startswith("https:"):
+            # The certificates that httpx trusts, those of SSL_CERT_FILE, and the system's.
+            trusted = httpx.create_ssl_context(trust_env=True)
+            trusted.load_default_certs()
+        else:
+            trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    except OSError as error:
+        raise NoAnswerError(
+            f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error.strerror}"
+        ) from None
+    secure = proxy.startswith("https:")
+    try:
+        # trust_env would let .netrc put a password into the headers.
+        return httpx.Client(
+            verify=trusted,
+            trust_env=False,
+            follow_redirects=False,
+            proxy=httpx.Proxy(proxy, ssl_context=trusted if secure else None) if proxy else None,
+            limits=httpx.Limits(max_connections=1),
+        )
+    except (ValueError, ImportError, httpx.InvalidURL):
+        # The reason would have its password in it.
+        raise NoAnswerError(f"the proxy {without_password(proxy)} cannot be used") from None
+
+
+def _in_words(error: Exception | None) -> str:
+    if isinstance(error, (httpx.HTTPError, NoAnswerError)) and str(error):
+        return str(error)
+    return f"{type(error).__name__} {error or ''}".rstrip()
+
+
+def _answer(response: httpx.Response, body: bytes) -> Answer:
+    headers = response.headers
+    words, rejected = "", 0
+    # Never decompressed: a few bytes can be made to fill the memory.
+    if headers.get("Content-Encoding", "identity").lower() == "identity":
+        words, rejected = _read_body(body[:MAX_ANSWER_BYTES])
+    if response.status_code in _REDIRECTED:
+        words = f"Location: {headers.get('Location', '')}"
+    return Answer(
+        response.status_code,
+        words[:MAX_ANSWER_CHARACTERS],
+        rejected,
+        headers.get("Retry-After", ""),
+    )
+
+
+def _read_body(body: bytes) -> tuple[str, int]:
+    """Return a collector's words and the number of spans it says it refused."""
+    words = body.decode("utf-8", "replace")
+    try:
+        partial = json.loads(body)["partialSuccess"]
+        message = partial.get("errorMessage")
+        # A 64-bit integer is a string in JSON, and a number where a server does not care.
+        rejected = int(partial.get("rejectedSpans") or 0)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
+        return words, 0
+    if isinstance(message, str):
+        words = message
+    return words, max(0, min(rejected, _MAX_REJECTED))

@@ -1,0 +1,3 @@
+"""The terminal UI: the only room that imports Textual."""
+
+from __future__ import annotations

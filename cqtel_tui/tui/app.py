@@ -1,0 +1,459 @@
+"""The application: it knows the screens, changes what is asked for, and tells them of it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.reactive import reactive
+
+from ..consent import HOLD, OFF, ON
+from ..consent import cookie as cookies
+from ..consent.choices import read_user
+from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
+from ..errors import CqtelError
+from ..outbox import PENDING
+from ..outbox.store import REJECTED, Outbox
+from ..paths import agreed, places
+from ..sanitize import one_line, printable
+from ..withdrawal import discard
+from . import snapshot as moments
+from .last_line import OnlyPrintable
+from .screens.asking import Ask, yes_or_no
+from .screens.boxes import Box, Pending, Rejected, Sent
+from .screens.choices import Choices
+from .screens.cookie import CookieScreen
+from .screens.files import Files
+from .screens.help import Help
+from .screens.room import ROOMS
+from .screens.sending import Sending
+from .screens.stored import Stored
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from textual.app import SystemCommand
+    from textual.filter import LineFilter
+    from textual.screen import Screen
+
+    from ..deliver.sender import Result
+    from ..outbox.envelope import Label
+    from .snapshot import Snapshot
+
+LOOK_EVERY_SECONDS = 1.0
+MAX_COPIED = 100_000
+_CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo"})
+
+
+class TelemetryApp(App[None]):
+    """Shows what is held, asks what may be sent, and saves what a recording program reads.
+
+    Args:
+        readonly: change nothing and send nothing.
+        demo: say that this is a demonstration.
+        room: the screen to begin with, a key of `ROOMS`.
+    """
+
+    TITLE = "cqtel"
+    CSS_PATH = "app.tcss"
+    ENABLE_COMMAND_PALETTE = True
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
+    MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
+        "pending": Pending,
+        "sent": Sent,
+        "rejected": Rejected,
+        "choices": Choices,
+        "cookie": CookieScreen,
+        "stored": Stored,
+        "files": Files,
+    }
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(at), f"switch_mode('{key}')", name, show=False, id=f"room.{key}",
+                    tooltip=f"Go to: {name}")
+            for at, (key, name) in enumerate(ROOMS.items(), 1)
+        ),
+        Binding("t", "telemetry", "Telemetry", id="app.telemetry",
+                tooltip="Allow telemetry, refuse it, or take the choice back"),
+        Binding("d", "debug", "Debug", id="app.debug",
+                tooltip="Let error texts be recorded, or not"),
+        Binding("u", "undo", "Undo", show=False, id="app.undo",
+                tooltip="Take the last drop or choice back"),
+        Binding("question_mark", "help", "Help", key_display="?", id="app.help",
+                tooltip="All keys of this screen"),
+        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave"),
+    ]  # fmt: skip
+
+    snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
+
+    def __init__(
+        self, *, readonly: bool = False, demo: bool = False, room: str = "pending"
+    ) -> None:
+        super().__init__()
+        self.readonly = readonly
+        self.demo = demo
+        self.room = room
+        self.places = places()
+        self.outbox = Outbox(self.places.state)
+        self.directory = os.path.realpath(".")
+        self._stamp: tuple[int, ...] = ()
+        self._undo: list[tuple[str, Callable[[], object]]] = []
+        self._only_printable = OnlyPrintable()
+
+    # What everybody sees -------------------------------------------------------------------------
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Let nothing but printable text reach the terminal."""
+        return [*super().get_line_filters(), self._only_printable]
+
+    def on_mount(self) -> None:
+        """Look at how things stand, and go on looking."""
+        keys = read_user(self.places.config).content.get("keys")
+        if isinstance(keys, dict):
+            self.set_keymap({str(k): v for k, v in keys.items() if isinstance(v, str)})
+        self.snapshot = moments.take(self.places, self.directory)
+        self._stamp = moments.stamp(self.places, self.directory)
+        self.switch_mode(self.room)
+        self.set_interval(LOOK_EVERY_SECONDS, self._look)
+
+    @work(thread=True, exclusive=True, group="look")
+    def _look(self) -> None:
+        if moments.stamp(self.places, self.directory) != self._stamp:
+            self.call_from_thread(self._show, *self._read())
+
+    def _read(self) -> tuple[tuple[int, ...], Snapshot]:
+        stamp = moments.stamp(self.places, self.directory)
+        return stamp, moments.take(self.places, self.directory)
+
+    def _show(self, stamp: tuple[int, ...], snapshot: Snapshot) -> None:
+        self._stamp = stamp
+        self.snapshot = snapshot
+
+    def tell(self, text: str, *, wrong: bool = False) -> None:
+        """Say something, literally, for a while."""
+        severity = "error" if wrong else "information"
+        self.notify(printable(text, limit=500), severity=severity, markup=False)  # type: ignore[arg-type]
+
+    def copy_text(self, text: str) -> None:
+        """Copy to the clipboard (OSC 52), capped."""
+        self.copy_to_clipboard(printable(text[:MAX_COPIED], newlines=True))
+        self.tell(f"Copied {min(len(text), MAX_COPIED):,} characters.")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show, but do not do, what a read-only session may not."""
+        del parameters
+        return None if self.readonly and action in _CHANGING else True
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """Offer every action in the command palette."""
+        from textual.app import SystemCommand
+
+        yield from super().get_system_commands(screen)
+        seen = set()
+        for namespace, bindings in screen._modal_binding_chain:  # noqa: SLF001  # Textual has no public way
+            for _, binding in bindings:
+                if binding.tooltip and binding.id not in seen:
+                    seen.add(binding.id)
+
+                    def run(action: str = binding.action, owner: Any = namespace) -> None:
+                        self.call_later(self.run_action, action, owner)
+
+                    yield SystemCommand(binding.description, binding.tooltip, run)
+
+    def action_help(self) -> None:
+        """Show all keys of this screen."""
+        self.push_screen(Help(self.screen.active_bindings.values()))
+
+    # What is changed -----------------------------------------------------------------------------
+
+    async def _change(self, change: Callable[[], object], done: str = "") -> bool:
+        """Do something in a thread, show what it came to, and say whether it was done."""
+        try:
+            await asyncio.to_thread(change)
+        except (CqtelError, OSError) as error:
+            self.tell(str(error), wrong=True)
+            return False
+        finally:
+            self._show(*await asyncio.to_thread(self._read))
+        if done:
+            self.tell(done)
+        return True
+
+    async def _save(self, change: Mapping[str, Any], project: str | None, done: str) -> bool:
+        """Save a choice, and remember the one before for undo."""
+        read = read_user(self.places.config)
+        scope = read.content.get("all" if project is None else "projects", {})
+        before = (
+            scope if project is None else scope.get(project, {}) if isinstance(scope, dict) else {}
+        )
+        back = {key: before.get(key) if isinstance(before, dict) else None for key in change}
+        saved = await self._change(lambda: save(agreed().config, change, project=project), done)
+        if saved:
+            self._undo.append(("the choice", lambda: save(agreed().config, back, project=project)))
+        return saved
+
+    @work(group="change")
+    async def action_telemetry(self) -> None:
+        """Ask what may be sent."""
+        answer = await self.push_screen_wait(
+            Ask(
+                "May telemetry be sent, for all projects?",
+                ["It is saved for every program that reads it. Nothing is sent before."],
+                [
+                    ("u", "undecided: hold it here", "default"),
+                    ("o", "on", "default"),
+                    ("f", "off", "default"),
+                ],
+            )
+        )
+        if answer in {"u", "o", "f"}:
+            await self._telemetry({"u": "undecided", "o": ON, "f": OFF}[answer], None)
+
+    @work(group="change")
+    async def choose_telemetry(self, choice: str, project: str | None) -> None:
+        """Save on, off or undecided."""
+        if not self.readonly:
+            await self._telemetry(choice, project)
+
+    async def _telemetry(self, choice: str, project: str | None) -> None:
+        held = len(self.snapshot.names[PENDING]) if self.snapshot else 0
+        include = False
+        if choice == ON and held:
+            answer = await self.push_screen_wait(
+                Ask(
+                    f"{held} payloads were held before this yes. May they be sent, too?",
+                    ["If not, they stay here until you send or drop them."],
+                    [("n", "no, keep them here", "default"), ("y", "yes, these too", "default")],
+                )
+            )
+            if answer is None:
+                return
+            include = answer == "y"
+        change = decide_telemetry(choice if choice in {ON, OFF} else None, include_held=include)
+        if not await self._save(change, project, ""):
+            return
+        self._say_outcome(choice)
+        if choice == OFF:
+            await self._offer_to_delete()
+        elif include and self._endpoint():
+            await self._send(self.outbox.labels(PENDING))
+
+    def _say_outcome(self, choice: str) -> None:
+        """Say what a choice came to; another layer may have the last word."""
+        status = self.snapshot.status if self.snapshot else None
+        if status is None:
+            return
+        wanted = choice if choice in {ON, OFF} else HOLD
+        if status.decision.state != wanted:
+            self.tell(
+                f"Saved, but telemetry is {status.decision.state}: {status.why} decides.",
+                wrong=True,
+            )
+        elif choice == ON and not status.decision.endpoint:
+            self.tell("Telemetry is on. There is no endpoint: payloads stay here. 4 sets one.")
+        else:
+            self.tell(f"Telemetry is {'undecided' if wanted == HOLD else wanted}.")
+
+    async def _offer_to_delete(self) -> None:
+        answer = await self.push_screen_wait(
+            yes_or_no(
+                "Telemetry is off. Delete what was recorded, too?",
+                "What is held, what is kept of what was sent, and the cookie. No undo.",
+                yes="yes, delete all",
+                no="no, keep it",
+            )
+        )
+        if answer == "y":
+            await self._change(
+                lambda: discard(self.places, self.directory),
+                "All payloads and the cookie are gone.",
+            )
+
+    @work(group="change")
+    async def action_debug(self) -> None:
+        """Turn debug mode on, after a question, or off."""
+        read = read_user(self.places.config)
+        await self._debug(not read.every.debug, None)
+
+    @work(group="change")
+    async def choose_debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001  # the choice itself
+        """Save whether error texts may be recorded."""
+        if not self.readonly:
+            await self._debug(debug, project)
+
+    async def _debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001
+        if debug:
+            answer = await self.push_screen_wait(
+                yes_or_no(
+                    "Record error texts from now on?",
+                    "They can hold paths, names, addresses and credentials.",
+                    "Each one can be read here before it is sent.",
+                    yes="yes, record them",
+                )
+            )
+            if answer != "y":
+                return
+        if await self._save(decide_debug(debug), project, "") and self.snapshot:
+            status = self.snapshot.status
+            self.tell(f"Debug mode is {'on' if status.decision.debug else 'off'}.")
+            if debug and not status.decision.debug:
+                self.tell("Saved, but another layer keeps debug mode off: see 4.", wrong=True)
+
+    @work(group="change")
+    async def choose_endpoint(self, url: str | None, project: str | None) -> None:
+        """Save where to deliver to."""
+        if self.readonly:
+            return
+        try:
+            change = decide_endpoint(url)
+        except CqtelError as error:
+            self.tell(str(error), wrong=True)
+            return
+        words = f"Payloads go to {one_line(url, 200)}." if url else "Payloads stay here."
+        await self._save(change, project, words)
+
+    @work(group="change")
+    async def action_cookie(self, action: str) -> None:
+        """Reset, lock or unlock the cookie, after a question."""
+        questions = {
+            "reset": ("Forget this cookie?", "The next payload has a new id, or none.", "reset"),
+            "lock": (
+                "Put a directory in the cookie's place?",
+                "No payload has an id from then on. Earlier releases' cookies are locked, too.",
+                "lock",
+            ),
+            "unlock": ("Unlock the cookie?", "The next payload may have a new id.", "unlock"),
+        }
+        question, detail, word = questions[action]
+        answer = await self.push_screen_wait(yes_or_no(question, detail, yes=f"yes, {word} it"))
+        if answer != "y":
+            return
+        if action == "reset":
+            await self._change(self._reset_cookie)
+        else:
+            change = cookies.lock if action == "lock" else cookies.unlock
+            await self._change(lambda: change(self.directory), f"The cookie is {word}ed.")
+
+    def _reset_cookie(self) -> None:
+        is_on = self.snapshot is not None and self.snapshot.status.decision.state == ON
+        old, new = cookies.reset(self.directory, create=is_on)
+        self.call_from_thread(self.tell, f"{old or 'no cookie'} → {new or 'none'}")
+
+    # What becomes of payloads --------------------------------------------------------------------
+
+    def _chosen(self, *, every: bool) -> list[Label]:
+        screen = self.screen
+        if not isinstance(screen, Box):
+            return []
+        return self.outbox.labels(screen.NAME) if every else screen.envelopes.chosen
+
+    def _endpoint(self) -> str | None:
+        return self.snapshot.status.decision.endpoint if self.snapshot else None
+
+    @work(group="change")
+    async def action_send(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument
+        """Send payloads, after a question."""
+        labels = self._chosen(every=every)
+        if not labels or self.snapshot is None:
+            return
+        status = self.snapshot.status
+        number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
+        if status.decision.state == OFF:
+            self.tell(f"Nothing is sent: telemetry is off ({status.why}).", wrong=True)
+            return
+        if not status.decision.endpoint:
+            self.tell("Nothing is sent: there is no endpoint. 4 sets one.", wrong=True)
+            return
+        details = [f"to {one_line(status.decision.endpoint, 200)}"]
+        question = f"Send {number}?"
+        if status.decision.state == HOLD:
+            question = f"Allow telemetry from now on, and send {number}?"
+            details.append("You have not decided yet: without a yes, nothing is sent.")
+        answer = await self.push_screen_wait(yes_or_no(question, *details, yes="yes, send"))
+        if answer != "y":
+            return
+        if status.decision.state == HOLD and not await self._save(decide_telemetry(ON), None, ""):
+            return
+        await self._send(labels)
+
+    async def _send(self, labels: Sequence[Label]) -> None:
+        results: list[Result] | None = await self.push_screen_wait(Sending(self.places, labels))
+        self._show(*await asyncio.to_thread(self._read))
+        if not results:
+            return
+        sent = sum(result.outcome.value == "sent" for result in results)
+        if sent == len(labels):
+            self.tell(f"Sent {sent}. The receipts are under 2.")
+        else:
+            last = next(result for result in results[::-1] if result.outcome.value != "sent")
+            self.tell(f"Sent {sent} of {len(labels)}: {last.outcome.value}, {last.why}", wrong=True)
+
+    @work(group="change")
+    async def action_drop(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument
+        """Delete payloads, after a question; undo brings them back until the end of the session."""
+        labels = self._chosen(every=every)
+        screen = self.screen
+        if not labels or not isinstance(screen, Box):
+            return
+        box = screen.NAME
+        number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
+        where = "unsent" if box == PENDING else "and what is known of their delivery"
+        answer = await self.push_screen_wait(
+            yes_or_no(f"Delete {number}, {where}?", "u takes it back.", yes="yes, delete")
+        )
+        if answer != "y":
+            return
+        kept: list[tuple[Label, bytes]] = []
+
+        def drop() -> None:
+            for label in labels:
+                kept.append((label, self.outbox.read(box, label)))
+                self.outbox.drop(box, label)
+
+        def put_back() -> None:
+            for label, data in kept:
+                self.outbox.put_back(box, label, data)
+
+        await self._change(drop, f"Deleted {number}. u takes it back.")
+        if kept:
+            self._undo.append((f"deleting {len(kept)}", put_back))
+
+    @work(group="change")
+    async def action_retry(self) -> None:
+        """Put rejected payloads back among the held ones."""
+        labels = self._chosen(every=False)
+        if labels and self.screen.NAME == REJECTED:  # type: ignore[attr-defined]
+
+            def retry() -> None:
+                for label in labels:
+                    self.outbox.retry(label)
+
+            await self._change(retry, f"{len(labels)} held again.")
+
+    @work(group="change")
+    async def action_undo(self) -> None:
+        """Take the last drop or choice back."""
+        if not self._undo:
+            self.tell("There is nothing to take back.")
+            return
+        what, undo = self._undo.pop()
+        await self._change(undo, f"Took back {what}.")
+
+
+def run(*, demo: bool = False, readonly: bool = False, room: str = "pending") -> int:
+    """Run the UI until it is left; return the exit code."""
+    if demo:
+        from ..demo import throw_away_home
+
+        with throw_away_home():
+            app = TelemetryApp(readonly=readonly, demo=True, room=room)
+            app.run()
+            return app.return_code or 0
+    app = TelemetryApp(readonly=readonly, room=room)
+    app.run()
+    return app.return_code or 0

@@ -1,0 +1,74 @@
+"""Ask before what cannot be taken back: by y or n, and Enter says no."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Button, Static
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+
+class Ask(ModalScreen[str | None]):
+    """A question with a few answers, one key each; Esc gives None.
+
+    Args:
+        question: what is asked; literal.
+        details: more about it, a line each; literal.
+        answers: key, words and variant of each answer. The first one is the safe one: it has the
+            focus, so that Enter by reflex does no harm.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss(None)", "Back", id="ask.back", tooltip="Change nothing"),
+        Binding("left,h", "app.focus_previous", "Previous", show=False, id="ask.previous"),
+        Binding("right,l", "app.focus_next", "Next", show=False, id="ask.next"),
+    ]
+
+    def __init__(
+        self, question: str, details: Sequence[str], answers: Sequence[tuple[str, str, str]]
+    ) -> None:
+        super().__init__()
+        self.question = question
+        self.details = details
+        self.answers = answers
+
+    def compose(self) -> ComposeResult:
+        """Lay the question out."""
+        with Vertical(id="ask"):
+            yield Static(Content(self.question).stylize("bold"), id="ask-question")
+            for line in self.details:
+                yield Static(Content(line), classes="ask-detail")
+            with Horizontal(id="ask-answers"):
+                for key, words, variant in self.answers:
+                    label = Content.assemble((key, "bold underline"), f"  {words}")
+                    button = Button(label, id=f"answer-{key}")
+                    button.variant = variant
+                    yield button
+
+    def on_mount(self) -> None:
+        """Give the safe answer the focus."""
+        self.query(Button).first().focus()
+
+    def on_key(self, event) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+        """Take an answer's key."""
+        for key, _, _ in self.answers:
+            if event.character == key:
+                event.stop()
+                self.dismiss(key)
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Take a pressed answer."""
+        self.dismiss((event.button.id or "").removeprefix("answer-"))
+
+
+def yes_or_no(question: str, *details: str, yes: str, no: str = "no, go back") -> Ask:
+    """Return a question to be answered by y or n, with the no in focus."""
+    return Ask(question, details, [("n", no, "default"), ("y", yes, "error")])

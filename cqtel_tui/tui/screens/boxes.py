@@ -1,0 +1,249 @@
+"""The screens over the outbox: what is pending, what was sent, what was rejected."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Container
+from textual.widgets import Input
+
+from ...errors import CqtelError
+from ...outbox import PENDING, sha256
+from ...outbox.store import REJECTED, SENT
+from .. import views
+from ..widgets.detail import Detail
+from ..widgets.envelopes import SORTS, Envelopes
+from .room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.content import Content
+    from textual.widget import Widget
+
+    from ...outbox.envelope import Envelope, Label
+    from ..snapshot import Snapshot
+    from ..widgets.detail import View
+
+VIEWS = (
+    ("explained", "Explained"),
+    ("raw", "Raw bytes"),
+)
+
+
+class Box(Room):
+    """A list of envelopes, and the one under the cursor in detail."""
+
+    EMPTY = ""
+    VIEWS: ClassVar[tuple[tuple[str, str], ...]] = VIEWS
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/", id="box.filter",
+                tooltip="Words, op:sync, app:cloudquery, failed, ok"),
+        Binding("o", "sort", "Sort", show=False, id="box.sort",
+                tooltip="By time, operation, size or duration"),
+        Binding("right_square_bracket", "view(1)", "Next view", key_display="]", show=False,
+                id="box.next", tooltip="The next view of the payload"),
+        Binding("left_square_bracket", "view(-1)", "Last view", key_display="[", show=False,
+                id="box.previous", tooltip="The view before"),
+        Binding("v", "verbatim", "Verbatim", show=False, id="box.verbatim",
+                tooltip="Raw bytes: indented, or as they are"),
+        Binding("y", "copy", "Copy", show=False, id="box.copy",
+                tooltip="Copy what the view shows to the clipboard"),
+        Binding("escape", "clear_filter", "Clear filter", show=False, id="box.clear"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._verbatim = False
+
+    def body(self) -> Iterable[Widget]:
+        """Lay out the list beside or above the detail, by the width."""
+        with Container(id="split"):
+            with Container(id="listing"):
+                yield Input(placeholder="filter: words, op:sync, app:…, failed, ok", id="filter")
+                yield Envelopes(id="envelopes", empty=self.EMPTY)
+            yield Detail(self.VIEWS, id="detail")
+
+    @property
+    def envelopes(self) -> Envelopes:
+        """The list."""
+        return self.query_one("#envelopes", Envelopes)
+
+    @property
+    def detail(self) -> Detail:
+        """The detail."""
+        return self.query_one("#detail", Detail)
+
+    def on_mount(self) -> None:
+        """Begin in the list."""
+        super().on_mount()
+        self.query_one("#filter").display = False
+        self.envelopes.focus()
+
+    def news(self, snapshot: Snapshot) -> None:
+        """Show the list as it is now."""
+        self.envelopes.show(snapshot.names[self.NAME])
+        if not snapshot.names[self.NAME]:
+            self.detail.tell(*self.empty(snapshot))
+
+    def empty(self, snapshot: Snapshot) -> list[Content]:
+        """Return what to say when there is nothing."""
+        del snapshot
+        return []
+
+    @on(Envelopes.Moved)
+    def _moved(self, event: Envelopes.Moved) -> None:
+        label = self.envelopes.current
+        if label is None:
+            if event.name:
+                self.detail.tell(views.warning("This file's name is not an envelope's."))
+            elif self.envelopes.all_names:
+                self.detail.tell(views.muted("Nothing matches the filter. Esc clears it."))
+            return
+        try:
+            envelope = self.home.outbox.open(self.NAME, label)
+        except CqtelError as error:
+            self.detail.tell(
+                views.warning(f"This payload cannot be shown: {error}."),
+                views.muted("It is never sent like this. x drops it; sending sets it aside."),
+            )
+            return
+        self.detail.show(envelope, self.views(label, envelope))
+
+    def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
+        """Return how an envelope can be looked at."""
+        del label
+        return {
+            "explained": partial(views.explained, envelope),
+            "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
+        }
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    def action_clear_filter(self) -> None:
+        """Show all again."""
+        field = self.query_one("#filter", Input)
+        field.value = ""
+        field.display = False
+        self.envelopes.focus()
+
+    @on(Input.Changed, "#filter")
+    def _filter_changed(self, event: Input.Changed) -> None:
+        self.envelopes.narrow(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _filter_done(self) -> None:
+        self.query_one("#filter").display = bool(self.envelopes.filter)
+        self.envelopes.focus()
+
+    def action_sort(self) -> None:
+        """Sort by the next thing."""
+        by = SORTS[(SORTS.index(self.envelopes.by) + 1) % len(SORTS)]
+        self.envelopes.sort_by(by)
+        self.home.tell(f"Sorted by {by}.")
+
+    def action_view(self, by: int) -> None:
+        """Look at the payload from the next side."""
+        self.detail.turn(by)
+
+    def action_verbatim(self) -> None:
+        """Show raw bytes indented, or as they are."""
+        self._verbatim = not self._verbatim
+        self.detail.again()
+
+    def action_copy(self) -> None:
+        """Copy what is shown."""
+        self.home.copy_text(self.detail.lines.text)
+
+
+class Pending(Box):
+    """What is held: review it, send it, drop it."""
+
+    NAME = PENDING
+    EMPTY = "Nothing is held."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "app.send", "Send", id="pending.send",
+                tooltip="Send the marked payloads, or the one under the cursor"),
+        Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",
+                tooltip="Send all that are held"),
+        Binding("x,delete", "app.drop", "Drop", key_display="x", id="pending.drop",
+                tooltip="Delete the marked payloads, or the one under the cursor, unsent"),
+        Binding("X", "app.drop(True)", "Drop all", show=False, id="pending.drop_all",
+                tooltip="Delete all that are held, unsent"),
+    ]  # fmt: skip
+
+    def empty(self, snapshot: Snapshot) -> list[Content]:
+        """Say where payloads come from."""
+        if snapshot.status.decision.state == "off":
+            return [views.muted("Telemetry is off: nothing is recorded. t changes that.")]
+        return [
+            views.muted("Nothing is waiting to be sent. Run a command, and it appears here:"),
+            views.muted(""),
+            views.muted("  cq-telemetry run -- cloudquery sync spec.yml"),
+        ]
+
+
+class Sent(Box):
+    """What was sent, with receipts."""
+
+    NAME = SENT
+    EMPTY = "Nothing was sent."
+    VIEWS = (("receipt", "Receipt"), *VIEWS)
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("V", "verify", "Verify", id="sent.verify",
+                tooltip="Compute the SHA-256 of the kept bytes anew, and compare"),
+        Binding("x,delete", "app.drop", "Forget", key_display="x", id="sent.drop",
+                tooltip="Delete the kept bytes and the receipt"),
+    ]  # fmt: skip
+
+    def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
+        """Add the receipt."""
+        return {"receipt": lambda: self._receipt(label), **super().views(label, envelope)}
+
+    def empty(self, snapshot: Snapshot) -> list[Content]:
+        """Say what will be here."""
+        del snapshot
+        return [views.muted("What is sent is kept here for 30 days, with what was answered.")]
+
+    def _receipt(self, label: Label, *, intact: bool | None = None) -> list[Content]:
+        try:
+            receipt = self.home.outbox.receipt(self.NAME, label)
+        except CqtelError as error:
+            return [views.warning(str(error))]
+        return views.receipt_lines(receipt, intact=intact)
+
+    def action_verify(self) -> None:
+        """Compare the kept bytes with what the receipt says was sent."""
+        label, envelope = self.envelopes.current, self.detail.envelope
+        if label is None or envelope is None:
+            return
+        receipt = self.home.outbox.receipt(self.NAME, label)
+        intact = receipt is not None and sha256(envelope.payload) == receipt.sha256
+        self.detail.lines.show(self._receipt(label, intact=intact))
+
+
+class Rejected(Sent):
+    """What a collector refused, and why."""
+
+    NAME = REJECTED
+    EMPTY = "Nothing was rejected."
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("r", "app.retry", "Hold again", id="rejected.retry",
+                tooltip="Put the marked payloads back among the held ones"),
+    ]  # fmt: skip
+
+    def empty(self, snapshot: Snapshot) -> list[Content]:
+        """Say what will be here."""
+        del snapshot
+        return [views.muted("What a collector refuses for good lies here, with its reason.")]

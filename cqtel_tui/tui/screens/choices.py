@@ -1,0 +1,158 @@
+"""The screen of choices: what you said, what all layers come to, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.widgets import Input, Label
+
+from ...consent.choices import Choice, read_user
+from ...sanitize import one_line
+from ...status import WORDS
+from .. import views
+from ..widgets.lines import Lines
+from ..widgets.one_of import OneOf
+from .room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+    from ...consent.layers import Reason
+    from ..snapshot import Snapshot
+
+_SIGNS = {"off": "$text-error", "on": "$text-success", "no debug": "$text-error"}
+_WAYS_OUT = {
+    "command line": "start without that option",
+    "environment": "unset it in this shell",
+    "admin policy": "ask whoever administers this machine",
+    "project": "it came with this directory; look at that file",
+    "user": "choose above",
+}
+
+
+class Choices(Room):
+    """Telemetry, debug mode and the endpoint, for all projects or for this one."""
+
+    NAME = "choices"
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "app.focus_next", "Next", show=False, id="choices.next"),
+        Binding("up", "app.focus_previous", "Previous", show=False, id="choices.previous"),
+        Binding("escape", "leave_field", "Leave field", show=False, id="choices.leave"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._scope = "all"
+
+    def body(self) -> Iterable[Widget]:
+        """Lay out the choices, and why below them."""
+        with Vertical(id="choices"):
+            yield from _row(
+                "For", OneOf((("all", "all projects"), ("project", "this directory")), id="scope")
+            )
+            answers = (("on", "on"), ("undecided", "undecided"), ("off", "off"))
+            yield from _row("Telemetry", OneOf(answers, id="telemetry"))
+            debug = (("off", "off"), ("on", "on: error texts too"))
+            yield from _row("Debug", OneOf(debug, id="debug"))
+            field = Input(
+                placeholder="https://…/v1/traces; Enter saves, empty: none", id="endpoint"
+            )
+            yield from _row("Endpoint", field)
+        yield Lines(id="why", classes="page")
+
+    def on_mount(self) -> None:
+        """Begin with telemetry."""
+        super().on_mount()
+        self.query_one("#telemetry").focus()
+
+    @property
+    def project(self) -> str | None:
+        """The project that is chosen for; None for all."""
+        return self.home.directory if self._scope == "project" else None
+
+    def news(self, snapshot: Snapshot) -> None:
+        """Show what is stored, and what it comes to."""
+        read = read_user(self.home.places.config)
+        project = self.project
+        choice = read.every if project is None else read.projects.get(project, Choice())
+        self.query_one("#scope", OneOf).show(self._scope)
+        self.query_one("#telemetry", OneOf).show(choice.telemetry or "undecided")
+        self.query_one("#debug", OneOf).show("on" if choice.debug else "off")
+        field = self.query_one("#endpoint", Input)
+        if not field.has_focus:
+            field.value = choice.endpoint or ""
+        self.query_one("#why", Lines).show(_why(snapshot), keep_position=True)
+
+    @on(OneOf.Asked, "#scope")
+    def _scope_asked(self, event: OneOf.Asked) -> None:
+        self._scope = event.key
+        if self.home.snapshot is not None:
+            self.news(self.home.snapshot)
+
+    @on(OneOf.Asked, "#telemetry")
+    def _telemetry_asked(self, event: OneOf.Asked) -> None:
+        self.home.choose_telemetry(event.key, self.project)
+
+    @on(OneOf.Asked, "#debug")
+    def _debug_asked(self, event: OneOf.Asked) -> None:
+        self.home.choose_debug(event.key == "on", self.project)
+
+    @on(Input.Submitted, "#endpoint")
+    def _endpoint_asked(self, event: Input.Submitted) -> None:
+        self.home.choose_endpoint(event.value.strip() or None, self.project)
+        self.query_one("#telemetry").focus()
+
+    def action_leave_field(self) -> None:
+        """Leave the endpoint as it is stored."""
+        self.query_one("#telemetry").focus()
+        if self.home.snapshot is not None:
+            self.news(self.home.snapshot)
+
+
+def _row(name: str, widget: Widget) -> Iterable[Widget]:
+    with Horizontal(classes="choice"):
+        yield Label(name, markup=False, classes="choice-name")
+        yield widget
+
+
+def _why(snapshot: Snapshot) -> list[Content]:
+    decision = snapshot.status.decision
+    lines = [
+        Content.assemble("So telemetry is ", (WORDS[decision.state], "bold"), "."),
+        Content(f"That is because of: {one_line(snapshot.status.why, 400)}."),
+        Content(
+            f"Payloads go to {decision.endpoint}."
+            if decision.endpoint
+            else "There is no endpoint: payloads stay on this machine."
+        ),
+        Content(""),
+        views.title("Who says what"),
+        views.muted("A no from anywhere wins; a yes must be your own.  ▶ decides"),
+        Content(""),
+    ]
+    for reason in snapshot.status.reasons:
+        lines += _reason(reason)
+    return lines
+
+
+def _reason(reason: Reason) -> list[Content]:
+    lines = [
+        Content.assemble(
+            ("▶ " if reason.won else "  ", "bold $text-accent"),
+            (f"{reason.layer:<14}", "" if reason.won else "$text-muted"),
+            (f"{reason.says:<10}", _SIGNS.get(reason.says, "$text-muted")),
+            one_line(reason.source, 300),
+        )
+    ]
+    if reason.note:
+        lines.append(views.muted(f"{'':26}{one_line(reason.note, 300)}"))
+    if reason.says in {"off", "no debug"} and reason.layer != "user":
+        lines.append(views.muted(f"{'':26}to change it: {_WAYS_OUT[reason.layer]}"))
+    return lines

@@ -1,0 +1,109 @@
+"""The screen that opens inspection files: our own `cq-telemetry.txt`, or a 2021 release's."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import on, work
+from textual.containers import Vertical
+from textual.content import Content
+from textual.widgets import Input
+
+from ...record.inspection import FILE_NAME
+from ...review.explain import duration
+from ...review.traces import Inspection, read_inspection
+from ...sanitize import one_line, printable
+from .. import views
+from ..widgets.lines import Lines
+from .room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.widget import Widget
+
+_MAX_FILE_BYTES = 8 * 1024 * 1024
+_SHAPES = {
+    "otlp": "payloads, as --inspect-telemetry writes them today",
+    "stdouttrace": "spans, as a 2021 release wrote them",
+    "mixed": "documents of more than one kind",
+    "unknown": "nothing that is known",
+    "empty": "nothing",
+}
+
+
+class Files(Room):
+    """Opens an inspection file, be it broken or hostile."""
+
+    NAME = "files"
+
+    def body(self) -> Iterable[Widget]:
+        """Lay out the name and the text."""
+        with Vertical(id="file"):
+            yield Input(FILE_NAME, placeholder="a cq-telemetry.txt", id="file-name")
+        yield Lines(id="file-text", classes="page")
+
+    def on_mount(self) -> None:
+        """Open the file of the current directory, if there is one."""
+        super().on_mount()
+        self.query_one("#file-text").focus()
+        self._open(FILE_NAME)
+
+    @on(Input.Submitted, "#file-name")
+    def _named(self, event: Input.Submitted) -> None:
+        self._open(event.value)
+        self.query_one("#file-text").focus()
+
+    @work(thread=True, exclusive=True)
+    def _open(self, name: str) -> None:
+        lines = _read(Path(self.home.directory, Path(name).expanduser()))
+        self.app.call_from_thread(self.query_one("#file-text", Lines).show, lines)
+
+
+def _read(path: Path) -> list[Content]:
+    try:
+        if not path.is_file():
+            return [
+                views.muted(f"There is no file {one_line(str(path), 300)}."),
+                Content(""),
+                views.muted("To have one written instead of anything sent:"),
+                views.muted("  cq-telemetry run --inspect-telemetry -- cloudquery sync spec.yml"),
+            ]
+        with path.open("rb") as file:
+            found = read_inspection(file.read(_MAX_FILE_BYTES))
+    except OSError as error:
+        return [views.warning(f"{one_line(str(path), 300)} cannot be read: {error.strerror}")]
+    return [Content(f"It holds {_SHAPES[found.shape]}."), Content(""), *_inspected(found)]
+
+
+def _inspected(found: Inspection) -> list[Content]:
+    lines = [views.warning(str(problem)) for problem in found.problems]
+    for trace in found.traces:
+        lines.append(views.title(one_line(trace.scope_name or "unnamed", 100)))
+        lines += [_attribute("  ", key, value) for key, value in trace.resource]
+        lines += [views.warning(one_line(problem, 300)) for problem in trace.problems]
+        for span in trace.spans:
+            failed = "  ✗ failed" if span.status_code == "error" else ""
+            lines.append(
+                Content.assemble(
+                    f"  {duration(span.duration_nano):>12}  ",
+                    (one_line(span.name, 100), "bold"),
+                    (failed, "$text-error"),
+                )
+            )
+            lines += [_attribute(" " * 16, key, value) for key, value in span.attributes]
+            lines += [views.warning(one_line(problem, 300)) for problem in span.problems]
+    for document in found.unknown:
+        lines.append(views.warning("A document of no known shape:"))
+        text = printable(json.dumps(document, indent=2), limit=100_000, newlines=True)
+        lines += [Content(line) for line in text.split("\n")]
+    return lines
+
+
+def _attribute(indent: str, key: str, value: object) -> Content:
+    words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return Content.assemble(
+        indent, (one_line(key, 100), "$text-muted"), " = ", one_line(words, 1_000)
+    )

@@ -1,0 +1,60 @@
+"""All keys of a screen, made from its bindings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from .. import views
+from ..widgets.lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+    from textual.binding import ActiveBinding
+
+
+class Help(ModalScreen[None]):
+    """Shows bindings; any of Esc, ? and q leaves.
+
+    Args:
+        bindings: those that are active where help was asked for.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,q", "dismiss", "Back", key_display="esc", id="help.back")
+    ]
+
+    def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
+        super().__init__()
+        self.bindings = list(bindings)
+
+    def compose(self) -> ComposeResult:
+        """Lay out the keys."""
+        with Vertical(id="help"):
+            yield Static(Content("Keys of this screen").stylize("bold"))
+            yield Lines(id="keys")
+            yield Static(views.muted("Esc goes back. Ctrl+P searches every action."))
+
+    def on_mount(self) -> None:
+        """Show each action once, with all its keys."""
+        keys: dict[str, tuple[list[str], str]] = {}
+        for active in self.bindings:
+            binding = active.binding
+            if binding.id is None:
+                continue
+            shown = keys.setdefault(binding.id, ([], binding.tooltip or binding.description))
+            shown[0].append(self.app.get_key_display(binding))
+        lines = [
+            Content.assemble((f" {' '.join(names):<16}", "bold $text-accent"), meaning)
+            for names, meaning in keys.values()
+        ]
+        text = self.query_one("#keys", Lines)
+        text.show(lines)
+        text.focus()

@@ -1,0 +1,85 @@
+"""What all screens have: how consent stands, where one is, the keys, and news of a change."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.screen import Screen
+from textual.widgets import Footer
+
+from ..widgets.bars import Picker, StatusLine
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from textual.app import ComposeResult
+    from textual.widget import Widget
+
+    from ..app import TelemetryApp
+    from ..snapshot import Snapshot
+
+ROOMS = {
+    "pending": "Pending",
+    "sent": "Sent",
+    "rejected": "Rejected",
+    "choices": "Choices",
+    "cookie": "Cookie",
+    "stored": "Stored",
+    "files": "Files",
+}
+"""The screens, in the order of their keys 1, 2, 3 …"""
+
+
+class Room(Screen[None]):
+    """A screen of the application, one of `ROOMS`."""
+
+    NAME = ""
+
+    @property
+    def home(self) -> TelemetryApp:
+        """The application, as what it is."""
+        from ..app import TelemetryApp
+
+        assert isinstance(self.app, TelemetryApp)  # noqa: S101  # for the type checker
+        return self.app
+
+    def compose(self) -> ComposeResult:
+        """Lay out the bars around the body."""
+        yield StatusLine(id="status")
+        yield Picker(self._rooms(None), self.NAME, id="rooms")
+        yield from self.body()
+        yield Footer(show_command_palette=False)
+
+    def body(self) -> Iterable[Widget]:
+        """Return what this screen is about."""
+        return ()
+
+    def on_mount(self) -> None:
+        """Follow what happens on this machine."""
+        self.watch(self.app, "snapshot", self._news)
+
+    def news(self, snapshot: Snapshot) -> None:
+        """Show how things stand; called whenever that has changed."""
+
+    def _news(self, snapshot: Snapshot | None) -> None:
+        if snapshot is None:
+            return
+        app = self.home
+        self.query_one("#status", StatusLine).show(
+            snapshot.status, readonly=app.readonly, demo=app.demo
+        )
+        self.query_one("#rooms", Picker).rename(self._rooms(snapshot))
+        self.news(snapshot)
+
+    @on(Picker.Picked, "#rooms")
+    def _go(self, event: Picker.Picked) -> None:
+        self.app.switch_mode(event.key)
+
+    @staticmethod
+    def _rooms(snapshot: Snapshot | None) -> list[tuple[str, str]]:
+        counts = {box: len(names) for box, names in snapshot.names.items()} if snapshot else {}
+        return [
+            (key, f"{at} {name}" + (f" {counts[key]:,}" if counts.get(key) else ""))
+            for at, (key, name) in enumerate(ROOMS.items(), 1)
+        ]

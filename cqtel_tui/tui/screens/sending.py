@@ -1,0 +1,82 @@
+"""Send payloads, and show how it goes; Esc stops before the next one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import ProgressBar, Static
+from textual.worker import get_current_worker
+
+from ...errors import CqtelError
+from ...sanitize import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+
+    from ...deliver.sender import Result
+    from ...outbox.envelope import Label
+    from ...paths import Places
+
+
+class Sending(ModalScreen["list[Result]"]):
+    """Sends these envelopes, and gives what became of each.
+
+    Args:
+        places: where the outbox and the choices are.
+        labels: pending envelopes.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "stop", "Stop", id="sending.stop", tooltip="Send no more after this one")
+    ]
+
+    def __init__(self, places: Places, labels: Sequence[Label]) -> None:
+        super().__init__()
+        self.places = places
+        self.labels = labels
+        self.results: list[Result] = []
+        self.stopping = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out the progress."""
+        with Vertical(id="ask"):
+            yield Static(Content(f"Sending {len(self.labels):,} …").stylize("bold"))
+            yield ProgressBar(total=len(self.labels), show_eta=False)
+            yield Static(Content("Esc stops before the next one."), id="sending-last")
+
+    def on_mount(self) -> None:
+        """Begin."""
+        self._send()
+
+    def action_stop(self) -> None:
+        """Send no more after the one that is on its way."""
+        self.stopping = True
+
+    @work(thread=True)
+    def _send(self) -> None:
+        from ...deliver.sender import Sender
+
+        worker = get_current_worker()
+        try:
+            for result in Sender(self.places).send(
+                self.labels, lambda: self.stopping or worker.is_cancelled
+            ):
+                self.results.append(result)
+                self.app.call_from_thread(self._progress, result)
+        except (CqtelError, OSError) as error:
+            self.app.call_from_thread(self._failed, str(error))
+        self.app.call_from_thread(self.dismiss, self.results)
+
+    def _progress(self, result: Result) -> None:
+        self.query_one(ProgressBar).advance(1)
+        self.query_one("#sending-last", Static).update(Content(one_line(result.why, 200)))
+
+    def _failed(self, words: str) -> None:
+        self.app.notify(one_line(words, 400), severity="error", markup=False)

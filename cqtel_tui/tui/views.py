@@ -1,0 +1,163 @@
+"""Turn the rows of `review` into paragraphs: what the detail of a payload shows."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from ..review.documents import UnreadableError, parse
+from ..review.explain import explain
+from ..sanitize import one_line, printable, printable_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..outbox.envelope import Envelope
+    from ..outbox.receipts import Receipt
+
+MAX_RAW_BYTES = 256 * 1024
+_RISKS = {
+    "none": "$text-muted",
+    "low": "$text-success",
+    "medium": "$text-warning",
+    "high": "$text-error",
+}
+_CHUNK = 4096
+
+
+def explained(envelope: Envelope) -> list[Content]:
+    """Return every field in plain words."""
+    explanation = explain(envelope.payload)
+    lines: list[Content] = []
+    if explanation.unreadable:
+        lines += [warning(explanation.unreadable), Content("")]
+    if explanation.unknown:
+        lines += [
+            warning(f"{explanation.unknown} values are NOT in the catalogue. They are marked !!"),
+            Content(""),
+        ]
+    if envelope.dropped:
+        lines += [
+            muted(f"{envelope.dropped} values were left out when it was recorded: not allowed."),
+            Content(""),
+        ]
+    group = None
+    for row in explanation.rows:
+        if row.group != group:
+            group = row.group
+            title = "The program" if group == "program" else f"Part: {group}"
+            lines.append(Content(title).stylize("bold $text-accent"))
+        if row.field is None:
+            lines.append(
+                Content.assemble(
+                    ("  !! ", "bold $text-error"), (row.key, "bold"), f" = {row.value}"
+                )
+            )
+            lines.append(Content(f"       {row.problem}").stylize("$text-error"))
+            continue
+        lines.append(Content.assemble("  ", (row.key, "bold"), f" = {row.value}"))
+        lines.append(muted(f"       “{row.field.sentence}”"))
+        lines.append(
+            Content.assemble(
+                (f"       {row.field.why} ", "$text-muted"),
+                (f"Identifying: {row.field.risk}", _RISKS[row.field.risk]),
+                (f" ({row.field.because}).", "$text-muted"),
+            )
+        )
+    if explanation.left_out:
+        lines.append(warning(f"… and {explanation.left_out:,} more values"))
+    return lines
+
+
+def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
+    """Return the payload's bytes, indented or as they are, with their hash and length."""
+    headers = ", ".join(f"{key}: {value}" for key, value in envelope.headers.items())
+    lines = [
+        fact("sha256", envelope.sha256),
+        fact("length", f"{len(envelope.payload):,} bytes"),
+        fact("headers", printable(headers, limit=500)),
+        muted(
+            "Byte for byte what would be sent."
+            if verbatim
+            else "Indented to be read; v shows the bytes as they are."
+        ),
+        Content(""),
+    ]
+    payload = envelope.payload
+    if not verbatim:
+        try:
+            text = json.dumps(parse(payload), indent=2, ensure_ascii=False)
+        except UnreadableError as error:
+            lines += [warning(str(error)), Content("")]
+        else:
+            return lines + [Content(line) for line in _lines(text)]
+    lines += [
+        Content(printable_bytes(payload[at : at + _CHUNK]))
+        for at in range(0, min(len(payload), MAX_RAW_BYTES), _CHUNK)
+    ]
+    if len(payload) > MAX_RAW_BYTES:
+        lines.append(
+            warning(
+                f"… and {len(payload) - MAX_RAW_BYTES:,} bytes more: "
+                f"cq-telemetry show {envelope.id} --raw"
+            )
+        )
+    return lines
+
+
+def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> list[Content]:
+    """Return what was sent, where to, and what was answered."""
+    if receipt is None:
+        return [warning("There is no receipt.")]
+    moment = datetime.fromtimestamp(receipt.time / 1_000_000, UTC).astimezone()
+    lines = [
+        fact("answered", f"{moment:%Y-%m-%d %H:%M:%S}, HTTP {receipt.status}"),
+        fact("sent to", one_line(receipt.url, 300)),
+        fact("sha256", one_line(receipt.sha256, 64)),
+        fact("length", f"{receipt.length:,} bytes"),
+    ]
+    if receipt.proxy:
+        lines.append(fact("by proxy", one_line(receipt.proxy, 300)))
+    if receipt.rejected_spans:
+        lines.append(warning(f"The server refused {receipt.rejected_spans:,} spans of it."))
+    if receipt.answer:
+        lines.append(fact("it said", one_line(receipt.answer, 500)))
+    if intact is not None:
+        lines.append(
+            good("Verified: the bytes kept here have the SHA-256 of what was sent.")
+            if intact
+            else warning("The bytes kept here do NOT have the SHA-256 of what was sent.")
+        )
+    return lines
+
+
+def fact(name: str, value: str) -> Content:
+    """Return a name and its value; both literal."""
+    return Content.assemble((f"{name:<10} ", "$text-muted"), value)
+
+
+def muted(text: str) -> Content:
+    """Return a remark."""
+    return Content(text).stylize("$text-muted")
+
+
+def warning(text: str) -> Content:
+    """Return what a person must not miss; told by words and a sign, not by colour alone."""
+    return Content(f"!! {text}").stylize("bold $text-error")
+
+
+def good(text: str) -> Content:
+    """Return what went well."""
+    return Content(f"✓ {text}").stylize("$text-success")
+
+
+def title(text: str) -> Content:
+    """Return a heading."""
+    return Content(text).stylize("bold $text-accent")
+
+
+def _lines(text: str) -> Sequence[str]:
+    return printable(text, limit=MAX_RAW_BYTES, newlines=True).split("\n")

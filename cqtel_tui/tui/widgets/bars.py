@@ -1,0 +1,135 @@
+"""The one-line bars: how consent stands, and which screens or views there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Static
+
+from ...sanitize import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+    from ...status import Status
+
+_STATES = {
+    "on": ("ON", "recorded and delivered", "$text-success"),
+    "hold": ("UNDECIDED", "held here, nothing is sent", "$text-warning"),
+    "off": ("OFF", "nothing is recorded or sent", "$text-error"),
+}
+_COOKIES = {
+    "present": "cookie present",
+    "absent": "no cookie",
+    "locked": "cookie locked",
+    "unsafe": "cookie unsafe, not sent",
+}
+
+
+class StatusLine(Static):
+    """How consent stands, in words: always in sight, on every screen."""
+
+    def show(self, status: Status, *, readonly: bool = False, demo: bool = False) -> None:
+        """Show how things stand."""
+        word, meaning, style = _STATES[status.decision.state]
+        parts: list[str | tuple[str, str]] = [
+            " Telemetry ",
+            (f" {word} ", f"bold reverse {style}"),
+            f" {meaning}",
+        ]
+        facts = [f"debug {'ON: error texts too' if status.decision.debug else 'off'}"]
+        facts.append(_COOKIES[status.cookie.state])
+        if status.decision.inspect:
+            facts.append("inspecting only")
+        if status.counts.dropped:
+            facts.append(f"{status.counts.dropped} lost")
+        if demo:
+            facts.append("DEMO")
+        if readonly:
+            facts.append("read-only")
+        for fact in facts:
+            parts += [(" · ", "$text-muted"), fact]
+        self.update(Content.assemble(*parts))
+        self.tooltip = Content(one_line(status.why, 200))
+
+
+class Picker(Static):
+    """A row of names, one of them current; a click picks one."""
+
+    @dataclass
+    class Picked(Message):
+        """A name was clicked.
+
+        Attributes:
+            picker: the row.
+            key: which one.
+        """
+
+        picker: Picker
+        key: str
+
+        @property
+        def control(self) -> Picker:
+            """The row, for `@on`."""
+            return self.picker
+
+    def __init__(
+        self,
+        names: Sequence[tuple[str, str]],
+        current: str,
+        *,
+        id: str | None = None,  # noqa: A002  # Textual's word
+        classes: str | None = None,
+    ) -> None:
+        super().__init__(id=id, classes=classes)
+        self._names = list(names)
+        self.current = current
+        self._columns: list[tuple[int, int, str]] = []
+
+    def on_mount(self) -> None:
+        """Draw the row."""
+        self._draw()
+
+    def rename(self, names: Sequence[tuple[str, str]]) -> None:
+        """Change what the names say."""
+        if list(names) != self._names:
+            self._names = list(names)
+            self._draw()
+
+    def pick(self, key: str) -> None:
+        """Make a name the current one, without a message."""
+        self.current = key
+        self._draw()
+
+    def step(self, by: int) -> str:
+        """Return the key that lies `by` names from the current one, around the end."""
+        keys = [key for key, _ in self._names]
+        return keys[(keys.index(self.current) + by) % len(keys)]
+
+    def on_click(self, event: events.Click) -> None:
+        """Tell which name was clicked."""
+        for start, end, key in self._columns:
+            if start <= event.x - self.content_offset.x < end:
+                self.post_message(self.Picked(self, key))
+
+    @property
+    def content_offset(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
+        """Where the text begins inside the widget."""
+        return self.gutter.top_left
+
+    def _draw(self) -> None:
+        parts: list[tuple[str, str]] = []
+        self._columns = []
+        at = 0
+        for key, name in self._names:
+            text = f" {name} "
+            parts.append((text, "bold reverse" if key == self.current else "$text-muted"))
+            parts.append((" ", ""))
+            self._columns.append((at, at + len(text), key))
+            at += len(text) + 1
+        self.update(Content.assemble(*parts))

@@ -1,0 +1,86 @@
+"""One payload in detail, from several sides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.containers import Vertical
+
+from .. import views
+from .bars import Picker
+from .lines import Lines
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from textual.app import ComposeResult
+    from textual.content import Content
+
+    from ...outbox.envelope import Envelope
+
+    View = Callable[[], Sequence[Content]]
+
+
+class Detail(Vertical):
+    """Shows one envelope as one of several views, which are made only when they are looked at.
+
+    Args:
+        names: key and title of each view.
+    """
+
+    def __init__(self, names: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
+        super().__init__(id=id)
+        self._names = names
+        self._views: dict[str, View] = {}
+        self.envelope: Envelope | None = None
+
+    def compose(self) -> ComposeResult:
+        """Lay out the row of views and the text below."""
+        yield Picker(self._names, self._names[0][0], id="views")
+        yield Lines(id="text")
+
+    @property
+    def view(self) -> str:
+        """The key of the view that is shown."""
+        return self.query_one("#views", Picker).current
+
+    @property
+    def lines(self) -> Lines:
+        """The text below."""
+        return self.query_one("#text", Lines)
+
+    def show(self, envelope: Envelope | None, shown: dict[str, View]) -> None:
+        """Show an envelope, in the view that is already chosen."""
+        self.envelope = envelope
+        self._views = shown
+        self._draw()
+
+    def tell(self, *paragraphs: Content) -> None:
+        """Show words in place of an envelope."""
+        self.envelope = None
+        self._views = {}
+        self.lines.show(paragraphs)
+
+    def turn(self, by: int) -> None:
+        """Go to the next view, or to the one before."""
+        picker = self.query_one("#views", Picker)
+        picker.pick(picker.step(by))
+        self._draw()
+
+    def again(self) -> None:
+        """Make the view anew, where it stands."""
+        self._draw(keep_position=True)
+
+    @on(Picker.Picked, "#views")
+    def _picked(self, event: Picker.Picked) -> None:
+        event.stop()
+        event.picker.pick(event.key)
+        self._draw()
+
+    def _draw(self, *, keep_position: bool = False) -> None:
+        make = self._views.get(self.view)
+        if make is not None:
+            self.lines.show(make(), keep_position=keep_position)
+        elif self._views:
+            self.lines.show([views.muted("There is nothing to show here.")])

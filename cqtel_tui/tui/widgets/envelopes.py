@@ -1,0 +1,279 @@
+"""List envelopes by what is written on them: a hundred thousand scroll as smoothly as ten."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.reactive import reactive
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+from ...outbox.envelope import Label, read_label
+from ...review.explain import duration
+from ...sanitize import one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+_ID = slice(17, 33)
+_ORIGINS = {"record": "recorded here", "gate": "caught"}
+
+
+class Envelopes(ScrollView, can_focus=True):
+    """A list of envelopes, with a cursor and marks.
+
+    The list holds file names, and reads a label only where it is seen.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "envelopes--cursor",
+        "envelopes--blurred",
+        "envelopes--failed",
+        "envelopes--ok",
+        "envelopes--dim",
+        "envelopes--mark",
+    }
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("up,k", "move(-1)", "Up", show=False, id="list.up", tooltip="One up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="list.down", tooltip="One down"),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="list.page_up"),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="list.page_down"),
+        Binding("home,g", "move_to(0)", "First", show=False, id="list.first"),
+        Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last"),
+        Binding(
+            "space", "mark", "Mark", show=False, id="list.mark", tooltip="Mark for send or drop"
+        ),
+        Binding("a", "mark_all", "Mark all", show=False, id="list.mark_all"),
+    ]
+
+    cursor: reactive[int] = reactive(0)
+
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another envelope, or on none.
+
+        Attributes:
+            name: its file name; empty if there is none.
+        """
+
+        name: str
+
+    def __init__(self, *, id: str | None = None, empty: str = "") -> None:  # noqa: A002  # Textual's word
+        super().__init__(id=id)
+        self.all_names: Sequence[str] = ()
+        self.names: Sequence[str] = ()
+        self.marked: set[str] = set()
+        self.filter = ""
+        self.by = "time"
+        self._empty = empty
+        self._current = ""
+
+    def show(self, names: Sequence[str]) -> None:
+        """Show these envelopes; the cursor and the marks stay on theirs."""
+        self.all_names = names
+        present = {name[_ID] for name in names} if self.marked else set()
+        self.marked &= present
+        self._arrange()
+
+    def narrow(self, text: str) -> None:
+        """Show only those that match: words, `op:sync`, `app:cloudquery`, `failed`, `ok`."""
+        self.filter = text
+        self._arrange()
+
+    def sort_by(self, by: str) -> None:
+        """Sort by `time`, `operation`, `size` or `duration`."""
+        self.by = by
+        self._arrange()
+
+    @property
+    def current(self) -> Label | None:
+        """The label under the cursor."""
+        return read_label(self._current) if self._current else None
+
+    @property
+    def chosen(self) -> list[Label]:
+        """The marked labels, or the one under the cursor; in the list's order."""
+        if self.marked:
+            names = [name for name in self.all_names if name[_ID] in self.marked]
+        else:
+            names = [self._current] if self._current else []
+        return [label for name in names if (label := read_label(name)) is not None]
+
+    def _arrange(self) -> None:
+        names = matching(self.all_names, self.filter)
+        if self.by != "time":
+            names = sorted(names, key=_SORTS[self.by], reverse=self.by in {"size", "duration"})
+        self.names = names
+        identity = self._current[_ID]
+        at = next((i for i, name in enumerate(names) if name[_ID] == identity), None)
+        if at is None or not identity:
+            at = min(self.cursor, max(0, len(names) - 1))
+        self.virtual_size = Size(self.scrollable_content_region.width, max(1, len(names)))
+        self.set_reactive(Envelopes.cursor, at)
+        self._tell()
+        self._keep_in_sight()
+        self.refresh()
+
+    def _tell(self) -> None:
+        name = self.names[self.cursor] if self.cursor < len(self.names) else ""
+        if name != self._current:
+            self._current = name
+            self.post_message(self.Moved(name))
+
+    def validate_cursor(self, cursor: int) -> int:
+        """Keep the cursor on the list."""
+        return max(0, min(cursor, len(self.names) - 1))
+
+    def watch_cursor(self, before: int, after: int) -> None:
+        """Draw the two rows anew, and bring the new one into sight."""
+        self.refresh_line(before)
+        self.refresh_line(after)
+        self._keep_in_sight()
+        self._tell()
+
+    def _keep_in_sight(self) -> None:
+        self.scroll_to_region(Region(0, self.cursor, self.size.width, 1), animate=False, force=True)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Follow the width."""
+        del event
+        self.virtual_size = Size(self.scrollable_content_region.width, max(1, len(self.names)))
+        self._keep_in_sight()
+
+    def on_focus(self, event: events.Focus) -> None:
+        """Draw the cursor as the one that keys move."""
+        del event
+        self.refresh()
+
+    def on_blur(self, event: events.Blur) -> None:
+        """Draw the cursor as one that keys do not move."""
+        del event
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        """Put the cursor where the mouse is."""
+        self.cursor = int(event.y) + self.scroll_offset.y
+        if event.ctrl or event.shift:
+            self.action_mark()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor."""
+        self.cursor += by
+
+    def action_page(self, direction: int) -> None:
+        """Move the cursor by what is in sight."""
+        self.cursor += direction * max(1, self.scrollable_content_region.height - 1)
+
+    def action_move_to(self, at: int) -> None:
+        """Move the cursor to the first or the last."""
+        self.cursor = len(self.names) - 1 if at < 0 else at
+
+    def action_mark(self) -> None:
+        """Mark the envelope under the cursor, or unmark it, and go on."""
+        if self._current:
+            self.marked ^= {self._current[_ID]}
+            self.refresh_line(self.cursor)
+            self.cursor += 1
+
+    def action_mark_all(self) -> None:
+        """Mark all that are shown, or none."""
+        shown = {name[_ID] for name in self.names}
+        self.marked = set() if self.marked >= shown else self.marked | shown
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Render one line of the screen."""
+        at = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        if not self.names:
+            return self._strip(Content(self._words(y)).stylize("$text-muted"), width)
+        if at >= len(self.names):
+            return Strip.blank(width, self.rich_style)
+        classes: tuple[str, ...] = ()
+        if at == self.cursor:
+            classes = ("envelopes--cursor" if self.has_focus else "envelopes--blurred",)
+        return self._strip(self._row(self.names[at], width), width, *classes)
+
+    def _words(self, y: int) -> str:
+        words = "Nothing matches the filter. Esc clears it." if self.all_names else self._empty
+        lines = words.splitlines()
+        return f" {lines[y]}" if y < len(lines) else ""
+
+    def _strip(self, content: Content, width: int, *classes: str) -> Strip:
+        style = self.get_visual_style(*classes)
+        rich = self.get_component_rich_style(*classes) if classes else self.rich_style
+        strips = Visual.to_strips(self, content, width, 1, style, apply_selection=False)
+        strip = strips[0] if strips else Strip.blank(width)
+        return strip.extend_cell_length(width, rich).crop(0, width)
+
+    def _row(self, name: str, width: int) -> Content:
+        label = read_label(name)
+        if label is None:
+            return Content(f"   {one_line(name, max(10, width - 4))}  (not an envelope's name)")
+        is_marked = label.id in self.marked
+        moment = datetime.fromtimestamp(label.created / 1_000_000, UTC).astimezone()
+        today = moment.date() == datetime.now(UTC).astimezone().date()
+        failed = label.outcome == "failed"
+        parts: list[Content | str | tuple[str, str]] = [
+            (" ● " if is_marked else "   ", "bold $text-accent"),
+            f"{moment:%H:%M:%S}     " if today else f"{moment:%m-%d %H:%M}  ",
+            (f"{one_line(label.operation, 16):<16} ", "bold"),
+            (
+                f"{'✗ failed' if failed else '✓ ok':<9}",
+                "$text-error" if failed else "$text-success",
+            ),
+            f"{duration(label.duration * 1_000_000):>10}",
+            f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}",
+            (f"{label.size:>8,} B", "$text-muted"),
+            (f"  {_ORIGINS.get(label.origin, 'unknown')}", "$text-muted"),
+        ]
+        if label.attempt:
+            parts.append((f"  tried {label.attempt} times", "$text-warning"))
+        return Content.assemble(*parts)
+
+
+def matching(names: Sequence[str], text: str) -> Sequence[str]:
+    """Return the file names that match every word of a filter.
+
+    `op:sync`, `app:cloudquery`, `failed` and `ok` look at one field, any other word at all of them.
+    """
+    words = text.lower().split()
+    if not words:
+        return names
+    kept = names
+    for word in words:
+        key, separator, value = word.partition(":")
+        if separator and key in _KEYS:
+            at = _KEYS[key]
+            kept = [name for name in kept if value in name.split(",", at + 1)[at].lower()]
+        elif word in {"failed", "ok"}:
+            kept = [name for name in kept if f",{word}," in name]
+        else:
+            kept = [name for name in kept if word in name.lower()]
+    return kept
+
+
+_KEYS = {"id": 1, "from": 4, "app": 5, "version": 6, "op": 7, "outcome": 8}
+
+
+def _number(name: str, at: int) -> int:
+    field = name.removesuffix(".envelope").split(",")[at]
+    return int(field) if field.isdigit() else 0
+
+
+_SORTS = {
+    "operation": lambda name: name.split(",")[7],
+    "size": lambda name: _number(name, 3),
+    "duration": lambda name: _number(name, 9),
+}
+SORTS = ("time", *_SORTS)

@@ -1,0 +1,89 @@
+"""Show many lines of text: wrapped to the width, rendered only where they are seen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.geometry import Size
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+from textual.visual import Visual
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+MAX_LINES = 20_000
+
+
+class Lines(ScrollView, can_focus=True):
+    """A scrolling text of any length.
+
+    What it is given is literal: no markup is read in it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "scroll_down", "Down", show=False, id="lines.down"),
+        Binding("k", "scroll_up", "Up", show=False, id="lines.up"),
+        Binding("g", "scroll_home", "Top", show=False, id="lines.top"),
+        Binding("G", "scroll_end", "Bottom", show=False, id="lines.bottom"),
+        Binding("ctrl+d", "page_down", "Page down", show=False, id="lines.page_down"),
+        Binding("ctrl+u", "page_up", "Page up", show=False, id="lines.page_up"),
+    ]
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  # Textual's word
+        super().__init__(id=id, classes=classes)
+        self._paragraphs: Sequence[Content] = ()
+        self._wrapped: list[Content] = []
+        self._width = 0
+
+    @property
+    def text(self) -> str:
+        """What is shown, unwrapped."""
+        return "\n".join(paragraph.plain for paragraph in self._paragraphs)
+
+    def show(self, paragraphs: Sequence[Content], *, keep_position: bool = False) -> None:
+        """Show these paragraphs, from the top unless the position is to be kept."""
+        self._paragraphs = paragraphs[:MAX_LINES]
+        self._wrap()
+        if not keep_position:
+            self.scroll_home(animate=False)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Wrap anew where the width changed."""
+        del event
+        if self.scrollable_content_region.width != self._width:
+            self._wrap()
+
+    def _wrap(self) -> None:
+        self._width = width = self.scrollable_content_region.width
+        if width <= 0:
+            return
+        self._wrapped = []
+        for paragraph in self._paragraphs:
+            if paragraph.cell_length <= width and "\n" not in paragraph.plain:
+                self._wrapped.append(paragraph)
+            else:
+                self._wrapped += _hanging(paragraph, width)
+        self.virtual_size = Size(width, len(self._wrapped))
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """Render one line of the screen."""
+        at = y + self.scroll_offset.y
+        width = self.scrollable_content_region.width
+        line = self._wrapped[at] if at < len(self._wrapped) else Content("")
+        strips = Visual.to_strips(self, line, width, 1, self.visual_style, apply_selection=False)
+        strip = strips[0] if strips else Strip.blank(width)
+        return strip.extend_cell_length(width, self.rich_style).crop(0, width)
+
+
+def _hanging(paragraph: Content, width: int) -> list[Content]:
+    """Wrap a paragraph, its later lines indented as its first one is."""
+    text = paragraph.plain
+    indent = min(len(text) - len(text.lstrip(" ")), width // 2)
+    lines = paragraph[indent:].wrap(width - indent)
+    return [line.pad_left(indent) for line in lines]

@@ -1,0 +1,47 @@
+"""What tests of several rooms need: an environment that says nothing, and a real receiver."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from .e2e.rotel_receiver import Receiver
+
+_SPEAKING = ("CQ_", "OTEL_", "ROTEL_", "SSL_CERT_", "XDG_")
+_ALSO_SPEAKING = {"ALL_PROXY", "DO_NOT_TRACK", "HTTPS_PROXY", "HTTP_PROXY", "NETRC", "NO_PROXY"}
+
+
+@pytest.fixture
+def scrubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let the environment say nothing of telemetry, proxies and certificates; return a new home."""
+    from cqtel_tui.record import CI_VARIABLES
+
+    for name in list(os.environ):
+        if (
+            name.upper().startswith(_SPEAKING)
+            or name.upper() in _ALSO_SPEAKING
+            or name in CI_VARIABLES
+        ):
+            monkeypatch.delenv(name)
+    home = tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    return home
+
+
+@pytest.fixture
+def rotel(tmp_path: Path) -> Iterator[Receiver]:
+    """Run a real OTLP receiver on loopback, of which can be asked what it understood."""
+    from .e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL, rotel_receiver
+
+    if not HAS_WHEEL:
+        pytest.skip(NO_WHEEL)
+    with rotel_receiver(tmp_path) as receiver:
+        yield receiver
