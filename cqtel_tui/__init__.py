@@ -4,8 +4,6 @@
 is asked for (PEP 562), so that importing this package costs next to nothing.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from .record import Telemetry

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+SCREENS = ("pending", "sent", "rejected", "choices", "cookie", "stored", "files")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the options of `cq-telemetry-ui`."""
     options = argparse.ArgumentParser(
@@ -23,12 +26,29 @@ def parser() -> argparse.ArgumentParser:
         help="look around in a throw-away home with payloads that were really recorded",
     )
     options.add_argument("--readonly", action="store_true", help="change nothing, send nothing")
+    options.add_argument(
+        "--screen", choices=SCREENS, default=SCREENS[0], metavar="NAME", help=", ".join(SCREENS)
+    )
+    options.add_argument(
+        "--consent", action="store_true", help="ask about the newest payload, as after a first run"
+    )
+    options.add_argument(
+        "--keys", action="store_true", help="print all keys, with the ids a key map names them by"
+    )
+    options.add_argument(
+        "--plain", action="store_true", help="line by line, for screen readers: no full screen"
+    )
     return options
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the terminal UI; return the exit code."""
     given = parser().parse_args(arguments)
+    if given.keys:
+        from .tui.keys import as_markdown
+
+        sys.stdout.write(as_markdown())
+        return 0
     # Textual draws to stderr and never looks for a terminal: without one it spins for ever.
     if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
         sys.stderr.write(
@@ -36,9 +56,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "cq-telemetry pending, cq-telemetry show ID\n"
         )
         return 1
+    if given.consent:
+        return _consent(plain=given.plain)
+    if given.plain:
+        from .plain import run as run_plain
+
+        return run_plain(readonly=given.readonly)
     from .tui.app import run
 
-    return run(demo=given.demo, readonly=given.readonly)
+    return run(demo=given.demo, readonly=given.readonly, room=given.screen)
+
+
+def _consent(*, plain: bool) -> int:
+    from .first_run import latest, put
+    from .paths import places
+
+    question = latest(places())
+    if question is None:
+        sys.stderr.write("cq-telemetry-ui: nothing is held, so that there is nothing to ask\n")
+        return 1
+    put(places(), question, plain=plain)
+    return 0
 
 
 if __name__ == "__main__":

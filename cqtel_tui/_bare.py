@@ -4,14 +4,12 @@ Used where a program records (DESIGN §11): to read a file of choices, and to wr
 plain ASCII.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
+def _object(pairs: "list[tuple[str, object]]") -> "dict[str, object]":
     found = dict(pairs)
     if len(found) != len(pairs):
         raise ValueError("a key stands twice")
@@ -31,7 +29,7 @@ class _Strict:
     parse_float = float
     parse_int = int
     parse_constant = staticmethod(_constant)
-    memo: dict[str, str] = {}  # noqa: RUF012  # an interpreter detail: the C scanner wants the name
+    memo: "dict[str, str]" = {}  # noqa: RUF012  # an interpreter detail: the C scanner wants the name
 
 
 def parse(text: str) -> object:

@@ -100,8 +100,8 @@ def _join(folder: str) -> str:
 def _by_platformdirs() -> tuple[str, str]:
     from platformdirs import PlatformDirs
 
-    folders = PlatformDirs(APPLICATION, appauthor=False)
     try:
+        folders = PlatformDirs(APPLICATION, appauthor=False)
         found = folders.user_config_dir, folders.user_state_dir
         problem = f"{found} is not absolute"
     except (RuntimeError, ValueError) as error:

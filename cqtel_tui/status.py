@@ -70,8 +70,17 @@ class Status:
         }
 
 
-def look(places: Places, directory: str, options: Sequence[str] = ()) -> Status:
-    """Return how things stand in `directory` (a real path), without changing anything."""
+def look(
+    places: Places, directory: str, options: Sequence[str] = (), counts: Counts | None = None
+) -> Status:
+    """Return how things stand in `directory` (a real path), without changing anything.
+
+    Args:
+        places: where the choices and the outbox are.
+        directory: the project.
+        options: the telemetry options given on the command line.
+        counts: what is in the outbox, where that is known already.
+    """
     decision = ask(places, options, directory=directory)
     outbox = Outbox(places.state)
     retry_at, retry_why = _next_attempt(outbox)
@@ -80,7 +89,7 @@ def look(places: Places, directory: str, options: Sequence[str] = ()) -> Status:
         reasons(decision),
         cookie.look(directory),
         cookie.legacy(directory),
-        outbox.counts(),
+        outbox.counts() if counts is None else counts,
         retry_at,
         retry_why,
     )

@@ -309,8 +309,9 @@ def _load(
     except NotADirectoryError:
         raise UntrustedFileError("its folder is not a folder") from None
     except OSError as error:
-        reason = "it is a link" if _is_link(path, folder) else error.strerror
-        raise UntrustedFileError(f"it cannot be read: {reason}") from None
+        is_link = _is_link(path, folder)
+        reason = "it is a link" if is_link else f"it cannot be read: {error.strerror}"
+        raise UntrustedFileError(reason) from None
     try:
         status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode):

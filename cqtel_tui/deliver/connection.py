@@ -148,7 +148,7 @@ class Connection:
                     "trace": self._watch,
                 },
             )
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise NoAnswerError(f"it is not a URL that can be posted to ({error})") from None
         self._heard = heard = _Heard()
         threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()

@@ -200,9 +200,12 @@ class Outbox:
 
     def counts(self) -> Counts:
         """Count the envelopes, and what was lost."""
-        try:
-            losses = (self.folder / LOSSES).read_bytes().count(b"\n")
-        except OSError:
-            losses = 0
         pending, sent, rejected, aside = (len(self.names(b)) for b in (*BOXES, SET_ASIDE))
-        return Counts(pending, sent, rejected, aside, losses)
+        return Counts(pending, sent, rejected, aside, self.losses())
+
+    def losses(self) -> int:
+        """Count the payloads that were lost to a bound or an error."""
+        try:
+            return (self.folder / LOSSES).read_bytes().count(b"\n")
+        except OSError:
+            return 0

@@ -4,8 +4,6 @@ This front door is on the hot path (DESIGN §11). It never raises into the progr
 its stdout, never waits, and counts what it lost.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import time
@@ -22,6 +20,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from ..consent import Decision
+    from ..paths import Places
     from .otlp import Part
 
     Attributes = dict[str, object]
@@ -48,11 +47,7 @@ CI_VARIABLES = (
 # Tasks need a context variable, whose module costs as much as all of this: a program that has
 # tasks (asyncio, trio …) has imported it already.
 _thread = _local()
-_task: ContextVar[Span | None] | None = None
-if "_contextvars" in sys.modules:
-    from _contextvars import ContextVar
-
-    _task = ContextVar("cqtel_span", default=None)
+_task: "ContextVar[Span | None] | None" = None
 
 
 class Telemetry:
@@ -85,8 +80,8 @@ class Telemetry:
         self,
         application: str,
         *,
-        version: str | None = None,
-        build_date: str | None = None,
+        version: "str | None" = None,
+        build_date: "str | None" = None,
         no_telemetry: bool = False,
         debug_telemetry: bool = False,
         inspect_telemetry: bool = False,
@@ -99,7 +94,7 @@ class Telemetry:
         self.lost = 0
         self.inspected: list[bytes] = []
 
-    def operation(self, name: str) -> Operation:
+    def operation(self, name: str) -> "Operation":
         """Return the operation `name`, to be entered with `with`."""
         return Operation(self, name)
 
@@ -112,7 +107,7 @@ class Span:
 
     __slots__ = ("attributes", "end", "name", "operation", "outer", "parent", "start")
 
-    def __init__(self, operation: Operation, name: str) -> None:
+    def __init__(self, operation: "Operation", name: str) -> None:
         self.operation = operation
         self.name = name
         self.attributes: Attributes | None = None
@@ -121,39 +116,37 @@ class Span:
         self.start = 0
         self.end = 0
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         operation = self.operation
         self.outer = outer = _swap(self)
         self.parent = outer if outer is not None and outer.operation is operation else operation
-        operation.spans.append(self)
+        if len(operation.spans) < MAX_SPANS:
+            operation.spans.append(self)
+        else:
+            operation.unkept += 1
         self.start = operation.telemetry.stopwatch()
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
     ) -> None:
-        if not self.end:
-            self.stop()
+        self.end = self.operation.telemetry.stopwatch()
         _swap(self.outer)
         if error is not None:
             self.fail(error)
 
-    def span(self, name: str) -> Span:
+    def span(self, name: str) -> "Span":
         """Return a part of this part, to be entered with `with`."""
         return Span(self.operation, name)
-
-    def stop(self) -> None:
-        """End its time now; what is done until it is left does not count."""
-        self.end = self.operation.telemetry.stopwatch()
 
     def set(self, key: str, value: object) -> None:
         """Note a value; one that the catalogue does not know is left out, and counted."""
         if self.attributes is None:
             self.attributes = {}
-        self.attributes[key] = value
+        self.attributes[key if type(key) is str else UNNAMED] = value
 
     def fail(self, error: BaseException) -> None:
         """Mark this part as failed by `error`: the name of its class, in debug mode its text."""
@@ -183,88 +176,91 @@ class Operation(Span):
         held: the name of the envelope that it became; None if it became none.
     """
 
-    __slots__ = ("began", "decision", "held", "process", "spans", "telemetry")
+    __slots__ = ("began", "decision", "held", "process", "project", "spans", "telemetry", "unkept")
 
     def __init__(self, telemetry: Telemetry, name: str) -> None:
         super().__init__(self, name)
         self.telemetry = telemetry
         self.spans: list[Span] = []
+        self.unkept = 0
         self.process = 0
         self.began = 0
+        self.project = ""
         self.decision: Decision | None = None
         self.held: str | None = None
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Self":
         self.process = os.getpid()
         self.began = self.telemetry.clock()
         try:
-            self.decision = ask(places(), self.telemetry.options)
+            decision = ask(places(), self.telemetry.options)
+            if decision.state != OFF or decision.inspect:
+                self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
+                self.decision = decision
         except Exception:  # noqa: BLE001  # nothing of ours may reach the program
             self.telemetry.lost += 1
-        super().__enter__()
-        return self
+        return super().__enter__()
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
     ) -> None:
         super().__exit__(kind, error, trace)
         # A process forked on the way ends this block, too; the operation is its parent's.
         if self.decision is None or os.getpid() != self.process:
             return
         try:
-            self._finish(self.decision)
+            self._finish(places(), self.decision)
         except Exception:  # noqa: BLE001  # nothing of ours may reach the program
             self._lose()
 
-    def _finish(self, began: Decision) -> None:
-        where = places()
-        decision = ask(where, self.telemetry.options)
+    def _finish(self, where: "Places", began: "Decision") -> None:
+        decision = ask(where, self.telemetry.options, directory=self.project)
         if decision.inspect or began.inspect:
             from .inspection import inspect
 
-            self.telemetry.inspected.append(self._payload(decision, os.getcwd())[0])  # noqa: PTH109
-            inspect(self.telemetry.inspected)
+            self.telemetry.inspected.append(self._payload(decision)[0])
+            inspect(self.telemetry.inspected, self.project)
         elif OFF not in (decision.state, began.state):
-            self._hold(where.state, decision, os.getcwd())  # noqa: PTH109  # pathlib costs 13 ms
+            self._hold(where.state, decision)
 
-    def _hold(self, state: str, decision: Decision, directory: str) -> None:
-        from ..outbox import hold
+    def _hold(self, state: str, decision: "Decision") -> None:
+        from ..outbox import hold, is_sender_due
         from .otlp import HEADERS
 
         telemetry = self.telemetry
-        payload, dropped = self._payload(decision, directory, create_cookie=decision.state == ON)
-        app, version = telemetry.application, telemetry.version
+        payload, dropped = self._payload(decision, create_cookie=decision.state == ON)
+        version = _plain(telemetry.version)
+        now = telemetry.clock()
         self.held = hold(
             state,
             payload,
-            telemetry.clock() // 1000,
+            now // 1000,
             telemetry.entropy(8).hex(),
-            app=app if is_name(app) else UNNAMED,
-            version=version if version and is_version(version) else "",
-            operation=self.name if is_name(self.name) else UNNAMED,
+            app=_name(telemetry.application) or UNNAMED,
+            version=str(version) if is_version(version) else "",
+            operation=_name(self.name) or UNNAMED,
             outcome="failed" if self.failed else "ok",
             duration=(self.end - self.start) // 1_000_000,
             headers=HEADERS,
-            project=directory,
+            project=self.project,
             dropped=dropped,
         )
-        if decision.state == ON and decision.endpoint is not None:
+        if decision.state == ON and decision.endpoint and is_sender_due(state, now / 1e9):
             from ..deliver.starting import start_if_due
 
             start_if_due(state, telemetry.options)
 
-    def _payload(
-        self, decision: Decision, directory: str, *, create_cookie: bool = False
-    ) -> tuple[bytes, int]:
+    def _payload(self, decision: "Decision", *, create_cookie: bool = False) -> "tuple[bytes, int]":
         """Return the payload, and how many values and spans were left out of it."""
         from ..outbox import MAX_PAYLOAD_BYTES
         from .otlp import encode
 
-        resource, dropped = self._resource(decision, directory, create_cookie=create_cookie)
-        spans = self.spans[:MAX_SPANS]
+        resource, dropped = self._resource(decision, create_cookie=create_cookie)
+        dropped += self.unkept
+        spans = self.spans
         while True:
             parts, left_out = self._parts(spans, decision)
             payload = encode(resource, parts, self.telemetry.entropy(16 + 8 * len(parts)))
@@ -272,25 +268,20 @@ class Operation(Span):
                 return payload, dropped + left_out + len(self.spans) - len(spans)
             spans = spans[: len(spans) // 2]
 
-    def _resource(
-        self, decision: Decision, directory: str, *, create_cookie: bool
-    ) -> tuple[Attributes, int]:
-        environ = os.environ
+    def _resource(self, decision: "Decision", *, create_cookie: bool) -> "tuple[Attributes, int]":
+        telemetry, directory = self.telemetry, self.project
         resource: Attributes = {
-            "service.name": self.telemetry.application,
-            "service.version": self.telemetry.version,
-            "cloudquery.build_date": self.telemetry.build_date,
-            "cloudquery.ci": any(
-                environ[name].lower() not in {"", "0", "false", "no", "off"}
-                for name in CI_VARIABLES
-                if name in environ
-            ),
+            "service.name": telemetry.application,
+            "service.version": telemetry.version,
+            "cloudquery.build_date": telemetry.build_date,
+            "cloudquery.ci": _in_ci(),
         }
         unfit = 0
         if os.path.exists(f"{directory}/{PROJECT_FOLDER}"):  # noqa: PTH110  # pathlib costs 13 ms
             from .plugins import installed_plugins
 
-            resource["cloudquery.plugins"], unfit = installed_plugins(directory)
+            plugins, unfit = installed_plugins(directory)
+            resource["cloudquery.plugins"] = plugins or None
         if decision.state == ON:
             from ..consent.cookie import look, read_or_create
 
@@ -299,17 +290,17 @@ class Operation(Span):
         kept, dropped = _allowed(resource, decision)
         return kept, dropped + unfit
 
-    def _parts(self, spans: list[Span], decision: Decision) -> tuple[list[Part], int]:
+    def _parts(self, spans: "list[Span]", decision: "Decision") -> "tuple[list[Part], int]":
         index = {id(span): at for at, span in enumerate(spans)}
         dropped = 0
         parts: list[Part] = []
         for span in spans:
-            name = span.name
             kept: Attributes = {}
             if span.attributes:
                 kept, left_out = _allowed(span.attributes, decision)
                 dropped += left_out
-            if not is_name(name):
+            name = _name(span.name)
+            if not name:
                 name = UNNAMED
                 dropped += 1
             parent = -1 if span is self else index.get(id(span.parent), 0)
@@ -329,36 +320,65 @@ class Operation(Span):
             pass
 
 
-def _swap(span: Span | None) -> Span | None:
+def _swap(span: "Span | None") -> "Span | None":
     """Make `span` the one that new spans of this thread (or task) belong to; return the last."""
+    global _task  # noqa: PLW0603  # made where the program first has tasks
+    last: Span | None = getattr(_thread, "span", None)
     if _task is None:
-        last: Span | None = getattr(_thread, "span", None)
-        _thread.span = span
-    else:
-        last = _task.get()
-        _task.set(span)
+        if "_contextvars" not in sys.modules:
+            _thread.span = span
+            return last
+        from _contextvars import ContextVar
+
+        _task = ContextVar("cqtel_span")
+    # A task begins within what its thread was in before the program had tasks.
+    last = _task.get(last)
+    _task.set(span)
     return last
 
 
-def _allowed(attributes: Attributes, decision: Decision) -> tuple[Attributes, int]:
+def _in_ci() -> bool:
+    environ = os.environ
+    for name in CI_VARIABLES:
+        if name in environ and environ[name].lower() not in {"", "0", "false", "no", "off"}:
+            return True
+    return False
+
+
+def _allowed(attributes: "Attributes", decision: "Decision") -> "tuple[Attributes, int]":
     """Return what the catalogue allows, and how many values it does not."""
     kept: Attributes = {}
     dropped = 0
     for key, value in attributes.items():
-        if value is None or value == []:
+        if value is None:
             continue  # nothing was known, so nothing is left out
         if key == "exception.message":
             if not decision.debug:
                 continue
             value = _message(value)  # noqa: PLW2901
-        if allows(key, value, decision.catalogue, debug=decision.debug):
-            kept[key] = value
+        plain = _plain(value)
+        if allows(key, plain, decision.catalogue, debug=decision.debug):
+            kept[key] = plain
         else:
             dropped += 1
     return kept, dropped
 
 
-def _message(error: object) -> str:
-    """Return an error's text, cut to the bound."""
-    data = str(error).encode("utf-8", "replace")
+def _name(value: object) -> str:
+    """Return a plain name, empty if it is none."""
+    name = str.__str__(value) if isinstance(value, str) else ""
+    return name if is_name(name) else ""
+
+
+def _plain(value: object) -> object:
+    """Return a text without what a class of the program's own may have added to it."""
+    return str.__str__(value) if isinstance(value, str) else value
+
+
+def _message(error: object) -> "str | None":
+    """Return an error's text, cut to the bound; None if it has none to give."""
+    try:
+        data = str(error).encode("utf-8", "replace")
+    except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
+        return None
     return data[:MAX_STRING_BYTES].decode("utf-8", "ignore")

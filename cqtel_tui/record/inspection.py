@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import stat
 import sys
+from pathlib import Path
 from typing import Any
 
 from ..errors import CqtelError
@@ -15,60 +17,68 @@ FILE_NAME = "cq-telemetry.txt"
 _LARGEST = 8 * 1024 * 1024
 
 
-def inspect(payloads: list[bytes]) -> None:
+def inspect(payloads: list[bytes], directory: str) -> None:
     """Write payloads to `cq-telemetry.txt`, and say on stderr what was done.
 
     A file of that name is replaced only if it was written here; a link is never followed.
     """
     try:
-        write(payloads)
+        write(payloads, directory)
     except (CqtelError, OSError) as error:
         note = f"{FILE_NAME} was not written: {error}"
     else:
         note = f"telemetry was written to {FILE_NAME}; nothing was sent"
-    if sys.stderr is not None:
+    # The program may have closed it, or have none.
+    with contextlib.suppress(Exception):
         sys.stderr.write(f"cq-telemetry: {note}\n")
 
 
-def write(payloads: list[bytes]) -> None:
+def write(payloads: list[bytes], directory: str = ".") -> None:
     """Write payloads to `cq-telemetry.txt`, indented, one after the other.
+
+    Args:
+        payloads: those of this process's operations.
+        directory: where the command was started.
 
     Raises:
         CqtelError: something else is there.
         OSError: it cannot be written.
     """
-    _refuse_what_is_not_ours()
+    path = Path(directory) / FILE_NAME
+    _refuse_what_is_not_ours(path)
     text = "\n".join(
         json.dumps(json.loads(payload), indent=2, ensure_ascii=False) for payload in payloads
     )
-    temporary = f".{FILE_NAME}.{os.urandom(8).hex()}"
+    temporary = path.with_name(f".{FILE_NAME}.{os.urandom(8).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    opened = os.open(temporary, flags, 0o600)
     try:
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
+        with os.fdopen(opened, "wb") as file:
             file.write(text.encode("utf-8", "backslashreplace") + b"\n")
-        os.replace(temporary, FILE_NAME)  # noqa: PTH105  # the current directory, by its own name
+        temporary.replace(path)
     except BaseException:
-        if os.path.lexists(temporary):
-            os.unlink(temporary)  # noqa: PTH108
+        temporary.unlink(missing_ok=True)
         raise
 
 
-def _refuse_what_is_not_ours() -> None:
+def _refuse_what_is_not_ours(path: Path) -> None:
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        opened = os.open(
-            FILE_NAME,
-            os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0),
-        )
+        opened = os.open(path, flags)
     except FileNotFoundError:
         return
     except OSError as error:
         raise CqtelError(
             _way_out(f"it cannot be opened, or is a link ({error.strerror})")
         ) from None
-    with os.fdopen(opened, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
             raise CqtelError(_way_out("it is not a regular file"))
-        data = file.read(_LARGEST + 1)
+        data = b""
+        while len(data) <= _LARGEST and (part := os.read(opened, _LARGEST)):
+            data += part
+    finally:
+        os.close(opened)
     if not is_ours(data):
         raise CqtelError(_way_out("it was written by something else"))
 

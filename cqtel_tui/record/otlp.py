@@ -4,8 +4,6 @@ Ids in hex, 64-bit integers as strings, enums as numbers, lowerCamelCase, as the
 has it (https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding). On the hot path.
 """
 
-from __future__ import annotations
-
 from ..outbox import quote
 
 TYPE_CHECKING = False
@@ -20,7 +18,7 @@ HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
 """What goes with a payload, beside what HTTP itself needs (Host, Content-Length)."""
 
 
-def encode(resource: Mapping[str, object], parts: Sequence[Part], entropy: bytes) -> bytes:
+def encode(resource: "Mapping[str, object]", parts: "Sequence[Part]", entropy: bytes) -> bytes:
     """Return the payload's bytes.
 
     Args:
@@ -46,7 +44,7 @@ def encode(resource: Mapping[str, object], parts: Sequence[Part], entropy: bytes
     ).encode("ascii")
 
 
-def _attributes(attributes: Mapping[str, object]) -> str:
+def _attributes(attributes: "Mapping[str, object]") -> str:
     written = [f'{{"key":{quote(k)},"value":{_value(v)}}}' for k, v in attributes.items()]
     return f"[{','.join(written)}]"
 

@@ -3,8 +3,6 @@
 On the hot path (DESIGN §11) wherever a project has a `.cq`.
 """
 
-from __future__ import annotations
-
 import os
 
 from ..catalogue import MAX_PLUGINS, is_plugin
@@ -13,7 +11,7 @@ from ..consent import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
 _MAX_LISTED = 1000
 
 
-def installed_plugins(directory: str) -> tuple[list[str], int]:
+def installed_plugins(directory: str) -> "tuple[list[str], int]":
     """Return what is installed in the project, and how many more there were that do not fit.
 
     `.cq/plugins/<kind>/<organisation>/<name>/<version>` today,
@@ -37,7 +35,7 @@ def installed_plugins(directory: str) -> tuple[list[str], int]:
     return plugins[:MAX_PLUGINS], unfit + max(0, len(plugins) - MAX_PLUGINS)
 
 
-def _list(parent: int, name: str, levels: int, budget: list[int]) -> list[str]:
+def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str]":
     """Return the paths of `levels` folders below `name`, each with `/` between its parts."""
     try:
         folder = os.open(name, OPEN_FOLDER, dir_fd=parent)

@@ -1,45 +1,60 @@
 """Explain a payload field by field: what each value is, why it is there, how identifying it is.
 
-Every value of the document becomes a row, also those that the catalogue does not know: those are
-the ones a person should see first.
+Every value of the document is told of exactly once, also those that the catalogue does not know:
+those are the ones a person should see first.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import NamedTuple, TypeAlias
 
-from ..catalogue import RECORDED
-from ..promises import BY_KEY, Field
+from ..catalogue import RECORDED, is_name, matches
+from ..promises import BY_KEY, COLLECTOR, RESOURCE, SPAN, Field
 from ..sanitize import printable
-from .documents import UnreadableError, parse
+from .documents import JsonValue, UnreadableError, parse
+from .places import Path, path_text
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+MAX_ROWS = 10_000
+"""More than the recorder's 512 spans can have."""
+MAX_VALUE = 10_000
+"""Characters: the longest value that the catalogue allows, each of its bytes escaped."""
+MAX_STRANGE_VALUE = 2_000
+PROGRAM = "program"
 
-MAX_ROWS = 2_000
+_MAX_GROUP = 80
+_MAX_KEY = 200
+_MAX_COMPACT = 500
 _NANOSECONDS = 1_000_000_000
-_KEY_AND_VALUE = {"key", "value"}
-_ANY_VALUE = ("stringValue", "boolValue", "intValue", "doubleValue", "arrayValue")
-_TIMES = {"startTimeUnixNano", "endTimeUnixNano"}
-_SPAN_TEXTS = {"traceId", "spanId", "parentSpanId", "name", "kind", *_TIMES}
+_END_OF_TIME = 1 << 64  # OTLP's times are fixed64
+_SCOPE = "cqtel"
+
+_UNKNOWN = "not in the catalogue"
+_UNFIT = "not a value that it may have"
+_MISPLACED = "not where it belongs"
+_TWICE = "its key was there before"
+_COLLECTOR_ONLY = "only the collector may add it"
+_EMPTY = "nothing is in it"
+_BACKWARDS = "it ends before it starts"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One value of a payload, explained.
+    """One value of a payload, explained. All its texts are printable and bounded.
 
     Attributes:
-        group: what it belongs to: `program`, or the name of a span. Untrusted text made printable,
-            as are `key` and `value`.
+        group: what it belongs to: `program`, or a span with its number and name.
         key: the field's key, or its path in the document if the catalogue does not know it.
         value: the value in words.
         field: what the catalogue says of it; None if the catalogue does not know it, or if the
-            value has a shape that it does not allow.
+            value has a shape, or stands in a place, that it does not allow.
         problem: what is wrong with it; empty if nothing is.
+        path: where it stands in the document; an attribute's is that of its key and value.
     """
 
     group: str
@@ -47,6 +62,7 @@ class Row:
     value: str
     field: Field | None
     problem: str = ""
+    path: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +70,17 @@ class Explanation:
     """A payload, explained.
 
     Attributes:
-        rows: every value, in the order of the document.
+        rows: every value: the document's order, and within an object known members first.
         unreadable: why it cannot be read as JSON; empty if it can.
-        left_out: how many rows beyond the bound there are.
+        left_out: how many values the rows do not tell of, because there would be too many.
+        unknown: how many rows tell of what the catalogue does not know or allow, and how many
+            values nothing is told of.
     """
 
     rows: tuple[Row, ...]
     unreadable: str = ""
     left_out: int = 0
-
-    @property
-    def unknown(self) -> int:
-        """How many values the catalogue does not know."""
-        return sum(row.field is None for row in self.rows)
+    unknown: int = 0
 
 
 def explain(payload: bytes) -> Explanation:
@@ -74,155 +88,355 @@ def explain(payload: bytes) -> Explanation:
     try:
         document = parse(payload)
     except UnreadableError as error:
-        return Explanation((), str(error))
-    rows = _document(document)
-    kept = tuple(islice(rows, MAX_ROWS))
-    return Explanation(kept, left_out=sum(1 for _ in rows))
-
-
-def _document(document: Any) -> Iterator[Row]:
-    """Walk over the parts of an `ExportTraceServiceRequest`, and tell of all that is not one."""
-    for path, resource in _each(document, "resourceSpans", ""):
-        yield from _attributes(_take(resource, "resource"), "program", f"{path}.resource")
-        for inner, scope in _each(resource, "scopeSpans", path):
-            described = _take(scope, "scope")
-            yield from _known("program", "scope.name", _take(described, "name"))
-            yield from _unknown("program", f"{inner}.scope", described)
-            for at, span in _each(scope, "spans", inner):
-                yield from _span(span, at)
-            yield from _unknown("program", inner, scope)
-        yield from _unknown("program", path, resource)
-    yield from _unknown("program", "", document)
-
-
-def _span(span: Any, path: str) -> Iterator[Row]:
-    if not isinstance(span, dict):
-        yield _stranger("program", path, span)
-        return
-    name = span.get("name")
-    group = printable(name, limit=60) if isinstance(name, str) else path
-    start = _whole(span.get("startTimeUnixNano"))
-    for key in sorted(_SPAN_TEXTS & span.keys(), key=list(BY_KEY).index):
-        value = span.pop(key)
-        if key in _TIMES:
-            yield _time(group, key, value, start)
-        else:
-            yield from _known(group, key, value)
-    status = _take(span, "status")
-    yield from _known(group, "status.code", _take(status, "code"))
-    yield from _unknown(group, f"{path}.status", status)
-    yield from _attributes(span, group, path)
-    yield from _unknown(group, path, span)
-
-
-def _attributes(holder: Any, group: str, path: str) -> Iterator[Row]:
-    for at, attribute in _each(holder, "attributes", path):
-        if not isinstance(attribute, dict) or attribute.keys() != _KEY_AND_VALUE:
-            yield _stranger(group, at, attribute)
-            continue
-        key, value = attribute["key"], _plain(attribute["value"])
-        recorded = RECORDED.get(key) if isinstance(key, str) else None
-        if recorded is None or not recorded[0](value):
-            problem = "not in the catalogue" if recorded is None else "not a value that it may have"
-            yield Row(group, _shown(key), _shown(value), None, problem)
-        else:
-            yield Row(group, key, _shown(value), BY_KEY[key])
-    yield from _unknown(group, path, holder)
-
-
-def _known(group: str, key: str, value: Any) -> Iterator[Row]:
-    """Tell of a field that every span or scope is made of."""
-    if value is None:
-        return
-    if key == "status.code" and type(value) is int and value in {1, 2}:
-        yield Row(group, key, f"{value} ({'success' if value == 1 else 'failure'})", BY_KEY[key])
-    elif (key == "kind" and value != 1) or (key == "scope.name" and value != "cqtel"):
-        yield Row(group, key, _shown(value), None, "not a value that it may have")
-    else:
-        yield Row(group, key, _shown(value), BY_KEY[key])
-
-
-def _time(group: str, key: str, value: Any, start: int | None) -> Row:
-    number = _whole(value)
-    if number is None:
-        return Row(group, key, _shown(value), None, "not a time")
-    if key == "endTimeUnixNano" and start is not None and number >= start:
-        return Row(group, key, f"{duration(number - start)} later", BY_KEY[key])
-    try:
-        moment = datetime.fromtimestamp(number // _NANOSECONDS, UTC)
-    except (ValueError, OverflowError, OSError):
-        return Row(group, key, _shown(value), None, "not a time")
-    return Row(group, key, f"{moment:%Y-%m-%d %H:%M:%S} UTC", BY_KEY[key])
+        return Explanation((), printable(str(error), limit=MAX_STRANGE_VALUE))
+    facts = list(islice(_DOCUMENT(_Place(document, None, PROGRAM)), MAX_ROWS))
+    rows = tuple(map(_row, facts))
+    left_out = _count(document) - sum(_count(fact.value) + fact.is_attribute for fact in facts)
+    return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
 
 
 def duration(nanoseconds: int) -> str:
     """Return a duration as a person reads it: `1.234 s`, `56.7 ms`, `8.9 µs`."""
-    if nanoseconds >= 60 * _NANOSECONDS:
-        minutes, rest = divmod(nanoseconds // _NANOSECONDS, 60)
-        return f"{minutes} min {rest} s"
-    if nanoseconds >= _NANOSECONDS:
-        return f"{nanoseconds / _NANOSECONDS:.3f} s"
-    if nanoseconds >= 1_000_000:  # noqa: PLR2004  # a millisecond
-        return f"{nanoseconds / 1_000_000:.1f} ms"
-    return f"{nanoseconds / 1_000:.1f} µs"
+    if nanoseconds <= 0:
+        return "0 s" if nanoseconds == 0 else f"-{duration(-nanoseconds)}"
+    # Rounded first, so that no unit is ever given a thousand times.
+    tenths = (nanoseconds + 50) // 100
+    if tenths < 10_000:  # noqa: PLR2004  # of a microsecond
+        return f"{tenths // 10}.{tenths % 10} µs"
+    tenths = (nanoseconds + 50_000) // 100_000
+    if tenths < 10_000:  # noqa: PLR2004  # of a millisecond
+        return f"{tenths // 10}.{tenths % 10} ms"
+    milliseconds = (nanoseconds + 500_000) // 1_000_000
+    if milliseconds < 60_000:  # noqa: PLR2004  # a minute
+        return f"{milliseconds // 1000}.{milliseconds % 1000:03d} s"
+    minutes, seconds = divmod((nanoseconds + _NANOSECONDS // 2) // _NANOSECONDS, 60)
+    if minutes < 60:  # noqa: PLR2004  # an hour
+        return f"{minutes} min {seconds} s"
+    return f"{minutes // 60:,} h {minutes % 60} min"
 
 
-def _each(holder: Any, key: str, path: str) -> Iterator[tuple[str, Any]]:
-    """Take a list out of its holder, and return its items, each with its path."""
-    items = _take(holder, key)
-    if not isinstance(items, list):
-        if items is not None and isinstance(holder, dict):
-            holder[key] = items  # not a list: somebody else tells of it
-        return
-    for index, item in enumerate(items):
-        yield f"{path}.{key}[{index}]".removeprefix("."), item
+def _count(value: JsonValue) -> int:
+    """Count the values in a value; an empty object or array is one."""
+    count = 0
+    waiting = [value]
+    while waiting:
+        inside = waiting.pop()
+        if isinstance(inside, dict) and inside:
+            waiting += inside.values()
+        elif isinstance(inside, list) and inside:
+            waiting += inside
+        else:
+            count += 1
+    return count
 
 
-def _take(holder: Any, key: str) -> Any:
-    return holder.pop(key, None) if isinstance(holder, dict) else None
+# Facts: they become rows up to the bound, so that a hostile payload costs no more than others -----
 
 
-def _unknown(group: str, path: str, rest: Any) -> Iterator[Row]:
-    """Tell of all that was not taken out of its holder."""
-    if rest is None:
-        return
-    if isinstance(rest, dict):
-        for key, value in rest.items():
-            yield _stranger(group, f"{path}.{key}".removeprefix("."), value)
+class _Place(NamedTuple):
+    """A value, where it stands, and what it belongs to."""
+
+    value: JsonValue
+    path: Path
+    group: str
+
+    def at(self, step: str | int, value: JsonValue) -> _Place:
+        return _Place(value, (self.path, step), self.group)
+
+
+class _Fact(NamedTuple):
+    """What will be a row.
+
+    `key` is empty where the path says more; `words` is empty where the value speaks for itself.
+    An attribute tells of its key, too, which is a value of the document.
+    """
+
+    place: _Place
+    key: str
+    value: JsonValue
+    problem: str
+    words: str = ""
+    is_attribute: bool = False
+
+
+_Reader: TypeAlias = Callable[[_Place], Iterator[_Fact]]
+
+
+def _row(fact: _Fact) -> Row:
+    path = path_text(fact.place.path)
+    key = printable(fact.key or path or "the document", limit=_MAX_KEY)
+    field = None if fact.problem else BY_KEY[fact.key]
+    if field is not None and isinstance(fact.value, list):
+        shown = printable(", ".join(map(str, fact.value)), limit=MAX_VALUE)
     else:
-        yield _stranger(group, path, rest)
+        shown = fact.words or _shown(fact.value, MAX_VALUE if field else MAX_STRANGE_VALUE)
+    return Row(fact.place.group, key, shown, field, fact.problem, path)
 
 
-def _stranger(group: str, path: str, value: Any) -> Row:
-    return Row(group, printable(path, limit=120), _shown(value), None, "not in the catalogue")
-
-
-def _plain(value: Any) -> Any:
-    """Return the value in an OTLP AnyValue; what is not one comes back as it is."""
-    if not isinstance(value, dict) or len(value) != 1:
-        return value
-    kind, inner = next(iter(value.items()))
-    if kind == "intValue":
-        number = _whole(inner)
-        return inner if number is None else number
-    if kind == "arrayValue" and isinstance(inner, dict):
-        items = inner.get("values", [])
-        return [_plain(item) for item in items] if isinstance(items, list) else items
-    return inner if kind in _ANY_VALUE else value
-
-
-def _whole(value: Any) -> int | None:
-    """Return a 64-bit integer, which OTLP/JSON writes as a string; None if it is not one."""
-    if type(value) is int:
-        return value
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:  # noqa: PLR2004  # the digits of 64 bits
-        return int(value)
-    return None
-
-
-def _shown(value: Any) -> str:
+def _shown(value: JsonValue, limit: int) -> str:
     if isinstance(value, str):
-        return printable(value, limit=2_000)
-    if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
-        return printable(", ".join(value), limit=2_000)
-    return printable(json.dumps(value, ensure_ascii=False), limit=2_000)
+        return printable(value, limit=limit)
+    return printable(_compact(value), limit=limit)
+
+
+def _compact(value: JsonValue) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+# What a reader is made of -------------------------------------------------------------------------
+
+
+def _strange(place: _Place) -> Iterator[_Fact]:
+    """Tell of every value in something that should not be there; an empty container is one."""
+    waiting = [iter([place])]
+    while waiting:
+        here = next(waiting[-1], None)
+        if here is None:
+            waiting.pop()
+        elif isinstance(here.value, dict | list) and here.value:
+            waiting.append(_inside(here))
+        else:
+            yield _Fact(here, "", here.value, _UNKNOWN)
+
+
+def _inside(place: _Place) -> Iterator[_Place]:
+    inside = place.value
+    if isinstance(inside, dict):
+        return (place.at(name, value) for name, value in inside.items())
+    return (
+        place.at(i, value) for i, value in enumerate(inside if isinstance(inside, list) else [])
+    )
+
+
+def _object(members: dict[str, _Reader]) -> _Reader:
+    """Make a reader of an object with these members; all else in it is strange."""
+
+    def read(place: _Place) -> Iterator[_Fact]:
+        inside = place.value
+        if not isinstance(inside, dict):
+            yield from _strange(place)
+            return
+        if not inside:
+            yield _Fact(place, "", inside, _EMPTY)
+        for name, reader in members.items():
+            if name in inside:
+                yield from reader(place.at(name, inside[name]))
+        for name, value in inside.items():
+            if name not in members:
+                yield from _strange(place.at(name, value))
+
+    return read
+
+
+def _array(item: _Reader) -> _Reader:
+    """Make a reader of an array of such items."""
+
+    def read(place: _Place) -> Iterator[_Fact]:
+        inside = place.value
+        if not isinstance(inside, list):
+            yield from _strange(place)
+            return
+        if not inside:
+            yield _Fact(place, "", inside, _EMPTY)
+        for index, value in enumerate(inside):
+            yield from item(place.at(index, value))
+
+    return read
+
+
+def _field(key: str, accepts: Callable[[JsonValue], bool]) -> _Reader:
+    """Make a reader of a field that every span or scope is made of."""
+
+    def read(place: _Place) -> Iterator[_Fact]:
+        value = place.value
+        if accepts(value):
+            words = ""
+            if key == "status.code":
+                words = f"{value} ({'success' if value == 1 else 'failure'})"
+            yield _Fact(place, key, value, "", words)
+        elif isinstance(value, dict | list) and value:
+            yield from _strange(place)
+        else:
+            yield _Fact(place, key, value, _UNFIT)
+
+    return read
+
+
+# Times --------------------------------------------------------------------------------------------
+
+
+def _time(place: _Place, key: str, start: int | None = None) -> Iterator[_Fact]:
+    value = place.value
+    moment = _moment(value)
+    if moment is None:
+        yield from _field(key, lambda _: False)(place)
+        return
+    day = datetime.fromtimestamp(moment // _NANOSECONDS, UTC)
+    words = f"{day:%Y-%m-%d %H:%M:%S}.{moment % _NANOSECONDS:09d} UTC"
+    problem = ""
+    if start is not None:
+        problem = _BACKWARDS if moment < start else ""
+        words = f"{duration(moment - start)} later, {words}"
+    yield _Fact(place, key, value, problem, words)
+
+
+def _moment(value: JsonValue) -> int | None:
+    """Read a time, which OTLP/JSON writes as a string, or as a number; None if it is not one."""
+    number = _whole(value)
+    return number if number is not None and 0 < number < _END_OF_TIME else None
+
+
+def _whole(value: JsonValue) -> int | None:
+    if isinstance(value, str):
+        digits = value.removeprefix("-")
+        # A zero before it could not be seen in what is shown.
+        plain = digits.isascii() and digits.isdigit() and len(digits) <= 20  # noqa: PLR2004  # 2⁶⁴
+        return int(value) if plain and str(int(value)) == value else None
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+# Attributes ---------------------------------------------------------------------------------------
+
+
+def _attributes(where: str) -> _Reader:
+    """Make a reader of the attributes of a program or of a span."""
+
+    def read(place: _Place) -> Iterator[_Fact]:
+        seen: set[str] = set()
+        yield from _array(partial(_attribute, where=where, seen=seen))(place)
+
+    return read
+
+
+def _attribute(place: _Place, where: str, seen: set[str]) -> Iterator[_Fact]:
+    inside = place.value
+    key = inside.get("key") if isinstance(inside, dict) else None
+    if not isinstance(inside, dict) or not isinstance(key, str) or "value" not in inside:
+        yield from _strange(place)
+        return
+    try:
+        value, is_plain = _plain(inside["value"]), True
+    except TypeError:
+        value, is_plain = inside["value"], False
+    problem = _problem_with(key, value, where) if is_plain else _UNFIT
+    if not is_plain and key not in RECORDED:
+        problem = _UNKNOWN
+    if key in seen:
+        problem = problem or _TWICE
+    seen.add(key)
+    if problem and isinstance(value, dict | list) and len(_compact(value)) > _MAX_COMPACT:
+        # Too much for one row, and none of it may be missed.
+        yield from _strange(place)
+        return
+    yield _Fact(place, key, value, problem, is_attribute=True)
+    for name, more in inside.items():
+        if name not in {"key", "value"}:
+            yield from _strange(place.at(name, more))
+
+
+def _problem_with(key: str, value: JsonValue, where: str) -> str:
+    """Say what is wrong with an attribute; empty if nothing is."""
+    field = BY_KEY.get(key)
+    if field is not None and field.where == COLLECTOR:
+        return _COLLECTOR_ONLY
+    if field is None or key not in RECORDED:
+        return _UNKNOWN
+    if field.where != where:
+        return _MISPLACED
+    return "" if RECORDED[key][0](value) else _UNFIT
+
+
+def _plain(value: JsonValue) -> JsonValue:
+    """Return what an OTLP AnyValue of the four kinds that are recorded holds.
+
+    Raises:
+        TypeError: it is none, or holds more than can be said by its plain value.
+    """
+    if isinstance(value, dict) and len(value) == 1:
+        [(kind, inner)] = value.items()
+        if kind == "stringValue" and isinstance(inner, str):
+            return inner
+        if kind == "boolValue" and isinstance(inner, bool):
+            return inner
+        if kind == "intValue" and (number := _whole(inner)) is not None:
+            return number
+        if kind == "arrayValue" and isinstance(inner, dict) and inner.keys() == {"values"}:
+            items = inner["values"]
+            if isinstance(items, list):
+                return [_plain_string(item) for item in items]
+    raise TypeError
+
+
+def _plain_string(value: JsonValue) -> str:
+    inner = _plain(value)
+    if not isinstance(inner, str):
+        raise TypeError
+    return inner
+
+
+# What an `ExportTraceServiceRequest` of ours is made of -------------------------------------------
+
+_ATTRIBUTES_OF_SPAN = _attributes(SPAN)
+_STATUS = _object(
+    {"code": _field("status.code", lambda code: type(code) is int and code in {1, 2})}
+)
+_KIND = _field("kind", lambda kind: type(kind) is int and kind == 1)
+_TRACE_ID = _field("traceId", lambda value: matches(value, "f" * 32))
+_SPAN_ID = _field("spanId", lambda value: matches(value, "f" * 16))
+_PARENT_ID = _field("parentSpanId", lambda value: matches(value, "f" * 16))
+
+
+def _span(place: _Place) -> Iterator[_Fact]:
+    inside = place.value
+    start = _moment(inside.get("startTimeUnixNano")) if isinstance(inside, dict) else None
+    yield from _object(
+        {
+            "name": _field("name", is_name),
+            "startTimeUnixNano": partial(_time, key="startTimeUnixNano"),
+            "endTimeUnixNano": partial(_time, key="endTimeUnixNano", start=start),
+            "status": _STATUS,
+            "attributes": _ATTRIBUTES_OF_SPAN,
+            "kind": _KIND,
+            "traceId": _TRACE_ID,
+            "spanId": _SPAN_ID,
+            "parentSpanId": _PARENT_ID,
+        }
+    )(place)
+
+
+def _spans(place: _Place) -> Iterator[_Fact]:
+    inside = place.value
+    if not isinstance(inside, list):
+        yield from _strange(place)
+        return
+    if not inside:
+        yield _Fact(place, "", inside, _EMPTY)
+    for index, span in enumerate(inside):
+        name = span.get("name") if isinstance(span, dict) else None
+        group = f"span {index + 1:,}"
+        if isinstance(name, str):
+            group = printable(f"{group}: {name}", limit=_MAX_GROUP)
+        yield from _span(place.at(index, span)._replace(group=group))
+
+
+_DOCUMENT = _object(
+    {
+        "resourceSpans": _array(
+            _object(
+                {
+                    "resource": _object({"attributes": _attributes(RESOURCE)}),
+                    "scopeSpans": _array(
+                        _object(
+                            {
+                                "scope": _object(
+                                    {"name": _field("scope.name", lambda name: name == _SCOPE)}
+                                ),
+                                "spans": _spans,
+                            }
+                        )
+                    ),
+                }
+            )
+        )
+    }
+)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
+import subprocess
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
@@ -62,7 +66,8 @@ class TelemetryApp(App[None]):
     TITLE = "cqtel"
     CSS_PATH = "app.tcss"
     ENABLE_COMMAND_PALETTE = True
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "pending": Pending,
         "sent": Sent,
@@ -143,6 +148,19 @@ class TelemetryApp(App[None]):
         """Copy to the clipboard (OSC 52), capped."""
         self.copy_to_clipboard(printable(text[:MAX_COPIED], newlines=True))
         self.tell(f"Copied {min(len(text), MAX_COPIED):,} characters.")
+
+    def open_elsewhere(self, data: bytes) -> None:
+        """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back."""
+        program = shlex.split(os.environ.get("PAGER") or os.environ.get("EDITOR") or "less")
+        with tempfile.TemporaryDirectory(prefix="cqtel-") as folder:
+            copy = Path(folder, "payload.json")
+            copy.write_bytes(data)
+            copy.chmod(0o400)
+            try:
+                with self.suspend():
+                    subprocess.run([*program, str(copy)], check=False)
+            except (OSError, SuspendNotSupported) as error:
+                self.tell(f"{program[0]} cannot be opened: {error}", wrong=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show, but do not do, what a read-only session may not."""

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent import FILE_NAME, PROJECT_FOLDER
-from ..outbox import PENDING
-from ..outbox.store import REJECTED, SENT, SET_ASIDE, Outbox
+from ..outbox.store import BOXES, SET_ASIDE, Counts, Outbox
 from ..status import Status, look
 
 if TYPE_CHECKING:
@@ -34,15 +33,17 @@ class Snapshot:
 def take(places: Places, directory: str, options: Sequence[str] = ()) -> Snapshot:
     """Read how things stand now."""
     outbox = Outbox(places.state)
-    names = {box: outbox.names(box)[::-1] for box in (PENDING, SENT, REJECTED)}
-    return Snapshot(look(places, directory, options), names)
+    names = {box: outbox.names(box)[::-1] for box in BOXES}
+    pending, sent, rejected = (len(names[box]) for box in BOXES)
+    counts = Counts(pending, sent, rejected, len(outbox.names(SET_ASIDE)), outbox.losses())
+    return Snapshot(look(places, directory, options, counts), names)
 
 
 def stamp(places: Places, directory: str) -> tuple[int, ...]:
     """Return what changes when something may have changed: one `stat` for each place."""
     outbox = Outbox(places.state).folder
     project = Path(directory, PROJECT_FOLDER)
-    watched = [outbox, *(outbox / box for box in (PENDING, SENT, REJECTED, SET_ASIDE))]
+    watched = [outbox, *(outbox / box for box in (*BOXES, SET_ASIDE))]
     watched += [Path(places.config, FILE_NAME), project, project / "telemetry-cookie"]
     watched += [project / "telemetry.json", *(Path(f, FILE_NAME) for f in places.admin)]
     return tuple(map(_changed, watched))

@@ -328,7 +328,6 @@ TRUTHS = {"1", "true", "yes", "on"}
 EXAMPLES = settings(
     max_examples=120,
     deadline=None,
-    database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 

@@ -53,7 +53,10 @@ class Box(Room):
                 tooltip="Raw bytes: indented, or as they are"),
         Binding("y", "copy", "Copy", show=False, id="box.copy",
                 tooltip="Copy what the view shows to the clipboard"),
-        Binding("escape", "clear_filter", "Clear filter", show=False, id="box.clear"),
+        Binding("e", "editor", "Editor", show=False, id="box.editor",
+                tooltip="Open a copy of the bytes in $PAGER or $EDITOR"),
+        Binding("escape", "clear_filter", "Clear filter", show=False, id="box.clear",
+                tooltip="Show all again"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
@@ -158,6 +161,11 @@ class Box(Room):
         """Show raw bytes indented, or as they are."""
         self._verbatim = not self._verbatim
         self.detail.again()
+
+    def action_editor(self) -> None:
+        """Open a read-only copy of the bytes in the user's own pager or editor."""
+        if self.detail.envelope is not None:
+            self.home.open_elsewhere(self.detail.envelope.payload)
 
     def action_copy(self) -> None:
         """Copy what is shown."""

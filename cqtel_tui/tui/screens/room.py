@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual import on
+from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer
+from textual.widgets import Footer, Static
 
 from ..widgets.bars import Picker, StatusLine
 
@@ -50,6 +51,10 @@ class Room(Screen[None]):
         yield Picker(self._rooms(None), self.NAME, id="rooms")
         yield from self.body()
         yield Footer(show_command_palette=False)
+        yield Static(
+            Content("This terminal is too small.\n60 columns and 20 lines are needed.\nq leaves."),
+            id="too-small",
+        )
 
     def body(self) -> Iterable[Widget]:
         """Return what this screen is about."""

@@ -48,7 +48,7 @@ class Envelopes(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False, id="list.down", tooltip="One down"),
         Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="list.page_up"),
         Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="list.page_down"),
-        Binding("home,g", "move_to(0)", "First", show=False, id="list.first"),
+        Binding("home,g", "move_to(0)", "First", show=False, id="list.first", tooltip="The first"),
         Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last"),
         Binding(
             "space", "mark", "Mark", show=False, id="list.mark", tooltip="Mark for send or drop"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from textual import events
 
 MAX_LINES = 20_000
+_COLUMNS = re.compile(r" *(?:\S.{0,20}?  +)?")
 
 
 class Lines(ScrollView, can_focus=True):
@@ -82,8 +84,8 @@ class Lines(ScrollView, can_focus=True):
 
 
 def _hanging(paragraph: Content, width: int) -> list[Content]:
-    """Wrap a paragraph, its later lines indented as its first one is."""
-    text = paragraph.plain
-    indent = min(len(text) - len(text.lstrip(" ")), width // 2)
-    lines = paragraph[indent:].wrap(width - indent)
-    return [line.pad_left(indent) for line in lines]
+    """Wrap a paragraph; its later lines begin where its text, or its second column, begins."""
+    columns = _COLUMNS.match(paragraph.plain)
+    indent = columns.end() if columns and columns.end() <= width // 2 else 0
+    first, *later = paragraph[indent:].wrap(width - indent)
+    return [paragraph[:indent] + first, *(line.pad_left(indent) for line in later)]

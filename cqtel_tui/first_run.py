@@ -1,0 +1,231 @@
+"""Ask for consent after a command, where somebody is there to answer; never twice a day.
+
+Whatever is not an answer is no consent: Esc, Ctrl+C, the end of input, a closed or resized terminal
+all mean "decide later", and nothing is saved but that it was asked.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+import time
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .consent import HOLD, USER, ask
+from .consent.layers import NOTHING, reasons
+from .consent.saving import decide_telemetry, save
+from .errors import CqtelError
+from .outbox import PENDING, make_folder
+from .outbox.envelope import Envelope, read_label
+from .outbox.store import Outbox
+from .paths import agreed
+from .record import CI_VARIABLES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .paths import Places
+
+ASKED = "asked.json"
+MOST_OFTEN = 3
+AT_LEAST_SECONDS = 24 * 3600
+SMALLEST = (60, 16)
+"""Columns and lines that the inline prompt needs; below, the plain one asks."""
+
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+
+class Answer(Enum):
+    """What may be answered. `LATER` is what everything else counts as."""
+
+    REFUSE = "n"
+    ALLOW = "a"
+    ALLOW_AND_SEND = "s"
+    SHOW = "v"
+    LATER = "l"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about.
+
+    Attributes:
+        envelope: the payload of the command that has just run.
+        held: how many payloads are held, this one included.
+        endpoint: where a yes would send them; None for nowhere yet.
+    """
+
+    envelope: Envelope
+    held: int
+    endpoint: str | None
+
+
+def words(question: Question) -> dict[Answer, str]:
+    """Return the answers, in words, in the order in which they are offered."""
+    held = "it" if question.held == 1 else f"the {question.held} held"
+    return {
+        Answer.REFUSE: "don't send",
+        Answer.ALLOW: "allow from now on",
+        Answer.ALLOW_AND_SEND: f"allow, and send {held}",
+        Answer.SHOW: "show me everything",
+        Answer.LATER: "decide later",
+    }
+
+
+def ask_if_due(places: Places, file_name: str | None) -> None:
+    """Ask about the payload that has just been held, if that is due and somebody can answer.
+
+    Never raises, and waits for nothing but the answer.
+
+    Args:
+        places: where the choices and the outbox are.
+        file_name: the envelope's.
+    """
+    try:
+        if file_name and somebody_is_there(os.environ) and is_due(places, time.time()):
+            question = _question(places, file_name)
+            if question is not None:
+                note_asked(places, time.time())
+                put(places, question)
+    except (CqtelError, OSError, KeyboardInterrupt) as error:
+        if isinstance(error, CqtelError):
+            _say(str(error))
+
+
+def put(places: Places, question: Question, *, plain: bool = False) -> Answer:
+    """Ask, save what is answered, and say what it comes to."""
+    answer = _plain(question) if plain or _must_be_plain() else _inline(question)
+    save_answer(places, answer)
+    _say(_outcome(question, answer))
+    if answer is Answer.SHOW:
+        from .tui.app import run
+
+        run()
+    return answer
+
+
+def save_answer(places: Places, answer: Answer) -> None:
+    """Save an answer that is one; start a sender if that is what was asked for."""
+    if answer in {Answer.LATER, Answer.SHOW}:
+        return
+    if answer is Answer.REFUSE:
+        save(agreed().config, decide_telemetry("off"))
+        return
+    include = answer is Answer.ALLOW_AND_SEND
+    save(agreed().config, decide_telemetry("on", include_held=include))
+    if include and ask(places).endpoint is not None:
+        from .deliver.starting import start_if_due
+
+        start_if_due(places.state)
+
+
+def somebody_is_there(environ: Mapping[str, str]) -> bool:
+    """Tell whether there is a person at a terminal: stdin and stderr, not dumb, and not CI."""
+    if any(environ.get(name, "").lower() not in _NO for name in CI_VARIABLES):
+        return False
+    streams = (sys.stdin, sys.stderr)
+    return environ.get("TERM") not in {None, "", "dumb"} and all(
+        stream is not None and not stream.closed and stream.isatty() for stream in streams
+    )
+
+
+def is_due(places: Places, now: float) -> bool:
+    """Tell whether to ask: nothing is decided, and it was not asked too often or too lately."""
+    decision = ask(places)
+    said = {reason.says for reason in reasons(decision) if reason.layer == USER}
+    if decision.state != HOLD or decision.inspect or said - {NOTHING, "debug", "no debug"}:
+        return False
+    times = _asked(places)
+    return len(times) < MOST_OFTEN and all(abs(now - at) >= AT_LEAST_SECONDS for at in times)
+
+
+def note_asked(places: Places, now: float) -> None:
+    """Note that it was asked, before it is: a crash must not make it ask again and again."""
+    make_folder(places.state)
+    path = Path(places.state, ASKED)
+    temporary = path.with_name(f".{ASKED}.{os.getpid()}")
+    temporary.write_text(json.dumps([*_asked(places), int(now)][-MOST_OFTEN:]), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _asked(places: Places) -> list[float]:
+    """Return when it was asked; a record that cannot be read counts as often enough."""
+    try:
+        content = json.loads(Path(places.state, ASKED).read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError):
+        return [0.0] * MOST_OFTEN
+    if not isinstance(content, list) or not all(type(at) is int for at in content):
+        return [0.0] * MOST_OFTEN
+    return [float(at) for at in content]
+
+
+def _question(places: Places, file_name: str) -> Question | None:
+    label = read_label(file_name)
+    if label is None:
+        return None
+    outbox = Outbox(places.state)
+    envelope = outbox.open(PENDING, label)
+    return Question(envelope, len(outbox.names(PENDING)), ask(places).endpoint)
+
+
+def latest(places: Places) -> Question | None:
+    """Return the question about the newest payload that is held; None if there is none."""
+    names = Outbox(places.state).names(PENDING)
+    return _question(places, names[-1]) if names else None
+
+
+def _must_be_plain() -> bool:
+    columns, lines = shutil.get_terminal_size()
+    return os.name == "nt" or columns < SMALLEST[0] or lines < SMALLEST[1]
+
+
+def _inline(question: Question) -> Answer:
+    from .tui.prompt import Prompt
+
+    # A terminal that is taken away while it is asked gives no answer.
+    return Prompt(question).run(inline=True) or Answer.LATER
+
+
+def _plain(question: Question) -> Answer:
+    """Ask line by line, for screen readers, narrow terminals and Windows."""
+    from .review.explain import explain
+
+    sys.stderr.write("\nThis command recorded what follows. Nothing was sent.\n")
+    for row in explain(question.envelope.payload).rows:
+        sys.stderr.write(f"  {row.group}: {row.key} = {row.value}\n")
+    sys.stderr.write(f"{_destination(question)}\n")
+    for answer, meaning in words(question).items():
+        sys.stderr.write(f"  {answer.value}  {meaning}\n")
+    sys.stderr.write("Your answer, one letter (Enter: decide later): ")
+    sys.stderr.flush()
+    line = sys.stdin.readline().strip().lower()
+    return next((answer for answer in Answer if answer.value == line), Answer.LATER)
+
+
+def _destination(question: Question) -> str:
+    if question.endpoint is None:
+        return "There is no endpoint yet: after a yes, payloads stay here until you set one."
+    return f"After a yes, payloads go to {question.endpoint}."
+
+
+def _outcome(question: Question, answer: Answer) -> str:
+    change = "To change it: cq-telemetry-ui"
+    if answer is Answer.REFUSE:
+        return f"telemetry is off. To delete what is held: cq-telemetry off --discard. {change}"
+    if answer is Answer.ALLOW:
+        return f"telemetry is on from now on; what was held before stays here. {change}"
+    if answer is Answer.ALLOW_AND_SEND:
+        what = "what is held is sent now" if question.endpoint else _destination(question)
+        return f"telemetry is on; {what}. {change}"
+    return f"nothing is decided, nothing was sent. {change}"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"cq-telemetry: {text}\n")

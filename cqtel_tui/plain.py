@@ -1,0 +1,54 @@
+"""`cq-telemetry-ui --plain`: the same actions line by line, for screen readers."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+
+from .cli import main
+from .cli.parser import parser
+
+_LEAVE = frozenset({"quit", "exit", "q"})
+_READS = frozenset(
+    {"catalogue", "env", "export", "inspect", "pending", "rejected", "sent", "show", "status"}
+)
+
+
+def run(*, readonly: bool = False) -> int:
+    """Read commands until the input ends; each is a command of `cq-telemetry`."""
+    _do(["status"])
+    print('Type a command: pending, show ID, send ID, drop ID, on, off … "help" lists all, "quit".')
+    while True:
+        sys.stdout.write("cqtel> ")
+        sys.stdout.flush()
+        line = sys.stdin.readline()
+        if not line:
+            return 0
+        try:
+            words = shlex.split(line)
+        except ValueError as error:
+            print(f"That cannot be read: {error}")
+            continue
+        if not words:
+            continue
+        if words[0] in _LEAVE:
+            return 0
+        if words[0] == "help":
+            parser().print_help()
+        elif readonly and words[0] not in _READS:
+            print("This session is read-only.")
+        elif words[0] in _READS or words == ["cookie", "show"] or _is_sure(line.strip()):
+            _do(words)
+
+
+def _is_sure(line: str) -> bool:
+    sys.stdout.write(f'"{line}": are you sure? y or n: ')
+    sys.stdout.flush()
+    return sys.stdin.readline().strip().lower() == "y"
+
+
+def _do(words: list[str]) -> None:
+    try:
+        main(words)
+    except SystemExit:
+        pass  # argparse has said what is wrong

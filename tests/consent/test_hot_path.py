@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cqtel_tui
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tests.consent.conftest import Machine
+
+PATIENCE = 60
+
+# What every Python with a `site` has loaded already, and the C parts that cost nothing.
+FREE = {
+    "__future__",  # no annotation is evaluated, for this
+    "_abc",
+    "_collections_abc",
+    "_json",
+    "_stat",
+    "abc",
+    "errno",
+    "genericpath",
+    "os",
+    "os.path",
+    "posixpath",
+    "stat",
+}
+
+ASK = """
+import sys
+sys.path.insert(0, sys.argv[1])
+before = set(sys.modules)
+from cqtel_tui.consent import ask
+from cqtel_tui.paths import places
+decision = ask(places())
+if decision.state == "on":
+    from cqtel_tui.consent.cookie import read_or_create
+    assert read_or_create(".")
+print(decision.state, *sorted(set(sys.modules) - before))
+"""
+
+
+def asked(machine: Machine) -> tuple[str, set[str]]:
+    """Ask in a bare process, and return the state and what was imported of ours."""
+    root = str(Path(cqtel_tui.__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ASK, root],
+        env={**os.environ, "CQ_TELEMETRY_HOME": str(machine.config)},
+        cwd=machine.project,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    state, *modules = done.stdout.split()
+    return state, {name.removeprefix("cqtel_tui.") for name in modules} - FREE
+
+
+def test_who_chose_nothing_pays_for_nothing_more(machine: Machine) -> None:
+    assert asked(machine) == ("hold", {"cqtel_tui", "catalogue", "consent", "paths"})
+
+
+def test_a_choice_a_project_s_file_and_a_cookie_import_nothing_of_python_s(
+    machine: Machine, put: Callable[[Path, object], None]
+) -> None:
+    machine.user_chose(
+        {"telemetry": "on", "catalogue": 1, "endpoint": "http://127.0.0.1:4318/v1/traces"},
+        {"debug": True},
+    )
+    put(machine.project_file, {"debug": False})
+    assert asked(machine) == (
+        "on",
+        {
+            "cqtel_tui",
+            "_bare",
+            "catalogue",
+            "consent",
+            "consent.choices",
+            "consent.cookie",
+            "paths",
+        },
+    )
+    assert machine.cookie.exists()
