@@ -34,11 +34,14 @@ class Environment:
 
     def is_now(self, environ: Mapping[str, str]) -> None:
         for name in list(os.environ):
-            self.monkeypatch.delenv(name)
+            if not name.startswith("PYTEST_"):
+                self.monkeypatch.delenv(name)
         for name, value in environ.items():
             self.monkeypatch.setenv(name, value)
 
-    def of(self, system: type[PlatformDirsABC], environ: Mapping[str, str]) -> PlatformDirsABC:
+    def of(
+        self, system: Callable[..., PlatformDirsABC], environ: Mapping[str, str]
+    ) -> PlatformDirsABC:
         """Make this the environment, and `system` the one that platformdirs finds."""
         self.is_now(environ)
         self.monkeypatch.setattr(platformdirs, "PlatformDirs", system)
@@ -80,7 +83,7 @@ ENVIRONMENTS: list[dict[str, str]] = [
     {**HOME, "ANDROID_DATA": "/data", "ANDROID_ROOT": "/system"},
 ]
 
-POSIX = {
+POSIX: dict[str, Callable[..., PlatformDirsABC]] = {
     "linux": platformdirs.unix.Unix,
     "darwin": platformdirs.macos.MacOS,
     "freebsd14": platformdirs.unix.Unix,

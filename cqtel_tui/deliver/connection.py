@@ -232,19 +232,25 @@ def _client(url: str, proxy: str) -> httpx.Client:
         raise NoAnswerError(
             f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error.strerror}"
         ) from None
-    secure = proxy.startswith("https:")
     try:
         # trust_env would let .netrc put a password into the headers.
         return httpx.Client(
             verify=trusted,
             trust_env=False,
             follow_redirects=False,
-            proxy=httpx.Proxy(proxy, ssl_context=trusted if secure else None) if proxy else None,
+            proxy=_proxy(proxy, trusted) if proxy else None,
             limits=httpx.Limits(max_connections=1),
         )
     except (ValueError, ImportError, httpx.InvalidURL):
         # The reason would have its password in it.
         raise NoAnswerError(f"the proxy {without_password(proxy)} cannot be used") from None
+
+
+def _proxy(proxy: str, trusted: ssl.SSLContext) -> httpx.Proxy:
+    url = httpx.URL(proxy)
+    if not url.host:
+        raise ValueError("it has no host")
+    return httpx.Proxy(url, ssl_context=trusted if url.scheme == "https" else None)
 
 
 def _in_words(error: Exception | None) -> str:

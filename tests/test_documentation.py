@@ -1,0 +1,64 @@
+"""The README says what the code knows; `CQTEL_WRITE=1` writes its tables anew."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cqtel_tui import promises
+from cqtel_tui.cli.parser import parser
+from cqtel_tui.tui import keys
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def commands() -> str:
+    lines = ["| command | what |", "|---|---|"]
+    for action in parser()._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            helps = {choice.dest: choice.help for choice in action._choices_actions}
+            for name, command in action.choices.items():
+                usage = " ".join(command.format_usage().split())
+                usage = usage.removeprefix("usage: cq-telemetry ").replace(" [-h]", "")
+                usage = usage.replace("|", "\\|")
+                lines.append(f"| `{usage}` | {helps[name]} |")
+    return "\n".join(lines) + "\n"
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "catalogue": promises.as_markdown,
+    "keys": keys.as_markdown,
+    "commands": commands,
+}
+
+
+@pytest.mark.parametrize("name", TABLES)
+def test_a_table_of_the_readme_is_what_the_code_says(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "1000")
+    text = README.read_text(encoding="utf-8")
+    begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
+    pattern = re.compile(re.escape(begin) + "(.*?)" + re.escape(end), re.DOTALL)
+    wanted = TABLES[name]()
+    if os.environ.get("CQTEL_WRITE"):
+        README.write_text(pattern.sub(lambda _: begin + wanted + end, text), encoding="utf-8")
+        return
+    found = pattern.search(text)
+    assert found is not None
+    assert found[1] == wanted, "stale: CQTEL_WRITE=1 python -m pytest tests/test_documentation.py"
+
+
+def test_every_picture_that_the_readme_shows_is_there() -> None:
+    text = README.read_text(encoding="utf-8")
+    pictures = re.findall(r"\]\((screenshots/[^)]+)\)", text)
+    assert len(pictures) >= 4
+    assert [name for name in pictures if not (README.parent / name).is_file()] == []
