@@ -33,6 +33,14 @@ def parser() -> argparse.ArgumentParser:
         "--consent", action="store_true", help="ask about the newest payload, as after a first run"
     )
     options.add_argument(
+        "--serve",
+        type=int,
+        nargs="?",
+        const=8765,
+        metavar="PORT",
+        help="serve it to a browser on this machine (needs the extra: cqtel-tui[serve])",
+    )
+    options.add_argument(
         "--keys", action="store_true", help="print all keys, with the ids a key map names them by"
     )
     options.add_argument(
@@ -49,8 +57,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         sys.stdout.write(as_markdown())
         return 0
+    if given.serve is not None:
+        return _serve(given.serve, readonly=given.readonly)
     # Textual draws to stderr and never looks for a terminal: without one it spins for ever.
-    if not (sys.stdin.isatty() and sys.stderr.isatty()) or os.environ.get("TERM") == "dumb":
+    if not _is_drawable():
         sys.stderr.write(
             "cq-telemetry-ui needs a terminal. Without one: cq-telemetry status, "
             "cq-telemetry pending, cq-telemetry show ID\n"
@@ -65,6 +75,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .tui.app import run
 
     return run(demo=given.demo, readonly=given.readonly, room=given.screen)
+
+
+def _is_drawable() -> bool:
+    """Tell whether there is a terminal to draw on, or a browser behind textual-serve."""
+    if os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
+        return True
+    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def _serve(port: int, *, readonly: bool) -> int:
+    try:
+        from .tui.serving import serve
+    except ImportError:
+        sys.stderr.write(
+            "cq-telemetry-ui: --serve needs an extra: pip install 'cqtel-tui[serve]'\n"
+        )
+        return 1
+    return serve(port, readonly=readonly)
 
 
 def _consent(*, plain: bool) -> int:

@@ -32,6 +32,8 @@ class Profile:
         quiet: the value that turns it off.
         refuse: variables that turn its telemetry off.
         closed: variables that close the channels whose content cannot be held for review.
+        ours: variables that we answer to in its place, so that it is not given them.
+        answer: what it prints for `--version`, with the version as the only group.
     """
 
     name: str
@@ -44,6 +46,8 @@ class Profile:
     quiet: str
     refuse: Mapping[str, str]
     closed: Mapping[str, str]
+    ours: frozenset[str]
+    answer: re.Pattern[str]
 
 
 CLOUDQUERY = Profile(
@@ -59,14 +63,29 @@ CLOUDQUERY = Profile(
             *("apply", "drift", "fetch", "history", "policy", "provider"),
         }
     ),
-    silent=frozenset({"-h", "--help", "-v", "--version", "help", "completion", "__complete"}),
+    silent=frozenset(
+        {
+            *("-h", "--help", "-v", "--version", "help", "options", "version"),
+            *("completion", "__complete", "__completeNoDesc"),
+        }
+    ),
     valued=frozenset(
-        {"--cq-dir", "--invocation-id", "--log-file-name", "--log-format", "--log-level"}
+        {
+            # release 6
+            *("--cq-dir", "--invocation-id", "--log-file-name", "--log-format", "--log-level"),
+            # the releases of 2021 and 2022
+            *("--color", "--config", "--data-dir", "--dsn", "--log-directory", "--log-filename"),
+            *("--log-max-age", "--log-max-backups", "--log-max-size", "--sentry-dsn"),
+        }
     ),
     level="--telemetry-level",
     quiet="none",
     refuse={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none", "DO_NOT_TRACK": "1"},
-    closed={"CQ_TELEMETRY_LEVEL": "none"},
+    # The releases of 2021 and 2022 know no level.
+    closed={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none"},
+    # Those releases would empty the cq-telemetry.txt that is ours to write.
+    ours=frozenset({"CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"}),
+    answer=re.compile(r"cloudquery version v?(\d[0-9A-Za-z.+-]*)"),
 )
 
 PROFILES = (CLOUDQUERY,)
@@ -94,19 +113,18 @@ class Invocation:
     @property
     def operation(self) -> str | None:
         """The operation it asks for; `other` for one not known, None if none runs at all."""
-        words = iter(self.arguments)
+        own = self.arguments
+        words = iter(own[: own.index("--")] if "--" in own else own)
         for word in words:
             if word in self.profile.silent:
                 return None
             if word in self.profile.valued or word == self.profile.level:
                 next(words, None)
-            elif word == "--":
-                break
             elif not word.startswith("-"):
                 if any(rest in {"-h", "--help"} for rest in words):
                     return None
                 return word if word in self.profile.operations else OTHER_OPERATION
-        return OTHER_OPERATION
+        return None  # which prints the help
 
 
 def recognise(command: Sequence[str]) -> Invocation | None:
@@ -142,7 +160,8 @@ def _python_module(command: Sequence[str]) -> Invocation | None:
 def take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     """Take the three options of the documentation out of a program's arguments.
 
-    `--no-telemetry=false` and its like are read as the variables are. What follows `--` is the
+    `--no-telemetry=false` and its like are read as the variables are, but that an empty value is
+    one that says nothing, and counts as the more private answer. What follows `--` is the
     program's alone.
 
     Returns:
@@ -154,10 +173,11 @@ def take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
         if word == "--":
             rest += arguments[at:]
             break
-        option, _, value = word.partition("=")
+        option, has_value, value = word.partition("=")
+        private = option != "--debug-telemetry"
         if option not in OPTIONS:
             rest.append(word)
-        elif value == "" or boolean(value, otherwise=option != "--debug-telemetry"):
+        elif not has_value or boolean(value, otherwise=private) or (private and not value):
             given.append(option)
     return given, rest
 

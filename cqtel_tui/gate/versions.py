@@ -1,115 +1,203 @@
-"""Ask a program for its version, once for each binary: by path, size and time of change."""
+"""Find the binary of a program, and its version: asked for once, by path, size and time of change.
+
+Only what the user's own command runs is ever asked: nothing is looked for in the current folder.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import re
-import subprocess
+import signal
 import sysconfig
 from pathlib import Path
-from shutil import which
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_version
 from ..outbox import make_folder, project_mark
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    import subprocess
+    from collections.abc import Iterator, Mapping
 
-    from .profiles import Invocation
+    from .profiles import Invocation, Profile
 
 CACHE = "versions.json"
-_LONGEST_SECONDS = 5.0
+LONGEST_SECONDS = 5.0
 _MAX_ENTRIES = 100
-_VERSION = re.compile(rb"\bv?\d+\.\d+[0-9A-Za-z.+-]*")
+_MAX_CACHE_BYTES = 64 * 1024
+_LONGEST_LINE = 1024
 
 
-def packaged_binary(invocation: Invocation) -> str | None:
-    """Return the binary that the program's Python package brings, if it is installed with us."""
-    for scheme in ("purelib", "platlib"):
-        binary = Path(sysconfig.get_path(scheme), invocation.profile.module)
-        binary /= invocation.profile.binary
-        if os.access(binary, os.X_OK):
-            return str(binary)
-    return None
+def substitute(invocation: Invocation, environment: Mapping[str, str]) -> str | None:
+    """Return the binary that a Python package has brought, for a bare name that `PATH` has not."""
+    name = invocation.prefix[0]
+    if invocation.through_python or not _is_bare(name) or any(_on_path(name, environment)):
+        return None
+    ours = Path(__file__).resolve().parents[2]
+    folders = [ours, *(Path(sysconfig.get_path(scheme)) for scheme in ("purelib", "platlib"))]
+    return next(filter(_is_program, _packaged(invocation.profile, folders)), None)
 
 
 def find_binary(invocation: Invocation, environment: Mapping[str, str]) -> str | None:
-    """Return the file that will run, if it can be told from here."""
-    program = which(invocation.prefix[0], path=environment.get("PATH"))
-    if not invocation.through_python:
-        return program or packaged_binary(invocation)
-    if program is None:
-        return None
-    packages = Path(program).parent.parent.glob("[Ll]ib/**/site-packages")
-    for folder in packages:
-        binary = folder / invocation.profile.module / invocation.profile.binary
-        if binary.is_file():
-            return str(binary)
-    return None
+    """Return the program's file that a command line runs; None if it cannot be told from here."""
+    name = invocation.prefix[0]
+    places = _on_path(name, environment) if _is_bare(name) else [name]
+    program = next(filter(_is_program, places), None)
+    if program is None or not invocation.through_python:
+        return program and str(Path(program).absolute())
+    # The interpreter's own packages, as venv, Unix and Windows lay them out. Where a folder has
+    # those of several interpreters, there is no telling.
+    root = Path(program).absolute().parent.parent
+    folders = [*root.glob("lib/python3*/site-packages"), root / "Lib" / "site-packages"]
+    found = {*filter(_is_program, _packaged(invocation.profile, folders))}
+    return found.pop() if len(found) == 1 else None
 
 
-class Version:
-    """The version of a program: remembered, or being asked for while the program runs.
+def _is_bare(name: str) -> bool:
+    return "/" not in name and os.sep not in name
+
+
+def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[str]:
+    """Return the files of that name in the order in which `process.run` tries them."""
+    if os.name == "nt":
+        from shutil import which
+
+        found = which(name, path=environment.get("PATH"))
+        yield from [found] if found else []
+    else:
+        for folder in environment.get("PATH", os.defpath).split(os.pathsep):
+            # An empty entry never means the current folder, as it does for shutil.which.
+            if folder and os.access(f"{folder}/{name}", os.F_OK):
+                yield f"{folder}/{name}"
+
+
+def _packaged(profile: Profile, folders: list[Path]) -> list[str]:
+    return [os.path.realpath(folder / profile.module / profile.binary) for folder in folders]
+
+
+def _is_program(path: str) -> bool:
+    return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113  # it is a text here
+
+
+class Versions:
+    """The versions that programs said they have, each remembered by its file's mark.
 
     Args:
-        binary: the file that runs.
-        state: the folder to remember it in.
-        environment: that of the program, its telemetry turned off.
+        state: the folder to remember them in.
     """
 
-    def __init__(self, binary: str, state: str, environment: Mapping[str, str]) -> None:
+    def __init__(self, state: str) -> None:
         self._cache = Path(state) / CACHE
-        self._key = self._mark(binary)
-        self._asked: subprocess.Popen[bytes] | None = None
-        self._known = self._remembered().get(self._key)
-        if not is_version(self._known):
-            self._known = None
-            self._asked = subprocess.Popen(
-                [binary, "--version"],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env=dict(environment),
-                start_new_session=True,  # a Ctrl+C at the keyboard is not meant for it
-            )
 
-    def get(self) -> str | None:
-        """Return the version, waiting for the answer if need be; None if there is none."""
-        if self._asked is None:
-            return self._known
-        try:
-            answer, _ = self._asked.communicate(timeout=_LONGEST_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._asked.kill()
-            self._asked.communicate()
-            return None
-        self._asked = None
-        found = _VERSION.search(answer[:4096])
-        version = found.group().decode().removeprefix("v") if found else None
-        if is_version(version):
-            self._known = version
-            self._remember()
-        return self._known
+    def recall(self, mark: str) -> str | None:
+        """Return a version; empty for a program that has told none, None for one never asked."""
+        version = self._read().get(mark)
+        return version if version == "" or is_version(version) else None
 
-    @staticmethod
-    def _mark(binary: str) -> str:
-        path = os.path.realpath(binary)
-        status = Path(path).stat()
-        return f"{project_mark(path)} {status.st_size} {status.st_mtime_ns}"
+    def remember(self, mark: str, version: str) -> None:
+        """Remember a version, and forget those of long ago.
 
-    def _remembered(self) -> dict[str, str]:
-        try:
-            content = json.loads(self._cache.read_bytes())
-        except (OSError, ValueError, RecursionError):
-            return {}
-        return content if isinstance(content, dict) else {}
-
-    def _remember(self) -> None:
-        known = {**self._remembered(), self._key: self._known}
-        kept = dict(list(known.items())[-_MAX_ENTRIES:])
+        Raises:
+            OSError: it cannot be written.
+        """
+        known = self._read()
+        known.pop(mark, None)
+        kept = dict([*known.items(), (mark, version)][-_MAX_ENTRIES:])
         make_folder(str(self._cache.parent))
-        temporary = self._cache.with_name(f".{CACHE}.{os.getpid()}")
-        temporary.write_text(json.dumps(kept), encoding="utf-8")
-        temporary.replace(self._cache)
+        temporary = self._cache.with_name(f".{CACHE}.{os.urandom(8).hex()}")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+        try:
+            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+                file.write(json.dumps(kept))
+            temporary.replace(self._cache)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _read(self) -> dict[str, str]:
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            with os.fdopen(os.open(self._cache, flags), "rb") as file:
+                content = json.loads(file.read(_MAX_CACHE_BYTES))
+        except (OSError, ValueError, RecursionError):
+            return {}  # it is asked again, and written anew
+        if not isinstance(content, dict):
+            return {}
+        return {mark: version for mark, version in content.items() if isinstance(version, str)}
+
+
+def mark_of(binary: str) -> str:
+    """Return what a program's file is known by: path (its hash), size and time of change.
+
+    Raises:
+        OSError: it cannot be looked at.
+    """
+    path = os.path.realpath(binary)
+    status = Path(path).stat()
+    return f"{project_mark(path)} {status.st_size} {status.st_mtime_ns}"
+
+
+def ask_version(
+    binary: str,
+    profile: Profile,
+    environment: Mapping[str, str],
+    seconds: float = LONGEST_SECONDS,
+) -> str | None:
+    """Run `binary --version`; return its version, empty if it tells none, None if not in time.
+
+    It has no terminal, its telemetry is turned off, what it writes here is gone afterwards, and
+    so is each process that it leaves behind.
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    import subprocess
+    from tempfile import TemporaryDirectory
+
+    with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as folder:
+        process = subprocess.Popen(
+            [binary, "--version"],
+            cwd=folder,
+            env={**environment, **profile.refuse},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,  # a Ctrl+C at the keyboard is not meant for it
+        )
+        try:
+            line = _first_line(process, seconds)
+        finally:
+            _end(process)
+    if line is None:
+        return None
+    # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
+    found = profile.answer.fullmatch(line.decode("utf-8", "replace").strip())
+    return found[1] if found and is_version(found[1]) else ""
+
+
+def _first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
+    """Return the first line that a process writes; None if that takes longer than `seconds`."""
+    from threading import Thread
+
+    read: list[bytes] = []
+
+    def wait_for_it() -> None:
+        if process.stdout is not None:
+            with process.stdout as stream:
+                read.append(stream.readline(_LONGEST_LINE))
+
+    # A thread, as a pipe has no timeout; and what the process starts may keep it open for ever.
+    waiting = Thread(target=wait_for_it, daemon=True)
+    waiting.start()
+    waiting.join(seconds)
+    return read[0] if read else None
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End a process that leads its session, and all that it has started in there."""
+    with contextlib.suppress(OSError):  # it may have ended by itself, and all its own with it
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+    process.wait()

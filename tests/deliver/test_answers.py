@@ -8,7 +8,7 @@ import struct
 import threading
 import time
 from email.utils import formatdate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
     from .conftest import Machine
 
-SHORT = 0.4  # seconds, for a collector that will not answer anyway
-LONG_ENOUGH = 1.5  # seconds, for one that will
+SHORT = 1.0  # seconds, for a collector that will not answer anyway
 HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
@@ -174,7 +173,7 @@ def test_once_the_status_is_known_the_rest_of_the_answer_cannot_undo_it(
     ready.hold(b"first")
     ready.hold(b"second")
     began = time.monotonic()
-    results = ready.sender(request_seconds=LONG_ENOUGH).send_due()
+    results = ready.sender(request_seconds=SHORT).send_due()
     assert time.monotonic() - began < PATIENCE / 2
     assert [result.outcome for result in results] == [Outcome.SENT, Outcome.SENT]
     assert collector.bodies == [b"first", b"second"]
@@ -241,7 +240,7 @@ def test_without_an_answer_it_is_put_off_and_the_rest_waits(
     assert (result.id, result.outcome) == (first, Outcome.POSTPONED)
     assert result.why.startswith(f"{collector.url} did not answer: ")
     assert collector.bodies == [b"first"]
-    assert not [thread for thread in threading.enumerate() if "_exchange" in thread.name]
+    wait_for_threads()
     assert ready.pending == [first, second]
     assert [label.attempt for label in ready.labels()] == [1, 0]
     assert ready.retry_at.read_text().startswith(f"{collector.url} did not answer: ")
@@ -394,3 +393,43 @@ def test_a_user_who_has_seen_enough_before_the_first_sends_nothing(
     ready.hold()
     assert list(ready.sender().send(ready.labels(), is_cancelled=lambda: True)) == []
     assert collector.requests == []
+
+
+def test_a_name_server_that_hangs_holds_nobody_and_nothing_is_sent_when_it_is_back(
+    machine: Machine, collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    resolve = socket.getaddrinfo
+    is_back = threading.Event()
+
+    def hang(*names: Any, **more: Any) -> Any:
+        is_back.wait(PATIENCE)
+        return resolve(*names, **more)
+
+    machine.allow(collector.url.replace("127.0.0.1", "localhost"))
+    machine.hold()
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    began = time.monotonic()
+    [result] = machine.sender(request_seconds=0.1).send_due()
+    assert time.monotonic() - began < PATIENCE / 2
+    assert result.outcome is Outcome.POSTPONED
+    is_back.set()
+    wait_for_threads()
+    assert collector.requests == []
+
+
+def test_a_handshake_that_hangs_is_put_off(machine: Machine, collector: Collector) -> None:
+    machine.allow(collector.url.replace("http://", "https://"))
+    machine.hold()
+    began = time.monotonic()
+    [result] = machine.sender(request_seconds=0.1).send_due()
+    assert time.monotonic() - began < PATIENCE / 2
+    assert result.outcome is Outcome.POSTPONED
+    wait_for_threads()
+
+
+def wait_for_threads() -> None:
+    """Wait for the requests that were stopped: each of their threads comes to its end."""
+    for thread in threading.enumerate():
+        if "_exchange" in thread.name:
+            thread.join(PATIENCE)
+            assert not thread.is_alive()

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING
 from cqtel_tui.locking import locked
 from cqtel_tui.outbox.store import SENT
 
-from .collectors import PATIENCE, reply
+from .collectors import PATIENCE, QUICK, reply
 from .conftest import ended
 
 if TYPE_CHECKING:
-    import pytest
-
     from .collectors import Collector
     from .conftest import Machine
 
@@ -111,15 +109,15 @@ def test_a_detached_sender_ends_though_what_it_waits_for_never_comes(ready: Mach
 
 
 def test_a_detached_sender_that_was_ended_holds_up_nobody(
-    ready: Machine, collector: Collector, monkeypatch: pytest.MonkeyPatch
+    ready: Machine, collector: Collector
 ) -> None:
-    collector.replies.append(collector.hang)
-    monkeypatch.setenv("CQ_TELEMETRY_HOME", str(ready.home))
+    collector.always = collector.hang
     ready.hold()
-    program = "from cqtel_tui.deliver.__main__ import main; main([], longest=1.5)"
+    program = "from cqtel_tui.deliver.__main__ import main; main([], longest=1)"
     process = ready.python("-c", program)
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert len(ready.pending) == 1
+    collector.always = QUICK
     assert ended(ready.start()) == ""
     assert not ready.pending

@@ -155,6 +155,27 @@ def test_a_sender_that_is_killed_in_the_middle_of_a_request_loses_nothing(
     assert not ready.pending
 
 
+def test_senders_that_are_killed_again_and_again_lose_nothing(
+    ready: Machine, collector: Collector
+) -> None:
+    bodies = [b"%d" % number for number in range(20)]
+    for body in bodies:
+        ready.hold(body)
+    kills = 4
+    for _ in range(kills):
+        process = ready.start()
+        for _ in range(3):
+            collector.wait_for_request()
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+    assert ended(ready.start()) == ""
+    assert len(ready.sent) == len(bodies)
+    assert not ready.pending
+    assert set(collector.bodies) == set(bodies)
+    # Only what was under way when its sender died may have come twice.
+    assert len(collector.bodies) <= len(bodies) + kills
+
+
 @pytest.mark.parametrize(("box", "status"), [(SENT, 200), (REJECTED, 400)])
 def test_what_was_answered_before_a_crash_is_not_sent_again(
     ready: Machine, collector: Collector, box: str, status: int

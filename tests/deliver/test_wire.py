@@ -63,6 +63,16 @@ def test_the_headers_on_the_wire_are_the_envelopes_own_and_what_http_needs(
     ]
 
 
+def test_an_endpoint_is_posted_to_as_it_is_written(machine: Machine, collector: Collector) -> None:
+    endpoint = f"{collector.url}/%2F..;a=b?key=a%20b&other=/~#fragment"
+    machine.allow(endpoint)
+    machine.hold()
+    [result] = machine.sender().send_due()
+    assert collector.requests[0].line == ("POST /v1/traces/%2F..;a=b?key=a%20b&other=/~ HTTP/1.1")
+    assert result.receipt is not None
+    assert result.receipt.url == endpoint
+
+
 def test_nothing_in_the_environment_or_the_home_folder_adds_a_header(
     ready: Machine, collector: Collector, scrubbed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
