@@ -80,39 +80,54 @@ def _is_program(path: str) -> bool:
     return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113  # it is a text here
 
 
-class Versions:
-    """The versions that programs said they have, each remembered by its file's mark.
+class Version:
+    """The version of one program: remembered, or asked for.
 
     Args:
-        state: the folder to remember them in.
+        binary: its file; None where that cannot be told, and so has no version.
+        profile: what is known of it.
+        state: the folder to remember it in.
     """
 
-    def __init__(self, state: str) -> None:
+    def __init__(self, binary: str | None, profile: Profile, state: str) -> None:
+        self._binary = binary
+        self._profile = profile
         self._cache = Path(state) / CACHE
+        self._mark = ""
+        self._answer: str | None = None
 
-    def recall(self, mark: str) -> str | None:
-        """Return a version; empty for a program that has told none, None for one never asked."""
-        version = self._read().get(mark)
-        return version if version == "" or is_version(version) else None
+    def get(self, environment: Mapping[str, str]) -> str | None:
+        """Return the version; None if it tells none, or cannot be asked.
 
-    def remember(self, mark: str, version: str) -> None:
-        """Remember a version, and forget those of long ago.
-
-        Raises:
-            OSError: it cannot be written.
+        Args:
+            environment: that of the program.
         """
-        known = self._read()
-        known.pop(mark, None)
-        kept = dict([*known.items(), (mark, version)][-_MAX_ENTRIES:])
-        make_folder(str(self._cache.parent))
+        if self._binary is None:
+            return None
+        with contextlib.suppress(OSError):
+            mark = _mark(self._binary)
+            known = self._read().get(mark)
+            if known == "" or is_version(known):
+                return known or None
+            self._answer = ask_version(self._binary, self._profile, environment)
+            self._mark = mark
+        return self._answer or None
+
+    def remember(self) -> None:
+        """Remember what it answered, be it nothing; no answer in time is not remembered."""
+        if self._answer is None:
+            return
+        known = [*self._read().items(), (self._mark, self._answer)]
         temporary = self._cache.with_name(f".{CACHE}.{os.urandom(8).hex()}")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-        try:
-            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(json.dumps(kept))
-            temporary.replace(self._cache)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # then it is asked again
+            make_folder(str(self._cache.parent))
+            try:
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
+                    file.write(json.dumps(dict(known[-_MAX_ENTRIES:])))
+                temporary.replace(self._cache)
+            finally:
+                temporary.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, str]:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
@@ -120,18 +135,14 @@ class Versions:
             with os.fdopen(os.open(self._cache, flags), "rb") as file:
                 content = json.loads(file.read(_MAX_CACHE_BYTES))
         except (OSError, ValueError, RecursionError):
-            return {}  # it is asked again, and written anew
+            return {}  # then it is asked again, and written anew
         if not isinstance(content, dict):
             return {}
         return {mark: version for mark, version in content.items() if isinstance(version, str)}
 
 
-def mark_of(binary: str) -> str:
-    """Return what a program's file is known by: path (its hash), size and time of change.
-
-    Raises:
-        OSError: it cannot be looked at.
-    """
+def _mark(binary: str) -> str:
+    """Return what a program's file is known by: path (its hash), size and time of change."""
     path = os.path.realpath(binary)
     status = Path(path).stat()
     return f"{project_mark(path)} {status.st_size} {status.st_mtime_ns}"

@@ -1,35 +1,58 @@
 """Run a program that we did not write, record its operation, and keep its own telemetry from going.
 
-Its exit code, signals, terminal and streams are as they would be without us (see `process`), and
-whatever goes wrong with the recording is told on stderr and stops nothing.
+Its exit code, signals, terminal and streams are as they would be without us (see `process`).
+Whatever goes wrong with the recording is told on stderr, and stops nothing.
 
-Limit: in the C locale Python adds `LC_CTYPE` to its environment (PEP 538). Linux tells what was
-there before; elsewhere the program is given that `LC_CTYPE`.
+Limit: in the C locale Python adds `LC_CTYPE` to its own environment (PEP 538). Linux tells what was
+there before; elsewhere the program is given that `LC_CTYPE`, too.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..consent import OFF, ask
+from ..consent import NO_TELEMETRY, OFF, ask
 from ..errors import CqtelError
 from ..paths import places
 from ..record import Telemetry
 from ..sanitize import printable
 from .process import Outcome, run
-from .profiles import Invocation, hush, recognise, take_options
-from .versions import Versions, ask_version, find_binary, mark_of, substitute
+from .profiles import hush, recognise, take_options
+from .versions import Version, find_binary, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from ..consent import Decision
-    from ..record import Operation
+    from .profiles import Invocation
 
-_COERCED = {"C.UTF-8", "C.utf8", "UTF-8"}
+_COERCED_LOCALES = {"C.UTF-8", "C.utf8", "UTF-8"}
+_FIRST_ENVIRONMENT = Path("/proc/self/environ")
+
+
+@dataclass(frozen=True, slots=True)
+class _Start:
+    """What is started.
+
+    Attributes:
+        command: the program and its arguments.
+        environment: all of its environment.
+        executable: its file, where `PATH` has none.
+        binary: the file whose version it has, if that can be told.
+    """
+
+    command: Sequence[str]
+    environment: Mapping[str, str]
+    executable: str | None = None
+    binary: str | None = None
+
+    def run(self) -> Outcome:
+        return run(self.command, self.environment, executable=self.executable)
 
 
 def wrap(command: Sequence[str], options: Sequence[str]) -> Outcome:
@@ -42,38 +65,95 @@ def wrap(command: Sequence[str], options: Sequence[str]) -> Outcome:
     Raises:
         CommandNotFound: the program could not be started.
     """
-    environment = _as_given()
     invocation = recognise(command)
     if invocation is None:
         _say(f"{command[0]} is not a program we know; it runs untouched, and nothing is recorded")
-        return run(command, environment)
-    profile = invocation.profile
+        return _Start(command, environment_given()).run()
     given, arguments = take_options(invocation.arguments)
-    arguments, is_hushed = hush(profile, arguments)
+    arguments, is_hushed = hush(invocation.profile, arguments)
     if is_hushed:
-        _say(f"{profile.level} was set to {profile.quiet}: what cannot be reviewed is not sent")
+        _say(
+            f"{invocation.profile.level} was set to {invocation.profile.quiet}: "
+            "what cannot be reviewed is not sent"
+        )
     options = [*options, *given]
     decision = _decide(options)
     is_off = decision is None or decision.state == OFF
+    invocation = replace(invocation, arguments=tuple(arguments))
+    start = _prepare(invocation, is_off=is_off)
+    operation = invocation.operation
+    if decision is None or operation is None or (is_off and not decision.inspect):
+        return start.run()
+    return _record(start, invocation, operation, options)
+
+
+def environment_given() -> dict[str, str]:
+    """Return the environment that we were started with, without what Python has put in."""
+    environment = dict(os.environ)
+    if environment.get("LC_CTYPE") in _COERCED_LOCALES:
+        with contextlib.suppress(OSError):
+            first = _FIRST_ENVIRONMENT.read_bytes().split(b"\0")
+            given = [entry[9:] for entry in first if entry.startswith(b"LC_CTYPE=")]
+            if given:
+                environment["LC_CTYPE"] = os.fsdecode(given[0])
+            else:
+                del environment["LC_CTYPE"]
+    return environment
+
+
+def _decide(options: Sequence[str]) -> Decision | None:
+    """Ask for the decision; None, which is off, where there is nowhere to ask."""
+    try:
+        return ask(places(), options)
+    except CqtelError as error:
+        _say(f"{error} Until then nothing is recorded, and nothing is sent.")
+        return None
+
+
+def _prepare(invocation: Invocation, *, is_off: bool) -> _Start:
+    profile = invocation.profile
     environment = {
-        **{name: value for name, value in environment.items() if name not in profile.ours},
+        **{name: v for name, v in environment_given().items() if name not in profile.ours},
         **(profile.refuse if is_off else profile.closed),
     }
     executable = substitute(invocation, environment)
+    return _Start(
+        [*invocation.prefix, *invocation.arguments],
+        environment,
+        executable,
+        executable or find_binary(invocation, environment),
+    )
 
-    def run_it() -> Outcome:
-        return run([*invocation.prefix, *arguments], environment, executable=executable)
 
-    invocation = Invocation(profile, invocation.prefix, tuple(arguments))
-    operation = invocation.operation
-    if decision is None or operation is None or (is_off and not decision.inspect):
-        return run_it()
-    binary = executable or find_binary(invocation, environment)
+def _record(
+    start: _Start, invocation: Invocation, operation: str, options: Sequence[str]
+) -> Outcome:
     telemetry = Telemetry(
-        profile.name,
-        no_telemetry="--no-telemetry" in options,
+        invocation.profile.name,
+        no_telemetry=NO_TELEMETRY in options,
         debug_telemetry="--debug-telemetry" in options,
         inspect_telemetry="--inspect-telemetry" in options,
     )
-    recording = _Recording(telemetry, invocation, operation)
-    return _recorded(telemetry.operation(operation), run_it)
+    recorded = telemetry.operation(operation)
+    # Not `with`: a program that could not be started is no operation, and is forgotten.
+    recorded.__enter__()
+    outcome = start.run()
+    recorded.stop()
+    recorded.exit(outcome.shell_status)
+    # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
+    with contextlib.suppress(KeyboardInterrupt):
+        version = Version(start.binary, invocation.profile, places().state)
+        telemetry.version = version.get(start.environment)
+        recorded.__exit__(None, None, None)
+        # Only what is recorded leaves a trace on this machine: inspecting does not.
+        if recorded.held is not None:
+            version.remember()
+    if telemetry.lost:
+        _say("this operation could not be recorded; cq-telemetry status tells what is wrong")
+    return outcome
+
+
+def _say(text: str) -> None:
+    # Without stderr, or with nobody who reads it, the program runs all the same.
+    with contextlib.suppress(AttributeError, OSError):
+        sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
