@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from .consent import ask, cookie
+from .consent import PROJECT_FOLDER, ask, cookie
 from .consent.layers import Reason, reasons, why
 from .deliver.starting import RETRY_AT
+from .errors import CqtelError
 from .outbox.store import Counts, Outbox
 
 if TYPE_CHECKING:
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from .paths import Places
 
 _MAX_WHY = 500
+_NO_COOKIE = cookie.Cookie(
+    f"{PROJECT_FOLDER}/{cookie.NAME}",
+    cookie.UNSAFE,
+    reason="the current directory cannot be read",
+)
 
 WORDS = {
     "on": "on: payloads are recorded and delivered",
@@ -37,7 +43,9 @@ class Status:
         reasons: each layer's say.
         cookie: the cookie of this directory.
         legacy: what earlier releases left here or in the home folder.
-        counts: what is in the outbox.
+        counts: what is in the outbox; nothing where it cannot be read.
+        problem: why the outbox cannot be read; empty if it can.
+        proxy: the proxy that the endpoint is reached by, without its password; empty for none.
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
     """
@@ -47,6 +55,8 @@ class Status:
     cookie: Cookie
     legacy: Sequence[Cookie]
     counts: Counts
+    problem: str
+    proxy: str
     retry_at: float
     retry_why: str
 
@@ -64,35 +74,64 @@ class Status:
             "reasons": [asdict(reason) for reason in self.reasons],
             "cookie": cookie_json(self.cookie),
             "legacy_cookies": [cookie_json(each) for each in self.legacy],
-            "outbox": asdict(self.counts),
+            "outbox": {
+                name: None if self.problem else count for name, count in asdict(self.counts).items()
+            },
             "endpoint": self.decision.endpoint,
+            "proxy": self.proxy or None,
             "retry_at": time_json(self.retry_at) if self.retry_at else None,
+            "retry_why": self.retry_why or None,
+            "problem": self.problem or None,
         }
 
 
 def look(
-    places: Places, directory: str, options: Sequence[str] = (), counts: Counts | None = None
+    places: Places,
+    directory: str | None,
+    options: Sequence[str] = (),
+    counts: Counts | None = None,
 ) -> Status:
-    """Return how things stand in `directory` (a real path), without changing anything.
+    """Return how things stand in `directory`, without changing anything.
 
     Args:
         places: where the choices and the outbox are.
-        directory: the project.
+        directory: the project, a real path; None for a current directory that is gone, which
+            means off.
         options: the telemetry options given on the command line.
         counts: what is in the outbox, where that is known already.
     """
     decision = ask(places, options, directory=directory)
     outbox = Outbox(places.state)
+    problem = ""
+    if counts is None:
+        counts, problem = _counts(outbox)
     retry_at, retry_why = _next_attempt(outbox)
     return Status(
         decision,
         reasons(decision),
-        cookie.look(directory),
-        cookie.legacy(directory),
-        outbox.counts() if counts is None else counts,
+        _NO_COOKIE if directory is None else cookie.look(directory),
+        [] if directory is None else cookie.legacy(directory),
+        counts,
+        problem,
+        _proxy(decision.endpoint),
         retry_at,
         retry_why,
     )
+
+
+def _counts(outbox: Outbox) -> tuple[Counts, str]:
+    try:
+        return outbox.counts(), ""
+    except CqtelError as error:
+        return Counts(0, 0, 0, 0, 0), str(error)
+
+
+def _proxy(endpoint: str | None) -> str:
+    if endpoint is None:
+        return ""
+    from .deliver.proxies import proxy_for, without_password
+
+    return without_password(proxy_for(endpoint))
 
 
 def _next_attempt(outbox: Outbox) -> tuple[float, str]:
@@ -114,6 +153,24 @@ def cookie_json(found: Cookie) -> dict[str, Any]:
     }
 
 
-def time_json(seconds: float) -> str:
-    """Return a time as ISO 8601 in UTC."""
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+def time_json(seconds: float) -> str | None:
+    """Return a time as ISO 8601 in UTC; None for one that no calendar has."""
+    moment = _moment(seconds)
+    return None if moment is None else moment.isoformat(timespec="milliseconds")
+
+
+def time_words(seconds: float) -> str:
+    """Return a time as a person here reads it: this machine's, to the second."""
+    moment = _moment(seconds)
+    try:
+        return "?" if moment is None else f"{moment.astimezone():%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):
+        return "?"
+
+
+def _moment(seconds: float) -> datetime | None:
+    # Times come from files that others may have written, a cookie's above all.
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

@@ -5,24 +5,30 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
-from .outbox.store import BOXES, Outbox
+from .outbox.store import BOXES, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
     from .paths import Places
 
 
-def discard(places: Places, directory: str) -> dict[str, int]:
+def discard(places: Places, directory: str | None) -> dict[str, int]:
     """Remove all payloads of this machine and the cookie of `directory`; say how many of each.
 
-    A locked or unsafe cookie is left as it is: it identifies nobody.
+    The cookie of another project is that project's. A locked or unsafe one is left as it is: it
+    identifies nobody.
+
+    Args:
+        places: where the outbox is.
+        directory: a real path; None for a current directory that is gone.
 
     Raises:
-        CookieError: the cookie could not be removed.
+        CqtelError: the outbox cannot be read, or the cookie could not be removed.
+        OSError: a payload could not be removed.
     """
     outbox = Outbox(places.state)
-    removed = {box: outbox.clear(box) for box in BOXES}
+    removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
     removed["cookie"] = 0
-    if cookie.look(directory).state == cookie.PRESENT:
+    if directory is not None and cookie.look(directory).state == cookie.PRESENT:
         cookie.reset(directory, create=False)
         removed["cookie"] = 1
     return removed

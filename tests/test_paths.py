@@ -163,6 +163,20 @@ def test_on_windows_too(
     assert (found.config, found.state) == (folders.user_config_dir, folders.user_state_dir)
 
 
+@pytest.mark.parametrize("platform", ["linux", "freebsd14", "cygwin", "ios"])
+def test_a_system_that_we_do_not_know_is_left_to_platformdirs(
+    environment: Environment, platform: str
+) -> None:
+    environment.is_now({**HOME, "ANDROID_DATA": "/data"})
+    environment.monkeypatch.setattr(
+        platformdirs,
+        "PlatformDirs",
+        lambda *_, **__: SimpleNamespace(user_config_dir="/its/own", user_state_dir="/its/state"),
+    )
+    found = places(os.environ, platform)
+    assert (found.config, found.state) == ("/its/own", "/its/state")
+
+
 class TestOneFolderForAll:
     def test_is_named_by_a_variable(self, tmp_path: Path) -> None:
         found = places({"CQ_TELEMETRY_HOME": str(tmp_path)})

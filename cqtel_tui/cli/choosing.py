@@ -2,147 +2,192 @@
 
 from __future__ import annotations
 
-import json
-import os
-import sys
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from .. import status as standing
-from ..consent import OFF, ON, ask
+from ..consent import DEBUG, NO_DEBUG, OFF, ON, ask
 from ..consent import cookie as cookies
-from ..consent.layers import why
+from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
-from ..errors import CqtelError
+from ..errors import CqtelError, WrongUsageError
+from ..outbox import PENDING
+from ..outbox.store import BOXES, SET_ASIDE, Outbox
 from ..paths import agreed, places
-from ..sanitize import printable
 from ..withdrawal import discard
+from .output import here, here_if_any, say, show, show_json
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Mapping
     from typing import Any
 
-    from ..outbox.store import Counts
+    from ..consent import Decision
+    from ..consent.cookie import Cookie
+
+_WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
 
 def status(given: argparse.Namespace) -> int:
-    """Print how things stand."""
-    found = standing.look(places(), os.path.realpath("."))
+    """Print how things stand; a failure if the outbox cannot be read."""
+    found = standing.look(places(), here_if_any())
     if given.json:
-        print(json.dumps(found.as_json(), indent=2))
-        return 0
+        show_json(found.as_json())
+    else:
+        _show_status(found)
+    return 1 if found.problem else 0
+
+
+def _show_status(found: standing.Status) -> None:
+    counts = found.counts
     lines = [
         ("telemetry", f"{standing.WORDS[found.decision.state]} ({found.why})"),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
         ("cookie", _cookie_words(found.cookie)),
-        ("payloads", _counts_words(found.counts)),
+        (
+            "payloads",
+            found.problem
+            or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
+            f"{counts.set_aside} set aside, {counts.dropped} lost",
+        ),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
+    if found.decision.inspect:
+        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, and nothing is sent"))
+    if found.proxy:
+        lines.append(("proxy", found.proxy))
     if found.retry_at:
-        moment = datetime.fromtimestamp(found.retry_at, UTC).astimezone()
-        lines.append(("delivery", f"next attempt at {moment:%H:%M:%S}: {found.retry_why}"))
+        when = standing.time_words(found.retry_at)
+        lines.append(("delivery", f"next attempt at {when}: {found.retry_why}"))
+    lines += [
+        ("earlier", f"{each.path} is {_cookie_words(each)}")
+        for each in found.legacy
+        if each.state != cookies.ABSENT
+    ]
     for name, words in lines:
-        print(f"{name:<10} {printable(words)}")
-    print("\nwhy:")
+        show(f"{name:<10} {words}")
+    show()
+    show("why:")
     for reason in found.reasons:
         mark = "*" if reason.won else " "
-        source = f"{reason.source}  {reason.note}".strip()
-        print(printable(f"{mark} {reason.layer:<13} {reason.says:<9} {source}".rstrip()))
-    return 0
+        show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
 
 
 def telemetry(given: argparse.Namespace) -> int:
     """Save on, off or undecided, and say what it comes to."""
-    choice = {"on": ON, "off": OFF}.get(given.choice)
-    change = decide_telemetry(choice, include_held=getattr(given, "include_held", False))
+    change = decide_telemetry(
+        {"on": ON, "off": OFF}.get(given.choice),
+        include_held=getattr(given, "include_held", False),
+    )
     _save(given, change)
     if getattr(given, "discard", False):
-        removed = discard(places(), os.path.realpath("."))
-        _say("deleted: " + ", ".join(f"{number} {what}" for what, number in removed.items()))
+        say(f"deleted: {_removed_words(discard(places(), here_if_any()))}")
     decision = ask(places())
-    _say(f"telemetry is {standing.WORDS[decision.state]}")
-    wanted = {"on": ON, "off": OFF, "undecide": "hold"}[given.choice]
-    if decision.state != wanted:
-        _say(f"that is because of {why(decision)}")
-    elif decision.state == ON and decision.endpoint is None:
-        _say("there is no endpoint, so that payloads stay here: cq-telemetry endpoint URL")
+    say(f"telemetry is {standing.WORDS[decision.state]}")
+    if decision.state != _WANTED[given.choice]:
+        say(f"your choice is saved, but here {why(decision)} decides")
+    elif decision.state == ON:
+        _say_what_is_missing(decision, included=given.include_held)
+    elif decision.state == OFF and not given.discard:
+        _say_what_is_kept()
     return 0
 
 
+def _say_what_is_missing(decision: Decision, *, included: bool) -> None:
+    """Say what a yes does not come to by itself."""
+    if decision.endpoint is None:
+        say("there is no endpoint, so that payloads stay here: cq-telemetry endpoint URL")
+    held = len(Outbox(places().state).names(PENDING))
+    if held and included:
+        say(f"{_number(held, 'payload')} held before it may go, too: cq-telemetry send --all")
+    elif held:
+        say(
+            f"{_number(held, 'payload')} held before it stay here, unless you send them "
+            "(cq-telemetry send) or include them (cq-telemetry on --include-held)"
+        )
+
+
+def _say_what_is_kept() -> None:
+    """Say what a no leaves on this machine."""
+    outbox = Outbox(places().state)
+    kept = sum(len(outbox.names(box)) for box in (*BOXES, SET_ASIDE))
+    directory = here_if_any()
+    has_cookie = directory is not None and cookies.look(directory).state == cookies.PRESENT
+    if kept or has_cookie:
+        what = [_number(kept, "payload")] * bool(kept) + ["the cookie"] * has_cookie
+        say(f"{' and '.join(what)} are still here; to delete them: cq-telemetry off --discard")
+
+
+def _removed_words(removed: Mapping[str, int]) -> str:
+    names = {"pending": "held", "set-aside": "set aside"}
+    words = [
+        _number(number, f"{names.get(box, box)} payload")
+        for box, number in removed.items()
+        if number and box != "cookie"
+    ]
+    words += ["the cookie"] * removed["cookie"]
+    return ", ".join(words) or "nothing, there was nothing"
+
+
+def _number(number: int, what: str) -> str:
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
+
+
 def debug(given: argparse.Namespace) -> int:
-    """Save whether error texts may be recorded."""
-    _save(given, decide_debug(given.choice == "on"))
+    """Save whether error texts may be recorded, and say what it comes to."""
+    wanted = given.choice == "on"
+    _save(given, decide_debug(wanted))
     decision = ask(places())
-    _say(f"debug mode is {'on: error texts are recorded' if decision.debug else 'off'}")
+    say(f"debug mode is {'on: error texts are recorded' if decision.debug else 'off'}")
+    if decision.debug != wanted:
+        deciding = {OFF, NO_DEBUG} if wanted else {DEBUG}
+        sources = [reason.source for reason in reasons(decision) if reason.says in deciding]
+        say(f"your choice is saved, but here {', '.join(sources)} decides")
     return 0
 
 
 def endpoint(given: argparse.Namespace) -> int:
-    """Save where to deliver to."""
-    _save(given, decide_endpoint(None if given.url == "none" else given.url))
-    _say(f"payloads go to {given.url}" if given.url != "none" else "payloads stay on this machine")
+    """Save where to deliver to, and say what it comes to."""
+    url = None if given.url == "none" else given.url
+    try:
+        change = decide_endpoint(url)
+    except CqtelError as error:
+        raise WrongUsageError(str(error)) from None
+    _save(given, change)
+    found = standing.look(places(), here_if_any())
+    if found.decision.endpoint is None:
+        say("payloads stay on this machine")
+        return 0
+    say(f"payloads go to {found.decision.endpoint}")
+    if found.decision.endpoint != url:
+        say("your choice is saved, but here another one of yours decides: this project's, or all's")
+    if found.proxy:
+        say(f"by the proxy {found.proxy}")
+    if found.decision.state != ON:
+        say(f"not yet: telemetry is {standing.WORDS[found.decision.state]}")
     return 0
 
 
 def cookie(given: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
-    directory = os.path.realpath(".")
-    try:
-        if given.action == "reset":
-            create = ask(places()).state == ON
-            old, new = cookies.reset(directory, create=create)
-            _say(f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}")
-        elif given.action == "lock":
-            _list("locked", cookies.lock(directory))
-        elif given.action == "unlock":
-            _list("unlocked", cookies.unlock(directory))
-    except cookies.CookieError as error:
-        raise CqtelError(str(error)) from error
+    directory = here()
+    if given.action == "reset":
+        create = ask(places()).state == ON
+        old, new = cookies.reset(directory, create=create)
+        say(f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}")
+    elif given.action == "lock":
+        _say_which("locked", cookies.lock(directory))
+    elif given.action == "unlock":
+        _say_which("unlocked", cookies.unlock(directory))
     found = [cookies.look(directory), *cookies.legacy(directory)]
     if given.json:
-        print(json.dumps([standing.cookie_json(each) for each in found], indent=2))
+        show_json([standing.cookie_json(each) for each in found])
     else:
         for each in found:
-            print(printable(f"{each.path}: {_cookie_words(each)}"))
+            show(f"{each.path}: {_cookie_words(each)}")
     return 0
 
 
-def environment(given: argparse.Namespace) -> int:
-    """Print what to evaluate in a shell so that its `cloudquery` runs through here."""
-    powershell = "function cloudquery { cq-telemetry run -- cloudquery @args }"
-    print(
-        {
-            "fish": "alias cloudquery 'cq-telemetry run -- cloudquery'",
-            "powershell": powershell,
-        }.get(given.shell, "alias cloudquery='cq-telemetry run -- cloudquery'")
-    )
-    if ask(places()).state == OFF:
-        setting = {"fish": "set -gx {} {}", "powershell": '$env:{} = "{}"'}.get(
-            given.shell, "export {}={}"
-        )
-        print(setting.format("CQ_NO_TELEMETRY", "1"))
-        print(setting.format("DO_NOT_TRACK", "1"))
-    return 0
-
-
-def _save(given: argparse.Namespace, change: Mapping[str, Any]) -> None:
-    save(
-        agreed().config,
-        change,
-        project=os.path.realpath(".") if given.project else None,
-        replace_unreadable=given.replace_unreadable,
-    )
-
-
-def _counts_words(counts: Counts) -> str:
-    return (
-        f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
-        f"{counts.set_aside} set aside, {counts.dropped} lost"
-    )
-
-
-def _cookie_words(found: cookies.Cookie) -> str:
+def _cookie_words(found: Cookie) -> str:
     if found.state == cookies.PRESENT:
         return f"present: {found.value}"
     if found.state == cookies.LOCKED:
@@ -152,9 +197,14 @@ def _cookie_words(found: cookies.Cookie) -> str:
     return "absent"
 
 
-def _list(what: str, names: list[str]) -> None:
-    _say(f"{what}: " + (", ".join(names) if names else "nothing, it was so already"))
+def _say_which(done: str, names: list[str]) -> None:
+    say(f"{done}: {', '.join(names) if names else 'nothing, it was so already'}")
 
 
-def _say(text: str) -> None:
-    sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
+def _save(given: argparse.Namespace, change: Mapping[str, Any]) -> None:
+    save(
+        agreed().config,
+        change,
+        project=here() if given.project else None,
+        replace_unreadable=given.replace_unreadable,
+    )

@@ -3,16 +3,61 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
+from ..sanitize import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import NoReturn
 
     Command = Callable[[argparse.Namespace], int]
+    Commands = argparse._SubParsersAction["Parser"]  # noqa: SLF001  # it has no other name
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
+
+_COOKIE = "state, path, value, reason, modified"
+_RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
+_ENVELOPE = (
+    "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
+    f"receipt ({_RECEIPT}), problem"
+)
+KEYS = {
+    "status": (
+        "decision, debug, inspect, reasons (layer, says, source, note, won), "
+        f"cookie ({_COOKIE}), legacy_cookies ({_COOKIE}), "
+        "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
+        "retry_why, problem"
+    ),
+    "cookie": _COOKIE,
+    "pending": _ENVELOPE,
+    "sent": _ENVELOPE,
+    "rejected": _ENVELOPE,
+    "show": (
+        "id, sha256, length, headers, dropped, unreadable, left_out, "
+        "fields (group, key, value, known, problem, promise, why, risk, path)"
+    ),
+    "send": "id, outcome, why",
+    "inspect": (
+        "shape, traces (resource, scope_name, scope_version, spans (name, trace_id, span_id, "
+        "parent_span_id, start_unix_nano, end_unix_nano, kind, status_code, status_message, "
+        "attributes, events (name, time_unix_nano, attributes), problems), problems), unknown, "
+        "problems (offset, line, reason)"
+    ),
+}
+"""The stable keys of each command's `--json`, those of objects within it in parentheses."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser that takes no option by half its name, and prints nothing that a terminal obeys."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings, allow_abbrev=False)
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong, and exit with 2."""
+        super().error(printable(message))
 
 
 def _late(module: str, name: str) -> Command:
@@ -27,9 +72,9 @@ def _late(module: str, name: str) -> Command:
     return command
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> Parser:
     """Return the whole command line of `cq-telemetry`."""
-    top = argparse.ArgumentParser(
+    top = Parser(
         prog="cq-telemetry",
         description="See, hold, refuse or send what a command-line program wants to phone home.",
         epilog="cq-telemetry-ui is the same with a face.",
@@ -42,24 +87,25 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def _add(  # noqa: PLR0913  # a row of the table of commands
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+def _add(
+    commands: Commands,
     name: str,
     help_text: str,
     module: str,
     function: str,
-    *,
-    json: bool = False,
-) -> argparse.ArgumentParser:
-    command = commands.add_parser(name, help=help_text, description=help_text)
+) -> Parser:
+    keys = KEYS.get(name)
+    command = commands.add_parser(
+        name, help=help_text, description=help_text, epilog=keys and f"Keys of --json: {keys}."
+    )
     command.set_defaults(command=_late(module, function))
-    if json:
+    if keys:
         command.add_argument("--json", action="store_true", help="as JSON, under stable keys")
     return command
 
 
-def _choosing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    _add(commands, "status", "what is decided, and why", "choosing", "status", json=True)
+def _choosing(commands: Commands) -> None:
+    _add(commands, "status", "what is decided, and why", "choosing", "status")
     for name, help_text in (
         ("on", "allow telemetry from now on"),
         ("off", "refuse telemetry"),
@@ -86,9 +132,7 @@ def _choosing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     endpoint = _add(commands, "endpoint", "where to deliver to", "choosing", "endpoint")
     endpoint.add_argument("url", metavar="URL|none")
     _scope(endpoint)
-    cookie = _add(
-        commands, "cookie", "the installation's random id", "choosing", "cookie", json=True
-    )
+    cookie = _add(commands, "cookie", "the installation's random id", "choosing", "cookie")
     cookie.add_argument(
         "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
     )
@@ -96,13 +140,13 @@ def _choosing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
         commands,
         "env",
         "what to evaluate in a shell so that its `cloudquery` runs through here",
-        "choosing",
+        "running",
         "environment",
     )
     shell.add_argument("--shell", choices=SHELLS, default="bash")
 
 
-def _scope(command: argparse.ArgumentParser) -> None:
+def _scope(command: Parser) -> None:
     command.add_argument(
         "--project", action="store_true", help="for the current directory, instead of everywhere"
     )
@@ -113,32 +157,30 @@ def _scope(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _reviewing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _reviewing(commands: Commands) -> None:
     for box, help_text in (
         ("pending", "the payloads that are held"),
         ("sent", "what was sent, with receipts"),
         ("rejected", "what the collector refused, and why"),
     ):
-        listing = _add(commands, box, help_text, "reviewing", "listing", json=True)
+        listing = _add(commands, box, help_text, "reviewing", "listing")
         listing.set_defaults(box=box)
-    show = _add(commands, "show", "one payload, field by field", "reviewing", "show", json=True)
+    show = _add(commands, "show", "one payload, field by field", "reviewing", "show_payload")
     show.add_argument("id", metavar="ID")
     how = show.add_mutually_exclusive_group()
     how.add_argument("--raw", action="store_true", help="the exact bytes")
     how.add_argument("--explain", action="store_true", help="field by field (the default)")
     drop = _add(commands, "drop", "delete payloads unsent", "reviewing", "drop")
     _chosen(drop, "held payloads")
-    send = _add(commands, "send", "send payloads now", "reviewing", "send", json=True)
+    send = _add(commands, "send", "send payloads now", "reviewing", "send")
     _chosen(send, "held payloads")
     retry = _add(commands, "retry", "hold rejected payloads again", "reviewing", "retry")
     _chosen(retry, "rejected payloads")
     export = _add(commands, "export", "the requests as they would be sent", "reviewing", "export")
     export.add_argument("id", metavar="ID", nargs="+")
     export.add_argument("--format", choices=("json", "har", "curl"), default="json")
-    inspect = _add(
-        commands, "inspect", "read a cq-telemetry.txt", "reviewing", "inspect", json=True
-    )
-    inspect.add_argument("file", metavar="FILE", nargs="?", default="cq-telemetry.txt")
+    inspect = _add(commands, "inspect", "read a cq-telemetry.txt", "reviewing", "inspect")
+    inspect.add_argument("file", metavar="FILE", nargs="?")
     catalogue = _add(
         commands, "catalogue", "every field that may ever be stored", "reviewing", "catalogue"
     )
@@ -147,12 +189,12 @@ def _reviewing(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
 
 
-def _chosen(command: argparse.ArgumentParser, what: str) -> None:
+def _chosen(command: Parser, what: str) -> None:
     command.add_argument("id", metavar="ID", nargs="*")
     command.add_argument("--all", action="store_true", help=f"all {what}")
 
 
-def _running(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def _running(commands: Commands) -> None:
     run = _add(
         commands,
         "run",

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import os
+import stat
 import sys
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .. import promises
-from ..errors import CqtelError
+from ..errors import CqtelError, WrongUsageError
 from ..outbox import PENDING
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.store import REJECTED, Outbox
 from ..paths import places
-from ..review.explain import Explanation, duration, explain
+from ..review.explain import explain
 from ..review.export import as_curl, as_har
-from ..review.traces import Inspection, read_inspection
-from ..sanitize import printable
-from ..status import time_json
+from ..review.traces import read_inspection
+from ..sanitize import is_printable
+from . import wording
+from .output import say, show, show_bytes, show_json
 
 if TYPE_CHECKING:
     import argparse
@@ -28,58 +27,57 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Envelope, Label
 
 _MAX_FILE_BYTES = 8 * 1024 * 1024
+_INSPECTION = "cq-telemetry.txt"
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that somebody put in a project
+_LOCAL_COLLECTOR = "http://127.0.0.1:4318/v1/traces"
 
 
 def listing(given: argparse.Namespace) -> int:
     """List what is pending, sent or rejected, the newest first."""
     outbox = Outbox(places().state)
     labels = outbox.labels(given.box)[::-1]
+    rows = (wording.read_row(outbox, given.box, label) for label in labels)
     if given.json:
-        print(json.dumps([_label_json(outbox, given.box, label) for label in labels], indent=2))
+        show_json([row.as_json() for row in rows])
         return 0
-    for label in labels:
-        print(printable(_label_line(outbox, given.box, label)))
+    for row in rows:
+        show(row.as_line())
     if not labels:
-        sys.stderr.write(f"cq-telemetry: nothing is {given.box}\n")
+        say(f"nothing is {given.box}")
     return 0
 
 
-def show(given: argparse.Namespace) -> int:
+def show_payload(given: argparse.Namespace) -> int:
     """Show one payload: its exact bytes, or what each field is."""
-    _, envelope = _open(given.id)
+    if given.raw and given.json:
+        raise WrongUsageError("Choose one: --raw for the exact bytes, or --json for the fields.")
+    label, envelope = _open(given.id)
     if given.raw:
-        sys.stdout.buffer.write(envelope.payload)
+        show_bytes(envelope.payload)
         return 0
     explanation = explain(envelope.payload)
     if given.json:
-        print(json.dumps(_explanation_json(envelope, explanation), indent=2))
-        return 0
-    moment = datetime.fromtimestamp(envelope.created / 1_000_000, UTC).astimezone()
-    print(f"payload    {envelope.id}, {len(envelope.payload)} bytes, {moment:%Y-%m-%d %H:%M:%S}")
-    print(f"sha256     {envelope.sha256}")
-    headers = ", ".join(f"{key}: {value}" for key, value in envelope.headers.items())
-    print(printable(f"headers    {headers}"))
-    if envelope.dropped:
-        print(f"left out   {envelope.dropped} values that the catalogue or a bound does not allow")
-    _print_explanation(explanation)
+        show_json(wording.explanation_json(envelope, explanation))
+    else:
+        wording.show_explanation(label, envelope, explanation)
     return 0
 
 
 def drop(given: argparse.Namespace) -> int:
     """Delete payloads unsent."""
     outbox = Outbox(places().state)
-    for label in _labels(given, outbox, PENDING):
+    for label in _chosen(given, outbox, PENDING):
         outbox.drop(PENDING, label)
-        sys.stderr.write(f"cq-telemetry: dropped {label.id}\n")
+        say(f"{label.id} dropped")
     return 0
 
 
 def retry(given: argparse.Namespace) -> int:
     """Hold rejected payloads again."""
     outbox = Outbox(places().state)
-    for label in _labels(given, outbox, REJECTED):
+    for label in _chosen(given, outbox, REJECTED):
         outbox.retry(label)
-        sys.stderr.write(f"cq-telemetry: {label.id} is held again\n")
+        say(f"{label.id} is held again")
     return 0
 
 
@@ -88,21 +86,23 @@ def send(given: argparse.Namespace) -> int:
     from ..deliver.sender import Outcome, Sender
 
     sender = Sender(places())
-    labels = _labels(given, sender.outbox, PENDING)
+    labels = _chosen(given, sender.outbox, PENDING)
     results = []
-    for result in sender.send(labels):
-        results.append(result)
-        sys.stderr.write(
-            f"cq-telemetry: {result.id} {result.outcome.value}: {printable(result.why)}\n"
-        )
+    if labels:
+        try:
+            for result in sender.send(labels):
+                results.append(result)
+                by = result.receipt.proxy if result.receipt else ""
+                way = f" (by the proxy {by})" if by else ""
+                say(f"{result.id} {result.outcome.value}: {result.why}{way}")
+        except KeyboardInterrupt:
+            say("stopped; what was under way may have arrived: see cq-telemetry pending")
+            raise
     if given.json:
-        answers = [
-            {"id": result.id, "outcome": result.outcome.value, "why": result.why}
-            for result in results
-        ]
-        print(json.dumps(answers, indent=2))
-    if not labels:
-        sys.stderr.write("cq-telemetry: nothing is pending\n")
+        show_json([{"id": r.id, "outcome": r.outcome.value, "why": r.why} for r in results])
+    left = len(labels) - len(results)
+    if left:
+        say(f"{left:,} more stay here")
     return 0 if sum(r.outcome is Outcome.SENT for r in results) == len(labels) else 1
 
 
@@ -110,143 +110,91 @@ def export(given: argparse.Namespace) -> int:
     """Print requests as they would be sent: their bodies, an HTTP archive, or curl commands."""
     from ..consent import ask
 
-    endpoint = ask(places()).endpoint or "http://127.0.0.1:4318/v1/traces"
+    endpoint = ask(places()).endpoint
     envelopes = [_open(identity)[1] for identity in given.id]
     if given.format == "json":
         for envelope in envelopes:
-            sys.stdout.buffer.write(envelope.payload + b"\n")
-    elif given.format == "har":
-        print(json.dumps(as_har(envelopes, endpoint), indent=2))
-    else:
-        for envelope in envelopes:
-            print(as_curl(envelope, endpoint))
+            show_bytes(envelope.payload, end=b"\n")
+        return 0
+    if endpoint is None and not all(envelope.target for envelope in envelopes):
+        say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
+    url = endpoint or _LOCAL_COLLECTOR
+    if given.format == "har":
+        show_json(as_har(envelopes, url))
+        return 0
+    commands = [as_curl(envelope, url) for envelope in envelopes]
+    # curl reads a file for a header that begins with @.
+    names = [name for envelope in envelopes for name in envelope.headers]
+    if not all(map(is_printable, commands)) or any(name.startswith("@") for name in names):
+        raise CqtelError(
+            "A header of this payload has a character that curl should not be given. "
+            "Look at it with cq-telemetry show, or export it with --format har."
+        )
+    for command in commands:
+        show(command)
     return 0
 
 
 def inspect(given: argparse.Namespace) -> int:
     """Read a cq-telemetry.txt, ours or a 2021 release's, broken or not."""
-    try:
-        with Path(given.file).open("rb") as file:
-            data = file.read(_MAX_FILE_BYTES)
-    except OSError as error:
-        raise CqtelError(f"{given.file} cannot be read: {error.strerror}") from None
-    found = read_inspection(data)
+    found = read_inspection(_read_file(given.file))
     if given.json:
-        print(json.dumps(asdict(found), indent=2, default=str))
+        show_json(wording.inspection_json(found))
     else:
-        _print_inspection(found)
+        wording.show_inspection(found)
     return 1 if found.problems and not found.traces else 0
+
+
+def _read_file(name: str | None) -> bytes:
+    """Return the beginning of a file, more than is ever looked at; None is the usual one."""
+    try:
+        opened = os.open(name or _INSPECTION, os.O_RDONLY | (0 if name else _NO_WAITING))
+        with os.fdopen(opened, "rb") as file:
+            if name is None and not stat.S_ISREG(os.fstat(opened).st_mode):
+                raise CqtelError(f"{_INSPECTION} is not a regular file. Name the one you mean.")
+            return file.read(_MAX_FILE_BYTES)
+    except OSError as error:
+        advice = "" if name else " To have one written: --inspect-telemetry, or name another file."
+        raise CqtelError(
+            f"{name or _INSPECTION} cannot be read: {error.strerror}.{advice}"
+        ) from None
 
 
 def catalogue(given: argparse.Namespace) -> int:
     """Print every field that may ever be stored."""
     if given.json:
-        print(promises.as_json())
+        sys.stdout.write(f"{promises.as_json()}\n")
     elif given.markdown:
-        print(promises.as_markdown(), end="")
+        sys.stdout.write(promises.as_markdown())
     else:
-        for field in promises.FIELDS:
-            print(f"{field.key} ({field.type}: {field.shape})")
-            print(f"    “{field.sentence}”")
-            print(f"    {field.why}")
-            print(f"    identifying: {field.risk}, {field.because}\n")
-        print("Never stored:")
-        for sentence in promises.NOT_STORED.values():
-            print(f"    {sentence}")
+        wording.show_catalogue()
     return 0
 
 
 def _open(identity: str) -> tuple[Label, Envelope]:
+    """Return an envelope of any box, without changing anything."""
     outbox = Outbox(places().state)
     box, label = outbox.find(identity)
     try:
-        return label, outbox.open(box, label)
+        envelope = outbox.open(box, label)
+        if envelope.id != label.id:
+            raise TornEnvelopeError(f"within, it says it is {envelope.id}")
     except TornEnvelopeError as error:
-        lies = outbox.set_aside(box, label)
-        raise CqtelError(f"{label.id} cannot be shown: {error}. It lies in {lies}") from None
+        way_out = f"cq-telemetry drop {label.id}" if box == PENDING else "removing that file"
+        raise CqtelError(
+            f"{label.id} cannot be shown: {error}. It lies in {outbox.path(box, label)}; "
+            f"{way_out} deletes it."
+        ) from None
+    return label, envelope
 
 
-def _labels(given: argparse.Namespace, outbox: Outbox, box: str) -> Sequence[Label]:
+def _chosen(given: argparse.Namespace, outbox: Outbox, box: str) -> Sequence[Label]:
+    """Return the envelopes that were named, in that order, or all of a box, the oldest first."""
     if bool(given.id) == given.all:
-        raise CqtelError("Name the payloads by their ids, or all of them with --all.")
+        raise WrongUsageError("Name payloads by their ids, or all of them by --all; not both.")
     if given.all:
-        return outbox.labels(box)
-    return [outbox.find(identity, (box,))[1] for identity in given.id]
-
-
-def _label_line(outbox: Outbox, box: str, label: Label) -> str:
-    moment = datetime.fromtimestamp(label.created / 1_000_000, UTC).astimezone()
-    line = (
-        f"{label.id}  {moment:%Y-%m-%d %H:%M:%S}  {label.operation:<16} {label.outcome:<6} "
-        f"{duration(label.duration * 1_000_000):>10} {label.size:>7} B  "
-        f"{label.app} {label.version}"
-    )
-    receipt = outbox.receipt(box, label) if box != PENDING else None
-    return f"{line}  {receipt.status} {receipt.url}" if receipt else line.rstrip()
-
-
-def _label_json(outbox: Outbox, box: str, label: Label) -> dict[str, Any]:
-    row = {**asdict(label), "created": time_json(label.created / 1_000_000)}
-    receipt = outbox.receipt(box, label) if box != PENDING else None
-    if receipt:
-        row["receipt"] = {**asdict(receipt), "time": time_json(receipt.time / 1_000_000)}
-    return row
-
-
-def _explanation_json(envelope: Envelope, explanation: Explanation) -> dict[str, Any]:
-    return {
-        "id": envelope.id,
-        "sha256": envelope.sha256,
-        "length": len(envelope.payload),
-        "headers": dict(envelope.headers),
-        "dropped": envelope.dropped,
-        "unreadable": explanation.unreadable,
-        "fields": [
-            {
-                "group": row.group,
-                "key": row.key,
-                "value": row.value,
-                "known": row.field is not None,
-                "problem": row.problem,
-                "promise": row.field.sentence if row.field else None,
-                "why": row.field.why if row.field else None,
-                "risk": row.field.risk if row.field else None,
-            }
-            for row in explanation.rows
-        ],
-    }
-
-
-def _print_explanation(explanation: Explanation) -> None:
-    if explanation.unreadable:
-        print(f"\n{printable(explanation.unreadable)}")
-    group = None
-    for row in explanation.rows:
-        if row.group != group:
-            group = row.group
-            print(f"\n{group}")
-        print(f"  {row.key} = {row.value}")
-        if row.field is None:
-            print(f"      !! {row.problem}")
-        else:
-            print(f"      “{row.field.sentence}” {row.field.why}")
-    if explanation.left_out:
-        print(f"\n… and {explanation.left_out} more")
-
-
-def _print_inspection(found: Inspection) -> None:
-    for trace in found.traces:
-        print(printable(f"{trace.scope_name} {trace.scope_version}".strip()))
-        for key, value in trace.resource:
-            print(f"  {printable(key)} = {printable(json.dumps(value))}")
-        for span in trace.spans:
-            mark = "failed" if span.status_code == "error" else ""
-            print(f"  {duration(span.duration_nano):>12}  {printable(span.name)} {mark}".rstrip())
-            for key, value in span.attributes:
-                print(f"{'':16}{printable(key)} = {printable(json.dumps(value))}")
-        for problem in [*trace.problems, *(p for span in trace.spans for p in span.problems)]:
-            sys.stderr.write(f"cq-telemetry: {printable(problem)}\n")
-    for document in found.unknown:
-        print(printable(json.dumps(document, indent=2), newlines=True))
-    for fault in found.problems:
-        sys.stderr.write(f"cq-telemetry: {printable(str(fault))}\n")
+        labels = outbox.labels(box)
+        if not labels:
+            say(f"nothing is {box}")
+        return labels
+    return list(dict.fromkeys(outbox.find(identity, (box,))[1] for identity in given.id))

@@ -1,15 +1,29 @@
-"""The commands that run something: a program, or the demonstration."""
+"""The commands that run something, or let something run through here: run, env, demo."""
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
-from ..consent import OPTIONS
-from ..errors import CqtelError
+from ..consent import OFF, OPTIONS, ask
+from ..errors import WrongUsageError
+from ..paths import places
+from .output import say, show
 
 if TYPE_CHECKING:
     import argparse
+
+_THROUGH_HERE = {
+    "bash": "alias cloudquery='cq-telemetry run -- cloudquery'",
+    "zsh": "alias cloudquery='cq-telemetry run -- cloudquery'",
+    "fish": "alias cloudquery 'cq-telemetry run -- cloudquery'",
+    "powershell": "function cloudquery { cq-telemetry run -- cloudquery @args }",
+}
+_SETTING = {
+    "bash": "export {}={}",
+    "zsh": "export {}={}",
+    "fish": "set -gx {} {}",
+    "powershell": '$env:{} = "{}"',
+}
 
 
 def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does not return
@@ -19,15 +33,26 @@ def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does no
 
     command = given.program[1:] if given.program[:1] == ["--"] else given.program
     if not command:
-        raise CqtelError("Name the program to run: cq-telemetry run -- cloudquery sync spec.yml")
+        raise WrongUsageError("Name the program to run: cq-telemetry run -- cloudquery sync FILE")
     flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
     options = [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
     try:
         outcome = wrap(command, options)
     except CommandNotFound as error:
-        sys.stderr.write(f"cq-telemetry: {error}\n")
+        say(f"{error}")
         return error.status
     end_like(outcome)
+
+
+def environment(given: argparse.Namespace) -> int:
+    """Print what to evaluate in a shell so that its `cloudquery` runs through here."""
+    show(_THROUGH_HERE[given.shell])
+    if ask(places()).state == OFF:
+        from ..gate.profiles import CLOUDQUERY
+
+        for name, value in CLOUDQUERY.refuse.items():
+            show(_SETTING[given.shell].format(name, value))
+    return 0
 
 
 def demo(given: argparse.Namespace) -> int:

@@ -321,7 +321,7 @@ def _load(
         if owners and status.st_mode & _WRITABLE_BY_OTHERS:
             raise UntrustedFileError("it can be written by others; use chmod go-w")
         data = b""
-        while len(data) <= MAX_BYTES and (part := os.read(opened, MAX_BYTES + 1 - len(data))):
+        while part := os.read(opened, MAX_BYTES + 1 - len(data)):
             data += part
     except OSError as error:
         raise UntrustedFileError(f"it cannot be read: {error.strerror}") from None

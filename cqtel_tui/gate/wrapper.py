@@ -138,7 +138,8 @@ def _record(
     # Not `with`: a program that could not be started is no operation, and is forgotten.
     recorded.__enter__()
     outcome = start.run()
-    recorded.stop()
+    ended = telemetry.stopwatch()
+    telemetry.stopwatch = lambda: ended  # what we do from here on is not the program's time
     recorded.exit(outcome.shell_status)
     # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
     with contextlib.suppress(KeyboardInterrupt):

@@ -150,15 +150,15 @@ def quote(text: str) -> str:
 def count_loss(state: str, why: str) -> None:
     """Write down that a payload was lost to a bound or an error: one line, one word."""
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         opened = os.open(f"{state}/{OUTBOX}/{LOSSES}", flags, 0o600)
+        try:
+            if os.fstat(opened).st_size < _MAX_LOSSES_BYTES:
+                os.write(opened, f"{why}\n".encode())
+        finally:
+            os.close(opened)
     except OSError:
-        return
-    try:
-        if os.fstat(opened).st_size < _MAX_LOSSES_BYTES:
-            os.write(opened, f"{why}\n".encode())
-    finally:
-        os.close(opened)
+        pass  # a full disk, for one; there is nowhere else to write it
 
 
 def _write(folder: str, name: str, envelope: bytes) -> None:

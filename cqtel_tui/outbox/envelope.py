@@ -83,7 +83,7 @@ def read_label(file_name: str) -> Label | None:
         or identity.strip(_HEX)
     ):
         return None
-    return Label(
+    label = Label(
         int(created),
         identity,
         int(attempt),
@@ -95,6 +95,8 @@ def read_label(file_name: str) -> Label | None:
         outcome,
         int(duration),
     )
+    # A number that we write otherwise would lead to another file.
+    return label if label.file_name == file_name else None
 
 
 @dataclass(frozen=True, slots=True)

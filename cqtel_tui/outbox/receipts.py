@@ -45,11 +45,35 @@ class Receipt:
 
 def write_receipt(envelope: Path, receipt: Receipt) -> None:
     """Write a receipt beside its envelope, whole or not at all."""
-    path = _beside(envelope)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_text(json.dumps(asdict(receipt)) + "\n", encoding="utf-8")
-    temporary.chmod(0o600)
-    temporary.replace(path)
+    replace_file(_beside(envelope), json.dumps(asdict(receipt)).encode() + b"\n")
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Write a file for its owner alone, whole or not at all, over the one that is there.
+
+    Raises:
+        OSError: it could not be written. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    opened = os.open(temporary, flags, 0o600)
+    try:
+        with os.fdopen(opened, "wb") as file:
+            file.write(data)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def is_receipt(path: Path) -> bool:
+    """Tell whether a file in a box is called as a receipt is."""
+    return path.name.endswith(RECEIPT_SUFFIX)
+
+
+def has_receipt(envelope: Path) -> bool:
+    """Tell whether an envelope has a receipt, be it one that cannot be read."""
+    return os.path.lexists(_beside(envelope))
 
 
 def read_receipt(envelope: Path) -> Receipt | None:
@@ -59,14 +83,17 @@ def read_receipt(envelope: Path) -> Receipt | None:
         CqtelError: there is one, and it cannot be read.
     """
     path = _beside(envelope)
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+        opened = os.open(path, flags)
+        try:
+            data = os.read(opened, _MAX_BYTES)
+        finally:
+            os.close(opened)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise CqtelError(f"{path} cannot be read: {error.strerror}") from None
-    with os.fdopen(opened, "rb") as file:
-        data = file.read(_MAX_BYTES)
     try:
         content = json.loads(data)
         receipt = Receipt(**{key: content[key] for key in (each.name for each in fields(Receipt))})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from . import LOSSES, MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, make_folder
+from . import LOSSES, MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
 from .envelope import (
     MAX_ENVELOPE_BYTES,
     Envelope,
@@ -18,7 +19,16 @@ from .envelope import (
     open_envelope,
     read_label,
 )
-from .receipts import Receipt, read_receipt, remove_receipt, write_receipt
+from .receipts import (
+    RECEIPT_SUFFIX,
+    Receipt,
+    has_receipt,
+    is_receipt,
+    read_receipt,
+    remove_receipt,
+    replace_file,
+    write_receipt,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,9 +122,17 @@ class Outbox:
         """
         path = self.path(box, label)
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        flags |= getattr(os, "O_BINARY", 0)
+        data = b""
         try:
-            with os.fdopen(os.open(path, flags), "rb") as file:
-                data = file.read(MAX_ENVELOPE_BYTES + 1)
+            opened = os.open(path, flags)
+            try:
+                while len(data) <= MAX_ENVELOPE_BYTES and (
+                    part := os.read(opened, MAX_ENVELOPE_BYTES + 1 - len(data))
+                ):
+                    data += part
+            finally:
+                os.close(opened)
         except FileNotFoundError:
             raise NoSuchEnvelopeError(f"{label.id} is no longer {box}.") from None
         except OSError as error:
@@ -147,16 +165,16 @@ class Outbox:
         """Put back an envelope that was dropped, with the bytes it had."""
         path = self.path(box, label)
         make_folder(str(path.parent))
-        temporary = path.with_name(f".{path.name}")
-        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(data)
-        temporary.replace(path)
+        replace_file(path, data)
 
     def close(self, label: Label, box: str, receipt: Receipt) -> None:
         """Move a pending envelope to `sent` or `rejected`, with its receipt.
 
         The receipt comes first: an envelope that is still pending but has one was answered, and
         `settle` moves it without another request.
+
+        Raises:
+            FileNotFoundError: it was dropped meanwhile; the receipt is there all the same.
         """
         target = self.folder / box / label.file_name
         make_folder(str(target.parent))
@@ -168,8 +186,9 @@ class Outbox:
         for box in (SENT, REJECTED):
             for label in self.labels(PENDING):
                 target = self.folder / box / label.file_name
-                if target.with_name(target.name + ".receipt").exists():
-                    self.path(PENDING, label).replace(target)
+                if has_receipt(target):
+                    with contextlib.suppress(FileNotFoundError):  # dropped under way
+                        self.path(PENDING, label).replace(target)
 
     def postpone(self, label: Label) -> None:
         """Count one more attempt in vain on a pending envelope's label."""
@@ -190,13 +209,30 @@ class Outbox:
         """Remove what is older than 30 days from all boxes, and what crashes left behind."""
         now = time.time() if now is None else now
         oldest = int((now - MAX_AGE_SECONDS) * 1_000_000)
-        for box in BOXES:
+        for box in (*BOXES, SET_ASIDE):
             for label in self.labels(box):
                 if label.created < oldest:
-                    self.drop(box, label)
-            for leftover in (self.folder / box).glob(".*"):
-                if leftover.stat().st_mtime < now - _LEFTOVER_SECONDS:
-                    leftover.unlink(missing_ok=True)
+                    with contextlib.suppress(OSError):  # a directory of such a name
+                        self.drop(box, label)
+                        if box == PENDING:
+                            count_loss(self.state, "expired")
+            for leftover in self._leftovers(box):
+                with contextlib.suppress(OSError):
+                    if leftover.lstat().st_mtime < now - _LEFTOVER_SECONDS:
+                        leftover.unlink()
+
+    def _leftovers(self, box: str) -> list[Path]:
+        """Return what a crash left in a box: files half written, and receipts of nothing."""
+        folder = self.folder / box
+        if not folder.is_dir():
+            return []
+        envelopes = set(self.names(box))
+        return [
+            path
+            for path in folder.iterdir()
+            if path.name.startswith(".")
+            or (is_receipt(path) and path.name.removesuffix(RECEIPT_SUFFIX) not in envelopes)
+        ]
 
     def counts(self) -> Counts:
         """Count the envelopes, and what was lost."""

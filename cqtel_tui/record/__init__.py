@@ -1,7 +1,12 @@
 """Record operations: the client that runs inside somebody else's command.
 
-This front door is on the hot path (DESIGN §11). It never raises into the program, never prints to
-its stdout, never waits, and counts what it lost.
+This front door is on the hot path (DESIGN §11), and in one piece because each module costs what
+ten functions do. It never raises into the program, never prints to its stdout, never waits, and
+counts what it lost.
+
+The payload is an OTLP/JSON `ExportTraceServiceRequest`, byte for byte what will be sent: ids in
+hex, 64-bit integers as strings, enums as numbers, lowerCamelCase, as the OTLP specification has it
+(https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding).
 """
 
 import os
@@ -16,14 +21,18 @@ from ..paths import places
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _contextvars import ContextVar
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
     from ..consent import Decision
     from ..paths import Places
-    from .otlp import Part
 
     Attributes = dict[str, object]
+
+SCOPE = "cqtel"
+HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
+"""What goes with a payload, beside what HTTP itself needs (Host, Content-Length)."""
 
 MAX_SPANS = 512
 UNNAMED = "unnamed"
@@ -176,7 +185,17 @@ class Operation(Span):
         held: the name of the envelope that it became; None if it became none.
     """
 
-    __slots__ = ("began", "decision", "held", "process", "project", "spans", "telemetry", "unkept")
+    __slots__ = (
+        "began",
+        "decision",
+        "held",
+        "process",
+        "project",
+        "spans",
+        "telemetry",
+        "unkept",
+        "where",
+    )
 
     def __init__(self, telemetry: Telemetry, name: str) -> None:
         super().__init__(self, name)
@@ -186,6 +205,7 @@ class Operation(Span):
         self.process = 0
         self.began = 0
         self.project = ""
+        self.where: Places | None = None
         self.decision: Decision | None = None
         self.held: str | None = None
 
@@ -193,7 +213,8 @@ class Operation(Span):
         self.process = os.getpid()
         self.began = self.telemetry.clock()
         try:
-            decision = ask(places(), self.telemetry.options)
+            self.where = places()
+            decision = ask(self.where, self.telemetry.options)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
@@ -209,12 +230,12 @@ class Operation(Span):
     ) -> None:
         super().__exit__(kind, error, trace)
         # A process forked on the way ends this block, too; the operation is its parent's.
-        if self.decision is None or os.getpid() != self.process:
+        if self.decision is None or self.where is None or os.getpid() != self.process:
             return
         try:
-            self._finish(places(), self.decision)
+            self._finish(self.where, self.decision)
         except Exception:  # noqa: BLE001  # nothing of ours may reach the program
-            self._lose()
+            self._lose(self.where.state)
 
     def _finish(self, where: "Places", began: "Decision") -> None:
         decision = ask(where, self.telemetry.options, directory=self.project)
@@ -228,7 +249,6 @@ class Operation(Span):
 
     def _hold(self, state: str, decision: "Decision") -> None:
         from ..outbox import hold, is_sender_due
-        from .otlp import HEADERS
 
         telemetry = self.telemetry
         payload, dropped = self._payload(decision, create_cookie=decision.state == ON)
@@ -256,16 +276,18 @@ class Operation(Span):
     def _payload(self, decision: "Decision", *, create_cookie: bool = False) -> "tuple[bytes, int]":
         """Return the payload, and how many values and spans were left out of it."""
         from ..outbox import MAX_PAYLOAD_BYTES
-        from .otlp import encode
 
         resource, dropped = self._resource(decision, create_cookie=create_cookie)
-        dropped += self.unkept
+        about = _attributes(resource)
         spans = self.spans
         while True:
-            parts, left_out = self._parts(spans, decision)
-            payload = encode(resource, parts, self.telemetry.entropy(16 + 8 * len(parts)))
+            written, left_out = self._spans(spans, decision)
+            payload = (
+                f'{{"resourceSpans":[{{"resource":{{"attributes":{about}}},'
+                f'"scopeSpans":[{{"scope":{{"name":"{SCOPE}"}},"spans":[{written}]}}]}}]}}'
+            ).encode("ascii")
             if len(payload) <= MAX_PAYLOAD_BYTES:
-                return payload, dropped + left_out + len(self.spans) - len(spans)
+                return payload, dropped + left_out + self.unkept + len(self.spans) - len(spans)
             spans = spans[: len(spans) // 2]
 
     def _resource(self, decision: "Decision", *, create_cookie: bool) -> "tuple[Attributes, int]":
@@ -290,32 +312,42 @@ class Operation(Span):
         kept, dropped = _allowed(resource, decision)
         return kept, dropped + unfit
 
-    def _parts(self, spans: "list[Span]", decision: "Decision") -> "tuple[list[Part], int]":
-        index = {id(span): at for at, span in enumerate(spans)}
+    def _spans(self, spans: "list[Span]", decision: "Decision") -> "tuple[str, int]":
+        """Return these spans as JSON, and how many of their values were left out."""
+        digits = self.telemetry.entropy(16 + 8 * len(spans)).hex()
+        trace = digits[:32]
+        ids: dict[int, str] = {}
         dropped = 0
-        parts: list[Part] = []
-        for span in spans:
-            kept: Attributes = {}
+        written = []
+        for at, span in enumerate(spans, 2):
+            ids[id(span)] = own = digits[16 * at : 16 * at + 16]
+            within = said = ""
+            if span.parent is not span:
+                within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(self)])}",'
             if span.attributes:
                 kept, left_out = _allowed(span.attributes, decision)
                 dropped += left_out
+                said = f'"attributes":{_attributes(kept)},' if kept else ""
             name = _name(span.name)
             if not name:
                 name = UNNAMED
                 dropped += 1
-            parent = -1 if span is self else index.get(id(span.parent), 0)
             start = self.began + span.start - self.start
             # A span that a thread still runs ends with its operation.
             end = self.began + max(span.end or self.end, span.start) - self.start
-            parts.append((name, parent, start, end, span.failed, kept))
-        return parts, dropped
+            written.append(
+                f'{{"traceId":"{trace}","spanId":"{own}",{within}"name":"{name}","kind":1,'
+                f'"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}",'
+                f'{said}"status":{{"code":{2 if span.failed else 1}}}}}'
+            )
+        return ",".join(written), dropped
 
-    def _lose(self) -> None:
+    def _lose(self, state: str) -> None:
         self.telemetry.lost += 1
         try:
             from ..outbox import count_loss
 
-            count_loss(places().state, "error")
+            count_loss(state, "error")
         except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
             pass
 
@@ -382,3 +414,25 @@ def _message(error: object) -> "str | None":
     except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
         return None
     return data[:MAX_STRING_BYTES].decode("utf-8", "ignore")
+
+
+def _attributes(attributes: "Attributes") -> str:
+    from ..outbox import quote
+
+    written = [
+        f'{{"key":"{key}","value":{_value(value, quote)}}}' for key, value in attributes.items()
+    ]
+    return f"[{','.join(written)}]"
+
+
+def _value(value: object, quote: "Callable[[str], str]") -> str:
+    if isinstance(value, str):
+        return f'{{"stringValue":{quote(value)}}}'
+    if isinstance(value, bool):
+        return f'{{"boolValue":{"true" if value else "false"}}}'
+    if isinstance(value, int):
+        return f'{{"intValue":"{value}"}}'
+    if isinstance(value, list):
+        values = ",".join([_value(item, quote) for item in value])
+        return f'{{"arrayValue":{{"values":[{values}]}}}}'
+    raise TypeError(f"no OTLP value for {type(value).__name__}")

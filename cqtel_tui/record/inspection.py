@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CqtelError
-from .otlp import SCOPE
+from . import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
 _LARGEST = 8 * 1024 * 1024

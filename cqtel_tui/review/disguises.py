@@ -23,6 +23,8 @@ ESCAPED = "JSON-escaped"
 PERCENT = "percent-encoded"
 BASE64 = "base64-encoded"
 
+MAX_BYTES = 1 << 20
+"""How much of a payload is looked through for disguises: as much as can be explained."""
 MAX_UNDONE = MAX_PAYLOAD_BYTES // 2
 """Escapes that are undone in one view: as many as a payload of the recorder could have."""
 MAX_DECODED = MAX_PAYLOAD_BYTES // 6
@@ -113,8 +115,8 @@ class View:
 
 def views(payload: bytes) -> Iterator[View]:
     """Give the payload as it is, and then with ever more disguises undone, where it has any."""
-    flat = View(payload, "", None, tuple)
-    yield flat
+    yield View(payload, "", None, tuple, is_whole=len(payload) <= MAX_BYTES)
+    flat = View(payload[:MAX_BYTES], "", None, tuple)
     for undo in (_unescaped, _unescaped, _unquoted, _unquoted):
         undone = undo(flat)
         if undone is not None:

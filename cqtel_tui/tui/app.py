@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import shlex
-import subprocess
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -18,24 +15,15 @@ from textual.reactive import reactive
 from ..consent import HOLD, OFF, ON
 from ..consent import cookie as cookies
 from ..consent.choices import read_user
-from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..errors import CqtelError
 from ..outbox import PENDING
 from ..outbox.store import REJECTED, Outbox
 from ..paths import agreed, places
 from ..sanitize import one_line, printable
-from ..withdrawal import discard
 from . import snapshot as moments
 from .last_line import OnlyPrintable
-from .screens.asking import Ask, yes_or_no
 from .screens.boxes import Box, Pending, Rejected, Sent
-from .screens.choices import Choices
-from .screens.cookie import CookieScreen
-from .screens.files import Files
-from .screens.help import Help
 from .screens.room import ROOMS
-from .screens.sending import Sending
-from .screens.stored import Stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -54,6 +42,18 @@ MAX_COPIED = 100_000
 _CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo"})
 
 
+def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
+    """Return a screen that is imported when it is first gone to: the first one is drawn sooner."""
+
+    def make() -> Screen[Any]:
+        from importlib import import_module
+
+        screen: Screen[Any] = getattr(import_module(f".screens.{module}", __package__), name)()
+        return screen
+
+    return make
+
+
 class TelemetryApp(App[None]):
     """Shows what is held, asks what may be sent, and saves what a recording program reads.
 
@@ -65,17 +65,17 @@ class TelemetryApp(App[None]):
 
     TITLE = "cqtel"
     CSS_PATH = "app.tcss"
-    ENABLE_COMMAND_PALETTE = True
+    DEFAULT_MODE = "pending"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "pending": Pending,
         "sent": Sent,
         "rejected": Rejected,
-        "choices": Choices,
-        "cookie": CookieScreen,
-        "stored": Stored,
-        "files": Files,
+        "choices": _late("choices", "Choices"),
+        "cookie": _late("cookie", "CookieScreen"),
+        "stored": _late("stored", "Stored"),
+        "files": _late("files", "Files"),
     }
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
@@ -116,14 +116,17 @@ class TelemetryApp(App[None]):
         """Let nothing but printable text reach the terminal."""
         return [*super().get_line_filters(), self._only_printable]
 
+    def on_load(self) -> None:
+        """Look at how things stand before anything is drawn."""
+        self._show(*self._read())
+
     def on_mount(self) -> None:
-        """Look at how things stand, and go on looking."""
+        """Go on looking."""
         keys = read_user(self.places.config).content.get("keys")
         if isinstance(keys, dict):
             self.set_keymap({str(k): v for k, v in keys.items() if isinstance(v, str)})
-        self.snapshot = moments.take(self.places, self.directory)
-        self._stamp = moments.stamp(self.places, self.directory)
-        self.switch_mode(self.room)
+        if self.room != self.DEFAULT_MODE:
+            self.switch_mode(self.room)
         self.set_interval(LOOK_EVERY_SECONDS, self._look)
 
     @work(thread=True, exclusive=True, group="look")
@@ -151,7 +154,16 @@ class TelemetryApp(App[None]):
 
     def open_elsewhere(self, data: bytes) -> None:
         """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back."""
-        program = shlex.split(os.environ.get("PAGER") or os.environ.get("EDITOR") or "less")
+        import shlex
+        import subprocess
+        import tempfile
+
+        try:
+            wanted = os.environ.get("PAGER") or os.environ.get("EDITOR") or ""
+            program = shlex.split(wanted) or ["less"]
+        except ValueError as error:
+            self.tell(f"$PAGER or $EDITOR cannot be read as a command: {error}", wrong=True)
+            return
         with tempfile.TemporaryDirectory(prefix="cqtel-") as folder:
             copy = Path(folder, "payload.json")
             copy.write_bytes(data)
@@ -185,6 +197,8 @@ class TelemetryApp(App[None]):
 
     def action_help(self) -> None:
         """Show all keys of this screen."""
+        from .screens.help import Help
+
         self.push_screen(Help(self.screen.active_bindings.values()))
 
     # What is changed -----------------------------------------------------------------------------
@@ -204,6 +218,8 @@ class TelemetryApp(App[None]):
 
     async def _save(self, change: Mapping[str, Any], project: str | None, done: str) -> bool:
         """Save a choice, and remember the one before for undo."""
+        from ..consent.saving import save
+
         read = read_user(self.places.config)
         scope = read.content.get("all" if project is None else "projects", {})
         before = (
@@ -218,6 +234,8 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def action_telemetry(self) -> None:
         """Ask what may be sent."""
+        from .screens.asking import Ask
+
         answer = await self.push_screen_wait(
             Ask(
                 "May telemetry be sent, for all projects?",
@@ -239,14 +257,19 @@ class TelemetryApp(App[None]):
             await self._telemetry(choice, project)
 
     async def _telemetry(self, choice: str, project: str | None) -> None:
+        from ..consent.saving import decide_telemetry
+        from .screens.asking import Ask
+
         held = len(self.snapshot.names[PENDING]) if self.snapshot else 0
         include = False
         if choice == ON and held:
             answer = await self.push_screen_wait(
                 Ask(
-                    f"{held} payloads were held before this yes. May they be sent, too?",
-                    ["If not, they stay here until you send or drop them."],
-                    [("n", "no, keep them here", "default"), ("y", "yes, these too", "default")],
+                    "1 payload was held before this yes. May it be sent, too?"
+                    if held == 1
+                    else f"{held:,} payloads were held before this yes. May they be sent, too?",
+                    ["If not, what is held stays here until you send or drop it."],
+                    [("n", "no, keep it here", "default"), ("y", "yes, send it too", "default")],
                 )
             )
             if answer is None:
@@ -278,6 +301,9 @@ class TelemetryApp(App[None]):
             self.tell(f"Telemetry is {'undecided' if wanted == HOLD else wanted}.")
 
     async def _offer_to_delete(self) -> None:
+        from ..withdrawal import discard
+        from .screens.asking import yes_or_no
+
         answer = await self.push_screen_wait(
             yes_or_no(
                 "Telemetry is off. Delete what was recorded, too?",
@@ -305,6 +331,9 @@ class TelemetryApp(App[None]):
             await self._debug(debug, project)
 
     async def _debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001
+        from ..consent.saving import decide_debug
+        from .screens.asking import yes_or_no
+
         if debug:
             answer = await self.push_screen_wait(
                 yes_or_no(
@@ -325,6 +354,8 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def choose_endpoint(self, url: str | None, project: str | None) -> None:
         """Save where to deliver to."""
+        from ..consent.saving import decide_endpoint
+
         if self.readonly:
             return
         try:
@@ -338,6 +369,8 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def action_cookie(self, action: str) -> None:
         """Reset, lock or unlock the cookie, after a question."""
+        from .screens.asking import yes_or_no
+
         questions = {
             "reset": ("Forget this cookie?", "The next payload has a new id, or none.", "reset"),
             "lock": (
@@ -376,6 +409,9 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def action_send(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument
         """Send payloads, after a question."""
+        from ..consent.saving import decide_telemetry
+        from .screens.asking import yes_or_no
+
         labels = self._chosen(every=every)
         if not labels or self.snapshot is None:
             return
@@ -400,6 +436,8 @@ class TelemetryApp(App[None]):
         await self._send(labels)
 
     async def _send(self, labels: Sequence[Label]) -> None:
+        from .screens.sending import Sending
+
         results: list[Result] | None = await self.push_screen_wait(Sending(self.places, labels))
         self._show(*await asyncio.to_thread(self._read))
         if not results:
@@ -414,6 +452,8 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def action_drop(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument
         """Delete payloads, after a question; undo brings them back until the end of the session."""
+        from .screens.asking import yes_or_no
+
         labels = self._chosen(every=every)
         screen = self.screen
         if not labels or not isinstance(screen, Box):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent import FILE_NAME, PROJECT_FOLDER
+from ..errors import CqtelError
 from ..outbox.store import BOXES, SET_ASIDE, Counts, Outbox
 from ..status import Status, look
 
@@ -24,19 +25,28 @@ class Snapshot:
     Attributes:
         status: the decision, the cookie, the counts.
         names: for each box the envelopes' file names, the newest first.
+        problem: why a box cannot be listed; empty if all can.
     """
 
     status: Status
     names: Mapping[str, Sequence[str]]
+    problem: str = ""
 
 
 def take(places: Places, directory: str, options: Sequence[str] = ()) -> Snapshot:
     """Read how things stand now."""
     outbox = Outbox(places.state)
-    names = {box: outbox.names(box)[::-1] for box in BOXES}
-    pending, sent, rejected = (len(names[box]) for box in BOXES)
-    counts = Counts(pending, sent, rejected, len(outbox.names(SET_ASIDE)), outbox.losses())
-    return Snapshot(look(places, directory, options, counts), names)
+    names: dict[str, Sequence[str]] = {}
+    problem = ""
+    for box in (*BOXES, SET_ASIDE):
+        try:
+            names[box] = outbox.names(box)[::-1]
+        except CqtelError as error:
+            names[box] = ()
+            problem = str(error)
+    pending, sent, rejected, aside = (len(names[box]) for box in (*BOXES, SET_ASIDE))
+    counts = Counts(pending, sent, rejected, aside, outbox.losses())
+    return Snapshot(look(places, directory, options, counts), names, problem)
 
 
 def stamp(places: Places, directory: str) -> tuple[int, ...]:

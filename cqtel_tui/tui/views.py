@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
 
 MAX_RAW_BYTES = 256 * 1024
+MUTED = "$foreground 70%"
+"""How less important text looks. `$text-muted` would be louder: Content loses its opacity."""
+
 _RISKS = {
-    "none": "$text-muted",
+    "none": MUTED,
     "low": "$text-success",
     "medium": "$text-warning",
     "high": "$text-error",
@@ -62,9 +65,9 @@ def explained(envelope: Envelope) -> list[Content]:
         lines.append(muted(f"       “{row.field.sentence}”"))
         lines.append(
             Content.assemble(
-                (f"       {row.field.why} ", "$text-muted"),
+                (f"       {row.field.why} ", MUTED),
                 (f"Identifying: {row.field.risk}", _RISKS[row.field.risk]),
-                (f" ({row.field.because}).", "$text-muted"),
+                (f" ({row.field.because}).", MUTED),
             )
         )
     if explanation.left_out:
@@ -94,17 +97,19 @@ def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
             lines += [warning(str(error)), Content("")]
         else:
             return lines + [Content(line) for line in _lines(text)]
-    lines += [
-        Content(printable_bytes(payload[at : at + _CHUNK]))
-        for at in range(0, min(len(payload), MAX_RAW_BYTES), _CHUNK)
-    ]
+    lines += in_chunks(payload)
     if len(payload) > MAX_RAW_BYTES:
-        lines.append(
-            warning(
-                f"… and {len(payload) - MAX_RAW_BYTES:,} bytes more: "
-                f"cq-telemetry show {envelope.id} --raw"
-            )
-        )
+        lines.append(muted(f"All of it: cq-telemetry show {envelope.id} --raw"))
+    return lines
+
+
+def in_chunks(data: bytes) -> list[Content]:
+    """Return bytes made visible, so many of them as anybody may want to read."""
+    shown = data[:MAX_RAW_BYTES]
+    chunks = [shown[at : at + _CHUNK] for at in range(0, len(shown), _CHUNK)]
+    lines = [Content(printable_bytes(chunk)) for chunk in chunks]
+    if len(data) > len(shown):
+        lines.append(warning(f"… and {len(data) - len(shown):,} bytes more"))
     return lines
 
 
@@ -112,9 +117,8 @@ def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> lis
     """Return what was sent, where to, and what was answered."""
     if receipt is None:
         return [warning("There is no receipt.")]
-    moment = datetime.fromtimestamp(receipt.time / 1_000_000, UTC).astimezone()
     lines = [
-        fact("answered", f"{moment:%Y-%m-%d %H:%M:%S}, HTTP {receipt.status}"),
+        fact("answered", f"{moment(receipt.time)}, HTTP {receipt.status}"),
         fact("sent to", one_line(receipt.url, 300)),
         fact("sha256", one_line(receipt.sha256, 64)),
         fact("length", f"{receipt.length:,} bytes"),
@@ -134,14 +138,23 @@ def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> lis
     return lines
 
 
+def moment(microseconds: int) -> str:
+    """Return a time since 1970 as a calendar here has it; a file may say any number."""
+    try:
+        there = datetime.fromtimestamp(microseconds / 1_000_000, UTC)
+        return f"{there.astimezone():%Y-%m-%d %H:%M:%S}"
+    except (OverflowError, ValueError, OSError):
+        return "at a time that no calendar has"
+
+
 def fact(name: str, value: str) -> Content:
     """Return a name and its value; both literal."""
-    return Content.assemble((f"{name:<10} ", "$text-muted"), value)
+    return Content.assemble((f"{name:<10} ", MUTED), value)
 
 
 def muted(text: str) -> Content:
     """Return a remark."""
-    return Content(text).stylize("$text-muted")
+    return Content(text).stylize(MUTED)
 
 
 def warning(text: str) -> Content:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,7 +15,6 @@ from cqtel_tui.paths import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
-    from pathlib import Path
 
 PATIENCE = 60  # seconds, for a machine under load; nothing here takes so long by design
 
@@ -83,6 +84,14 @@ def machine(tmp_path: Path) -> Machine:
 @pytest.fixture
 def put() -> Callable[[Path, object], None]:
     return write
+
+
+@pytest.fixture
+def open_to_all() -> Iterator[Path]:
+    """A folder for a program that is not root's, for root reads and writes everything."""
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o777)
+        yield Path(folder)
 
 
 @pytest.fixture

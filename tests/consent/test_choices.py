@@ -2,10 +2,7 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import stat
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -19,6 +16,7 @@ from cqtel_tui.consent.saving import ChoicesUnreadableError, decide_telemetry, s
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.consent.conftest import Machine
 
@@ -213,14 +211,8 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1]) as home:
 """
 
 
-def test_a_file_that_may_not_be_read_means_off(run: Callable[..., str]) -> None:
-    # Root reads all files, so that this has to be somebody else, who needs a folder to be in.
-    open_to_all = tempfile.mkdtemp()
-    try:
-        Path(open_to_all).chmod(0o777)
-        first, second, third = run(AS_AN_ORDINARY_USER, open_to_all).splitlines()
-    finally:
-        shutil.rmtree(open_to_all)
+def test_a_file_that_may_not_be_read_means_off(run: Callable[..., str], open_to_all: Path) -> None:
+    first, second, third = run(AS_AN_ORDINARY_USER, open_to_all).splitlines()
     assert first == "on"
     assert second.startswith("off /")
     assert second.endswith("(it cannot be read: Permission denied)")

@@ -82,6 +82,42 @@ class TestLooking:
         assert (found.state, found.value) == ("locked", None)
 
 
+CLOSED_TO_AN_ORDINARY_USER = """
+import os, sys, tempfile
+from cqtel_tui.consent.cookie import lock, look, read_or_create, unlock
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+with tempfile.TemporaryDirectory(dir=sys.argv[1]) as project:
+    os.environ["HOME"] = project
+    path = project + "/.cq/telemetry-cookie"
+    print(read_or_create(project) == look(project).value)
+    os.chmod(path, 0)
+    print(look(project).state, look(project).reason)
+    lock(project)
+    os.chmod(path, 0)
+    print(look(project).state, lock(project), read_or_create(project))
+    os.chmod(project + "/.cq", 0)
+    print(look(project).state, look(project).reason)
+    os.chmod(project + "/.cq", 0o700)
+    unlock(project)
+    os.rmdir(project + "/.cq")
+    os.chmod(project, 0o500)
+    print(read_or_create(project), look(project).state)
+    os.chmod(project, 0o700)
+"""
+
+
+def test_what_may_not_be_opened_is_unsafe_but_for_a_directory(run: Run, open_to_all: Path) -> None:
+    assert run(CLOSED_TO_AN_ORDINARY_USER, open_to_all).splitlines() == [
+        "True",
+        "unsafe it cannot be read: Permission denied",
+        "locked [] None",
+        "unsafe .cq cannot be opened: Permission denied",
+        "None absent",
+    ]
+
+
 def make_link(machine: Machine) -> None:
     (machine.root / "elsewhere").write_text(VALUE)
     machine.cookie.symlink_to(machine.root / "elsewhere")

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Container
-from textual.widgets import Input
 
 from ...errors import CqtelError
 from ...outbox import PENDING, sha256
+from ...outbox.envelope import TornEnvelopeError
 from ...outbox.store import REJECTED, SENT
 from .. import views
 from ..widgets.detail import Detail
-from ..widgets.envelopes import SORTS, Envelopes
+from ..widgets.envelopes import SORTS, Envelopes, Narrowed
 from .room import Room
 
 if TYPE_CHECKING:
@@ -67,7 +67,6 @@ class Box(Room):
         """Lay out the list beside or above the detail, by the width."""
         with Container(id="split"):
             with Container(id="listing"):
-                yield Input(placeholder="filter: words, op:sync, app:…, failed, ok", id="filter")
                 yield Envelopes(id="envelopes", empty=self.EMPTY)
             yield Detail(self.VIEWS, id="detail")
 
@@ -84,13 +83,15 @@ class Box(Room):
     def on_mount(self) -> None:
         """Begin in the list."""
         super().on_mount()
-        self.query_one("#filter").display = False
         self.envelopes.focus()
 
     def news(self, snapshot: Snapshot) -> None:
         """Show the list as it is now."""
+        self.envelopes.empty = "It cannot be listed." if snapshot.problem else self.EMPTY
         self.envelopes.show(snapshot.names[self.NAME])
-        if not snapshot.names[self.NAME]:
+        if snapshot.problem:
+            self.detail.tell(views.warning(snapshot.problem))
+        elif not snapshot.names[self.NAME]:
             self.detail.tell(*self.empty(snapshot))
 
     def empty(self, snapshot: Snapshot) -> list[Content]:
@@ -109,13 +110,30 @@ class Box(Room):
             return
         try:
             envelope = self.home.outbox.open(self.NAME, label)
+        except TornEnvelopeError as error:
+            self.detail.show(None, self._torn(label, str(error)))
         except CqtelError as error:
-            self.detail.tell(
-                views.warning(f"This payload cannot be shown: {error}."),
-                views.muted("It is never sent like this. x drops it; sending sets it aside."),
-            )
-            return
-        self.detail.show(envelope, self.views(label, envelope))
+            self.detail.tell(views.muted(str(error)))
+        else:
+            self.detail.show(envelope, self.views(label, envelope))
+
+    def _torn(self, label: Label, problem: str) -> dict[str, View]:
+        """Return how an envelope can be looked at that is not what was sealed."""
+        words = [
+            views.warning(f"This payload is not what was sealed: {problem}."),
+            views.muted("It is never sent like this: sending sets it aside, x drops it.")
+            if self.NAME == PENDING
+            else views.muted("x drops it."),
+        ]
+
+        def raw() -> list[Content]:
+            try:
+                data = self.home.outbox.read(self.NAME, label)
+            except CqtelError:
+                return words
+            return [*words, views.muted("The whole file:"), *views.in_chunks(data)]
+
+        return {**{key: lambda: words for key, _ in self.VIEWS}, "raw": raw}
 
     def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
         """Return how an envelope can be looked at."""
@@ -125,27 +143,30 @@ class Box(Room):
             "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
         }
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Ask for a filter."""
-        field = self.query_one("#filter", Input)
+        # Made when it is first asked for: an input takes longer to load than all the rest.
+        from ..widgets.filter import Filter
+
+        found = self.query(Filter)
+        field = found.first() if found else Filter(id="filter")
+        if not found:
+            await self.query_one("#listing").mount(field, before=0)
         field.display = True
         field.focus()
 
     def action_clear_filter(self) -> None:
         """Show all again."""
-        field = self.query_one("#filter", Input)
-        field.value = ""
-        field.display = False
+        for field in self.query("#filter"):
+            field.display = False
+        self.envelopes.narrow("")
         self.envelopes.focus()
 
-    @on(Input.Changed, "#filter")
-    def _filter_changed(self, event: Input.Changed) -> None:
-        self.envelopes.narrow(event.value)
-
-    @on(Input.Submitted, "#filter")
-    def _filter_done(self) -> None:
-        self.query_one("#filter").display = bool(self.envelopes.filter)
-        self.envelopes.focus()
+    @on(Narrowed)
+    def _narrowed(self, event: Narrowed) -> None:
+        self.envelopes.narrow(event.text)
+        if event.done:
+            self.envelopes.focus()
 
     def action_sort(self) -> None:
         """Sort by the next thing."""
@@ -232,11 +253,17 @@ class Sent(Box):
 
     def action_verify(self) -> None:
         """Compare the kept bytes with what the receipt says was sent."""
-        label, envelope = self.envelopes.current, self.detail.envelope
-        if label is None or envelope is None:
+        label = self.envelopes.current
+        if label is None:
             return
-        receipt = self.home.outbox.receipt(self.NAME, label)
-        intact = receipt is not None and sha256(envelope.payload) == receipt.sha256
+        try:
+            receipt = self.home.outbox.receipt(self.NAME, label)
+            payload = self.home.outbox.open(self.NAME, label).payload
+        except CqtelError as error:
+            self.home.tell(f"It cannot be verified: {error}", wrong=True)
+            return
+        intact = receipt is not None and sha256(payload) == receipt.sha256
+        self.detail.turn_to("receipt")
         self.detail.lines.show(self._receipt(label, intact=intact))
 
 

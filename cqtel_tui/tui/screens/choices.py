@@ -146,8 +146,8 @@ def _reason(reason: Reason) -> list[Content]:
     lines = [
         Content.assemble(
             ("▶ " if reason.won else "  ", "bold $text-accent"),
-            (f"{reason.layer:<14}", "" if reason.won else "$text-muted"),
-            (f"{reason.says:<10}", _SIGNS.get(reason.says, "$text-muted")),
+            (f"{reason.layer:<14}", "" if reason.won else views.MUTED),
+            (f"{reason.says:<10}", _SIGNS.get(reason.says, views.MUTED)),
             one_line(reason.source, 300),
         )
     ]

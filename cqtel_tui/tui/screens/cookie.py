@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import time
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -29,6 +29,8 @@ class CookieScreen(Room):
 
     NAME = "cookie"
 
+    clock = staticmethod(time.time)
+
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "app.cookie('reset')", "Reset", id="cookie.reset",
                 tooltip="Forget the value; a new one is made when it is needed"),
@@ -53,9 +55,11 @@ class CookieScreen(Room):
             views.fact("file", one_line(found.path, 300)),
         ]
         if found.modified is not None:
-            moment = datetime.fromtimestamp(found.modified, UTC).astimezone()
-            days = (datetime.now(UTC) - moment).days
-            lines.append(views.fact("written", f"{moment:%Y-%m-%d %H:%M:%S}, {days} days ago"))
+            written = views.moment(int(found.modified * 1_000_000))
+            days = int(self.clock() - found.modified) // (24 * 3600)
+            if days > 0:
+                written += f", {days:,} day{'s' if days > 1 else ''} ago"
+            lines.append(views.fact("written", written))
         lines += [Content(""), *_meaning(found, is_on=decision.state == ON), Content("")]
         lines += [
             views.title("What you can do"),

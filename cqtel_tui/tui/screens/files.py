@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,24 +60,46 @@ class Files(Room):
 
     @work(thread=True, exclusive=True)
     def _open(self, name: str) -> None:
-        lines = _read(Path(self.home.directory, Path(name).expanduser()))
+        lines = _read(self.home.directory, name)
         self.app.call_from_thread(self.query_one("#file-text", Lines).show, lines)
 
 
-def _read(path: Path) -> list[Content]:
+def _read(directory: str, name: str) -> list[Content]:
+    shown = one_line(name, 300)
     try:
-        if not path.is_file():
-            return [
-                views.muted(f"There is no file {one_line(str(path), 300)}."),
-                Content(""),
-                views.muted("To have one written instead of anything sent:"),
-                views.muted("  cq-telemetry run --inspect-telemetry -- cloudquery sync spec.yml"),
-            ]
-        with path.open("rb") as file:
-            found = read_inspection(file.read(_MAX_FILE_BYTES))
-    except OSError as error:
-        return [views.warning(f"{one_line(str(path), 300)} cannot be read: {error.strerror}")]
+        path = Path(directory, Path(name).expanduser())
+        data = _bytes_of(path)
+    except FileNotFoundError:
+        return [
+            views.muted(f"There is no file {shown}."),
+            Content(""),
+            views.muted("To have one written instead of anything sent:"),
+            views.muted("  cq-telemetry run --inspect-telemetry -- cloudquery sync spec.yml"),
+        ]
+    except (OSError, ValueError, RuntimeError) as error:  # also: a NUL, an unknown ~user
+        words = getattr(error, "strerror", None) or str(error)
+        return [views.warning(f"{shown} cannot be read: {one_line(words, 300)}.")]
+    if data is None:
+        return [views.warning(f"{shown} is not a regular file.")]
+    if len(data) > _MAX_FILE_BYTES:
+        return [views.warning(f"{shown} is larger than {_MAX_FILE_BYTES // 1024**2} MiB.")]
+    found = read_inspection(data)
     return [Content(f"It holds {_SHAPES[found.shape]}."), Content(""), *_inspected(found)]
+
+
+def _bytes_of(path: Path) -> bytes | None:
+    """Return a file's bytes, one more than we take at most; None if it is no regular file.
+
+    Never waits: a FIFO is opened at once.
+    """
+    opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    try:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            return None
+        with os.fdopen(opened, "rb", closefd=False) as file:
+            return file.read(_MAX_FILE_BYTES + 1)
+    finally:
+        os.close(opened)
 
 
 def _inspected(found: Inspection) -> list[Content]:
@@ -105,5 +129,5 @@ def _inspected(found: Inspection) -> list[Content]:
 def _attribute(indent: str, key: str, value: object) -> Content:
     words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return Content.assemble(
-        indent, (one_line(key, 100), "$text-muted"), " = ", one_line(words, 1_000)
+        indent, (one_line(key, 100), views.MUTED), " = ", one_line(words, 1_000)
     )

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.content import Content
 from textual.screen import Screen
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from ..widgets.bars import Picker, StatusLine
+from ..widgets.keys_bar import KeysBar
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -50,7 +51,7 @@ class Room(Screen[None]):
         yield StatusLine(id="status")
         yield Picker(self._rooms(None), self.NAME, id="rooms")
         yield from self.body()
-        yield Footer(show_command_palette=False)
+        yield KeysBar(id="keys-bar")
         yield Static(
             Content("This terminal is too small.\n60 columns and 20 lines are needed.\nq leaves."),
             id="too-small",

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from ...sanitize import one_line
+from ..views import MUTED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +47,8 @@ class StatusLine(Static):
         facts.append(_COOKIES[status.cookie.state])
         if status.decision.inspect:
             facts.append("inspecting only")
+        if status.counts.set_aside:
+            facts.append(f"{status.counts.set_aside} set aside")
         if status.counts.dropped:
             facts.append(f"{status.counts.dropped} lost")
         if demo:
@@ -53,7 +56,7 @@ class StatusLine(Static):
         if readonly:
             facts.append("read-only")
         for fact in facts:
-            parts += [(" · ", "$text-muted"), fact]
+            parts += [(" · ", MUTED), fact]
         self.update(Content.assemble(*parts))
         self.tooltip = Content(one_line(status.why, 200))
 
@@ -117,18 +120,13 @@ class Picker(Static):
             if start <= event.x - self.content_offset.x < end:
                 self.post_message(self.Picked(self, key))
 
-    @property
-    def content_offset(self):  # type: ignore[no-untyped-def]  # noqa: ANN201
-        """Where the text begins inside the widget."""
-        return self.gutter.top_left
-
     def _draw(self) -> None:
         parts: list[tuple[str, str]] = []
         self._columns = []
         at = 0
         for key, name in self._names:
             text = f" {name} "
-            parts.append((text, "bold reverse" if key == self.current else "$text-muted"))
+            parts.append((text, "bold reverse" if key == self.current else MUTED))
             parts.append((" ", ""))
             self._columns.append((at, at + len(text), key))
             at += len(text) + 1

@@ -68,6 +68,11 @@ class Detail(Vertical):
         picker.pick(picker.step(by))
         self._draw()
 
+    def turn_to(self, key: str) -> None:
+        """Go to a view."""
+        self.query_one("#views", Picker).pick(key)
+        self._draw()
+
     def again(self) -> None:
         """Make the view anew, where it stands."""
         self._draw(keep_position=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
@@ -18,14 +19,31 @@ from textual.visual import Visual
 from ...outbox.envelope import Label, read_label
 from ...review.explain import duration
 from ...sanitize import one_line
+from ..views import MUTED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from datetime import date
 
     from textual import events
 
 _ID = slice(17, 33)
+_TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
 _ORIGINS = {"record": "recorded here", "gate": "caught"}
+_OUTCOMES = {"ok": ("✓ ok", "$text-success"), "failed": ("✗ failed", "$text-error")}
+
+
+@dataclass
+class Narrowed(Message):
+    """The list is to be narrowed.
+
+    Attributes:
+        text: the filter.
+        done: whether it is complete, so that the list may have the focus again.
+    """
+
+    text: str
+    done: bool
 
 
 class Envelopes(ScrollView, can_focus=True):
@@ -56,6 +74,8 @@ class Envelopes(ScrollView, can_focus=True):
         Binding("a", "mark_all", "Mark all", show=False, id="list.mark_all"),
     ]
 
+    clock = staticmethod(time.time)
+
     cursor: reactive[int] = reactive(0)
 
     @dataclass
@@ -75,8 +95,9 @@ class Envelopes(ScrollView, can_focus=True):
         self.marked: set[str] = set()
         self.filter = ""
         self.by = "time"
-        self._empty = empty
+        self.empty = empty
         self._current = ""
+        self._moment = _TIME
 
     def show(self, names: Sequence[str]) -> None:
         """Show these envelopes; the cursor and the marks stay on theirs."""
@@ -114,6 +135,7 @@ class Envelopes(ScrollView, can_focus=True):
         if self.by != "time":
             names = sorted(names, key=_SORTS[self.by], reverse=self.by in {"size", "duration"})
         self.names = names
+        self._moment = _TIME if all(map(self._is_of_today, self.all_names[-1:])) else _DAY_AND_TIME
         identity = self._current[_ID]
         at = next((i for i, name in enumerate(names) if name[_ID] == identity), None)
         if at is None or not identity:
@@ -162,9 +184,11 @@ class Envelopes(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Put the cursor where the mouse is."""
-        self.cursor = int(event.y) + self.scroll_offset.y
-        if event.ctrl or event.shift:
-            self.action_mark()
+        at = int(event.y) + self.scroll_offset.y
+        if at < len(self.names):
+            self.cursor = at
+            if event.ctrl or event.shift:
+                self.action_mark()
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
@@ -196,7 +220,7 @@ class Envelopes(ScrollView, can_focus=True):
         at = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
         if not self.names:
-            return self._strip(Content(self._words(y)).stylize("$text-muted"), width)
+            return self._strip(Content(self._words(y)).stylize(MUTED), width)
         if at >= len(self.names):
             return Strip.blank(width, self.rich_style)
         classes: tuple[str, ...] = ()
@@ -205,7 +229,7 @@ class Envelopes(ScrollView, can_focus=True):
         return self._strip(self._row(self.names[at], width), width, *classes)
 
     def _words(self, y: int) -> str:
-        words = "Nothing matches the filter. Esc clears it." if self.all_names else self._empty
+        words = "Nothing matches the filter. Esc clears it." if self.all_names else self.empty
         lines = words.splitlines()
         return f" {lines[y]}" if y < len(lines) else ""
 
@@ -216,30 +240,48 @@ class Envelopes(ScrollView, can_focus=True):
         strip = strips[0] if strips else Strip.blank(width)
         return strip.extend_cell_length(width, rich).crop(0, width)
 
+    def _is_of_today(self, name: str) -> bool:
+        label = read_label(name)
+        return label is None or _day(label.created / 1_000_000) == _day(self.clock())
+
     def _row(self, name: str, width: int) -> Content:
         label = read_label(name)
         if label is None:
             return Content(f"   {one_line(name, max(10, width - 4))}  (not an envelope's name)")
         is_marked = label.id in self.marked
-        moment = datetime.fromtimestamp(label.created / 1_000_000, UTC).astimezone()
-        today = moment.date() == datetime.now(UTC).astimezone().date()
-        failed = label.outcome == "failed"
-        parts: list[Content | str | tuple[str, str]] = [
+        moment = _local(label.created / 1_000_000)
+        when = f"{moment:%H:%M:%S}" if self._is_of_today(name) else f"{moment:%m-%d %H:%M}"
+        outcome, style = _OUTCOMES.get(label.outcome, ("? unknown", MUTED))
+        parts: list[tuple[str, str]] = [
             (" ● " if is_marked else "   ", "bold $text-accent"),
-            f"{moment:%H:%M:%S}     " if today else f"{moment:%m-%d %H:%M}  ",
-            (f"{one_line(label.operation, 16):<16} ", "bold"),
-            (
-                f"{'✗ failed' if failed else '✓ ok':<9}",
-                "$text-error" if failed else "$text-success",
-            ),
-            f"{duration(label.duration * 1_000_000):>10}",
-            f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}",
-            (f"{label.size:>8,} B", "$text-muted"),
-            (f"  {_ORIGINS.get(label.origin, 'unknown')}", "$text-muted"),
+            (f"{when:<{self._moment}} ", ""),
+            (f"{one_line(label.operation, 16):<15} ", "bold"),
+            (f"{outcome:<9}", style),
+            (f"{duration(label.duration * 1_000_000):>9}", ""),
+        ]
+        more = [
+            (f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}", ""),
+            (f"{label.size:>8,} B", MUTED),
+            (f"  {_ORIGINS.get(label.origin, 'unknown'):<13}", MUTED),
         ]
         if label.attempt:
-            parts.append((f"  tried {label.attempt} times", "$text-warning"))
+            more.append((f"  tried {label.attempt:,} times", "$text-warning"))
+        room = width - sum(len(text) for text, _ in parts)
+        for text, style in more:
+            room -= len(text.rstrip())
+            if room < 0:
+                break
+            room -= len(text) - len(text.rstrip())
+            parts.append((text, style))
         return Content.assemble(*parts)
+
+
+def _local(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC).astimezone()
+
+
+def _day(seconds: float) -> date:
+    return _local(seconds).date()
 
 
 def matching(names: Sequence[str], text: str) -> Sequence[str]:
@@ -247,15 +289,12 @@ def matching(names: Sequence[str], text: str) -> Sequence[str]:
 
     `op:sync`, `app:cloudquery`, `failed` and `ok` look at one field, any other word at all of them.
     """
-    words = text.lower().split()
-    if not words:
-        return names
     kept = names
-    for word in words:
+    for word in text.lower().split():
         key, separator, value = word.partition(":")
         if separator and key in _KEYS:
             at = _KEYS[key]
-            kept = [name for name in kept if value in name.split(",", at + 1)[at].lower()]
+            kept = [name for name in kept if value in _field(name, at).lower()]
         elif word in {"failed", "ok"}:
             kept = [name for name in kept if f",{word}," in name]
         else:
@@ -266,13 +305,19 @@ def matching(names: Sequence[str], text: str) -> Sequence[str]:
 _KEYS = {"id": 1, "from": 4, "app": 5, "version": 6, "op": 7, "outcome": 8}
 
 
+def _field(name: str, at: int) -> str:
+    """Return a field of a file name; empty if it has none, for it may be anybody's file."""
+    fields = name.removesuffix(".envelope").split(",")
+    return fields[at] if at < len(fields) else ""
+
+
 def _number(name: str, at: int) -> int:
-    field = name.removesuffix(".envelope").split(",")[at]
-    return int(field) if field.isdigit() else 0
+    field = _field(name, at)
+    return int(field) if field.isascii() and field.isdigit() else 0
 
 
-_SORTS = {
-    "operation": lambda name: name.split(",")[7],
+_SORTS: dict[str, Callable[[str], Any]] = {
+    "operation": lambda name: _field(name, 7),
     "size": lambda name: _number(name, 3),
     "duration": lambda name: _number(name, 9),
 }

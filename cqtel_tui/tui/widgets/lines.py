@@ -50,6 +50,10 @@ class Lines(ScrollView, can_focus=True):
     def show(self, paragraphs: Sequence[Content], *, keep_position: bool = False) -> None:
         """Show these paragraphs, from the top unless the position is to be kept."""
         self._paragraphs = paragraphs[:MAX_LINES]
+        left_out = len(paragraphs) - MAX_LINES
+        if left_out > 0:
+            more = Content(f"!! … and {left_out:,} lines more").stylize("bold $text-error")
+            self._paragraphs = [*self._paragraphs, more]
         self._wrap()
         if not keep_position:
             self.scroll_home(animate=False)

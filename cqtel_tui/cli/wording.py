@@ -1,0 +1,187 @@
+"""Rows, payloads and inspection files in words and as JSON, under the keys of `parser.KEYS`."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from .. import promises
+from ..errors import CqtelError
+from ..outbox import PENDING
+from ..review.explain import duration
+from ..status import time_json, time_words
+from .output import say, show
+
+if TYPE_CHECKING:
+    from ..outbox.envelope import Envelope, Label
+    from ..outbox.receipts import Receipt
+    from ..outbox.store import Outbox
+    from ..review.explain import Explanation
+    from ..review.traces import Attributes, Inspection, Span, Trace
+
+_MICROSECONDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An envelope in a list.
+
+    Attributes:
+        label: what stands on its outside.
+        receipt: its receipt, if it has one.
+        problem: why the receipt cannot be read; empty if it can.
+    """
+
+    label: Label
+    receipt: Receipt | None
+    problem: str
+
+    def as_line(self) -> str:
+        """Return it as one line."""
+        label = self.label
+        line = (
+            f"{label.id}  {time_words(label.created / _MICROSECONDS)}  {label.operation:<16} "
+            f"{label.outcome:<6} {duration(label.duration * 1_000_000):>10} {label.size:>7} B  "
+            f"{label.app} {label.version}"
+        ).rstrip()
+        if self.receipt is not None:
+            by = f" by {self.receipt.proxy}" if self.receipt.proxy else ""
+            line += f"  {self.receipt.status} {self.receipt.url}{by}"
+        return f"{line}  {self.problem}".rstrip()
+
+    def as_json(self) -> dict[str, Any]:
+        """Return it under its stable keys."""
+        receipt = None
+        if self.receipt is not None:
+            receipt = asdict(self.receipt) | {"time": time_json(self.receipt.time / _MICROSECONDS)}
+        return {
+            **asdict(self.label),
+            "created": time_json(self.label.created / _MICROSECONDS),
+            "receipt": receipt,
+            "problem": self.problem or None,
+        }
+
+
+def read_row(outbox: Outbox, box: str, label: Label) -> Row:
+    """Return the row of an envelope; a receipt that cannot be read hides no other row."""
+    try:
+        return Row(label, None if box == PENDING else outbox.receipt(box, label), "")
+    except CqtelError as error:
+        return Row(label, None, str(error))
+
+
+def explanation_json(envelope: Envelope, explanation: Explanation) -> dict[str, Any]:
+    """Return a payload, field by field."""
+    return {
+        "id": envelope.id,
+        "sha256": envelope.sha256,
+        "length": len(envelope.payload),
+        "headers": dict(envelope.headers),
+        "dropped": envelope.dropped,
+        "unreadable": explanation.unreadable or None,
+        "left_out": explanation.left_out,
+        "fields": [
+            {
+                "group": row.group,
+                "key": row.key,
+                "value": row.value,
+                "known": row.field is not None,
+                "problem": row.problem or None,
+                "promise": row.field.sentence if row.field else None,
+                "why": row.field.why if row.field else None,
+                "risk": row.field.risk if row.field else None,
+                "path": row.path,
+            }
+            for row in explanation.rows
+        ],
+    }
+
+
+def show_explanation(label: Label, envelope: Envelope, explanation: Explanation) -> None:
+    """Show a payload, field by field."""
+    when = time_words(label.created / _MICROSECONDS)
+    show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
+    show(f"sha256     {envelope.sha256}")
+    show(f"headers    {', '.join(f'{key}: {value}' for key, value in envelope.headers.items())}")
+    if envelope.dropped:
+        show(f"left out   {envelope.dropped:,} values that the catalogue or a bound does not allow")
+    if explanation.unreadable:
+        show()
+        show(explanation.unreadable)
+    group = None
+    for row in explanation.rows:
+        if row.group != group:
+            group = row.group
+            show()
+            show(group)
+        show(f"  {row.key} = {row.value}")
+        if row.problem:
+            show(f"      !! {row.problem}")
+        if row.field is not None:
+            show(f"      “{row.field.sentence}” {row.field.why}")
+    if explanation.left_out:
+        show()
+        show(f"… and {explanation.left_out:,} more")
+
+
+def inspection_json(found: Inspection) -> dict[str, Any]:
+    """Return what an inspection file holds; attributes as pairs, since a key may stand twice."""
+    return {
+        "shape": found.shape,
+        "traces": [
+            asdict(trace) | {"spans": [_span_json(span) for span in trace.spans]}
+            for trace in found.traces
+        ],
+        "unknown": found.unknown,
+        "problems": [asdict(problem) for problem in found.problems],
+    }
+
+
+def _span_json(span: Span) -> dict[str, Any]:
+    return asdict(span) | {"events": [event._asdict() for event in span.events]}
+
+
+def show_inspection(found: Inspection) -> None:
+    """Show what an inspection file holds, and say what is wrong with it."""
+    for trace in found.traces:
+        _show_trace(trace)
+    for document in found.unknown:
+        for line in json.dumps(document, indent=2, ensure_ascii=False).split("\n"):
+            show(line)
+    for problem in found.problems:
+        say(str(problem))
+    if found.shape == "empty":
+        say("there is nothing in it")
+
+
+def _show_trace(trace: Trace) -> None:
+    show(f"{trace.scope_name} {trace.scope_version}".strip() or "(no name)")
+    _show_attributes(trace.resource, 2)
+    for span in trace.spans:
+        mark = " failed" if span.status_code == "error" else ""
+        show(f"  {duration(span.duration_nano):>12}  {span.name}{mark}")
+        _show_attributes(span.attributes, 16)
+        for event in span.events:
+            show(f"{'':16}{event.name}")
+            _show_attributes(event.attributes, 18)
+    for problem in [*trace.problems, *(text for span in trace.spans for text in span.problems)]:
+        say(problem)
+
+
+def _show_attributes(attributes: Attributes, indent: int) -> None:
+    for key, value in attributes:
+        show(f"{'':{indent}}{key} = {json.dumps(value, ensure_ascii=False)}")
+
+
+def show_catalogue() -> None:
+    """Show every field that may ever be stored, and what is never stored."""
+    for field in promises.FIELDS:
+        show(f"{field.key} ({field.type}: {field.shape})")
+        show(f"    “{field.sentence}”")
+        show(f"    {field.why}")
+        show(f"    identifying: {field.risk}, {field.because}")
+        show()
+    show("Never stored:")
+    for sentence in promises.NOT_STORED.values():
+        show(f"    {sentence}")

@@ -1,0 +1,457 @@
+"""Look through a payload for what must never be in it, and say what was looked for.
+
+What is to be found is given (`needles`: this machine's names and secrets), or known by its shape
+(`shapes`). Both are found as they are, and disguised (`disguises`): in JSON's escapes, in percent
+signs, in base64. What was found is masked wherever it is shown.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from itertools import accumulate, islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..sanitize import printable, printable_bytes
+from .disguises import BASE64, MAX_BYTES, base64_forms, views
+from .explain import PROGRAM, Explanation, explain
+from .needles import (
+    ARGUMENT,
+    DIRECTORY,
+    HOME,
+    HOST,
+    OF_THIS_MACHINE,
+    SECRET,
+    USER,
+    Needle,
+    Needles,
+    Surroundings,
+    as_bytes,
+    looks_secret,
+)
+from .places import path_text, paths_at
+from .shapes import (
+    ADDRESS,
+    ASSIGNMENT,
+    EMAIL,
+    MAC,
+    PERSONAL_PATH,
+    SHAPES,
+    TOKEN,
+    URL,
+    Shape,
+    is_word,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .disguises import View
+    from .explain import Row
+    from .places import Path
+    from .shapes import Range
+
+__all__ = [
+    "KINDS",
+    "Finding",
+    "LeakReport",
+    "Surroundings",
+    "found_in",
+    "looks_secret",
+    "scan",
+]
+
+KINDS = (
+    *(SECRET, TOKEN, URL, ASSIGNMENT, EMAIL, HOME, DIRECTORY, PERSONAL_PATH, ARGUMENT),
+    *(MAC, ADDRESS, HOST, USER),
+)
+"""The sorts of things that are found, the gravest first."""
+
+SHAPES_IN_WORDS = (
+    "any IP addresses, MAC addresses and e-mail addresses",
+    "any paths in a home folder (/home, /Users)",
+    "tokens and keys in the shapes of AWS, Azure, Google, GitHub, GitLab, Slack, Stripe and others",
+    "private keys, JSON web tokens, bearer tokens, URLs with a password",
+    "what stands beside a word such as password or token",
+    "all of these as they are, JSON-escaped, percent-encoded and base64-encoded",
+)
+
+MAX_FINDINGS = 100
+MAX_LOCATED_BYTES = 512 * 1024
+"""Larger payloads than this are looked through all the same, but no field is named in them."""
+
+_MAX_CANDIDATES = 100_000
+_MAX_HITS = 1_000
+_LEAST_IN_BASE64 = 6
+_AROUND = 24
+_MAX_WORDS = 300
+_MASK = "••••••"
+_OPEN_FIELDS = frozenset(
+    (
+        "cloudquery.plugins",
+        "service.name",
+        "service.version",
+        "cloudquery.build_date",
+        "scope.name",
+    )
+)
+"""Fields that come from the program's makers or from its folders, never from its arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that must not be in a payload, and is. All texts are printable and bounded.
+
+    Attributes:
+        kind: one of `KINDS`.
+        what: what it is, in words, without saying it.
+        disguise: what had to be undone to see it; empty for nothing.
+        offset: where it first stands, in bytes from the payload's beginning.
+        length: how many bytes of the payload it takes there.
+        line: the line it first stands on, from 1.
+        group: what the field it stands in belongs to, as in `explain.Row`; empty if not known.
+        key: that field's key, likewise.
+        path: where that field is in the document, likewise.
+        excerpt: what is around it, itself masked.
+        advice: what to do.
+        count: how often it is there.
+    """
+
+    kind: str
+    what: str
+    disguise: str
+    offset: int
+    length: int
+    line: int
+    group: str
+    key: str
+    path: str
+    excerpt: str
+    advice: str
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class LeakReport:
+    """What was found in a payload, and what was looked for.
+
+    Attributes:
+        findings: in the order of the payload.
+        looked_for: each sort of thing that was looked for, in words.
+        not_looked_for: what was not, and why, in words.
+        left_out: how many findings beyond the bound there are.
+    """
+
+    findings: tuple[Finding, ...]
+    looked_for: tuple[str, ...]
+    not_looked_for: tuple[str, ...]
+    left_out: int = 0
+
+
+def scan(payload: bytes, surroundings: Surroundings) -> LeakReport:
+    """Look for leaks; never raises, whatever the bytes are."""
+    search = _Search(payload)
+    needles = Needles(surroundings, search.own_values)
+    for view in views(payload):
+        search.look_at(view, needles.wanted, SHAPES)
+    findings, left_out = search.findings()
+    not_looked_for = needles.not_looked_for
+    if not search.is_whole:
+        not_looked_for = [
+            *not_looked_for,
+            f"everything: disguises only in the first {MAX_BYTES:,} bytes, and of countless "
+            "look-alikes only the first",
+        ]
+    return LeakReport(
+        findings,
+        tuple(printable(words, limit=_MAX_WORDS) for words in needles.looked_for) + SHAPES_IN_WORDS,
+        tuple(printable(words, limit=_MAX_WORDS) for words in not_looked_for),
+        left_out,
+    )
+
+
+def found_in(payload: bytes, texts: Iterable[str]) -> frozenset[str]:
+    """Return which of these texts are in a payload, as they are or disguised, in any case."""
+    search = _Search(payload)
+    needles = [Needle(SECRET, text, as_bytes(text), is_exact=False) for text in texts if text]
+    for view in views(payload):
+        search.look_at(view, needles, ())
+    return frozenset(hit.what for hit in search.hits)
+
+
+# Looking ------------------------------------------------------------------------------------------
+
+
+class _Hit(NamedTuple):
+    """One place in the payload where something was found; `value` tells one thing from another."""
+
+    start: int
+    end: int
+    kind: str
+    what: str
+    value: bytes
+    disguise: str
+
+    @property
+    def is_own(self) -> bool:
+        """Whether it is an address that this machine has."""
+        return self.what.endswith(OF_THIS_MACHINE)
+
+
+class _Search:
+    """Looks through a payload.
+
+    Attributes:
+        hits: what was found so far.
+        is_whole: whether everything was read, so far.
+    """
+
+    def __init__(self, payload: bytes) -> None:
+        self.payload = payload
+        self.hits: list[_Hit] = []
+        self.is_whole = True
+        self._explanation: Explanation | None = None
+
+    @property
+    def explanation(self) -> Explanation:
+        """What the payload's fields are; found out when it is asked for."""
+        if self._explanation is None:
+            self._explanation = explain(self.payload)
+        return self._explanation
+
+    def own_values(self) -> Iterator[str]:
+        """Give what the program says of itself: its name, its version, the operation."""
+        operation = next((row for row in self.explanation.rows if row.key == "name"), None)
+        for row in self.explanation.rows:
+            if row is operation or row.key in {"service.name", "service.version"}:
+                yield row.value
+
+    def look_at(self, view: View, needles: Iterable[Needle], shapes: Iterable[Shape]) -> None:
+        """Look for everything in one view of the payload."""
+        self.is_whole = self.is_whole and view.is_whole
+        folded = view.data.lower()
+        found: list[_Hit] = []
+        for needle in needles:
+            text = needle.text if needle.is_exact else needle.text.lower()
+            ranges = self._all(view.data if needle.is_exact else folded, text, needle)
+            disguise = view.disguise
+            found += [_Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
+            if len(text) >= _LEAST_IN_BASE64 and BASE64 not in disguise:
+                disguise = f"{BASE64}, {disguise}" if disguise else BASE64
+                data = view.data[:MAX_BYTES]
+                for form in base64_forms(needle.text):
+                    ranges = self._all(data, form, None)
+                    found += [_Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
+        for shape in shapes:
+            data = folded if shape.folded else view.data
+            for start, end in self._each(data, shape):
+                value = data[start:end]
+                found.append(_Hit(start, end, shape.kind, shape.what, value, view.disguise))
+        origins = view.origins([(hit.start, hit.end) for hit in found])
+        self.hits += [
+            hit._replace(start=start, end=end)
+            for hit, (start, end) in zip(found, origins, strict=True)
+        ]
+
+    def _all(self, data: bytes, text: bytes, needle: Needle | None) -> list[Range]:
+        """Return where a text stands; of a needle, only where it stands as it must."""
+        ranges: list[Range] = []
+        at = data.find(text)
+        for _ in range(_MAX_CANDIDATES):
+            if at < 0 or len(ranges) == _MAX_HITS:
+                break
+            end = at + len(text)
+            stands = needle is None or _stands_well(data, at, end, needle)
+            if stands:
+                ranges.append((at, end))
+            at = data.find(text, end if stands else at + 1)
+        self.is_whole = self.is_whole and at < 0
+        return ranges
+
+    def _each(self, data: bytes, shape: Shape) -> list[Range]:
+        """Return where something of this shape stands."""
+        ranges: list[Range] = []
+        matches = shape.pattern.finditer(data)
+        for match in islice(matches, _MAX_CANDIDATES):
+            accepted = shape.accepts(data, match)
+            if accepted is not None:
+                ranges.append(accepted)
+                if len(ranges) == _MAX_HITS:
+                    break
+        self.is_whole = self.is_whole and next(matches, None) is None
+        return ranges
+
+    def findings(self) -> tuple[tuple[Finding, ...], int]:
+        """Return what was found, in order and each thing once, and how much more there is."""
+        hits = _without_weaker(self.hits)
+        rows = {row.path: row for row in self.explanation.rows} if hits else {}
+        paths: dict[int, Path] = {}
+        if rows and len(self.payload) <= MAX_LOCATED_BYTES:
+            paths = paths_at(self.payload, [hit.start for hit in hits])
+        mask = _Mask(self.payload, self.hits)
+        places: dict[tuple[str, str, bytes], list[tuple[_Hit, Row | None, Path]]] = {}
+        for hit in hits:
+            path = paths.get(hit.start)
+            row = _row_at(path, rows)
+            if not _is_expected(hit, row):
+                places.setdefault((hit.kind, hit.what, hit.value), []).append((hit, row, path))
+        findings = [
+            self._finding(*found[0], len(found), mask.around(found[0][0]) if self.is_whole else "")
+            for found in islice(places.values(), MAX_FINDINGS)
+        ]
+        return tuple(findings), max(0, len(places) - MAX_FINDINGS)
+
+    def _finding(self, hit: _Hit, row: Row | None, path: Path, count: int, excerpt: str) -> Finding:
+        return Finding(
+            hit.kind,
+            printable(hit.what, limit=_MAX_WORDS),
+            hit.disguise,
+            hit.start,
+            hit.end - hit.start,
+            self.payload.count(b"\n", 0, hit.start) + 1,
+            row.group if row else "",
+            row.key if row else "",
+            row.path if row else path_text(path),
+            excerpt or _MASK,
+            _advice(hit.kind, row),
+            count,
+        )
+
+
+def _stands_well(data: bytes, start: int, end: int, needle: Needle) -> bool:
+    """Tell whether what is around a text lets it be what it looks like."""
+    text = needle.text
+    if needle.is_path:
+        before = data[start - 1 : start]
+        return not (is_word(data, start - 1) or before in {b".", b"_", b"-"} or is_word(data, end))
+    if not needle.is_word:
+        return True
+    # Beside a sign that the text itself begins or ends with, anything may stand.
+    return not (
+        (is_word(text, 0) and is_word(data, start - 1))
+        or (is_word(text, len(text) - 1) and is_word(data, end))
+    )
+
+
+# Weighing -----------------------------------------------------------------------------------------
+
+
+_STRONGER = {
+    TOKEN: {SECRET},
+    URL: {SECRET},
+    ASSIGNMENT: {SECRET, TOKEN, URL},
+    EMAIL: {SECRET, URL},
+    PERSONAL_PATH: {HOME, DIRECTORY},
+    ADDRESS: {SECRET, TOKEN},
+    MAC: {SECRET, TOKEN},
+    HOST: {SECRET, TOKEN, URL, EMAIL},
+    USER: {SECRET, TOKEN, URL, EMAIL, HOME, DIRECTORY, PERSONAL_PATH, HOST},
+}
+"""Where it overlaps with one of these, a thing is not told of, for those say it already."""
+
+
+def _without_weaker(hits: Iterable[_Hit]) -> list[_Hit]:
+    """Return the hits in order, each thing once for each place, and without the weaker ones."""
+    kept: list[_Hit] = []
+    reached: dict[tuple[str, str], int] = {}
+    for hit in sorted(hits, key=lambda hit: (hit.start, len(hit.disguise), -hit.end)):
+        # The same thing again: seen in another view, or by another of its forms.
+        same = hit.kind, hit.what
+        if hit.start >= reached.get(same, 0):
+            kept.append(hit)
+        reached[same] = max(hit.end, reached.get(same, 0))
+    own = _Ranges(hit for hit in kept if hit.is_own)
+    stronger = {
+        kind: _Ranges(hit for hit in kept if hit.kind in kinds) for kind, kinds in _STRONGER.items()
+    }
+    return [
+        hit
+        for hit in kept
+        if not (hit.kind in stronger and stronger[hit.kind].overlap(hit))
+        and not (hit.kind in {ADDRESS, MAC} and not hit.is_own and own.overlap(hit))
+    ]
+
+
+class _Ranges:
+    """Where some hits are, to be asked whether another one overlaps with any of them."""
+
+    def __init__(self, hits: Iterable[_Hit]) -> None:
+        ranges = sorted((hit.start, hit.end) for hit in hits)
+        self.starts = [start for start, _ in ranges]
+        self.furthest = list(accumulate((end for _, end in ranges), max))
+
+    def overlap(self, hit: _Hit) -> bool:
+        number = bisect_right(self.starts, hit.end - 1) - 1
+        return number >= 0 and self.furthest[number] > hit.start
+
+
+def _row_at(path: Path, rows: dict[str, Row]) -> Row | None:
+    while path is not None:
+        row = rows.get(path_text(path))
+        if row is not None:
+            return row
+        path = path[0]
+    return None
+
+
+def _is_expected(hit: _Hit, row: Row | None) -> bool:
+    """Tell whether something only looks like what must not be there."""
+    if row is None:
+        return False
+    if hit.kind == ARGUMENT:
+        return row.field is not None and row.key in _OPEN_FIELDS
+    # A version may have the look of an address.
+    is_version = row.group == PROGRAM and row.key.lower().endswith("version")
+    return hit.kind == ADDRESS and not hit.is_own and is_version
+
+
+# Showing ------------------------------------------------------------------------------------------
+
+
+class _Mask:
+    """Everything that was found in a payload, so that none of it is shown beside another."""
+
+    def __init__(self, payload: bytes, hits: Iterable[_Hit]) -> None:
+        self.payload = payload
+        self.ranges: list[Range] = []
+        for start, end in sorted((hit.start, hit.end) for hit in hits):
+            if self.ranges and start <= self.ranges[-1][1]:
+                self.ranges[-1] = (self.ranges[-1][0], max(end, self.ranges[-1][1]))
+            else:
+                self.ranges.append((start, end))
+        self.starts = [start for start, _ in self.ranges]
+
+    def around(self, hit: _Hit) -> str:
+        """Return what is around a hit, in one printable line."""
+        at = max(0, hit.start - _AROUND)
+        last = min(len(self.payload), hit.end + _AROUND)
+        pieces = ["…"] if at > 0 else []
+        number = max(0, bisect_right(self.starts, at) - 1)
+        while number < len(self.ranges) and self.starts[number] < last:
+            start, end = self.ranges[number]
+            if end > at:
+                pieces += [self._shown(at, start), _MASK]
+                at = end
+            number += 1
+        pieces.append(self._shown(at, last))
+        if last < len(self.payload):
+            pieces.append("…")
+        return "".join(pieces)
+
+    def _shown(self, start: int, end: int) -> str:
+        return printable_bytes(self.payload[start : max(start, end)])
+
+
+def _advice(kind: str, row: Row | None) -> str:
+    key = row.key if row else ""
+    if key == "exception.message":
+        advice = "An error text holds it. Drop this payload, and turn debug mode off."
+    elif key == "cloudquery.plugins":
+        advice = "A plugin has it in its name. Drop this payload, or rename that plugin's folder."
+    elif key == "name":
+        advice = "The program named a part so. Drop this payload, and tell its makers."
+    else:
+        advice = "Drop this payload, and tell the program's makers: it should never be in one."
+    if kind in {SECRET, TOKEN, URL, ASSIGNMENT}:
+        advice += " If it was ever sent, replace the secret."
+    return advice

@@ -1,0 +1,26 @@
+"""The field above a list that narrows it while one types."""
+
+from __future__ import annotations
+
+from textual import on
+from textual.widgets import Input
+
+from .envelopes import Narrowed
+
+
+class Filter(Input):
+    """Says what the list is to be narrowed to, at every key, and at Enter that it is done."""
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
+        super().__init__(placeholder="filter: words, op:sync, app:…, failed, ok", id=id)
+
+    @on(Input.Changed)
+    def _changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self.post_message(Narrowed(event.value, done=False))
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self.display = bool(event.value)
+        self.post_message(Narrowed(event.value, done=True))

@@ -1,0 +1,229 @@
+"""Drive the UI as somebody at a keyboard would, and read what it shows."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any
+
+from textual.widgets import Button
+
+from cqtel_tui.consent.choices import read_user
+from cqtel_tui.consent.saving import decide_telemetry, save
+from cqtel_tui.outbox import PENDING, hold
+from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.record.otlp import HEADERS
+from cqtel_tui.tui import app as application
+from cqtel_tui.tui.app import TelemetryApp
+from cqtel_tui.tui.screens.asking import Ask
+from cqtel_tui.tui.screens.boxes import Box
+from cqtel_tui.tui.screens.room import Room
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable, Sequence
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from cqtel_tui.consent.choices import Choice
+    from cqtel_tui.outbox.envelope import Label
+    from cqtel_tui.paths import Places
+
+PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
+
+
+class Machine:
+    """One user's machine: choices, an outbox, and the project we are in."""
+
+    def __init__(self, places: Places, project: Path) -> None:
+        self.places = places
+        self.project = project
+        self.outbox = Outbox(places.state)
+        self.choices = project.parent / "cqtel" / "choices.json"
+        self.cookie = project / ".cq" / "telemetry-cookie"
+        self._held = 0
+
+    def choose(self, *, project: bool = False, **change: Any) -> None:
+        save(self.places.config, change, project=str(self.project) if project else None)
+
+    def allow(self, endpoint: str | None = None) -> None:
+        """Say yes, to what is held already as well."""
+        self.choose(**decide_telemetry("on", include_held=True), endpoint=endpoint)
+
+    @property
+    def chosen(self) -> Choice:
+        """What is on disk for all projects."""
+        return read_user(self.places.config).every
+
+    @property
+    def chosen_here(self) -> Choice | None:
+        """What is on disk for this project."""
+        return read_user(self.places.config).projects.get(str(self.project))
+
+    def write_choices(self, content: object) -> None:
+        self.choices.parent.mkdir(mode=0o700, exist_ok=True)
+        self.choices.write_text(json.dumps(content))
+        self.choices.chmod(0o600)
+
+    def hold(self, payload: bytes, **other: Any) -> Label:
+        """Hold a payload as it is, and return its label."""
+        self._held += 1
+        given: dict[str, Any] = {
+            "app": "cloudquery",
+            "version": "6.21.1",
+            "operation": "sync",
+            "outcome": "ok",
+            "duration": 1,
+            "headers": HEADERS,
+            "project": str(self.project),
+        }
+        name = hold(
+            self.places.state,
+            payload,
+            time.time_ns() // 1000,
+            f"{self._held:016x}",
+            **{**given, **other},
+        )
+        return next(label for label in self.labels() if label.file_name == name)
+
+    def labels(self, box: str = PENDING) -> list[Label]:
+        """What is in a box, the newest first: as the UI lists it."""
+        return self.outbox.labels(box)[::-1]
+
+    def payloads(self, box: str = PENDING) -> list[bytes]:
+        return [self.outbox.open(box, label).payload for label in self.labels(box)]
+
+    def tear(self, label: Label, box: str = PENDING) -> None:
+        """Cut the end of an envelope off."""
+        path = self.outbox.path(box, label)
+        path.write_bytes(path.read_bytes()[:-20])
+
+    def make_cookie(self, value: str = "01234567-89ab-4cde-8f01-23456789abcd") -> None:
+        self.cookie.parent.mkdir(exist_ok=True)
+        self.cookie.write_text(f"{value}\n")
+
+
+class Session:
+    """The running UI, and somebody who uses it."""
+
+    def __init__(self, app: TelemetryApp, pilot: Pilot[None]) -> None:
+        self.app = app
+        self.pilot = pilot
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def type(self, text: str) -> None:
+        await self.pilot.press(*text)
+
+    async def click(self, selector: str, column: int = 0, row: int = 0, **keys: bool) -> None:
+        assert await self.pilot.click(selector, offset=(column, row), **keys)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], object], what: str = "") -> None:
+        """Wait until something is so; what is shown tells why it is not."""
+        end = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < end, f"{what or 'it'} did not come about:\n{self.text}"
+            await self.pilot.pause(0.005)
+        await self.pilot.pause()
+
+    async def answer(self, *keys: str) -> None:
+        """Wait for a question, and answer it."""
+        await self.until(lambda: isinstance(self.app.screen, Ask), "a question")
+        await self.press(*keys)
+
+    async def shows(self, *texts: str) -> None:
+        """Wait until all these texts are on the screen."""
+        await self.until(lambda: all(text in self.text for text in texts), " and ".join(texts))
+
+    async def told(self, text: str) -> None:
+        """Wait until something was said in a toast."""
+        await self.until(lambda: any(text in toast for toast in self.toasts), f"the toast {text!r}")
+
+    @property
+    def text(self) -> str:
+        """What the terminal would show, line by line."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    @property
+    def words(self) -> str:
+        """What the terminal would show, without borders and line breaks."""
+        return " ".join(self.text.translate(_BORDERS).split())
+
+    @property
+    def toasts(self) -> list[str]:
+        return [notification.message for notification in self.app._notifications]
+
+    @property
+    def room(self) -> str:
+        assert isinstance(self.app.screen, Room), self.app.screen
+        return self.app.screen.NAME
+
+    @property
+    def box(self) -> Box:
+        assert isinstance(self.app.screen, Box), self.app.screen
+        return self.app.screen
+
+    @property
+    def question(self) -> str:
+        """What the dialog asks, with its details and answers."""
+        assert isinstance(self.app.screen, Ask), self.app.screen
+        asked = self.app.screen
+        labels = [str(button.label) for button in asked.query(Button)]
+        return "\n".join([asked.question, *asked.details, *labels])
+
+    @property
+    def operations(self) -> list[str]:
+        """The operations that are listed, from above."""
+        return [name.split(",")[7] for name in self.box.envelopes.names]
+
+
+_BORDERS = str.maketrans(dict.fromkeys("│╭╮╰╯─┃", " "))
+
+
+@contextlib.asynccontextmanager
+async def ui(
+    room: str = "pending",
+    *,
+    size: tuple[int, int] = (80, 24),
+    look_every: float = 3600.0,
+    **given: bool,
+) -> AsyncIterator[Session]:
+    """Run the UI without a terminal; whatever it raises, the test raises."""
+    before = application.LOOK_EVERY_SECONDS
+    application.LOOK_EVERY_SECONDS = look_every
+    try:
+        app = TelemetryApp(room=room, **given)
+        app.animation_level = "none"
+        async with app.run_test(size=size, notifications=True) as pilot:
+            session = Session(app, pilot)
+            await session.until(lambda: isinstance(app.screen, Room), "a screen")
+            yield session
+    finally:
+        application.LOOK_EVERY_SECONDS = before
+
+
+def program(folder: Path, name: str, *lines: str) -> Path:
+    """Make a shell script that can be run by its path."""
+    path = folder / name
+    path.write_text("\n".join(["#!/bin/sh", *lines]) + "\n")
+    path.chmod(0o755)
+    return path
+
+
+def environment(**other: str) -> dict[str, str]:
+    """Return this process's environment with some more in it."""
+    return {**os.environ, **other}
+
+
+def column_of(text: str, word: str, line: int = 0) -> int:
+    """Return the column in which a word begins."""
+    return text.split("\n")[line].index(word)
+
+
+def ids(labels: Sequence[Label]) -> list[str]:
+    return [label.id for label in labels]
