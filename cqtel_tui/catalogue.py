@@ -4,8 +4,6 @@ What is not in it, or has another shape, is dropped. `promises` says of each fie
 of the documentation it falls under. On the hot path (DESIGN §11): no dataclasses, enum or re.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,7 +108,7 @@ def is_message(value: object) -> bool:
     return isinstance(value, str) and len(value.encode("utf-8", "replace")) <= MAX_STRING_BYTES
 
 
-RECORDED: dict[str, tuple[Callable[[object], bool], int, bool]] = {
+RECORDED: "dict[str, tuple[Callable[[object], bool], int, bool]]" = {
     "service.name": (is_name, 1, False),
     "service.version": (is_version, 1, False),
     "cloudquery.build_date": (is_date, 1, False),

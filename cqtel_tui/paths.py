@@ -4,8 +4,6 @@ On the hot path (DESIGN §11): the plain cases are worked out here, the odd ones
 to decide. `agreed` checks that both would look in the same place.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 
@@ -28,13 +26,13 @@ class Places:
 
     __slots__ = ("admin", "config", "state")
 
-    def __init__(self, config: str, state: str, admin: tuple[str, ...]) -> None:
+    def __init__(self, config: str, state: str, admin: "tuple[str, ...]") -> None:
         self.config = config
         self.state = state
         self.admin = admin
 
 
-def places(environ: Mapping[str, str] | None = None, platform: str = sys.platform) -> Places:
+def places(environ: "Mapping[str, str] | None" = None, platform: str = sys.platform) -> "Places":
     """Return the folders for this environment. Nothing is created, nothing is checked.
 
     Raises:
@@ -52,7 +50,7 @@ def places(environ: Mapping[str, str] | None = None, platform: str = sys.platfor
     return Places(config, state, admin)
 
 
-def agreed(environ: Mapping[str, str] | None = None) -> Places:
+def agreed(environ: "Mapping[str, str] | None" = None) -> "Places":
     """Return `places`, having asked platformdirs as well.
 
     Raises:
@@ -70,7 +68,7 @@ def agreed(environ: Mapping[str, str] | None = None) -> Places:
     return here
 
 
-def _plain(environ: Mapping[str, str], platform: str) -> tuple[str, str] | None:
+def _plain(environ: "Mapping[str, str]", platform: str) -> "tuple[str, str] | None":
     """Return the config and state folders where that takes no thought; None where it does."""
     if platform == "win32":
         local = environ.get("LOCALAPPDATA", "")
@@ -97,7 +95,7 @@ def _join(folder: str) -> str:
     return folder + ("" if folder.endswith("/") else "/") + APPLICATION
 
 
-def _by_platformdirs() -> tuple[str, str]:
+def _by_platformdirs() -> "tuple[str, str]":
     from platformdirs import PlatformDirs
 
     try:
@@ -117,7 +115,7 @@ def _by_platformdirs() -> tuple[str, str]:
     return found
 
 
-def _admin(environ: Mapping[str, str], platform: str) -> tuple[str, ...]:
+def _admin(environ: "Mapping[str, str]", platform: str) -> "tuple[str, ...]":
     """Return each folder with a system-wide configuration, and always the system's own."""
     if platform == "win32":
         folders = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")

@@ -5,8 +5,6 @@ said what, in plain tuples. `layers` makes reasons of them, `choices` reads the 
 there, `saving` writes them, `cookie` keeps the cookie.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 
@@ -68,7 +66,7 @@ class Decision:
 
     __slots__ = ("catalogue", "consented", "debug", "endpoint", "inspect", "said", "state")
 
-    def __init__(self, said: Sequence[Said], chosen: Iterable[Choice | None] = ()) -> None:
+    def __init__(self, said: "Sequence[Said]", chosen: "Iterable[Choice | None]" = ()) -> None:
         """Decide: a pure function of what the layers say.
 
         Args:
@@ -94,11 +92,11 @@ class Decision:
 
 
 def ask(
-    places: Places,
-    options: Iterable[str] = (),
-    environ: Mapping[str, str] | None = None,
-    directory: str | None = None,
-) -> Decision:
+    places: "Places",
+    options: "Iterable[str]" = (),
+    environ: "Mapping[str, str] | None" = None,
+    directory: "str | None" = None,
+) -> "Decision":
     """Ask every layer, and return what they come to.
 
     Args:
@@ -131,7 +129,7 @@ def ask(
     return Decision(said + answer, chosen)
 
 
-def environment_says(environ: Mapping[str, str]) -> list[Said]:
+def environment_says(environ: "Mapping[str, str]") -> "list[Said]":
     """Return what the environment says: off, debug or inspect, never on."""
     said = [
         (ENVIRONMENT, OFF, f"{name}={environ[name]}", "")

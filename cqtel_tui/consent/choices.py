@@ -4,8 +4,6 @@ On the hot path (DESIGN §11) wherever such a file is there. Writing is `saving`
 cannot be read, parsed or trusted is never taken for silence: its `problem` means off.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 
@@ -60,10 +58,10 @@ class Choice:
 
     def __init__(
         self,
-        telemetry: str | None = None,
+        telemetry: "str | None" = None,
         *,
-        debug: bool | None = None,
-        endpoint: str | None = None,
+        debug: "bool | None" = None,
+        endpoint: "str | None" = None,
         catalogue: int = 0,
         consented: int = 0,
     ) -> None:
@@ -90,10 +88,10 @@ class Choices:
     def __init__(
         self,
         path: str,
-        problem: str | None = None,
-        every: Choice | None = None,
-        projects: Mapping[str, Choice] | None = None,
-        content: Mapping[str, object] | None = None,
+        problem: "str | None" = None,
+        every: "Choice | None" = None,
+        projects: "Mapping[str, Choice] | None" = None,
+        content: "Mapping[str, object] | None" = None,
     ) -> None:
         self.path = path
         self.problem = problem
@@ -106,7 +104,7 @@ class UntrustedFileError(Exception):
     """A file that cannot be read, parsed or trusted; the message says why. Means off."""
 
 
-def user_says(config: str, project: str) -> tuple[list[Said], list[Choice | None]]:
+def user_says(config: str, project: str) -> "tuple[list[Said], list[Choice | None]]":
     """Return what the user says of this project and of all, and those choices, narrowest first."""
     read = read_user(config)
     if read.problem is not None:
@@ -127,17 +125,17 @@ def user_says(config: str, project: str) -> tuple[list[Said], list[Choice | None
     return said, chosen
 
 
-def policy_says(folder: str) -> list[Said]:
+def policy_says(folder: str) -> "list[Said]":
     """Return what an administrator's policy in `folder` says: it can refuse, and nothing else."""
     return _refusals(ADMIN, read_policy(folder))
 
 
-def project_says(directory: str) -> list[Said]:
+def project_says(directory: str) -> "list[Said]":
     """Return what the project in `directory` says: it can refuse, and nothing else."""
     return _refusals(PROJECT, read_project(directory))
 
 
-def _refusals(layer: str, read: Choices) -> list[Said]:
+def _refusals(layer: str, read: "Choices") -> "list[Said]":
     if read.problem is not None:
         return [(layer, OFF, read.path, read.problem)]
     said: list[Said] = []
@@ -148,7 +146,7 @@ def _refusals(layer: str, read: Choices) -> list[Said]:
     return said
 
 
-def read_user(config: str) -> Choices:
+def read_user(config: str) -> "Choices":
     """Return the user's own choices from the folder `config`."""
     path = os.path.join(config, FILE_NAME)  # noqa: PTH118  # pathlib costs 13 ms here
     try:
@@ -161,7 +159,7 @@ def read_user(config: str) -> Choices:
         return Choices(path, str(problem))
 
 
-def understand(path: str, content: Mapping[str, object]) -> Choices:
+def understand(path: str, content: "Mapping[str, object]") -> "Choices":
     """Return the user's choices that the parsed `content` of the file `path` holds.
 
     Raises:
@@ -196,7 +194,7 @@ def check_folder(folder: str) -> None:
         raise UntrustedFileError("its folder can be written by others; use chmod go-w")
 
 
-def read_policy(folder: str) -> Choices:
+def read_policy(folder: str) -> "Choices":
     """Return an administrator's policy from `folder`: `{"telemetry": "off", "debug": false}`."""
     path = os.path.join(folder, FILE_NAME)  # noqa: PTH118
     try:
@@ -206,7 +204,7 @@ def read_policy(folder: str) -> Choices:
         return Choices(path, str(problem))
 
 
-def read_project(directory: str = ".") -> Choices:
+def read_project(directory: str = ".") -> "Choices":
     """Return what the project in `directory` says: it can refuse, and nothing else.
 
     It came with a repository, so that its folder is opened without following a link, and a file
@@ -238,7 +236,7 @@ def read_project(directory: str = ".") -> Choices:
             os.close(opened)
 
 
-def endpoint_problem(url: object) -> str | None:
+def endpoint_problem(url: object) -> "str | None":
     """Say what is wrong with an endpoint; None if payloads may be sent there.
 
     `https` only, but for this machine itself; no user name or password in it.
@@ -293,14 +291,14 @@ def _is_ipv4(host: str) -> bool:
     )
 
 
-def _owners(*others: int) -> set[int]:
+def _owners(*others: int) -> "set[int]":
     """Return who may own a file: this user, and `others`; nobody where files tell no owner."""
     return {os.geteuid(), *others} if hasattr(os, "geteuid") else set()
 
 
 def _load(
-    path: str, owners: set[int] | None, folder: int | None = None
-) -> dict[str, object] | None:
+    path: str, owners: "set[int] | None", folder: "int | None" = None
+) -> "dict[str, object] | None":
     """Return the object in a file that only its owner can change; None if there is no file."""
     try:
         opened = os.open(path, _READ) if folder is None else os.open(path, _READ, dir_fd=folder)
@@ -330,14 +328,14 @@ def _load(
     return parsed(data)
 
 
-def _is_link(path: str, folder: int | None) -> bool:
+def _is_link(path: str, folder: "int | None") -> bool:
     try:
         return stat.S_ISLNK(os.lstat(path, dir_fd=folder).st_mode)
     except OSError:
         return False
 
 
-def parsed(data: bytes) -> dict[str, object]:
+def parsed(data: bytes) -> "dict[str, object]":
     """Return the object that a file's bytes hold.
 
     Raises:
@@ -356,7 +354,7 @@ def parsed(data: bytes) -> dict[str, object]:
     return content
 
 
-def _choice(content: object, where: str) -> Choice:
+def _choice(content: object, where: str) -> "Choice":
     if not isinstance(content, dict):
         raise UntrustedFileError(f"{where} is not an object")
     telemetry = content.get("telemetry")
@@ -379,7 +377,7 @@ def _choice(content: object, where: str) -> Choice:
     )
 
 
-def _refusal(content: Mapping[str, object]) -> Choice:
+def _refusal(content: "Mapping[str, object]") -> "Choice":
     """Return a choice that can only refuse; whatever asks for more is not trusted."""
     refusal = Choice()
     # A no counts as well where a user's own file has it.

@@ -5,8 +5,6 @@ without following a link, and everything in it is reached through that handle. C
 is `changing`'s, whose names can be had from here, too.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 
@@ -78,9 +76,9 @@ class Cookie:
         self,
         path: str,
         state: str,
-        value: str | None = None,
+        value: "str | None" = None,
         reason: str = "",
-        modified: float | None = None,
+        modified: "float | None" = None,
     ) -> None:
         self.path = path
         self.state = state
@@ -89,7 +87,7 @@ class Cookie:
         self.modified = modified
 
 
-def look(directory: str, name: str = NAME) -> Cookie:
+def look(directory: str, name: str = NAME) -> "Cookie":
     """Return the cookie of the project in `directory`, without touching it."""
     path = os.path.join(directory, PROJECT_FOLDER, name)  # noqa: PTH118  # pathlib costs 13 ms
     try:
@@ -104,7 +102,7 @@ def look(directory: str, name: str = NAME) -> Cookie:
         os.close(folder)
 
 
-def read_or_create(directory: str, entropy: Callable[[int], bytes] = os.urandom) -> str | None:
+def read_or_create(directory: str, entropy: "Callable[[int], bytes]" = os.urandom) -> "str | None":
     """Return the cookie's value, made now if there is none; None if it is locked or unsafe.
 
     Of many processes at once, one makes it, and all return its value.
@@ -127,7 +125,7 @@ def read_or_create(directory: str, entropy: Callable[[int], bytes] = os.urandom)
         os.close(folder)
 
 
-def new_value(entropy: Callable[[int], bytes] = os.urandom) -> str:
+def new_value(entropy: "Callable[[int], bytes]" = os.urandom) -> str:
     """Return a random UUID, version 4 (RFC 9562), in lower case."""
     digits = entropy(16).hex()
     variant = "89ab"[int(digits[16], 16) & 3]
@@ -158,7 +156,7 @@ def folder_problem(directory: str, error: OSError) -> str:
     return f"{PROJECT_FOLDER} cannot be opened: {error.strerror}"
 
 
-def _look(folder: int, name: str, path: str) -> Cookie:
+def _look(folder: int, name: str, path: str) -> "Cookie":
     try:
         opened = os.open(name, _READ | _CLOEXEC, dir_fd=folder)
     except FileNotFoundError:
@@ -186,7 +184,7 @@ def _look(folder: int, name: str, path: str) -> Cookie:
     return Cookie(path, PRESENT, value, modified=status.st_mtime)
 
 
-def _closed(folder: int, name: str, path: str, error: OSError) -> Cookie:
+def _closed(folder: int, name: str, path: str, error: OSError) -> "Cookie":
     """Return what cannot be opened: a directory locks, be it closed to everybody."""
     try:
         mode = os.lstat(name, dir_fd=folder).st_mode
@@ -198,7 +196,7 @@ def _closed(folder: int, name: str, path: str, error: OSError) -> Cookie:
     return Cookie(path, UNSAFE, reason=reason)
 
 
-def _publish(folder: int, value: str, entropy: Callable[[int], bytes]) -> bool:
+def _publish(folder: int, value: str, entropy: "Callable[[int], bytes]") -> bool:
     """Put a whole cookie in place, unless another process was first; tell whether it is ours."""
     temporary = f".{NAME}.{entropy(8).hex()}"
     opened = os.open(temporary, _CREATE | _CLOEXEC, 0o600, dir_fd=folder)
