@@ -47,8 +47,8 @@ _FIRST = _ALPHABET[8:32]
 _SECOND = bytes(letter for index, letter in enumerate(_ALPHABET) if 2 <= index % 16 <= 7)  # noqa: PLR2004  # 0x20 to 0x7f
 _THIRD = bytes(letter for index, letter in enumerate(_ALPHABET) if index % 4 <= 1)
 _BASE64 = re.compile(
-    rb"(?:[%b][%b][%b][A-Za-z0-9+/_-])++(?:[%b][%b][%b]?+)?+"
-    % (_FIRST, _SECOND, _THIRD, _FIRST, _SECOND, _THIRD)
+    rb"(?:[%b][%b][%b][A-Za-z0-9+/_-])++(?:[%b][%b][%b]|[%b][AQgw])?+"
+    % (_FIRST, _SECOND, _THIRD, _FIRST, _SECOND, _THIRD, _FIRST)
 )
 _OF_BASE64 = frozenset(_ALPHABET + b"-_")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
@@ -115,7 +115,7 @@ class View:
 
 def views(payload: bytes) -> Iterator[View]:
     """Give the payload as it is, and then with ever more disguises undone, where it has any."""
-    yield View(payload, "", None, tuple, is_whole=len(payload) <= MAX_BYTES)
+    yield View(payload, "", None, tuple)
     flat = View(payload[:MAX_BYTES], "", None, tuple)
     for undo in (_unescaped, _unescaped, _unquoted, _unquoted):
         undone = undo(flat)

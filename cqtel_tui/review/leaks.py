@@ -80,7 +80,7 @@ MAX_FINDINGS = 100
 MAX_LOCATED_BYTES = 512 * 1024
 """Larger payloads than this are looked through all the same, but no field is named in them."""
 
-_MAX_CANDIDATES = 100_000
+_MAX_CANDIDATES = 70_000
 _MAX_HITS = 1_000
 _LEAST_IN_BASE64 = 6
 _AROUND = 24
@@ -155,13 +155,11 @@ def scan(payload: bytes, surroundings: Surroundings) -> LeakReport:
     for view in views(payload):
         search.look_at(view, needles.wanted, SHAPES)
     findings, left_out = search.findings()
-    not_looked_for = needles.not_looked_for
-    if not search.is_whole:
-        not_looked_for = [
-            *not_looked_for,
-            f"everything: disguises only in the first {MAX_BYTES:,} bytes, and of countless "
-            "look-alikes only the first",
-        ]
+    not_looked_for = [*needles.not_looked_for]
+    if len(payload) > MAX_BYTES:
+        not_looked_for.append(f"what is disguised beyond the first {MAX_BYTES:,} bytes")
+    if search.is_cut_short:
+        not_looked_for.append("the rest: of countless look-alikes, only the first were read")
     return LeakReport(
         findings,
         tuple(printable(words, limit=_MAX_WORDS) for words in needles.looked_for) + SHAPES_IN_WORDS,
@@ -203,13 +201,13 @@ class _Search:
 
     Attributes:
         hits: what was found so far.
-        is_whole: whether everything was read, so far.
+        is_cut_short: whether there was more to read than the bounds allow.
     """
 
     def __init__(self, payload: bytes) -> None:
         self.payload = payload
         self.hits: list[_Hit] = []
-        self.is_whole = True
+        self.is_cut_short = False
         self._explanation: Explanation | None = None
 
     @property
@@ -228,7 +226,7 @@ class _Search:
 
     def look_at(self, view: View, needles: Iterable[Needle], shapes: Iterable[Shape]) -> None:
         """Look for everything in one view of the payload."""
-        self.is_whole = self.is_whole and view.is_whole
+        self.is_cut_short = self.is_cut_short or not view.is_whole
         folded = view.data.lower()
         found: list[_Hit] = []
         for needle in needles:
@@ -265,7 +263,7 @@ class _Search:
             if stands:
                 ranges.append((at, end))
             at = data.find(text, end if stands else at + 1)
-        self.is_whole = self.is_whole and at < 0
+        self.is_cut_short = self.is_cut_short or at >= 0
         return ranges
 
     def _each(self, data: bytes, shape: Shape) -> list[Range]:
@@ -278,7 +276,7 @@ class _Search:
                 ranges.append(accepted)
                 if len(ranges) == _MAX_HITS:
                     break
-        self.is_whole = self.is_whole and next(matches, None) is None
+        self.is_cut_short = self.is_cut_short or next(matches, None) is not None
         return ranges
 
     def findings(self) -> tuple[tuple[Finding, ...], int]:
@@ -295,8 +293,10 @@ class _Search:
             row = _row_at(path, rows)
             if not _is_expected(hit, row):
                 places.setdefault((hit.kind, hit.what, hit.value), []).append((hit, row, path))
+        # What was not looked through may hold a secret beside what was found.
+        is_clear = not self.is_cut_short and len(self.payload) <= MAX_BYTES
         findings = [
-            self._finding(*found[0], len(found), mask.around(found[0][0]) if self.is_whole else "")
+            self._finding(*found[0], len(found), mask.around(found[0][0]) if is_clear else _MASK)
             for found in islice(places.values(), MAX_FINDINGS)
         ]
         return tuple(findings), max(0, len(places) - MAX_FINDINGS)
@@ -312,7 +312,7 @@ class _Search:
             row.group if row else "",
             row.key if row else "",
             row.path if row else path_text(path),
-            excerpt or _MASK,
+            excerpt,
             _advice(hit.kind, row),
             count,
         )

@@ -65,7 +65,8 @@ def is_word(data: bytes, at: int) -> bool:
 
 def after_plugin(data: bytes, at: int) -> bool:
     """Tell whether what stands there is the version of a plugin, as the recorder writes it."""
-    return _OUR_PLUGIN.search(data, max(0, at - 100), at) is not None
+    may_be = at > 0 and data[at - 1] in b"@v"
+    return may_be and _OUR_PLUGIN.search(data, max(0, at - 100), at) is not None
 
 
 def _begins_word(data: bytes, found: re.Match[bytes]) -> Range | None:
@@ -240,8 +241,10 @@ def _url(data: bytes, found: re.Match[bytes]) -> Range | None:
 def _data_source(data: bytes, found: re.Match[bytes]) -> Range | None:
     """Accept `name:password@tcp(`, as Go's MySQL driver has it."""
     password = data.rfind(b":", max(0, found.start() - 128), found.start())
+    if not 0 < password < found.start() - 1:
+        return None
     start = _back(data, password, _LOCAL_PART, 64)
-    return (start, found.end()) if 0 <= start < password < found.start() - 1 else None
+    return (start, found.end()) if start < password else None
 
 
 def _email(data: bytes, found: re.Match[bytes]) -> Range | None:
@@ -271,7 +274,7 @@ def _ipv6(data: bytes, found: re.Match[bytes]) -> Range | None:
     if end - start < 5 or is_word(data, start - 1) or is_word(data, end):  # noqa: PLR2004  # a::b2
         return None
     # Two groups at least: `::add` is a name in many languages.
-    if sum(bool(group) for group in data[start:end].split(b":")) < 2:  # noqa: PLR2004  # so
+    if len(data[start:end].replace(b":", b" ").split()) < 2:  # noqa: PLR2004  # so
         return None
     return _if_address(data, start, end)
 

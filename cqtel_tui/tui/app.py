@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from ..deliver.sender import Result
     from ..outbox.envelope import Label
+    from ..review.leaks import Surroundings
     from .snapshot import Snapshot
 
 LOOK_EVERY_SECONDS = 1.0
@@ -141,6 +143,13 @@ class TelemetryApp(App[None]):
     def _show(self, stamp: tuple[int, ...], snapshot: Snapshot) -> None:
         self._stamp = stamp
         self.snapshot = snapshot
+
+    @cached_property
+    def surroundings(self) -> Surroundings:
+        """What is around this program that must not be in a payload; gathered once."""
+        from ..surroundings import surroundings_here
+
+        return surroundings_here()
 
     def tell(self, text: str, *, wrong: bool = False) -> None:
         """Say something, literally, for a while."""
@@ -313,6 +322,7 @@ class TelemetryApp(App[None]):
             )
         )
         if answer == "y":
+            self._undo.clear()  # what was dropped before is gone for good, too
             await self._change(
                 lambda: discard(self.places, self.directory),
                 "All payloads and the cookie are gone.",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from ..review.documents import UnreadableError, parse
-from ..review.explain import explain
+from ..review.explain import duration, explain
 from ..sanitize import one_line, printable, printable_bytes
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..outbox.receipts import Receipt
+    from ..review.leaks import Surroundings
 
 MAX_RAW_BYTES = 256 * 1024
 MUTED = "$foreground 70%"
@@ -29,6 +30,8 @@ _RISKS = {
     "high": "$text-error",
 }
 _CHUNK = 4096
+_NAME_CELLS = 24
+_DURATION_CELLS = 14
 
 
 def explained(envelope: Envelope) -> list[Content]:
@@ -110,6 +113,75 @@ def in_chunks(data: bytes) -> list[Content]:
     lines = [Content(printable_bytes(chunk)) for chunk in chunks]
     if len(data) > len(shown):
         lines.append(warning(f"… and {len(data) - len(shown):,} bytes more"))
+    return lines
+
+
+def trace(envelope: Envelope, width: int) -> list[Content]:
+    """Return the spans over a time axis: which part took how long, inside of which."""
+    from ..review.traces import read_otlp
+    from ..review.waterfall import waterfall
+
+    try:
+        traces = read_otlp(parse(envelope.payload))
+    except UnreadableError as error:
+        return [warning(str(error))]
+    axis = max(10, width - _NAME_CELLS - _DURATION_CELLS)
+    laid_out = waterfall(traces, axis)
+    if not laid_out.bars:
+        return [muted("There are no spans in this payload.")]
+    marks = [" "] * axis
+    for tick in laid_out.ticks:
+        marks[tick.cell : tick.cell + len(tick.label)] = tick.label
+    lines = [muted(" " * (_NAME_CELLS + _DURATION_CELLS) + "".join(marks)[:axis])]
+    for bar in laid_out.bars:
+        name = one_line("  " * min(bar.depth, 6) + bar.name, _NAME_CELLS - 1)
+        sign = "✗ " if bar.failed else "  "
+        color = "$text-error" if bar.failed else "$text-accent"
+        lines.append(
+            Content.assemble(
+                (f"{name:<{_NAME_CELLS}}", "bold" if bar.depth == 0 else ""),
+                (f"{duration(bar.duration):>{_DURATION_CELLS - 3}} ", "$text-muted"),
+                (sign, "$text-error"),
+                (" " * bar.left + bar.blocks, color),
+            )
+        )
+        if bar.problem:
+            lines.append(Content(f"    !! {bar.problem}").stylize("$text-error"))
+    lines += [Content(""), muted(f"{len(laid_out.bars):,} parts, {duration(laid_out.duration)}")]
+    lines += [
+        warning(problem)
+        for each in traces
+        for problem in (*each.problems, *(p for span in each.spans for p in span.problems))
+    ]
+    return lines
+
+
+def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
+    """Return what must not be in the payload and is; and what was looked for."""
+    from ..review.leaks import scan
+
+    report = scan(envelope.payload, surroundings)
+    lines: list[Content] = []
+    if report.findings:
+        number = len(report.findings) + report.left_out
+        lines += [warning(f"{number:,} things in this payload should not be there."), Content("")]
+    else:
+        lines += [good("Nothing was found that should not be there."), Content("")]
+    for finding in report.findings:
+        where = f"{finding.group} {finding.key}".strip() or f"line {finding.line:,}"
+        disguise = f", {finding.disguise}" if finding.disguise else ""
+        times = f", {finding.count:,} times" if finding.count > 1 else ""
+        lines += [
+            Content.assemble(("  !! ", "bold $text-error"), (f"{finding.what}{disguise}", "bold")),
+            Content(f"      in {where}, byte {finding.offset:,}{times}: {finding.excerpt}"),
+            muted(f"      {finding.advice}"),
+        ]
+    if report.findings:
+        lines.append(Content(""))
+    lines += [title("Looked for"), *(Content(f"  · {words}") for words in report.looked_for)]
+    if report.not_looked_for:
+        lines += [Content(""), title("Not looked for")]
+        lines += [Content(f"  · {words}") for words in report.not_looked_for]
     return lines
 
 

@@ -13,42 +13,31 @@ from cqtel_tui import Telemetry
 from cqtel_tui.catalogue import MAX_PLUGINS, RECORDED
 from cqtel_tui.outbox.envelope import open_envelope
 from cqtel_tui.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
-from cqtel_tui.record.otlp import SCOPE, encode
+from cqtel_tui.record import SCOPE
 from cqtel_tui.review import explain as module
 from cqtel_tui.review.explain import MAX_ROWS, Explanation, Row, duration, explain
 from cqtel_tui.review.places import path_text, paths_at
 from cqtel_tui.sanitize import is_printable
 
+from .payloads import COOKIE, RESOURCE, START, document, span
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from cqtel_tui.record.otlp import Part
-
 MEBIBYTE = 1 << 20
-START = 1_700_000_000_123_456_789
-COOKIE = "3f2b8c1e-9d47-4a6b-8e21-5c0d7f9a1b34"
 
 quick = settings(deadline=None, database=None)
 
 
 def own_document() -> Any:
     """Give a document with everything the recorder may write."""
-    resource = {
-        "service.name": "cloudquery",
-        "service.version": "6.21.1",
-        "cloudquery.build_date": "2026-01-02T03:04:05Z",
-        "cloudquery.ci": False,
-        "cloudquery.plugins": ["source/cloudquery/aws@1.2.3", "provider/acme/x@v0.1.0"],
-        "service.instance.id": COOKIE,
-    }
-    failure = {"error.type": "TimeoutError", "exception.message": "no answer"}
-    parts: list[Part] = [
-        ("sync", -1, START, START + 2_500_000_000, True, {"process.exit.code": 1}),
-        ("sync.aws", 0, START + 1, START + 1_500_001, True, failure),
-        ("sync.gcp", 0, START + 9, START + 9, False, {}),
-    ]
-    return json.loads(encode(resource, parts, bytes(range(1, 200))))
+    return document(
+        RESOURCE,
+        span("sync", 1, nanoseconds=2_500_000_000, failed=True, process_exit_code=1),
+        span("sync.aws", 2, 1, failed=True, error_type="Timeout", exception_message="no answer"),
+        span("sync.gcp", 3, 1, nanoseconds=0),
+    )
 
 
 def explained(document: object) -> Explanation:
@@ -90,7 +79,7 @@ def test_every_field_that_is_recorded_is_known_and_is_told_of_in_words() -> None
     values = {(row.group, row.key): row.value for row in explanation.rows}
     assert values["program", "cloudquery.ci"] == "false"
     assert values["program", "cloudquery.plugins"] == (
-        "source/cloudquery/aws@1.2.3, provider/acme/x@v0.1.0"
+        "source/cloudquery/aws@v1.2.3-rc.beta, provider/acme/x@1.2.3.4"
     )
     first = "span 1: sync"
     assert values[first, "startTimeUnixNano"] == "2023-11-14 22:13:20.123456789 UTC"
@@ -128,8 +117,8 @@ def test_what_the_real_client_holds_is_wholly_known(
 
 def test_the_longest_list_of_plugins_is_told_of_to_its_end() -> None:
     plugins = [f"destination/{'o' * 40}/{n:0>40}@{n:0>32}" for n in range(MAX_PLUGINS)]
-    document = json.loads(encode({"cloudquery.plugins": plugins}, [], bytes(16)))
-    [row] = [r for r in explained(document).rows if r.key == "cloudquery.plugins"]
+    long = document({"cloudquery.plugins": plugins})
+    [row] = [r for r in explained(long).rows if r.key == "cloudquery.plugins"]
     assert row.field is not None
     assert row.value == ", ".join(plugins)
 
@@ -544,6 +533,6 @@ def test_offsets_of_any_bytes_are_looked_up(data: bytes, offsets: list[int]) -> 
 
 def test_the_path_of_every_row_is_the_one_that_its_place_in_the_bytes_has() -> None:
     data = json.dumps(own_document(), indent=1).encode()
-    offset = data.index(b'"TimeoutError"')
+    offset = data.index(b'"Timeout"')
     [row] = [row for row in explain(data).rows if row.key == "error.type"]
     assert path_text(paths_at(data, [offset])[offset]).startswith(row.path + ".")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Container
+from textual.content import Content
 
 from ...errors import CqtelError
 from ...outbox import PENDING, sha256
@@ -21,7 +22,6 @@ from .room import Room
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from textual.content import Content
     from textual.widget import Widget
 
     from ...outbox.envelope import Envelope, Label
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 VIEWS = (
     ("explained", "Explained"),
     ("raw", "Raw bytes"),
+    ("trace", "Trace"),
+    ("leaks", "Leak check"),
 )
 
 
@@ -117,6 +119,10 @@ class Box(Room):
         else:
             self.detail.show(envelope, self.views(label, envelope))
 
+    @on(Envelopes.Arranged)
+    def _arranged(self) -> None:
+        self.query_one("#listing").border_subtitle = Content(self.envelopes.summary)
+
     def _torn(self, label: Label, problem: str) -> dict[str, View]:
         """Return how an envelope can be looked at that is not what was sealed."""
         words = [
@@ -141,6 +147,8 @@ class Box(Room):
         return {
             "explained": partial(views.explained, envelope),
             "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
+            "trace": lambda: views.trace(envelope, self.detail.width),
+            "leaks": lambda: views.leaks(envelope, self.home.surroundings),
         }
 
     async def action_filter(self) -> None:

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Label
 
-from ...consent.choices import Choice, read_user
+from ...consent.choices import Choice, endpoint_problem, read_user
 from ...sanitize import one_line
 from ...status import WORDS
 from .. import views
@@ -50,6 +50,7 @@ class Choices(Room):
     def __init__(self) -> None:
         super().__init__()
         self._scope = "all"
+        self._choice = Choice()
 
     def body(self) -> Iterable[Widget]:
         """Lay out the choices, and why below them."""
@@ -82,9 +83,14 @@ class Choices(Room):
         read = read_user(self.home.places.config)
         project = self.project
         choice = read.every if project is None else read.projects.get(project, Choice())
+        self._choice = choice
         self.query_one("#scope", OneOf).show(self._scope)
-        self.query_one("#telemetry", OneOf).show(choice.telemetry or "undecided")
-        self.query_one("#debug", OneOf).show("on" if choice.debug else "off")
+        # Of a file that cannot be read nobody knows what it says: no answer is marked.
+        telemetry = choice.telemetry or "undecided"
+        self.query_one("#telemetry", OneOf).show("" if read.problem else telemetry)
+        self.query_one("#debug", OneOf).show(
+            "" if read.problem else "on" if choice.debug else "off"
+        )
         field = self.query_one("#endpoint", Input)
         if not field.has_focus:
             field.value = choice.endpoint or ""
@@ -106,14 +112,19 @@ class Choices(Room):
 
     @on(Input.Submitted, "#endpoint")
     def _endpoint_asked(self, event: Input.Submitted) -> None:
-        self.home.choose_endpoint(event.value.strip() or None, self.project)
-        self.query_one("#telemetry").focus()
+        url = event.value.strip()
+        self.home.choose_endpoint(url or None, self.project)
+        if not url or endpoint_problem(url) is None:
+            self.query_one("#telemetry").focus()
+
+    @on(Input.Blurred, "#endpoint")
+    def _left_field(self, event: Input.Blurred) -> None:
+        # What was typed and not saved is not what is stored.
+        event.input.value = self._choice.endpoint or ""
 
     def action_leave_field(self) -> None:
         """Leave the endpoint as it is stored."""
         self.query_one("#telemetry").focus()
-        if self.home.snapshot is not None:
-            self.news(self.home.snapshot)
 
 
 def _row(name: str, widget: Widget) -> Iterable[Widget]:

@@ -1,4 +1,4 @@
-"""Send payloads, and show how it goes; Esc stops before the next one."""
+"""Send payloads, and show how it goes; Esc stops."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 
 from ...errors import CqtelError
 from ...sanitize import one_line
+from .. import views
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,13 @@ class Sending(ModalScreen["list[Result]"]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop", "Stop", id="sending.stop", tooltip="Send no more after this one")
+        Binding(
+            "escape",
+            "stop",
+            "Stop",
+            id="sending.stop",
+            tooltip="Send no more; the one on its way may have arrived",
+        )
     ]
 
     def __init__(self, places: Places, labels: Sequence[Label]) -> None:
@@ -49,15 +56,17 @@ class Sending(ModalScreen["list[Result]"]):
         with Vertical(id="ask"):
             yield Static(Content(f"Sending {len(self.labels):,} …").stylize("bold"))
             yield ProgressBar(total=len(self.labels), show_eta=False)
-            yield Static(Content("Esc stops before the next one."), id="sending-last")
+            yield Static(id="sending-last")
+            yield Static(views.muted("Esc stops."), id="sending-hint")
 
     def on_mount(self) -> None:
         """Begin."""
         self._send()
 
     def action_stop(self) -> None:
-        """Send no more after the one that is on its way."""
+        """Send no more; the one that is on its way is broken off."""
         self.stopping = True
+        self.query_one("#sending-hint", Static).update(Content("Stopping …"))
 
     @work(thread=True)
     def _send(self) -> None:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     View = Callable[[], Sequence[Content]]
 
 
+DRAWN_TO_WIDTH = frozenset({"trace"})
+
+
 class Detail(Vertical):
     """Shows one envelope as one of several views, which are made only when they are looked at.
 
@@ -49,6 +52,16 @@ class Detail(Vertical):
     def lines(self) -> Lines:
         """The text below."""
         return self.query_one("#text", Lines)
+
+    @property
+    def width(self) -> int:
+        """How many cells a line of the text has."""
+        return self.lines.scrollable_content_region.width
+
+    def on_resize(self) -> None:
+        """Draw what depends on the width anew."""
+        if self.view in DRAWN_TO_WIDTH:
+            self.again()
 
     def show(self, envelope: Envelope | None, shown: dict[str, View]) -> None:
         """Show an envelope, in the view that is already chosen."""

@@ -88,6 +88,10 @@ class Envelopes(ScrollView, can_focus=True):
 
         name: str
 
+    @dataclass
+    class Arranged(Message):
+        """What is listed, or marked, or in which order, is another."""
+
     def __init__(self, *, id: str | None = None, empty: str = "") -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
         self.all_names: Sequence[str] = ()
@@ -130,6 +134,18 @@ class Envelopes(ScrollView, can_focus=True):
             names = [self._current] if self._current else []
         return [label for name in names if (label := read_label(name)) is not None]
 
+    @property
+    def summary(self) -> str:
+        """How many are marked and kept by the filter, and the order; empty where that is plain."""
+        facts = []
+        if self.marked:
+            facts.append(f"{len(self.marked):,} marked")
+        if self.filter.strip():
+            facts.append(f"{len(self.names):,} of {len(self.all_names):,}")
+        if self.by != "time":
+            facts.append(f"by {self.by}")
+        return " · ".join(facts)
+
     def _arrange(self) -> None:
         names = matching(self.all_names, self.filter)
         if self.by != "time":
@@ -143,6 +159,7 @@ class Envelopes(ScrollView, can_focus=True):
         self.virtual_size = Size(self.scrollable_content_region.width, max(1, len(names)))
         self.set_reactive(Envelopes.cursor, at)
         self._tell()
+        self.post_message(self.Arranged())
         self._keep_in_sight()
         self.refresh()
 
@@ -206,6 +223,7 @@ class Envelopes(ScrollView, can_focus=True):
         """Mark the envelope under the cursor, or unmark it, and go on."""
         if self._current:
             self.marked ^= {self._current[_ID]}
+            self.post_message(self.Arranged())
             self.refresh_line(self.cursor)
             self.cursor += 1
 
@@ -213,6 +231,7 @@ class Envelopes(ScrollView, can_focus=True):
         """Mark all that are shown, or none."""
         shown = {name[_ID] for name in self.names}
         self.marked = set() if self.marked >= shown else self.marked | shown
+        self.post_message(self.Arranged())
         self.refresh()
 
     def render_line(self, y: int) -> Strip:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from textual import events
 
 MAX_LINES = 20_000
-_COLUMNS = re.compile(r" *(?:\S.{0,20}?  +)?")
+_COLUMNS = re.compile(r" *(?:\S.{0,20}?  +){0,2}")
 
 
 class Lines(ScrollView, can_focus=True):
@@ -88,7 +88,7 @@ class Lines(ScrollView, can_focus=True):
 
 
 def _hanging(paragraph: Content, width: int) -> list[Content]:
-    """Wrap a paragraph; its later lines begin where its text, or its second column, begins."""
+    """Wrap a paragraph; its later lines begin where its text, or its last column, begins."""
     columns = _COLUMNS.match(paragraph.plain)
     indent = columns.end() if columns and columns.end() <= width // 2 else 0
     first, *later = paragraph[indent:].wrap(width - indent)
