@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from typing import TYPE_CHECKING
+
+from .terminal import NO_TERMINAL, is_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,12 +60,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given.serve is not None:
         return _serve(given.serve, readonly=given.readonly)
-    # Textual draws to stderr and never looks for a terminal: without one it spins for ever.
-    if not _is_drawable():
-        sys.stderr.write(
-            "cq-telemetry-ui needs a terminal. Without one: cq-telemetry status, "
-            "cq-telemetry pending, cq-telemetry show ID\n"
-        )
+    if not is_drawable():
+        sys.stderr.write(f"cq-telemetry-ui: {NO_TERMINAL}\n")
         return 1
     if given.consent:
         return _consent(plain=given.plain)
@@ -75,13 +72,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from .tui.app import run
 
     return run(demo=given.demo, readonly=given.readonly, room=given.screen)
-
-
-def _is_drawable() -> bool:
-    """Tell whether there is a terminal to draw on, or a browser behind textual-serve."""
-    if os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
-        return True
-    return sys.stdin.isatty() and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _serve(port: int, *, readonly: bool) -> int:

@@ -37,9 +37,7 @@ def parse(text: str) -> object:
     try:
         from _json import make_scanner
     except ImportError:
-        from json import loads
-
-        return loads(text, object_pairs_hook=_object, parse_constant=_constant)
+        return _parse_at_length(text)
     stripped = text.strip(" \t\r\n")
     try:
         value, end = make_scanner(_Strict)(stripped, 0)  # type: ignore[arg-type]
@@ -47,9 +45,18 @@ def parse(text: str) -> object:
         raise ValueError("it is not JSON") from None
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    except SystemError:
+        # The C scanner has no error to raise where `json` was not imported.
+        return _parse_at_length(text)
     if end != len(stripped):
         raise ValueError("something follows the JSON value")
     return value
+
+
+def _parse_at_length(text: str) -> object:
+    from json import loads
+
+    return loads(text, object_pairs_hook=_object, parse_constant=_constant)
 
 
 def quote(text: str) -> str:

@@ -11,8 +11,6 @@ import os
 import shutil
 import sys
 import time
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,9 +19,10 @@ from .consent.layers import NOTHING, reasons
 from .consent.saving import decide_telemetry, save
 from .errors import CqtelError
 from .outbox import PENDING, make_folder
-from .outbox.envelope import Envelope, read_label
+from .outbox.envelope import read_label
 from .outbox.store import Outbox
 from .paths import agreed
+from .question import Answer, Question, words
 from .record import CI_VARIABLES
 
 if TYPE_CHECKING:
@@ -38,43 +37,6 @@ SMALLEST = (60, 16)
 """Columns and lines that the inline prompt needs; below, the plain one asks."""
 
 _NO = frozenset({"", "0", "false", "no", "off"})
-
-
-class Answer(Enum):
-    """What may be answered. `LATER` is what everything else counts as."""
-
-    REFUSE = "n"
-    ALLOW = "a"
-    ALLOW_AND_SEND = "s"
-    SHOW = "v"
-    LATER = "l"
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is asked about.
-
-    Attributes:
-        envelope: the payload of the command that has just run.
-        held: how many payloads are held, this one included.
-        endpoint: where a yes would send them; None for nowhere yet.
-    """
-
-    envelope: Envelope
-    held: int
-    endpoint: str | None
-
-
-def words(question: Question) -> dict[Answer, str]:
-    """Return the answers, in words, in the order in which they are offered."""
-    held = "it" if question.held == 1 else f"the {question.held} held"
-    return {
-        Answer.REFUSE: "don't send",
-        Answer.ALLOW: "allow from now on",
-        Answer.ALLOW_AND_SEND: f"allow, and send {held}",
-        Answer.SHOW: "show me everything",
-        Answer.LATER: "decide later",
-    }
 
 
 def ask_if_due(places: Places, file_name: str | None) -> None:

@@ -7,6 +7,7 @@ stderr. Exit codes: 0 done, 1 failed, 2 wrong usage; `run` ends as the program i
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import signal
 import sys
@@ -68,7 +69,7 @@ def _open_missing_streams() -> None:
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is None:  # started with >&-
-            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115
+            setattr(sys, name, io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"))
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
 

@@ -98,11 +98,11 @@ def _say_what_is_missing(decision: Decision, *, included: bool) -> None:
         say("there is no endpoint, so that payloads stay here: cq-telemetry endpoint URL")
     held = len(Outbox(places().state).names(PENDING))
     if held and included:
-        say(f"{_number(held, 'payload')} held before it may go, too: cq-telemetry send --all")
+        say(f"held before it, and included: {_number(held, 'payload')}; cq-telemetry send --all")
     elif held:
         say(
-            f"{_number(held, 'payload')} held before it stay here, unless you send them "
-            "(cq-telemetry send) or include them (cq-telemetry on --include-held)"
+            f"held before it, and not included: {_number(held, 'payload')}; to send them all the "
+            "same: cq-telemetry send, or cq-telemetry on --include-held"
         )
 
 
@@ -114,7 +114,7 @@ def _say_what_is_kept() -> None:
     has_cookie = directory is not None and cookies.look(directory).state == cookies.PRESENT
     if kept or has_cookie:
         what = [_number(kept, "payload")] * bool(kept) + ["the cookie"] * has_cookie
-        say(f"{' and '.join(what)} are still here; to delete them: cq-telemetry off --discard")
+        say(f"still here: {', '.join(what)}; to delete them: cq-telemetry off --discard")
 
 
 def _removed_words(removed: Mapping[str, int]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..consent import OFF, OPTIONS, ask
-from ..errors import WrongUsageError
+from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from .output import say, show
 
@@ -46,8 +46,9 @@ def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does no
 
 def environment(given: argparse.Namespace) -> int:
     """Print what to evaluate in a shell so that its `cloudquery` runs through here."""
+    decision = ask(places())
     show(_THROUGH_HERE[given.shell])
-    if ask(places()).state == OFF:
+    if decision.state == OFF:
         from ..gate.profiles import CLOUDQUERY
 
         for name, value in CLOUDQUERY.refuse.items():
@@ -58,6 +59,10 @@ def environment(given: argparse.Namespace) -> int:
 def demo(given: argparse.Namespace) -> int:
     """Open the UI over a throw-away home."""
     del given
-    from ..__main__ import main
+    from ..terminal import NO_TERMINAL, is_drawable
 
-    return main(["--demo"])
+    if not is_drawable():
+        raise CqtelError(NO_TERMINAL)
+    from ..tui.app import run as show_ui
+
+    return show_ui(demo=True)

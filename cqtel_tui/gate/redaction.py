@@ -31,7 +31,7 @@ ERROR_TEXT = "error text"
 ATTRIBUTES = "attributes"
 """OTLP's list of keys and values; each key is one of the `fields`."""
 
-MAX_REMOVALS = 1_000
+MAX_REMOVALS = 500
 MAX_ITEMS = 10_000
 _MAX_ID = 200
 _MAX_COUNT = 1 << 53

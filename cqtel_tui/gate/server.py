@@ -36,6 +36,8 @@ _DRAIN_SECONDS = 0.4
 _QUIET_SECONDS = 0.02
 _GLANCE_SECONDS = 1.0
 _PART = 64 * 1024
+_UNREAD_BYTES = 16 * 1024
+"""How many bytes of answers may wait for a client to read them."""
 _NOT_FOUND = 404
 _TOO_LARGE = 413
 _WORDS = Answer("text/plain", b"")
@@ -131,6 +133,7 @@ class Server:
         with contextlib.suppress(OSError):
             accepted, _ = self._listener.accept()
             accepted.setblocking(False)
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
             connection = _Connection(accepted, self)
             self.connections[connection] = None
             self._watch(accepted, connection.read)

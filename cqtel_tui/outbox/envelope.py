@@ -145,7 +145,7 @@ def open_envelope(data: bytes) -> Envelope:
     try:
         header = json.loads(data[:end].decode("ascii"))
         envelope = _from_header(header, payload)
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TornEnvelopeError(f"its header line cannot be read ({error})") from None
     if header.get("v") != FORMAT_VERSION:
         raise TornEnvelopeError(f"its format is {header.get('v')!r}, not {FORMAT_VERSION}")

@@ -102,6 +102,18 @@ class Telemetry:
         self.options = [option for option, is_given in zip(OPTIONS, given, strict=True) if is_given]
         self.lost = 0
         self.inspected: list[bytes] = []
+        self.held: str | None = None
+
+    def ask(self) -> None:
+        """Ask the user for consent to what was recorded last, where somebody is there to answer.
+
+        Asks at most once a day and three times in all, never in CI, and never without a terminal
+        on stdin and stderr; nothing is written to stdout. Call it when the program has done its
+        work: it waits for the answer.
+        """
+        from ..first_run import ask_if_due
+
+        ask_if_due(places(), self.held)
 
     def operation(self, name: str) -> "Operation":
         """Return the operation `name`, to be entered with `with`."""
@@ -254,7 +266,7 @@ class Operation(Span):
         payload, dropped = self._payload(decision, create_cookie=decision.state == ON)
         version = _plain(telemetry.version)
         now = telemetry.clock()
-        self.held = hold(
+        self.held = telemetry.held = hold(
             state,
             payload,
             now // 1000,
@@ -322,9 +334,11 @@ class Operation(Span):
         for at, span in enumerate(spans, 2):
             ids[id(span)] = own = digits[16 * at : 16 * at + 16]
             within = said = ""
+            code = 1
             if span.parent is not span:
                 within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(self)])}",'
             if span.attributes:
+                code = 2 if span.failed else 1
                 kept, left_out = _allowed(span.attributes, decision)
                 dropped += left_out
                 said = f'"attributes":{_attributes(kept)},' if kept else ""
@@ -338,7 +352,7 @@ class Operation(Span):
             written.append(
                 f'{{"traceId":"{trace}","spanId":"{own}",{within}"name":"{name}","kind":1,'
                 f'"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}",'
-                f'{said}"status":{{"code":{2 if span.failed else 1}}}}}'
+                f'{said}"status":{{"code":{code}}}}}'
             )
         return ",".join(written), dropped
 

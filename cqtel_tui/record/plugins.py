@@ -9,6 +9,7 @@ from ..catalogue import MAX_PLUGINS, is_plugin
 from ..consent import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
 
 _MAX_LISTED = 1000
+_MAX_IN_ONE = 4 * MAX_PLUGINS
 
 
 def installed_plugins(directory: str) -> "tuple[list[str], int]":
@@ -25,13 +26,13 @@ def installed_plugins(directory: str) -> "tuple[list[str], int]":
     except OSError:
         return [], 0
     try:
-        budget = [_MAX_LISTED]
+        budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
         found = _list(folder, "plugins", 4, budget)
         found += ["provider/" + _provider(path) for path in _list(folder, "providers", 3, budget)]
     finally:
         os.close(folder)
     plugins = sorted(path for path in map(_named, found) if is_plugin(path))
-    unfit = len(found) - len(plugins) + (budget[0] <= 0)
+    unfit = len(found) - len(plugins) + budget[1]
     return plugins[:MAX_PLUGINS], unfit + max(0, len(plugins) - MAX_PLUGINS)
 
 
@@ -44,17 +45,28 @@ def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str
     try:
         if levels == 0:
             return [""]
-        entries = sorted(os.listdir(folder))[: max(0, budget[0])]  # noqa: PTH208  # by its handle
-        budget[0] -= len(entries)
         return [
             f"{entry}/{rest}" if rest else entry
-            for entry in entries
+            for entry in _entries(folder, budget)
             for rest in _list(folder, entry, levels - 1, budget)
         ]
     except OSError:
         return []
     finally:
         os.close(folder)
+
+
+def _entries(folder: int, budget: "list[int]") -> "list[str]":
+    """Return what is in a folder, sorted; of a large one as many as are still to be read."""
+    names: list[str] = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if budget[0] <= 0 or len(names) == _MAX_IN_ONE:
+                budget[1] = 1
+                break
+            names.append(entry.name)
+            budget[0] -= 1
+    return sorted(names)
 
 
 def _provider(path: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from functools import cached_property
 from pathlib import Path
@@ -18,7 +19,8 @@ from ..consent import cookie as cookies
 from ..consent.choices import read_user
 from ..errors import CqtelError
 from ..outbox import PENDING
-from ..outbox.store import REJECTED, Outbox
+from ..outbox.receipts import write_receipt
+from ..outbox.store import REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
 from ..sanitize import one_line, printable
 from . import snapshot as moments
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
     from ..deliver.sender import Result
     from ..outbox.envelope import Label
+    from ..outbox.receipts import Receipt
     from ..review.leaks import Surroundings
     from .snapshot import Snapshot
 
@@ -476,20 +479,29 @@ class TelemetryApp(App[None]):
         )
         if answer != "y":
             return
-        kept: list[tuple[Label, bytes]] = []
+        kept: list[tuple[Label, bytes, Receipt | None]] = []
 
         def drop() -> None:
             for label in labels:
-                kept.append((label, self.outbox.read(box, label)))
-                self.outbox.drop(box, label)
+                with contextlib.suppress(NoSuchEnvelopeError):  # another process was first
+                    kept.append((label, self.outbox.read(box, label), self._receipt(box, label)))
+                    self.outbox.drop(box, label)
 
         def put_back() -> None:
-            for label, data in kept:
+            for label, data, receipt in kept:
                 self.outbox.put_back(box, label, data)
+                if receipt is not None:
+                    write_receipt(self.outbox.path(box, label), receipt)
 
         await self._change(drop, f"Deleted {number}. u takes it back.")
         if kept:
             self._undo.append((f"deleting {len(kept)}", put_back))
+
+    def _receipt(self, box: str, label: Label) -> Receipt | None:
+        try:
+            return self.outbox.receipt(box, label)
+        except CqtelError:  # it cannot be read, and so it cannot be put back
+            return None
 
     @work(group="change")
     async def action_retry(self) -> None:

@@ -10,7 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
-from ..first_run import Answer, Question, words
+from ..question import Answer, Question, words
 from ..sanitize import one_line
 from . import views
 from .last_line import OnlyPrintable

@@ -12,6 +12,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 PATIENCE = 60.0  # seconds, for a machine under load; nothing here takes so long by design
 SYSTEM_PATH = os.defpath
+_INTO_NOWHERE = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
+IN_A_FOLDER_THAT_IS_GONE = ("/bin/sh", "-c", _INTO_NOWHERE, "sh")
+"""What a command line begins with that is to run in a folder that is no longer there."""
 
 # What the console script of that name does; used where the package was not installed.
 _SCRIPT = "import sys; from cqtel_tui.cli import main; sys.exit(main())"
@@ -107,9 +111,11 @@ class Witness:
 
 
 class Machine:
-    """One user's machine, below one folder; its environment has nothing of ours."""
+    """One user's machine, in a new folder of `root`; its environment has nothing of ours."""
 
     def __init__(self, root: Path) -> None:
+        root = root / "machine"
+        root.mkdir()
         self.root = root
         self.home = root / "home"
         self.project = root / "project"
@@ -198,28 +204,44 @@ class Machine:
         ours = [str(script)] if script.is_file() else [sys.executable, "-c", _SCRIPT]
         return [*ours, *arguments]
 
-    def cq(  # what a process is given
+    def cq(
         self,
         *arguments: str | bytes,
         stdin: bytes | None = None,
-        cwd: Path | None = None,
-        environment: Mapping[str, str] | None = None,
-        without: tuple[str, ...] = (),
         before: tuple[str, ...] = (),
-        **more: str,
+        more: Mapping[str, str] = MappingProxyType({}),
     ) -> Result:
-        """Run `cq-telemetry` in the project, and return how it ended."""
-        own = self.environment if environment is None else environment
+        """Run `cq-telemetry` in the project, and return how it ended.
+
+        Args:
+            arguments: its arguments.
+            stdin: what it can read; the null device if None.
+            before: what the command line begins with.
+            more: variables that its environment has, too.
+        """
         return run(
             [*before, *self.command(*arguments)],
-            environment={k: v for k, v in {**own, **more}.items() if k not in without},
+            environment={**self.environment, **more},
+            cwd=self.project,
             stdin=stdin,
-            cwd=cwd or self.project,
         )
 
-    def wrap(self, *command: str | bytes, **settings: Any) -> Result:
+    def forget_who_is_there(self) -> None:
+        """Let nobody have a home: no variable names it, and no list of users."""
+        hook = "import pwd\ndef getpwuid(uid): raise KeyError(uid)\npwd.getpwuid = getpwuid\n"
+        (self.outside / "sitecustomize.py").write_text(hook)
+        self.environment["PYTHONPATH"] = str(self.outside)
+        del self.environment["HOME"]
+
+    def wrap(
+        self,
+        *command: str | bytes,
+        stdin: bytes | None = None,
+        before: tuple[str, ...] = (),
+        more: Mapping[str, str] = MappingProxyType({}),
+    ) -> Result:
         """Run a program through `cq-telemetry run --`."""
-        return self.cq("run", "--", *command, **settings)
+        return self.cq("run", "--", *command, stdin=stdin, before=before, more=more)
 
 
 def run(

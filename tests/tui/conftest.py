@@ -64,3 +64,7 @@ def collector() -> Iterator[Collector]:
     """Listen on loopback, and write down what comes."""
     with running() as listening:
         yield listening
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "keys(*ids): the bindings that a test presses")

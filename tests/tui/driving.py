@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cqtel_tui.outbox.envelope import Label
     from cqtel_tui.paths import Places
 
-PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
+PATIENCE = 10.0  # seconds, for a machine under load; nothing here takes so long by design
 
 
 class Machine:
@@ -126,6 +126,8 @@ class Session:
         """Wait until something is so; what is shown tells why it is not."""
         end = time.monotonic() + PATIENCE
         while not condition():
+            if self.app._exception is not None:
+                raise self.app._exception
             assert time.monotonic() < end, f"{what or 'it'} did not come about:\n{self.text}"
             await self.pilot.pause(0.005)
         await self.pilot.pause()

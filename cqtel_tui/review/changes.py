@@ -1,0 +1,205 @@
+"""Say in what a payload differs from what it could have been: with debug mode, or unredacted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, Protocol
+
+from ..catalogue import CATALOGUE_VERSION
+from ..promises import BY_KEY, FIELDS, Field
+from ..sanitize import printable
+from .documents import UnreadableError, parse
+from .traces import read_otlp
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from .documents import JsonValue
+    from .traces import Span
+
+MAX_ADDITIONS = 1_000
+MAX_REMOVALS = 1_000
+ERROR_TEXT = BY_KEY["exception.message"]
+
+_ERROR_TYPE = "error.type"
+_EXIT_CODE = "process.exit.code"
+_MAX_NAME = 80
+_MAX_WORDS = 300
+
+
+class Removed(Protocol):
+    """Something that was taken out of what was caught, as the gate has it."""
+
+    @property
+    def path(self) -> str:
+        """Where it stood in the document."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What kind of thing it was, without its value."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Addition:
+    """One field that debug mode would have added. All texts are printable and bounded.
+
+    Attributes:
+        part: the name of the failed part that would have it.
+        field: what the catalogue says of it.
+        value: what its value would be, in words: an error's text is not kept, so it is not known.
+    """
+
+    part: str
+    field: Field
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """Something that was caught and taken out. All texts are printable and bounded.
+
+    Attributes:
+        path: where it stood in the document.
+        what: what kind of thing it was, without its value.
+        why: the reason.
+    """
+
+    path: str
+    what: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """In what a payload differs from what it could have been.
+
+    Attributes:
+        unreadable: why nothing is known of debug mode; empty if it is.
+        added_by_debug: what debug mode would have added; empty if nothing.
+        error_texts: how many error texts are in it, so that it was recorded in debug mode.
+        debug: what debug mode would change, as a sentence.
+        dropped: how many values and spans were left out when it was recorded.
+        left_out: what was left out, as a sentence.
+        removals: what was taken out of what was caught.
+        removals_not_listed: how many more of those there are.
+        newer: the fields that came after the catalogue that the user agreed to.
+    """
+
+    unreadable: str
+    added_by_debug: tuple[Addition, ...]
+    error_texts: int
+    debug: str
+    dropped: int
+    left_out: str
+    removals: tuple[Removal, ...]
+    removals_not_listed: int
+    newer: tuple[Field, ...]
+
+
+def changes(
+    payload: bytes,
+    *,
+    dropped: int = 0,
+    removals: Sequence[Removed] = (),
+    agreed: int = CATALOGUE_VERSION,
+) -> Changes:
+    """Compare a payload with what it could have been; never raises, whatever the bytes are.
+
+    Args:
+        payload: the bytes that would be sent.
+        dropped: how many values and spans its envelope says were left out.
+        removals: what the gate took out of it, if it was caught.
+        agreed: the catalogue version that the user agreed to.
+    """
+    unreadable = ""
+    spans: list[Span] = []
+    try:
+        spans = [span for trace in read_otlp(parse(payload)) for span in trace.spans]
+    except UnreadableError as error:
+        unreadable = printable(str(error), limit=_MAX_WORDS)
+    failed = [span for span in spans if span.status_code == "error"]
+    texts = sum(ERROR_TEXT.key in _said(span) for span in spans)
+    additions = tuple(_addition(span) for span in failed if _has_unsaid_text(span))
+    return Changes(
+        unreadable,
+        additions[:MAX_ADDITIONS],
+        texts,
+        _debug_in_words(unreadable, len(failed), len(additions), texts),
+        dropped,
+        _left_out_in_words(dropped),
+        tuple(
+            Removal(
+                printable(removal.path, limit=_MAX_WORDS),
+                printable(removal.what, limit=_MAX_WORDS),
+                printable(removal.why, limit=_MAX_WORDS),
+            )
+            for removal in islice(removals, MAX_REMOVALS)
+        ),
+        max(0, len(removals) - MAX_REMOVALS),
+        new_fields(agreed),
+    )
+
+
+def new_fields(agreed: int, fields: Iterable[Field] = FIELDS) -> tuple[Field, ...]:
+    """Return the fields that came after the catalogue version `agreed`."""
+    return tuple(field for field in fields if field.since > agreed)
+
+
+def _said(span: Span) -> dict[str, JsonValue]:
+    return dict(span.attributes)
+
+
+def _has_unsaid_text(span: Span) -> bool:
+    """Tell whether debug mode would have added the text of an error.
+
+    A program that only ends with an exit code other than 0 has no error, and so no text.
+    """
+    said = _said(span)
+    has_error = _ERROR_TYPE in said or _EXIT_CODE not in said
+    return has_error and ERROR_TEXT.key not in said
+
+
+def _addition(span: Span) -> Addition:
+    kind = _said(span).get(_ERROR_TYPE)
+    what = f"the text of its {kind}" if isinstance(kind, str) else "the text of its error"
+    return Addition(
+        printable(span.name, limit=_MAX_NAME),
+        ERROR_TEXT,
+        printable(f"{what}, which was not kept and is not known any more", limit=_MAX_WORDS),
+    )
+
+
+def _debug_in_words(unreadable: str, failed: int, additions: int, texts: int) -> str:
+    if unreadable:
+        return "It cannot be read, so nobody can say what debug mode would add."
+    if texts:
+        return f"It was recorded in debug mode: it has {_counted(texts, 'error text')} in it."
+    if not failed:
+        return "Debug mode would add nothing: nothing failed."
+    if not additions:
+        return "Debug mode would add nothing: it failed by its exit code alone, without an error."
+    return (
+        f"Debug mode would add {_counted(additions, 'error text')}, which can hold paths, names, "
+        "addresses and credentials. They were not kept."
+    )
+
+
+def _left_out_in_words(dropped: int) -> str:
+    if dropped <= 0:
+        return "Nothing was left out when it was recorded."
+    return (
+        f"{_counted(dropped, 'value')} or parts were left out when it was recorded: the catalogue "
+        "does not have them, they had another shape, or there were too many."
+    )
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .conftest import Here
+
+COOKIE = "0b2f7c2e-6b0e-4c38-9c3e-0f6a5a3f9a11"
+
+
+@pytest.fixture
+def cookie(cq: Here) -> Path:
+    """Where the cookie is, in a folder that is there."""
+    path = cq.project / ".cq" / "telemetry-cookie"
+    path.parent.mkdir()
+    return path
+
+
+def test_looking_creates_nothing(cq: Here) -> None:
+    ended = cq("cookie")
+    assert ended.code == 0
+    assert ended.err == b""
+    assert ended.lines == [
+        f"{cq.project}/.cq/telemetry-cookie: absent",
+        f"{cq.project}/.cq/telemetry-random-id: absent",
+        f"{cq.home}/.cq/telemetry-cookie: absent",
+        f"{cq.home}/.cq/telemetry-random-id: absent",
+    ]
+    assert cq("cookie", "show").lines == ended.lines
+    assert cq.files() == set()
+
+
+def test_a_value_is_shown(cq: Here, cookie: Path) -> None:
+    cookie.write_text(COOKIE)
+    assert cq("cookie").lines[0] == f"{cookie}: present: {COOKIE}"
+    [found, *_] = cq("cookie", "show", "--json").json
+    assert found.pop("modified").endswith("+00:00")
+    assert found == {"state": "present", "path": str(cookie), "value": COOKIE, "reason": ""}
+
+
+def test_resetting_forgets_the_value_and_makes_none_while_telemetry_is_not_on(
+    cq: Here, cookie: Path
+) -> None:
+    cookie.write_text(COOKIE)
+    ended = cq("cookie", "reset")
+    assert ended.code == 0
+    assert ended.said == f"cq-telemetry: {COOKIE} → none, until telemetry is on\n"
+    assert ended.lines[0] == f"{cookie}: absent"
+    assert not cookie.exists()
+    assert cq("cookie", "reset").said.startswith("cq-telemetry: no cookie → none")
+
+
+def test_resetting_makes_a_new_value_while_telemetry_is_on(cq: Here, cookie: Path) -> None:
+    cq("on")
+    cookie.write_text(COOKIE)
+    ended = cq("cookie", "reset", "--json")
+    new = ended.json[0]["value"]
+    assert UUID(new).version == 4
+    assert new != COOKIE
+    assert ended.said == f"cq-telemetry: {COOKIE} → {new}\n"
+    assert cookie.read_text().strip() == new
+
+
+def test_locking_puts_a_folder_in_its_place_and_unlocking_removes_it(
+    cq: Here, cookie: Path
+) -> None:
+    cookie.write_text(COOKIE)
+    old = cookie.with_name("telemetry-random-id")
+    ended = cq("cookie", "lock")
+    assert ended.code == 0
+    assert ended.said == f"cq-telemetry: locked: {cookie}, {old}\n"
+    assert ended.lines[0] == f"{cookie}: locked: no identifier is sent"
+    assert cookie.is_dir()
+    assert old.is_dir()
+    assert cq("cookie", "lock").said == "cq-telemetry: locked: nothing, it was so already\n"
+    assert cq("cookie", "reset").code == 1
+    assert cq("cookie", "unlock").said == f"cq-telemetry: unlocked: {cookie}, {old}\n"
+    assert cq("cookie", "unlock").said == "cq-telemetry: unlocked: nothing, it was so already\n"
+    assert not cookie.exists()
+
+
+def test_locking_also_locks_what_earlier_releases_left_in_the_home_folder(cq: Here) -> None:
+    (cq.home / ".cq").mkdir()
+    cq("cookie", "lock")
+    assert (cq.home / ".cq" / "telemetry-random-id").is_dir()
+    assert (cq.home / ".cq" / "telemetry-cookie").is_dir()
+
+
+def test_an_unsafe_cookie_is_told_and_not_touched(cq: Here, cookie: Path) -> None:
+    target = cq.home / "target"
+    target.write_text("mine")
+    cookie.symlink_to(target)
+    assert cq("cookie").lines[0] == f"{cookie}: unsafe: it is a link; no identifier is sent"
+    ended = cq("cookie", "reset")
+    assert ended.code == 1
+    assert ended.said == (
+        f"cq-telemetry: {cookie} is unsafe: it is a link. Lock it instead, or remove it.\n"
+    )
+    assert target.read_text() == "mine"
+
+
+def test_a_lock_that_holds_something_stays_and_is_told(cq: Here, cookie: Path) -> None:
+    cookie.mkdir()
+    (cookie / "file").touch()
+    ended = cq("cookie", "unlock")
+    assert ended.code == 1
+    assert f"{cookie} could not be changed: Directory not empty" in ended.said
+    assert cookie.is_dir()
+
+
+def test_a_link_in_the_folders_place_is_never_followed(cq: Here) -> None:
+    (cq.project / ".cq").symlink_to(cq.home)
+    assert "unsafe" in cq("cookie").lines[0]
+    for action in ("reset", "lock"):
+        ended = cq("cookie", action)
+        assert ended.code == 1
+        assert "Traceback" not in ended.said
+    assert list(cq.home.iterdir()) == []
+
+
+def test_in_a_folder_that_is_gone_it_is_told(cq: Here) -> None:
+    cq.project.rmdir()
+    for action in ("show", "reset", "lock", "unlock"):
+        ended = cq("cookie", action)
+        assert ended.code == 1
+        assert ended.said.startswith("cq-telemetry: The current directory cannot be read")
+
+
+def test_an_unknown_action_is_wrong_usage(cq: Here) -> None:
+    assert cq("cookie", "eat").code == 2
+    assert cq.files() == set()
+    assert os.listdir(cq.project) == []  # noqa: PTH208

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cqtel_tui.deliver.sender import Sender
+
+from ..deliver.collectors import reply
+
+if TYPE_CHECKING:
+    from ..deliver.collectors import Collector
+    from .conftest import Here
+
+
+@pytest.fixture
+def allowed(cq: Here, collector: Collector) -> Here:
+    cq("on")
+    cq("endpoint", collector.url)
+    return cq
+
+
+@pytest.mark.parametrize("choice", ["on", "undecide", "off"])
+def test_without_a_yes_or_an_endpoint_nothing_is_sent_and_it_says_what_to_do(
+    cq: Here, choice: str, collector: Collector
+) -> None:
+    identity = cq.hold()
+    cq(choice)
+    if choice != "on":
+        cq("endpoint", collector.url)
+    ended = cq("send", identity)
+    assert (ended.code, ended.out) == (1, b"")
+    assert ended.said.startswith(f"cq-telemetry: {identity} refused: ")
+    way_out = "cq-telemetry endpoint URL" if choice == "on" else "cq-telemetry on"
+    assert ended.said.endswith(f"{way_out}\n")
+    assert collector.requests == []
+    assert cq.counts() == (1, 0, 0)
+
+
+def test_the_exact_bytes_are_sent_and_a_receipt_is_kept(
+    allowed: Here, collector: Collector
+) -> None:
+    identity = allowed.hold(b'{"resourceSpans": [ ] }')
+    ended = allowed("send", identity[:8])
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert collector.bodies == [b'{"resourceSpans": [ ] }']
+    [row] = allowed("sent", "--json").json
+    assert row["receipt"]["sha256"] == hashlib.sha256(collector.bodies[0]).hexdigest()
+    assert row["receipt"]["url"] == collector.url
+    assert allowed("pending", "--json").json == []
+
+
+def test_several_are_sent_in_the_order_given_each_once(allowed: Here, collector: Collector) -> None:
+    one, two, three = (allowed.hold(b"%d" % number) for number in (1, 2, 3))
+    assert allowed("send", three, one, three).code == 0
+    assert collector.bodies == [b"3", b"1"]
+    assert allowed("send", "--all").said == f"cq-telemetry: {two} sent: it answered 200\n"
+    ended = allowed("send", "--all")
+    assert (ended.code, ended.said) == (0, "cq-telemetry: nothing is pending\n")
+
+
+def test_all_are_sent_the_oldest_first(allowed: Here, collector: Collector) -> None:
+    for number in (1, 2, 3):
+        allowed.hold(b"%d" % number)
+    assert allowed("send", "--all").code == 0
+    assert collector.bodies == [b"1", b"2", b"3"]
+
+
+def test_what_became_of_each_is_told_as_json_as_well(allowed: Here) -> None:
+    identity = allowed.hold()
+    ended = allowed("send", identity, "--json")
+    assert ended.json == [{"id": identity, "outcome": "sent", "why": "it answered 200"}]
+    assert ended.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert allowed("send", "--all", "--json").json == []
+
+
+def test_where_the_collector_says_wait_the_rest_stays_and_that_is_a_failure(
+    allowed: Here, collector: Collector
+) -> None:
+    collector.always = reply(503)
+    for _ in range(3):
+        allowed.hold()
+    ended = allowed("send", "--all")
+    assert ended.code == 1
+    assert "postponed" in ended.said
+    assert ended.said.endswith("cq-telemetry: 2 more stay here\n")
+    assert allowed.counts() == (3, 0, 0)
+    assert allowed("status", "--json").json["retry_at"] is not None
+
+
+def test_a_refusal_is_a_failure_and_a_servers_words_are_not_obeyed(
+    allowed: Here, collector: Collector
+) -> None:
+    collector.always = reply(400, b"\x1b]0;title\x07no")
+    identity = allowed.hold()
+    ended = allowed("send", identity)
+    assert ended.code == 1
+    assert "␛]0;title␇no" in ended.said
+    assert "\x1b" not in ended.said
+    assert allowed.counts() == (0, 0, 1)
+    assert "\x1b" not in allowed("rejected").out.decode()
+
+
+def test_a_torn_one_is_set_aside_and_does_not_stop_the_others(
+    allowed: Here, collector: Collector
+) -> None:
+    torn = allowed.hold()
+    _, label = allowed.outbox.find(torn)
+    path = allowed.outbox.path("pending", label)
+    path.write_bytes(path.read_bytes()[:-1])
+    allowed.hold(b"whole")
+    ended = allowed("send", "--all")
+    assert ended.code == 1
+    assert f"{torn} set aside: it has 19 bytes of 20; it is torn" in ended.said
+    assert collector.bodies == [b"whole"]
+    assert allowed("status", "--json").json["outbox"]["set_aside"] == 1
+
+
+def test_an_id_that_is_not_pending_is_not_sent_again(allowed: Here, collector: Collector) -> None:
+    identity = allowed.hold()
+    allowed("send", identity)
+    ended = allowed("send", identity)
+    assert ended.code == 1
+    assert "No payload has the id" in ended.said
+    assert len(collector.requests) == 1
+
+
+def test_ctrl_c_ends_it_without_a_traceback(allowed: Here, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    allowed.hold()
+    monkeypatch.setattr(Sender, "send", interrupted)
+    ended = allowed("send", "--all")
+    assert ended.code == 130
+    assert ended.said == (
+        "cq-telemetry: stopped; what was under way may have arrived: see cq-telemetry pending\n"
+    )
