@@ -130,7 +130,7 @@ def _trusted(path: Path) -> bytes:
     except OSError as error:
         reason = "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}"
         raise UntrustedFileError(reason) from None
-    with os.fdopen(opened, "rb") as file:
+    try:
         status = os.fstat(opened)
         if not stat.S_ISREG(status.st_mode):
             raise UntrustedFileError("it is not a regular file")
@@ -139,7 +139,11 @@ def _trusted(path: Path) -> bytes:
                 raise UntrustedFileError(f"it belongs to another user (uid {status.st_uid})")
             if status.st_mode & _WRITABLE_BY_OTHERS:
                 raise UntrustedFileError("it can be written by others; use chmod go-w")
-        data = file.read(_MAX_BYTES + 1)
+        data = b""
+        while len(data) <= _MAX_BYTES and (part := os.read(opened, _MAX_BYTES + 1 - len(data))):
+            data += part
+    finally:
+        os.close(opened)
     if len(data) > _MAX_BYTES:
         raise UntrustedFileError(f"it is larger than {_MAX_BYTES} bytes")
     return data

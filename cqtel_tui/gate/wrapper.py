@@ -26,7 +26,7 @@ from .profiles import hush, recognise, take_options
 from .versions import Version, find_binary, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..consent import Decision
     from .profiles import Invocation
@@ -55,12 +55,17 @@ class _Start:
         return run(self.command, self.environment, executable=self.executable)
 
 
-def wrap(command: Sequence[str], options: Sequence[str]) -> Outcome:
+def wrap(
+    command: Sequence[str],
+    options: Sequence[str],
+    on_held: Callable[[str], object] | None = None,
+) -> Outcome:
     """Run `command`, and return how it ended.
 
     Args:
         command: the program and its arguments.
         options: the telemetry options that were given to us.
+        on_held: called with the name of the envelope that its operation became, if it became one.
 
     Raises:
         CommandNotFound: the program could not be started.
@@ -84,7 +89,10 @@ def wrap(command: Sequence[str], options: Sequence[str]) -> Outcome:
     operation = invocation.operation
     if decision is None or operation is None or (is_off and not decision.inspect):
         return start.run()
-    return _record(start, invocation, operation, options)
+    outcome, held = _record(start, invocation, operation, options)
+    if held is not None and on_held is not None:
+        on_held(held)
+    return outcome
 
 
 def environment_given() -> dict[str, str]:
@@ -127,7 +135,7 @@ def _prepare(invocation: Invocation, *, is_off: bool) -> _Start:
 
 def _record(
     start: _Start, invocation: Invocation, operation: str, options: Sequence[str]
-) -> Outcome:
+) -> tuple[Outcome, str | None]:
     telemetry = Telemetry(
         invocation.profile.name,
         no_telemetry=NO_TELEMETRY in options,
@@ -151,7 +159,7 @@ def _record(
             version.remember()
     if telemetry.lost:
         _say("this operation could not be recorded; cq-telemetry status tells what is wrong")
-    return outcome
+    return outcome, recorded.held
 
 
 def _say(text: str) -> None:

@@ -19,6 +19,7 @@ from ..consent import cookie as cookies
 from ..consent.choices import read_user
 from ..errors import CqtelError
 from ..outbox import PENDING
+from ..outbox.envelope import TornEnvelopeError
 from ..outbox.receipts import write_receipt
 from ..outbox.store import REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
@@ -483,9 +484,10 @@ class TelemetryApp(App[None]):
 
         def drop() -> None:
             for label in labels:
-                with contextlib.suppress(NoSuchEnvelopeError):  # another process was first
+                # What is gone already needs no undo, what cannot even be read can have none.
+                with contextlib.suppress(NoSuchEnvelopeError, TornEnvelopeError):
                     kept.append((label, self.outbox.read(box, label), self._receipt(box, label)))
-                    self.outbox.drop(box, label)
+                self.outbox.drop(box, label)
 
         def put_back() -> None:
             for label, data, receipt in kept:

@@ -54,7 +54,7 @@ LISTED = {"": ROW, "receipt": RECEIPT}
 CATALOGUE = {
     "": ["catalogue", "stored", "not_stored", "fields"],
     "fields": [
-        *("key", "kind", "type", "shape", "promise", "why", "risk", "because", "since"),
+        *("key", "where", "type", "shape", "promise", "why", "risk", "because", "since"),
         *("sentence", "only_in_debug"),
     ],
 }

@@ -16,6 +16,7 @@ import pytest
 from cqtel_tui import __version__
 from cqtel_tui.cli.parser import parser
 
+from ..gate.test_process import at_a_terminal
 from .machines import PATIENCE, SYSTEM_PATH, Machine, Result, run, started
 
 if TYPE_CHECKING:
@@ -319,20 +320,33 @@ def test_what_draws_or_sends_is_imported_by_no_command_that_does_neither(
 # The terminal UI without a terminal --------------------------------------------------------------
 
 
-@posix
-@pytest.mark.parametrize("name", ["cq-telemetry-ui", "python -m", "cq-telemetry demo"])
-def test_the_ui_without_a_terminal_ends_at_once_with_words(machine: Machine, name: str) -> None:
+def ui() -> list[str]:
+    """Return the command line of `cq-telemetry-ui`."""
     script = Path(sys.executable).with_name("cq-telemetry-ui")
-    command: list[str | bytes] = [sys.executable, "-X", "importtime", "-m", "cqtel_tui"]
-    if name == "cq-telemetry-ui":
-        if not script.is_file():
-            pytest.skip("the package is not installed")
-        command = [str(script)]
-    elif name == "cq-telemetry demo":
-        command = machine.command("demo")
+    return [str(script)] if script.is_file() else [sys.executable, "-m", "cqtel_tui"]
+
+
+@posix
+@pytest.mark.parametrize("way", ["cq-telemetry-ui", "python -m cqtel_tui", "cq-telemetry demo"])
+def test_the_ui_without_a_terminal_ends_at_once_with_words(machine: Machine, way: str) -> None:
+    command = {
+        "cq-telemetry-ui": [*ui()],
+        "python -m cqtel_tui": [sys.executable, "-X", "importtime", "-m", "cqtel_tui"],
+        "cq-telemetry demo": machine.command("demo"),
+    }[way]
     ended = run(command, environment=machine.environment, cwd=machine.project)
     assert (ended.code, ended.out) == (1, b"")
-    assert ended.said.splitlines()[-1].startswith("cq-telemetry-ui needs a terminal.")
+    assert "needs a terminal" in ended.said.splitlines()[-1]
     assert "cq-telemetry status" in ended.said
-    assert "textual" not in ended.said
+    assert "| textual" not in ended.said
     assert machine.files() == set()
+
+
+@posix
+@pytest.mark.usefixtures("scrubbed")
+def test_the_ui_on_a_terminal_that_can_do_nothing_ends_at_once_with_words(
+    machine: Machine,
+) -> None:
+    with at_a_terminal(ui(), **machine.environment, TERM="dumb") as terminal:
+        assert "terminal" in terminal.the_rest()
+        assert terminal.ends() == 1

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +17,7 @@ from cqtel_tui.gate.profile_files import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 PROFILE = """
 name = "shop"
@@ -67,8 +67,9 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 def test_all_that_a_profile_says_is_read(write: Callable[..., Path]) -> None:
     found = read_profile(write())
-    assert (found.name, found.programs) == ("shop", {"shop", "shopd"})
-    assert (found.operations, found.silent, found.valued) == ({"serve"}, {"--help"}, {"--port"})
+    assert found.name == "shop"
+    assert found.programs == {"shop", "shopd"}
+    assert [*found.operations, *found.silent, *found.valued] == ["serve", "--help", "--port"]
     assert found.refuse == {"OTEL_SDK_DISABLED": "true"}
     channels = found.channels
     assert (channels.variable, channels.upstream) == (

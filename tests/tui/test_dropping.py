@@ -73,6 +73,16 @@ async def test_a_torn_envelope_is_dropped_and_comes_back_as_torn_as_it_was(
         await it.until(lambda: contents(machine) == before)
 
 
+async def test_what_cannot_even_be_read_can_be_dropped(machine: Machine) -> None:
+    path = machine.outbox.path(PENDING, machine.labels()[0])
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    async with ui() as it:
+        await it.shows("it cannot be read")
+        await it.press("X", "y")
+        await it.until(lambda: list((machine.outbox.folder / PENDING).iterdir()) == [])
+
+
 async def test_what_is_gone_already_does_not_stop_the_others(machine: Machine) -> None:
     async with ui() as it:
         await it.press("a", "x")

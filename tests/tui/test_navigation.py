@@ -1,23 +1,197 @@
+"""Screens, mouse, help, palette, key map, sizes: what is the same everywhere."""
+
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import json
+from typing import TYPE_CHECKING, Any
+
 import pytest
+from textual.command import CommandPalette
+
+from cqtel_tui.outbox import PENDING
+from cqtel_tui.tui.keys import bindings
+from cqtel_tui.tui.screens.help import Help
 from cqtel_tui.tui.screens.room import ROOMS
+
 from .driving import ui
 
 if TYPE_CHECKING:
+    from ..deliver.collectors import Collector
     from .driving import Machine
 
+keys = pytest.mark.keys
 
-async def test_go(machine: Machine) -> None:
+
+@keys(*(f"room.{room}" for room in ROOMS))
+async def test_every_screen_is_reached_by_its_number_and_by_a_click(machine: Machine) -> None:
     async with ui() as it:
         for at, room in enumerate(ROOMS, 1):
             await it.press(str(at))
             assert it.room == room
-        print(it.text)
+            assert " UNDECIDED " in it.text.split("\n")[0], "consent is always in sight"
+        for room, name in ROOMS.items():
+            await it.click("#rooms", it.text.split("\n")[1].index(name))
+            assert it.room == room
 
 
-async def test_click(machine: Machine) -> None:
+@pytest.mark.parametrize("room", ROOMS)
+async def test_it_begins_with_the_screen_that_was_asked_for(machine: Machine, room: str) -> None:
+    async with ui(room) as it:
+        assert it.room == room
+
+
+@keys("app.quit")
+async def test_q_leaves(machine: Machine) -> None:
     async with ui() as it:
-        await it.click("#rooms", 15)
+        await it.press("q")
+        assert it.app.return_code == 0
+
+
+async def test_the_keys_below_can_be_clicked(machine: Machine) -> None:
+    async with ui() as it:
+        await it.click("#keys-bar", it.text.split("\n")[-1].index("Drop"))
+        await it.press("y")
+        await it.until(lambda: len(machine.labels()) == 4)
+        await it.click("#keys-bar", it.text.split("\n")[-1].index("Help"))
+        assert isinstance(it.app.screen, Help)
+
+
+@pytest.mark.parametrize(("button", "left"), [("answer-n", 5), ("answer-y", 4)])
+async def test_an_answer_can_be_clicked(machine: Machine, button: str, left: int) -> None:
+    async with ui() as it:
+        await it.press("x")
+        await it.click(f"#{button}", 3)
+        await it.until(lambda: it.room == "pending" and len(machine.labels()) == left)
+
+
+@keys("app.help", "help.back")
+@pytest.mark.parametrize("key", ["escape", "question_mark", "q"])
+async def test_help_lists_the_keys_of_the_screen(machine: Machine, key: str) -> None:
+    async with ui("sent", size=(100, 50)) as it:
+        await it.press("question_mark")
+        await it.shows("Compute the SHA-256", "Allow telemetry", "Words, op:sync", "Esc goes back")
+        await it.press(key)
+        assert it.room == "sent"
+
+
+@keys("lines.down", "lines.up", "lines.top", "lines.bottom", "lines.page_down", "lines.page_up")
+async def test_a_text_scrolls_by_vim_keys(machine: Machine) -> None:
+    async with ui("stored") as it:
+        text = it.app.screen.query_one("#stored-text")
+        assert text.has_focus
+        page = text.scrollable_content_region.height
+        for key, at in [
+            ("j", 1), ("j", 2), ("k", 1), ("ctrl+d", 1 + page), ("ctrl+u", 1), ("g", 0),
+            ("G", text.max_scroll_y), ("g", 0), ("pagedown", page), ("home", 0),
+        ]:  # fmt: skip
+            await it.press(key)
+            await it.until(lambda at=at: text.scroll_offset.y == at, f"line {at}")  # type: ignore[misc]
+
+
+async def test_the_palette_has_every_action_and_runs_it(machine: Machine) -> None:
+    async with ui() as it:
+        offered = {
+            command.title: command for command in it.app.get_system_commands(it.app.screen)
+        }
+        shown = {active.binding.id for active in it.app.screen.active_bindings.values()}
+        for place, binding in bindings():
+            if binding.id in shown:
+                assert binding.description in offered, (place, binding)
+        await it.press("ctrl+p")
+        assert isinstance(it.app.screen, CommandPalette)
+        await it.type("drop")
+        await it.until(lambda: "Delete the marked" in it.text)
+        await it.press("down", "enter")
+        await it.answer("y")
+        await it.until(lambda: len(machine.labels()) == 4)
+
+
+async def test_a_theme_is_chosen_in_the_palette(machine: Machine) -> None:
+    async with ui() as it:
+        assert any(c.title == "Theme" for c in it.app.get_system_commands(it.app.screen))
+        for theme in it.app.available_themes:
+            it.app.theme = theme
+            await it.pilot.pause()
+        await it.shows("tables")
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 19), (10, 3), (1, 1)])
+async def test_too_small_says_so(machine: Machine, size: tuple[int, int]) -> None:
+    async with ui(size=size) as it:
+        assert "Telemetry" not in it.text
+        if size > (30, 3):
+            await it.shows("too small", "60 columns and 20 lines", "q leaves")
+        await it.pilot.resize_terminal(80, 24)
+        await it.shows("Telemetry", "tables")
+        await it.pilot.resize_terminal(*size)
+        await it.press("q")
+        assert it.app.return_code == 0
+
+
+async def test_nothing_can_be_sent_or_answered_unseen(machine: Machine) -> None:
+    async with ui(size=(30, 10)) as it:
+        await it.press("x", "y", "X", "y", "t", "o", "n")
+        await it.pilot.pause()
+        assert len(machine.labels()) == 5
+        assert not machine.choices.exists()
+
+
+async def test_readonly_changes_and_sends_nothing(machine: Machine, collector: Collector) -> None:
+    machine.make_cookie()
+    machine.allow(collector.url)
+    content = machine.choices.read_bytes()
+    async with ui(readonly=True) as it:
+        await it.shows("read-only")
+        await it.press("t", "d", "s", "S", "x", "X", "u", "space", "s")
+        assert it.room == "pending"
+        for command in list(it.app.get_system_commands(it.app.screen)):
+            if command.title in {"Drop", "Drop all", "Send", "Send all", "Telemetry", "Debug"}:
+                command.callback()
+                await it.pilot.pause()
+                assert it.room == "pending", command.title
+        await it.press("5", "r", "l", "n")
+        assert it.room == "cookie"
+        await it.press("4", "left", "enter", "right", "right", "enter", "down", "right", "enter")
+        endpoint: Any = it.app.screen.query_one("#endpoint")
+        endpoint.focus()
+        endpoint.value = "https://other.example"
+        await it.press("enter")
+        await it.pilot.pause()
+        assert it.room == "choices"
+    assert machine.choices.read_bytes() == content
+    assert machine.cookie.is_file()
+    assert len(machine.labels(PENDING)) == 5
+    assert collector.connections == 0
+
+
+async def test_keys_can_be_chosen_in_the_file_of_choices(machine: Machine) -> None:
+    machine.write_choices({"keys": {"app.quit": "f10", "pending.drop": "ctrl+x,D"}})
+    async with ui() as it:
+        await it.press("x", "q")
+        assert it.room == "pending"
+        await it.shows("^x Drop", "f10 Quit")
+        await it.press("D")
+        await it.answer("n")
+        await it.press("f10")
+        assert it.app.return_code == 0
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        [], "x", 1, None, {"app.quit": 1}, {"app.quit": ""}, {"app.quit": ","},
+        {"app.quit": "no-such-key"}, {"no.such": "x"}, {"app.quit": "[/nope]"},
+        {"app.quit": "\x1b]0;owned\x07"}, {"app.quit": "t", "app.telemetry": "q"},
+        {"": "x"}, {"app.quit": "x" * 100_000}, {"app.quit": "ctrl+"}, {"app.quit": "a,,b"},
+        {"pending.drop": "s"}, {"app.quit": " "}, {"app.quit": "upper_a"}, {"app.quit": "\ud800"},
+    ],
+)  # fmt: skip
+async def test_a_bad_key_map_breaks_nothing(machine: Machine, chosen: object) -> None:
+    machine.choices.write_text(json.dumps({"keys": chosen}))
+    machine.choices.chmod(0o600)
+    async with ui() as it:
+        await it.press("j", "question_mark")
+        await it.shows("Keys of this screen")
+        assert "\x1b" not in it.text
+        await it.press("escape", "2")
         assert it.room == "sent"
