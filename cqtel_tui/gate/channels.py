@@ -44,6 +44,7 @@ class Channels:
         fields: what may leave of the properties and attributes, by key (see `redaction.Schema`).
         never: why some of the others do not, for the user to read.
         also: variables that are set along, each unless the user has set it.
+        closing: variables that close what cannot be held.
         levels: a variable that says how much is reported: what it says, and what it says under the
             gate. Unset is the empty text. What is not in the list is the program's to complain of.
         closed: the channels that are closed.
@@ -57,6 +58,7 @@ class Channels:
     fields: Mapping[str, Schema] = field(default_factory=dict)
     never: Mapping[str, str] = field(default_factory=dict)
     also: Mapping[str, str] = field(default_factory=dict)
+    closing: Mapping[str, str] = field(default_factory=dict)
     levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     closed: tuple[Closed, ...] = ()
     own: tuple[str, ...] = ()
@@ -96,6 +98,8 @@ CLOUDQUERY = Channels(
         "user_email": _IDENTITY,
         "user_id": _IDENTITY,
     },
+    # The releases that know the level heed it first.
+    closing={"CQ_NO_TELEMETRY": "1"},
     # `errors` leaves out what the gate can hold, and `all` has what it cannot.
     levels={
         "CQ_TELEMETRY_LEVEL": {
@@ -115,6 +119,10 @@ CLOUDQUERY = Channels(
             "the older usage statistics (gRPC)",
             "they are no HTTP requests, so that they cannot be held for review",
             counted="CQ_ANALYTICS_HOST",
+        ),
+        Closed(
+            "all that the releases of 2021 and 2022 report",
+            "its address cannot be changed, so that it cannot be held for review",
         ),
     ),
     own=("OTEL_ENDPOINT",),
@@ -151,6 +159,7 @@ def environment(channels: Channels, inherited: Mapping[str, str], gate: Gate) ->
     ]
     for name, value in channels.also.items():
         found.setdefault(name, value)
+    found.update(channels.closing)
     for name, quieter in channels.levels.items():
         given = inherited.get(name, "")
         found[name] = quieter.get(given, given)

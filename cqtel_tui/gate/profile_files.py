@@ -234,6 +234,7 @@ def _channels(table: _Table) -> Channels:
         fields={key: _shape(key, value) for key, value in table.table("fields").rest().items()},
         never=table.table("never").all_texts(),
         also=_variables(catch.table("also")),
+        closing=_variables(catch.table("closing")),
         levels={
             _variable(key): _Table(value, f"catch.levels.{key}").all_texts()
             for key, value in catch.table("levels").rest().items()

@@ -118,11 +118,29 @@ class Redaction:
         sent: the exact bytes that would be sent.
         removals: what was taken out or replaced, in the document's order.
         more: how many more removals there were than are listed.
+        has_error_text: whether an error's text is in what would be sent.
     """
 
     sent: bytes
     removals: tuple[Removal, ...] = ()
     more: int = 0
+    has_error_text: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What stays of a document, before it is written; the rest as in `Redaction`."""
+
+    value: JsonValue
+    removals: tuple[Removal, ...]
+    more: int
+    has_error_text: bool
+
+    def written(self, sent: bytes, *before: Removal) -> Redaction:
+        """Return the redaction whose bytes these are, with what was removed before."""
+        removals = (*before, *self.removals)
+        more = self.more + max(0, len(removals) - MAX_REMOVALS)
+        return Redaction(sent, removals[:MAX_REMOVALS], more, self.has_error_text)
 
 
 class Pseudonyms:
@@ -175,8 +193,8 @@ class Rules:
 
 def redact_json(document: JsonValue, schema: Schema, rules: Rules) -> Redaction:
     """Return what may leave of a JSON document, as JSON."""
-    value, removals, more = keep(document, schema, rules)
-    return Redaction(as_json(value), removals, more)
+    kept = keep(document, schema, rules)
+    return kept.written(as_json(kept.value))
 
 
 def as_json(value: JsonValue) -> bytes:
@@ -184,17 +202,12 @@ def as_json(value: JsonValue) -> bytes:
     return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
 
 
-def keep(
-    document: JsonValue, schema: Schema, rules: Rules
-) -> tuple[JsonValue, tuple[Removal, ...], int]:
-    """Return what may leave of a document, what was taken out, and how much more than is listed.
-
-    An object whose schema is one of members stays an object, be it an empty one.
-    """
+def keep(document: JsonValue, schema: Schema, rules: Rules) -> Kept:
+    """Return what may leave of a document; an empty object where nothing of it may."""
     work = _Work(rules)
     kept = work.keep(document, schema, None)
     stays = {} if isinstance(kept, _Gone) else kept
-    return stays, tuple(work.removals), work.more
+    return Kept(stays, tuple(work.removals), work.more, work.has_error_text)
 
 
 class _Gone:
@@ -211,6 +224,7 @@ class _Work:
         self._rules = rules
         self.removals: list[Removal] = []
         self.more = 0
+        self.has_error_text = False
 
     def keep(self, value: JsonValue, schema: Schema, path: Path) -> JsonValue | _Gone:
         """Return what stays of a value."""
@@ -270,6 +284,7 @@ class _Work:
             return self._remove(value, path, _ONLY_IN_DEBUG)
         if not isinstance(value, str):
             return self._remove(value, path, "not a text")
+        self.has_error_text = True
         data = value.encode("utf-8", "replace")
         if len(data) <= MAX_STRING_BYTES:
             return value
@@ -345,22 +360,3 @@ def _kind(value: object) -> str:
     if isinstance(value, list):
         return f"a list of {len(value):,}"
     return "nothing (null)"
-
-
-_SENSITIVE = re.compile(r"auth|cookie|key|secret|token|password|signature", re.IGNORECASE)
-_HIDDEN = "•" * 8
-
-
-def masked(name: str, value: str) -> str:
-    """Return a header's value as it may be shown: of a credential, its scheme and its length."""
-    if not _SENSITIVE.search(name) or not value:
-        return value
-    scheme, space, rest = value.partition(" ")
-    if not space or not scheme.isalpha() or len(scheme) > len("signature"):
-        scheme, rest = "", value
-    return f"{scheme} {_HIDDEN} ({len(rest)} characters)".lstrip()
-
-
-def masked_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return headers as they may be shown."""
-    return {name: masked(name, value) for name, value in headers.items()}

@@ -79,6 +79,7 @@ class Telemetry:
 
     Attributes:
         lost: how many operations could not be recorded, because of an error.
+        held: the name of the last envelope that was held; None before the first.
     """
 
     clock = staticmethod(time.time_ns)
@@ -111,9 +112,10 @@ class Telemetry:
         on stdin and stderr; nothing is written to stdout. Call it when the program has done its
         work: it waits for the answer.
         """
-        from ..first_run import ask_if_due
+        if self.held is not None:
+            from ..first_run import ask_if_due
 
-        ask_if_due(places(), self.held)
+            ask_if_due(places(), self.held)
 
     def operation(self, name: str) -> "Operation":
         """Return the operation `name`, to be entered with `with`."""

@@ -2,20 +2,39 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from datetime import UTC, datetime
+from base64 import b64encode
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, quote, urldefrag
 
 from .. import __version__
+from ..errors import CqtelError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..outbox.envelope import Envelope
 
+_ID = re.compile(r"[0-9a-f]{16}")
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token (RFC 9110, section 5.6.2)
+_HEADER_VALUE = re.compile(r"[ -~]*")  # of what may be there, what every terminal shows as it is
+_IN_URL = "".join(map(chr, range(0x21, 0x7F)))
+_CURLS_OWN_HEADERS = ("Accept", "Content-Type", "Expect", "User-Agent")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NotExportableError(CqtelError):
+    """A curl command could not send exactly these bytes and headers."""
+
 
 def as_har(envelopes: Sequence[Envelope], endpoint: str) -> dict[str, Any]:
-    """Return an HTTP archive (HAR 1.2) of requests that were not sent, so without answers."""
+    """Return an HTTP archive (HAR 1.2) of requests that were not sent, so without answers.
+
+    Source: http://www.softwareishard.com/blog/har-12-spec/. A body that is no text in UTF-8 is
+    given in a field of our own as well, `_base64`: HAR has no room for it.
+    """
     return {
         "log": {
             "version": "1.2",
@@ -26,23 +45,42 @@ def as_har(envelopes: Sequence[Envelope], endpoint: str) -> dict[str, Any]:
 
 
 def as_curl(envelope: Envelope, endpoint: str) -> str:
-    """Return a shell command that would send exactly these bytes and headers."""
-    headers = "".join(
-        f" -H {shlex.quote(f'{key}: {value}')}" for key, value in envelope.headers.items()
-    )
-    url = shlex.quote(envelope.target or endpoint)
-    # curl adds Accept of its own, unless told not to.
+    """Return a shell command, in one printable line, that sends exactly these bytes and headers.
+
+    Raises:
+        NotExportableError: there is no such command, for the envelope was tampered with.
+    """
+    if not _ID.fullmatch(envelope.id):
+        raise NotExportableError(
+            "This payload has an id that was never given to one, so no command can fetch it. "
+            "Look at it with cq-telemetry show, and drop it."
+        )
+    given = {name.lower() for name in envelope.headers}
+    headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in given]
+    headers += [_header(name, value) for name, value in envelope.headers.items()]
+    options = "".join(f" -H {shlex.quote(header)}" for header in headers)
+    url = quote(envelope.target or endpoint, safe=_IN_URL, errors="surrogatepass")
+    # -q: no .curlrc. -g: no globs in the URL. --proto: no file is read, whatever the URL says.
     return (
         f"cq-telemetry show {envelope.id} --raw | "
-        f"curl --data-binary @- -H 'Accept:'{headers} -- {url}"
+        f"curl -q -g --proto '=http,https' --data-binary @-{options} -- {shlex.quote(url)}"
     )
+
+
+def _header(name: str, value: str) -> str:
+    if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+        raise NotExportableError(
+            "A header of this payload has a character that curl should not be given. "
+            "Look at it with cq-telemetry show, or export it with --format har."
+        )
+    # What curl takes for the removal of a header is one without a value; this sends it empty.
+    return f"{name}: {value}" if value.strip() else f"{name};"
 
 
 def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
-    started = datetime.fromtimestamp(envelope.created / 1_000_000, UTC).isoformat()
-    body = envelope.payload.decode("utf-8", "replace")
+    url = urldefrag(url).url if "#" in url else url
     return {
-        "startedDateTime": started,
+        "startedDateTime": _moment(envelope.created),
         "time": 0,
         "request": {
             "method": "POST",
@@ -50,11 +88,8 @@ def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
             "httpVersion": "HTTP/1.1",
             "cookies": [],
             "headers": [{"name": k, "value": v} for k, v in envelope.headers.items()],
-            "queryString": [],
-            "postData": {
-                "mimeType": envelope.headers.get("Content-Type", "application/octet-stream"),
-                "text": body,
-            },
+            "queryString": _query(url),
+            "postData": _body(envelope),
             "headersSize": -1,
             "bodySize": len(envelope.payload),
         },
@@ -71,4 +106,33 @@ def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
         },
         "cache": {},
         "timings": {"send": 0, "wait": 0, "receive": 0},
+        "comment": f"payload {envelope.id}, SHA-256 {envelope.sha256}",
     }
+
+
+def _moment(microseconds: int) -> str:
+    try:
+        return (_EPOCH + timedelta(microseconds=microseconds)).isoformat()
+    except OverflowError:
+        return _EPOCH.isoformat()
+
+
+def _query(url: str) -> list[dict[str, str]]:
+    _, _, query = url.partition("?")
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True)
+    except ValueError:  # more of them than Python reads
+        pairs = []
+    return [{"name": name, "value": value} for name, value in pairs]
+
+
+def _body(envelope: Envelope) -> dict[str, str]:
+    types = [v for k, v in envelope.headers.items() if k.lower() == "content-type"]
+    body = {
+        "mimeType": types[0] if types else "application/octet-stream",
+        "text": envelope.payload.decode("utf-8", "replace"),
+    }
+    if body["text"].encode() != envelope.payload:
+        body["comment"] = "This is no text in UTF-8: the exact bytes are in _base64."
+        body["_base64"] = b64encode(envelope.payload).decode("ascii")
+    return body

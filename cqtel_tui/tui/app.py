@@ -14,6 +14,7 @@ from textual.app import App, SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
+from ..catalogue import CATALOGUE_VERSION
 from ..consent import HOLD, OFF, ON
 from ..consent import cookie as cookies
 from ..consent.choices import read_user
@@ -23,11 +24,11 @@ from ..outbox.envelope import TornEnvelopeError
 from ..outbox.receipts import write_receipt
 from ..outbox.store import REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
-from ..sanitize import one_line, printable
+from ..sanitize import is_printable, one_line, printable
 from . import snapshot as moments
 from .last_line import OnlyPrintable
 from .screens.boxes import Box, Pending, Rejected, Sent
-from .screens.room import ROOMS
+from .screens.room import ROOMS, is_too_small
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -123,14 +124,15 @@ class TelemetryApp(App[None]):
         return [*super().get_line_filters(), self._only_printable]
 
     def on_load(self) -> None:
-        """Look at how things stand before anything is drawn."""
+        """Look at how things stand, and at the keys that were chosen, before anything is drawn."""
         self._show(*self._read())
+        keys = read_user(self.places.config).content.get("keys")
+        if isinstance(keys, dict):
+            chosen = {name: key for name, key in keys.items() if isinstance(key, str)}
+            self.set_keymap({n: k for n, k in chosen.items() if is_printable(k) and k.strip(", ")})
 
     def on_mount(self) -> None:
         """Go on looking."""
-        keys = read_user(self.places.config).content.get("keys")
-        if isinstance(keys, dict):
-            self.set_keymap({str(k): v for k, v in keys.items() if isinstance(v, str)})
         if self.room != self.DEFAULT_MODE:
             self.switch_mode(self.room)
         self.set_interval(LOOK_EVERY_SECONDS, self._look)
@@ -147,6 +149,11 @@ class TelemetryApp(App[None]):
     def _show(self, stamp: tuple[int, ...], snapshot: Snapshot) -> None:
         self._stamp = stamp
         self.snapshot = snapshot
+
+    @property
+    def agreed_catalogue(self) -> int:
+        """The catalogue version whose fields may be recorded."""
+        return self.snapshot.status.decision.catalogue if self.snapshot else CATALOGUE_VERSION
 
     @cached_property
     def surroundings(self) -> Surroundings:
@@ -188,9 +195,14 @@ class TelemetryApp(App[None]):
                 self.tell(f"{program[0]} cannot be opened: {error}", wrong=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show, but do not do, what a read-only session may not."""
+        """Show, but do not do, what a read-only session, or one that cannot be seen, may not."""
         del parameters
-        return None if self.readonly and action in _CHANGING else True
+        return True if action not in _CHANGING or self.may_change else None
+
+    @property
+    def may_change(self) -> bool:
+        """Whether anything may be changed or sent: not read-only, and nobody answers unseen."""
+        return not self.readonly and not is_too_small(self.size)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every action in the command palette."""
@@ -266,7 +278,7 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def choose_telemetry(self, choice: str, project: str | None) -> None:
         """Save on, off or undecided."""
-        if not self.readonly:
+        if self.may_change:
             await self._telemetry(choice, project)
 
     async def _telemetry(self, choice: str, project: str | None) -> None:
@@ -341,7 +353,7 @@ class TelemetryApp(App[None]):
     @work(group="change")
     async def choose_debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001  # the choice itself
         """Save whether error texts may be recorded."""
-        if not self.readonly:
+        if self.may_change:
             await self._debug(debug, project)
 
     async def _debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001
@@ -370,7 +382,7 @@ class TelemetryApp(App[None]):
         """Save where to deliver to."""
         from ..consent.saving import decide_endpoint
 
-        if self.readonly:
+        if not self.may_change:
             return
         try:
             change = decide_endpoint(url)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 MEANINGS = (
-    "Don't send",
-    "Allow from now on",
-    "Allow, and send what is held",
-    "Show me everything",
-    "Decide later",
+    ("Don't send", "Turn telemetry off; what is held stays here"),
+    ("Allow from now on", "Turn telemetry on; what was held before stays here"),
+    ("Allow, and send what is held", "Turn telemetry on for what is held, too"),
+    ("Show me everything", "Decide nothing yet, and open the whole terminal UI"),
+    ("Decide later", "Save nothing, send nothing, ask another day"),
 )
 
 
@@ -46,12 +46,12 @@ class Prompt(App[Answer]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
-            Binding(answer.value, f"answer('{answer.value}')", meaning,
+            Binding(answer.value, f"answer('{answer.value}')", meaning, tooltip=tooltip,
                     id=f"prompt.{answer.name.lower()}")
-            for answer, meaning in zip(Answer, MEANINGS, strict=True)
+            for answer, (meaning, tooltip) in zip(Answer, MEANINGS, strict=True)
         ),
         Binding("escape,ctrl+c,ctrl+d,ctrl+q", "answer('l')", "Decide later", priority=True,
-                id="prompt.later_keys"),
+                id="prompt.later_keys", tooltip="Save nothing, send nothing, ask another day"),
     ]  # fmt: skip
 
     def __init__(self, question: Question) -> None:

@@ -185,6 +185,32 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
     return lines
 
 
+def changed(envelope: Envelope, agreed: int) -> list[Content]:
+    """Return in what the payload differs from what it could have been."""
+    from ..review.changes import changes
+
+    found = changes(envelope.payload, dropped=envelope.dropped, agreed=agreed)
+    lines = [title("Debug mode"), Content(f"  {found.unreadable or found.debug}")]
+    lines += [
+        Content.assemble("  + ", (each.field.key, "bold"), f"  in {each.part}: {each.value}")
+        for each in found.added_by_debug
+    ]
+    lines += [Content(""), title("Left out"), Content(f"  {found.left_out}")]
+    lines += [
+        Content.assemble("  - ", (each.path, "bold"), f"  {each.what}: {each.why}")
+        for each in found.removals
+    ]
+    if found.removals_not_listed:
+        lines.append(muted(f"  … and {found.removals_not_listed:,} more"))
+    lines += [Content(""), title("A newer catalogue")]
+    if not found.newer:
+        lines.append(Content("  There is none: you agreed to every field that there is."))
+    lines += [
+        Content.assemble("  + ", (field.key, "bold"), f"  {field.why}") for field in found.newer
+    ]
+    return lines
+
+
 def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> list[Content]:
     """Return what was sent, where to, and what was answered."""
     if receipt is None:

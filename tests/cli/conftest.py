@@ -54,8 +54,7 @@ class Here:
         try:
             code = main(list(arguments))
         except SystemExit as ended:
-            assert isinstance(ended.code, int)
-            code = ended.code
+            code = int(ended.code or 0)
         out, err = self._captured.readouterr()
         return Result(code, out, err)
 

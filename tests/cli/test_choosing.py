@@ -5,7 +5,6 @@ import os
 import re
 import stat
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,8 +13,11 @@ from cqtel_tui.consent.choices import read_user
 from cqtel_tui.deliver.waiting import put_off
 from cqtel_tui.outbox import count_loss
 from cqtel_tui.outbox.store import REJECTED
+from cqtel_tui.status import WORDS
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from .conftest import Here
 
 COOKIE = "0b2f7c2e-6b0e-4c38-9c3e-0f6a5a3f9a11"
@@ -48,8 +50,7 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
     assert ended.code == 0
     assert ended.err == b""
     assert ended.lines == [
-        "telemetry  undecided: payloads are held on this machine, nothing is sent (you have not "
-        "decided yet)",
+        f"telemetry  {WORDS['hold']} (you have not decided yet)",
         "debug      off",
         "cookie     absent",
         "payloads   0 held, 0 sent, 0 rejected, 0 set aside, 0 lost",
@@ -77,17 +78,26 @@ def test_status_tells_each_layers_say_and_which_one_won(
     assert found["reasons"] == [
         {"layer": "command line", "says": "nothing", "source": "", "note": "", "won": False},
         {
-            **{"layer": "environment", "says": "off", "source": "DO_NOT_TRACK=1"},
-            **{"note": "", "won": True},
+            "layer": "environment",
+            "says": "off",
+            "source": "DO_NOT_TRACK=1",
+            "note": "",
+            "won": True,
         },
         {
-            **{"layer": "admin policy", "says": "off", "source": str(cq.policy)},
-            **{"note": "", "won": False},
+            "layer": "admin policy",
+            "says": "off",
+            "source": str(cq.policy),
+            "note": "",
+            "won": False,
         },
         {"layer": "project", "says": "nothing", "source": "", "note": "", "won": False},
         {
-            **{"layer": "user", "says": "on", "source": str(cq.choices)},
-            **{"note": "you said so for all projects", "won": False},
+            "layer": "user",
+            "says": "on",
+            "source": str(cq.choices),
+            "note": "you said so for all projects",
+            "won": False,
         },
     ]
     words = cq("status").lines
@@ -103,8 +113,11 @@ def test_status_counts_what_there_is(cq: Here) -> None:
     cq.answer(cq.record(), REJECTED)
     count_loss(cq.outbox.state, "full")
     assert cq("status", "--json").json["outbox"] == {
-        **{"pending": 3, "sent": 1, "rejected": 1},
-        **{"set_aside": 0, "dropped": 1},
+        "pending": 3,
+        "sent": 1,
+        "rejected": 1,
+        "set_aside": 0,
+        "dropped": 1,
     }
     assert "payloads   3 held, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
 
@@ -212,7 +225,8 @@ def test_hostile_text_of_a_variable_is_shown_and_not_obeyed(
 def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> None:
     assert said(cq, "on") == (
         "cq-telemetry: telemetry is on: payloads are recorded and delivered\n"
-        "cq-telemetry: there is no endpoint, so that payloads stay here: cq-telemetry endpoint URL\n"
+        "cq-telemetry: there is no endpoint, so that payloads stay here: "
+        "cq-telemetry endpoint URL\n"
     )
     assert stored(cq)["all"]["telemetry"] == "on"
     assert stored(cq)["all"]["catalogue"] == 1

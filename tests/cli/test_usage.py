@@ -312,9 +312,9 @@ def test_what_draws_or_sends_is_imported_by_no_command_that_does_neither(
             environment=machine.environment,
             cwd=machine.project,
         )
-        imported = json.loads(ended.said.splitlines()[-1].removeprefix("\x1berr").partition(" ")[2])
+        imported = json.loads(ended.said.rpartition("imported ")[2])
         heavy[line] = HEAVY & set(imported)
-    assert heavy == dict.fromkeys(heavy, set())
+    assert not any(heavy.values()), heavy
 
 
 # The terminal UI without a terminal --------------------------------------------------------------
@@ -329,12 +329,12 @@ def ui() -> list[str]:
 @posix
 @pytest.mark.parametrize("way", ["cq-telemetry-ui", "python -m cqtel_tui", "cq-telemetry demo"])
 def test_the_ui_without_a_terminal_ends_at_once_with_words(machine: Machine, way: str) -> None:
-    command = {
+    commands: dict[str, list[str | bytes]] = {
         "cq-telemetry-ui": [*ui()],
         "python -m cqtel_tui": [sys.executable, "-X", "importtime", "-m", "cqtel_tui"],
         "cq-telemetry demo": machine.command("demo"),
-    }[way]
-    ended = run(command, environment=machine.environment, cwd=machine.project)
+    }
+    ended = run(commands[way], environment=machine.environment, cwd=machine.project)
     assert (ended.code, ended.out) == (1, b"")
     assert "needs a terminal" in ended.said.splitlines()[-1]
     assert "cq-telemetry status" in ended.said

@@ -589,6 +589,7 @@ def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> No
         "HOME": "/home/alice",
         "CQ_RUDDERSTACK_DATA_PLANE_URL": gate.url,
         "CQ_TELEMETRY_LEVEL": "stats",
+        "CQ_NO_TELEMETRY": "1",
         "CQ_ANALYTICS_HOST": gate.closed_address,
     }
     assert (found.upstream, found.notes) == ("https://analytics-events.cloudquery.io", ())

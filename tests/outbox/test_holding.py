@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -28,8 +29,6 @@ from cqtel_tui.outbox.envelope import TornEnvelopeError, open_envelope, read_lab
 from .conftest import DAY, NOW, PAYLOAD
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from .conftest import Box
 
 
@@ -119,20 +118,24 @@ def test_a_name_can_never_lead_out_of_the_folder(box: Box, name: str) -> None:
     assert not box.state.exists()
 
 
-def test_a_hundred_processes_at_once_hold_a_hundred_whole_envelopes(box: Box) -> None:
+def test_a_hundred_processes_that_record_at_once_hold_a_hundred_whole_envelopes(
+    box: Box, scrubbed: Path
+) -> None:
     program = """
-import os, sys, time
-from cqtel_tui.outbox import hold
-sys.stdin.read()
-identity = os.urandom(8).hex()
-hold(sys.argv[1], b"x" * 5_000, time.time_ns() // 1000, identity, app="a", version="",
-    operation="b", outcome="ok", duration=1, headers={}, project="/")
+import sys
+from cqtel_tui import Telemetry
+with Telemetry("cloudquery").operation("fetch") as operation:
+    sys.stdin.read()
+assert operation.held
 """
+    assert scrubbed.is_dir()
+    packages = str(Path(outbox.__file__).parents[2])
     processes = [
         subprocess.Popen(
-            [sys.executable, "-S", "-c", program, str(box.state)],
+            [sys.executable, "-S", "-c", program],
+            cwd=scrubbed,
             stdin=subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(outbox.__path__[0]))},  # noqa: PTH120
+            env={**os.environ, "CQ_TELEMETRY_HOME": str(box.state), "PYTHONPATH": packages},
         )
         for _ in range(100)
     ]
@@ -142,7 +145,9 @@ hold(sys.argv[1], b"x" * 5_000, time.time_ns() // 1000, identity, app="a", versi
     assert [process.wait(60) for process in processes] == [0] * 100
     labels = box.outbox.labels(PENDING)
     assert len(labels) == len(list(box.pending.iterdir())) == 100
-    assert {box.outbox.open(PENDING, label).payload for label in labels} == {b"x" * 5_000}
+    payloads = {box.outbox.open(PENDING, label).payload for label in labels}
+    assert len(payloads) == 100
+    assert box.outbox.losses() == 0
 
 
 def whole(box: Box) -> bytes:

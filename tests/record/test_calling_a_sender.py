@@ -66,6 +66,11 @@ def stamp(path: Path, seconds: float) -> None:
     os.utime(path, (seconds, seconds))
 
 
+def importable(folder: Path) -> str:
+    """Return a PYTHONPATH with one folder more, and never the current one."""
+    return os.pathsep.join(filter(None, [str(folder), os.environ.get("PYTHONPATH")]))
+
+
 def wait_for(path: Path) -> str:
     until = time.monotonic() + PATIENCE
     while not path.exists():
@@ -156,7 +161,7 @@ def test_the_sender_is_alone_and_holds_nothing_of_the_program(
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
     (package / "__main__.py").write_text(SPY)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setenv("PYTHONPATH", importable(package.parent))
     monkeypatch.setenv("TELL", str(tmp_path / "told"))
     monkeypatch.setattr(starting, "_MODULE", "spy")
     kept, given = os.pipe()
@@ -248,7 +253,7 @@ def test_the_command_does_not_wait_for_a_sender(machine: Machine, tmp_path: Path
         "from cqtel_tui.deliver import starting; starting._MODULE = 'sleeper'\n"
         + RECORDING
         + "print(starting._started[0])",
-        PYTHONPATH=str(package.parent),
+        PYTHONPATH=importable(package.parent),
     )
     assert time.monotonic() - began < PATIENCE
     os.kill(int(done.stdout), 9)

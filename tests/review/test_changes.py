@@ -7,12 +7,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.gate.redaction import Removal as CaughtRemoval
 from cqtel_tui.promises import FIELDS
 from cqtel_tui.review.changes import Removal, changes, new_fields
 from cqtel_tui.sanitize import is_printable
 
 from .payloads import RESOURCE, document, encoded, span
+
+
+@dataclass
+class AnyRemoval:
+    path: str
+    what: str
+    why: str
 
 
 def payload(*spans: dict[str, object]) -> bytes:
@@ -63,7 +69,7 @@ def test_what_was_left_out_is_said() -> None:
 
 
 def test_what_the_gate_took_out_is_listed() -> None:
-    removals = [CaughtRemoval("batch[0].userId", "a name\x1b[2J", "not on the list")] * 1_001
+    removals = [AnyRemoval("batch[0].userId", "a name\x1b[2J", "not on the list")] * 1_001
     found = changes(b"{}", removals=removals)
     assert found.removals[0] == Removal("batch[0].userId", "a name␛[2J", "not on the list")
     assert (len(found.removals), found.removals_not_listed) == (1_000, 1)
@@ -84,13 +90,6 @@ def test_of_what_cannot_be_read_nothing_is_said(data: bytes) -> None:
     assert found.unreadable
     assert found.added_by_debug == ()
     assert "cannot be read" in found.debug
-
-
-@dataclass
-class AnyRemoval:
-    path: str
-    what: str
-    why: str
 
 
 @settings(deadline=None, database=None)

@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 keys = pytest.mark.keys
 
 
-@keys(*(f"room.{room}" for room in ROOMS))
+@keys(
+    "room.pending", "room.sent", "room.rejected", "room.choices", "room.cookie", "room.stored",
+    "room.files",
+)  # fmt: skip
 async def test_every_screen_is_reached_by_its_number_and_by_a_click(machine: Machine) -> None:
     async with ui() as it:
         for at, room in enumerate(ROOMS, 1):
@@ -90,9 +93,7 @@ async def test_a_text_scrolls_by_vim_keys(machine: Machine) -> None:
 
 async def test_the_palette_has_every_action_and_runs_it(machine: Machine) -> None:
     async with ui() as it:
-        offered = {
-            command.title: command for command in it.app.get_system_commands(it.app.screen)
-        }
+        offered = {command.title: command for command in it.app.get_system_commands(it.app.screen)}
         shown = {active.binding.id for active in it.app.screen.active_bindings.values()}
         for place, binding in bindings():
             if binding.id in shown:
@@ -129,9 +130,17 @@ async def test_too_small_says_so(machine: Machine, size: tuple[int, int]) -> Non
 
 
 async def test_nothing_can_be_sent_or_answered_unseen(machine: Machine) -> None:
-    async with ui(size=(30, 10)) as it:
-        await it.press("x", "y", "X", "y", "t", "o", "n")
-        await it.pilot.pause()
+    async with ui(size=(30, 20)) as it:
+        await it.press("x", "y", "X", "y", "t", "o", "n", "d", "y")
+        await it.pilot.resize_terminal(80, 24)
+        await it.press("x")
+        assert "Delete 1 payload" in it.question
+        await it.pilot.resize_terminal(80, 19)
+        await it.shows("too small", "Esc goes back")
+        assert "Delete" not in it.text
+        await it.press("y", "tab", "enter")
+        await it.pilot.resize_terminal(80, 24)
+        assert "Delete 1 payload" in it.question
         assert len(machine.labels()) == 5
         assert not machine.choices.exists()
 

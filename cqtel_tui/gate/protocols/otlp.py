@@ -39,6 +39,8 @@ _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 _ERROR = 2
 _UNKNOWN_FIELDS = "fields that this release of OpenTelemetry's protocol does not have"
 
+_UNREAD = "not on the list of what may leave"
+
 _RESOURCE: Schema = {"attributes": ATTRIBUTES}
 _SCOPE: Schema = {"name": "name", "version": "version"}
 _EVENT: Schema = {"name": "name", "timeUnixNano": "nanoseconds", "attributes": ATTRIBUTES}
@@ -158,13 +160,9 @@ def describe(document: Document, rules: Rules) -> Description:
 def redact(document: Document, rules: Rules) -> Redaction:
     """Return what would be sent, in the encoding that it came in."""
     _, signal, encoding = document.kind.split("-")
-    kept, removals, more = keep(document.value, _SCHEMAS[signal], rules)
-    sent = as_json(kept) if encoding == "json" else _to_protobuf(kept, signal)
-    noted = [
-        Removal("the document", note, "not on the list of what may leave")
-        for note in document.notes
-    ]
-    return Redaction(sent, (*noted, *removals), more)
+    kept = keep(document.value, _SCHEMAS[signal], rules)
+    sent = as_json(kept.value) if encoding == "json" else _to_protobuf(kept.value, signal)
+    return kept.written(sent, *(Removal("the document", note, _UNREAD) for note in document.notes))
 
 
 def _is_json(content_type: str) -> bool:
@@ -210,11 +208,8 @@ def _message(signal: str) -> Any:  # a protobuf message, which ships no types
 def _from_protobuf(body: bytes, signal: str) -> tuple[JsonValue, tuple[str, ...]]:
     """Read a message as OTLP/JSON has it, and say what of it cannot be read."""
     message = _message(signal)
-    from google.protobuf.json_format import (  # type: ignore[import-untyped]
-        Error,
-        MessageToDict,
-    )
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+    from google.protobuf.json_format import Error, MessageToDict
+    from google.protobuf.message import DecodeError
 
     try:
         message.ParseFromString(body)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...catalogue import is_name
 from ...review.documents import UnreadableError, parse
 from ..encodings import UndecodableError, decoded
-from ..redaction import ID, MAX_REMOVALS, Redaction, Removal, as_json, keep, whole_number
+from ..redaction import ID, Redaction, Removal, as_json, keep, whole_number
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
@@ -76,8 +76,8 @@ def redact(document: Document, rules: Rules) -> Redaction:
         value: JsonValue = {**document.value, "batch": named}
     else:
         schema, value = message, _without_user(document.value, "", rules, removals)
-    kept, more_removals, more = keep(value, schema, rules)
-    return Redaction(as_json(kept), (*removals, *more_removals)[:MAX_REMOVALS], more)
+    kept = keep(value, schema, rules)
+    return kept.written(as_json(kept.value), *removals)
 
 
 def _message(rules: Rules) -> Schema:

@@ -10,6 +10,8 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from .room import is_too_small, too_small
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -28,9 +30,11 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Back", id="ask.back", tooltip="Change nothing"),
-        Binding("left,h", "app.focus_previous", "Previous", show=False, id="ask.previous"),
-        Binding("right,l", "app.focus_next", "Next", show=False, id="ask.next"),
-    ]
+        Binding("left,h", "app.focus_previous", "Previous", show=False, id="ask.previous",
+                tooltip="To the answer before"),
+        Binding("right,l", "app.focus_next", "Next", show=False, id="ask.next",
+                tooltip="To the next answer"),
+    ]  # fmt: skip
 
     def __init__(
         self, question: str, details: Sequence[str], answers: Sequence[tuple[str, str, str]]
@@ -52,6 +56,7 @@ class Ask(ModalScreen[str | None]):
                     button = Button(label, id=f"answer-{key}")
                     button.variant = variant
                     yield button
+        yield too_small("Esc goes back.")
 
     def on_mount(self) -> None:
         """Give the safe answer the focus."""
@@ -60,12 +65,14 @@ class Ask(ModalScreen[str | None]):
     def on_key(self, event) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
         """Take an answer's key."""
         for key, _, _ in self.answers:
-            if event.character == key:
+            if event.character == key and not is_too_small(self.size):
                 event.stop()
                 self.dismiss(key)
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Take a pressed answer."""
+        if is_too_small(self.size):
+            return
         self.dismiss((event.button.id or "").removeprefix("answer-"))
 
 

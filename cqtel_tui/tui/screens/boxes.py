@@ -33,6 +33,7 @@ VIEWS = (
     ("raw", "Raw bytes"),
     ("trace", "Trace"),
     ("leaks", "Leak check"),
+    ("changes", "Changes"),
 )
 
 
@@ -44,12 +45,12 @@ class Box(Room):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", id="box.filter",
-                tooltip="Words, op:sync, app:cloudquery, failed, ok"),
+                tooltip="List only what matches: words, op:sync, app:cloudquery, failed, ok"),
         Binding("o", "sort", "Sort", show=False, id="box.sort",
-                tooltip="By time, operation, size or duration"),
+                tooltip="Sort by time, operation, size or duration"),
         Binding("right_square_bracket", "view(1)", "Next view", key_display="]", show=False,
                 id="box.next", tooltip="The next view of the payload"),
-        Binding("left_square_bracket", "view(-1)", "Last view", key_display="[", show=False,
+        Binding("left_square_bracket", "view(-1)", "Previous view", key_display="[", show=False,
                 id="box.previous", tooltip="The view before"),
         Binding("v", "verbatim", "Verbatim", show=False, id="box.verbatim",
                 tooltip="Raw bytes: indented, or as they are"),
@@ -149,6 +150,7 @@ class Box(Room):
             "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
             "trace": lambda: views.trace(envelope, self.detail.width),
             "leaks": lambda: views.leaks(envelope, self.home.surroundings),
+            "changes": lambda: views.changed(envelope, self.home.agreed_catalogue),
         }
 
     async def action_filter(self) -> None:

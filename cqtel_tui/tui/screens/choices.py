@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import Input, Label
 
 from ...consent.choices import Choice, endpoint_problem, read_user
+from ...review.changes import new_fields
 from ...sanitize import one_line
 from ...status import WORDS
 from .. import views
@@ -42,10 +43,13 @@ class Choices(Room):
     NAME = "choices"
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down", "app.focus_next", "Next", show=False, id="choices.next"),
-        Binding("up", "app.focus_previous", "Previous", show=False, id="choices.previous"),
-        Binding("escape", "leave_field", "Leave field", show=False, id="choices.leave"),
-    ]
+        Binding("down", "app.focus_next", "Next", show=False, id="choices.next",
+                tooltip="To the next choice"),
+        Binding("up", "app.focus_previous", "Previous", show=False, id="choices.previous",
+                tooltip="To the choice before"),
+        Binding("escape", "leave_field", "Leave field", show=False, id="choices.leave",
+                tooltip="Leave the endpoint as it is stored"),
+    ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,6 +147,7 @@ def _why(snapshot: Snapshot) -> list[Content]:
             if decision.endpoint
             else "There is no endpoint: payloads stay on this machine."
         ),
+        *_new_fields(decision.catalogue),
         Content(""),
         views.title("Who says what"),
         views.muted("A no from anywhere wins; a yes must be your own.  ▶ decides"),
@@ -150,6 +155,20 @@ def _why(snapshot: Snapshot) -> list[Content]:
     ]
     for reason in snapshot.status.reasons:
         lines += _reason(reason)
+    return lines
+
+
+def _new_fields(agreed: int) -> list[Content]:
+    """Return the fields that came after the user's yes: they are left out until another one."""
+    fields = new_fields(agreed)
+    if not fields:
+        return []
+    lines = [Content(""), views.title(f"New since your yes: {len(fields)}")]
+    lines.append(views.muted("They are left out until you say yes again: choose on once more."))
+    lines += [
+        Content.assemble("  + ", (field.key, "bold"), f"  {field.why} Identifying: {field.risk}.")
+        for field in fields
+    ]
     return lines
 
 

@@ -28,8 +28,9 @@ class Help(ModalScreen[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "Back", key_display="esc", id="help.back")
-    ]
+        Binding("escape,question_mark,q", "dismiss", "Back", key_display="esc", id="help.back",
+                tooltip="Back to the screen")
+    ]  # fmt: skip
 
     def __init__(self, bindings: Iterable[ActiveBinding]) -> None:
         super().__init__()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.app import ComposeResult
+    from textual.geometry import Size
     from textual.widget import Widget
 
     from ..app import TelemetryApp
@@ -31,6 +32,21 @@ ROOMS = {
     "files": "Files",
 }
 """The screens, in the order of their keys 1, 2, 3 …"""
+
+
+_SMALLEST = (60, 20)
+
+
+def is_too_small(size: Size) -> bool:
+    """Tell whether a terminal has no room for what is to be decided in it."""
+    return size.width < _SMALLEST[0] or size.height < _SMALLEST[1]
+
+
+def too_small(way_out: str) -> Static:
+    """Return what is shown in a terminal that is too small, in place of all else."""
+    columns, lines = _SMALLEST
+    words = f"This terminal is too small.\n{columns} columns and {lines} lines are needed."
+    return Static(Content(f"{words}\n{way_out}"), classes="too-small")
 
 
 class Room(Screen[None]):
@@ -52,10 +68,7 @@ class Room(Screen[None]):
         yield Picker(self._rooms(None), self.NAME, id="rooms")
         yield from self.body()
         yield KeysBar(id="keys-bar")
-        yield Static(
-            Content("This terminal is too small.\n60 columns and 20 lines are needed.\nq leaves."),
-            id="too-small",
-        )
+        yield too_small("q leaves.")
 
     def body(self) -> Iterable[Widget]:
         """Return what this screen is about."""

@@ -62,17 +62,22 @@ class Envelopes(ScrollView, can_focus=True):
     }
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("up,k", "move(-1)", "Up", show=False, id="list.up", tooltip="One up"),
-        Binding("down,j", "move(1)", "Down", show=False, id="list.down", tooltip="One down"),
-        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="list.page_up"),
-        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="list.page_down"),
-        Binding("home,g", "move_to(0)", "First", show=False, id="list.first", tooltip="The first"),
-        Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last"),
-        Binding(
-            "space", "mark", "Mark", show=False, id="list.mark", tooltip="Mark for send or drop"
-        ),
-        Binding("a", "mark_all", "Mark all", show=False, id="list.mark_all"),
-    ]
+        Binding("up,k", "move(-1)", "Up", show=False, id="list.up", tooltip="One payload up"),
+        Binding("down,j", "move(1)", "Down", show=False, id="list.down",
+                tooltip="One payload down"),
+        Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="list.page_up",
+                tooltip="As many payloads up as are in sight"),
+        Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="list.page_down",
+                tooltip="As many payloads down as are in sight"),
+        Binding("home,g", "move_to(0)", "First", show=False, id="list.first",
+                tooltip="To the first payload"),
+        Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last",
+                tooltip="To the last payload"),
+        Binding("space", "mark", "Mark", show=False, id="list.mark",
+                tooltip="Mark it to be sent or dropped, and go on to the next"),
+        Binding("a", "mark_all", "Mark all", show=False, id="list.mark_all",
+                tooltip="Mark all that are listed, or none"),
+    ]  # fmt: skip
 
     clock = staticmethod(time.time)
 

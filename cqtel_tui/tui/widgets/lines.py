@@ -28,13 +28,19 @@ class Lines(ScrollView, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j", "scroll_down", "Down", show=False, id="lines.down"),
-        Binding("k", "scroll_up", "Up", show=False, id="lines.up"),
-        Binding("g", "scroll_home", "Top", show=False, id="lines.top"),
-        Binding("G", "scroll_end", "Bottom", show=False, id="lines.bottom"),
-        Binding("ctrl+d", "page_down", "Page down", show=False, id="lines.page_down"),
-        Binding("ctrl+u", "page_up", "Page up", show=False, id="lines.page_up"),
-    ]
+        Binding("j", "scroll_down", "Down", show=False, id="lines.down",
+                tooltip="One line down, as the arrow does"),
+        Binding("k", "scroll_up", "Up", show=False, id="lines.up",
+                tooltip="One line up, as the arrow does"),
+        Binding("g", "scroll_home", "Top", show=False, id="lines.top",
+                tooltip="To the first line"),
+        Binding("G", "scroll_end", "Bottom", show=False, id="lines.bottom",
+                tooltip="To the last line"),
+        Binding("ctrl+d", "page_down", "Page down", show=False, id="lines.page_down",
+                tooltip="As many lines down as are in sight"),
+        Binding("ctrl+u", "page_up", "Page up", show=False, id="lines.page_up",
+                tooltip="As many lines up as are in sight"),
+    ]  # fmt: skip
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id, classes=classes)

@@ -24,8 +24,10 @@ class OneOf(Static, can_focus=True):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left,h", "move(-1)", "Left", show=False, id="choice.left"),
-        Binding("right,l", "move(1)", "Right", show=False, id="choice.right"),
+        Binding("left,h", "move(-1)", "Left", show=False, id="choice.left",
+                tooltip="To the answer on the left; nothing is saved yet"),
+        Binding("right,l", "move(1)", "Right", show=False, id="choice.right",
+                tooltip="To the answer on the right; nothing is saved yet"),
         Binding("enter,space", "choose", "Choose", show=False, id="choice.choose",
                 tooltip="Save the answer under the cursor"),
     ]  # fmt: skip
