@@ -121,9 +121,13 @@ class Gate:
     def finish(self, seconds: float = FAREWELL_SECONDS) -> Seen:
         """Take what was sent before the program ended, close the door, and return what was seen.
 
+        Once done, it returns the same again.
+
         Args:
             seconds: how long that may take at most, whatever the clients do.
         """
+        if self._bell.fileno() < 0:
+            return self._seen
         self._bell.close()
         if self._thread is None:
             self._close()

@@ -474,10 +474,10 @@ def machine() -> dict[str, Any]:
 
 def table(found: list[Row], compared: list[Case]) -> str:
     """Return the table that is printed."""
-    lines = [
-        f"{'':41} {'median':>8} {'over':>8} {'ratio':>7} {'p95':>8} {'cpu':>8} {'ratio':>7}"
-        f" {'runs':>5}  limit"
-    ]
+    titles = (
+        f"{'median':>8} {'over':>8} {'ratio':>7} {'p95':>8} {'cpu':>8} {'ratio':>7} {'runs':>5}"
+    )
+    lines = [f"{'':41} {titles}  limit"]
     for row in found:
         verdict = "" if row.kept is None else f"  {row.limit}: {'kept' if row.kept else 'NOT KEPT'}"
         lines.append(

@@ -127,7 +127,6 @@ class Machine:
             "HOME": str(self.home),
             "PATH": f"{self.programs}{os.pathsep}{SYSTEM_PATH}",
             "LC_ALL": "C.UTF-8",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONWARNINGS": "error",
             # An administrator's folder of our own: /etc/xdg is looked at as well.
             "XDG_CONFIG_DIRS": str(root / "policy"),

@@ -157,6 +157,7 @@ def machine(tmp_path: Path, collector: Collector) -> Machine:
     machine = Machine(tmp_path)
     yes = decide_telemetry("on", include_held=True)
     save(str(machine.config), yes | {"endpoint": collector.url})
+    machine.environment["PYTHONDONTWRITEBYTECODE"] = "1"
     return machine
 
 

@@ -72,7 +72,7 @@ async def test_an_answer_can_be_clicked(machine: Machine, button: str, left: int
 async def test_help_lists_the_keys_of_the_screen(machine: Machine, key: str) -> None:
     async with ui("sent", size=(100, 50)) as it:
         await it.press("question_mark")
-        await it.shows("Compute the SHA-256", "Allow telemetry", "Words, op:sync", "Esc goes back")
+        await it.shows("Compute the SHA-256", "Allow telemetry", "List only what matches", "Esc goes back")
         await it.press(key)
         assert it.room == "sent"
 

@@ -48,10 +48,10 @@ def read(caught: Caught) -> Document | None:
 
 
 def describe(document: Document, rules: Rules) -> Description:
-    """Say which event it is about: that of the first message."""
-    first = next(iter(_messages(document.value)), {})
-    event = first.get("event", first.get("type"))
-    said = first.get("properties")
+    """Say which event it is about: the last one, which tells how it ended."""
+    last = next(reversed(_messages(document.value)), {})
+    event = last.get("event", last.get("type"))
+    said = last.get("properties")
     properties = said if isinstance(said, dict) else {}
     status = properties.get("status")
     duration = whole_number(properties.get("duration")) or 0
