@@ -110,7 +110,11 @@ def test_no_socket_is_opened_and_no_name_is_looked_up(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", program],
-        env={"PATH": os.environ.get("PATH", ""), "HOME": str(tmp_path)},
+        env={
+            "PATH": os.environ.get("PATH", ""),
+            "HOME": str(tmp_path),
+            "PYTHONPATH": str(Path(module.__file__).parents[1]),
+        },
         capture_output=True,
         timeout=60,
         check=False,

@@ -86,6 +86,7 @@ _LEAST_IN_BASE64 = 6
 _AROUND = 24
 _MAX_WORDS = 300
 _MASK = "••••••"
+_OWN_MASK = "▒▒▒▒▒▒"
 _OPEN_FIELDS = frozenset(
     (
         "cloudquery.plugins",
@@ -296,7 +297,9 @@ class _Search:
         # What was not looked through may hold a secret beside what was found.
         is_clear = not self.is_cut_short and len(self.payload) <= MAX_BYTES
         findings = [
-            self._finding(*found[0], len(found), mask.around(found[0][0]) if is_clear else _MASK)
+            self._finding(
+                *found[0], len(found), mask.around(found[0][0]) if is_clear else _OWN_MASK
+            )
             for found in islice(places.values(), MAX_FINDINGS)
         ]
         return tuple(findings), max(0, len(places) - MAX_FINDINGS)
@@ -400,6 +403,9 @@ def _is_expected(hit: _Hit, row: Row | None) -> bool:
         return False
     if hit.kind == ARGUMENT:
         return row.field is not None and row.key in _OPEN_FIELDS
+    if hit.kind == SECRET:
+        # The name of a database may stand in a variable, too, and is none.
+        return row.field is not None and row.key in _OPEN_FIELDS and hit.value.isalpha()
     # A version may have the look of an address.
     is_version = row.group == PROGRAM and row.key.lower().endswith("version")
     return hit.kind == ADDRESS and not hit.is_own and is_version
@@ -422,7 +428,7 @@ class _Mask:
         self.starts = [start for start, _ in self.ranges]
 
     def around(self, hit: _Hit) -> str:
-        """Return what is around a hit, in one printable line."""
+        """Return what is around a hit, in one printable line: itself as ▒▒▒▒▒▒."""
         at = max(0, hit.start - _AROUND)
         last = min(len(self.payload), hit.end + _AROUND)
         pieces = ["…"] if at > 0 else []
@@ -430,7 +436,8 @@ class _Mask:
         while number < len(self.ranges) and self.starts[number] < last:
             start, end = self.ranges[number]
             if end > at:
-                pieces += [self._shown(at, start), _MASK]
+                is_own = start < hit.end and end > hit.start
+                pieces += [self._shown(at, start), _OWN_MASK if is_own else _MASK]
                 at = end
             number += 1
         pieces.append(self._shown(at, last))

@@ -520,6 +520,12 @@ def main() -> None:
         f"one more span: {while_running:.2f} us while the program runs, {altogether:.2f} us with "
         f"its part of the payload  {MOST_SPAN_US:.0f} us: {kept}\n"
     )
+    busy = max(before["load"][0], machine()["load"][0]) - 1
+    if busy > (os.cpu_count() or 1) / 4:
+        sys.stdout.write(
+            "Others use this machine, too: the wall times are theirs as well, and the limits are "
+            "of a machine at rest. The cpu columns tell more.\n"
+        )
     if written:
         document = {
             "machine": before,

@@ -7,6 +7,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -283,6 +284,18 @@ def started(
         finally:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)
+
+
+def without_rights() -> tuple[str, ...] | None:
+    """Return what a command begins with so that permissions hold for it; None if they cannot."""
+    if os.geteuid() != 0:
+        return ()
+    setpriv = shutil.which("setpriv", path=f"{SYSTEM_PATH}:/usr/sbin:/sbin")
+    if setpriv is None:
+        return None
+    command = (setpriv, "--bounding-set=-all", "--inh-caps=-all")
+    tried = subprocess.run([*command, "true"], capture_output=True, check=False)
+    return command if tried.returncode == 0 else None
 
 
 def real_cloudquery() -> Path | None:

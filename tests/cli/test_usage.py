@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from cqtel_tui import __version__
 from cqtel_tui.cli.parser import parser
 
 from ..gate.test_process import at_a_terminal
-from .machines import PATIENCE, SYSTEM_PATH, Machine, Result, run, started
+from .machines import PATIENCE, Machine, Result, run, started, without_rights
 
 if TYPE_CHECKING:
     from .conftest import Here
@@ -225,18 +224,6 @@ def test_a_file_where_the_state_folder_should_be_is_told(machine: Machine, line:
     assert str(machine.state) in ended.said + ended.out.decode()
     assert "Traceback" not in ended.said
     assert machine.state.read_text() == "mine"
-
-
-def without_rights() -> tuple[str, ...] | None:
-    """Return what a command begins with so that permissions hold for it; None if they cannot."""
-    if os.geteuid() != 0:
-        return ()
-    setpriv = shutil.which("setpriv", path=f"{SYSTEM_PATH}:/usr/sbin:/sbin")
-    if setpriv is None:
-        return None
-    command = (setpriv, "--bounding-set=-all", "--inh-caps=-all")
-    tried = subprocess.run([*command, "true"], capture_output=True, check=False)
-    return command if tried.returncode == 0 else None
 
 
 @posix

@@ -19,12 +19,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.cli import main
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.gate.profiles import CLOUDQUERY
 from cqtel_tui.outbox import hold
 from cqtel_tui.record.otlp import HEADERS
 
-from ..cli.machines import Machine, Result, real_cloudquery
+from ..cli.machines import Machine, Result, real_cloudquery, without_rights
 from ..deliver.collectors import Collector, running
 
 if TYPE_CHECKING:
@@ -199,7 +200,11 @@ def test_without_a_no_it_would_have_been_recorded_and_sent(
     ids=[name for name, no in NOES.items() if not no.argument and not no.said.startswith("-")],
 )
 def test_after_a_no_what_is_held_is_not_sent_by_asking_for_it(
-    machine: Machine, collector: Collector, no: No
+    machine: Machine,
+    collector: Collector,
+    no: No,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     hold(
         str(machine.state),
@@ -216,9 +221,13 @@ def test_after_a_no_what_is_held_is_not_sent_by_asking_for_it(
     )
     no.prepare(machine)
     name, _, value = no.said.partition("=")
-    ended = machine.cq("send", "--all", more={name: value} if name else {})
-    assert ended.code == 1
-    assert "refused: telemetry is off" in ended.said
+    for each in list(os.environ):
+        monkeypatch.delenv(each)
+    for each, own in (machine.environment | ({name: value} if name else {})).items():
+        monkeypatch.setenv(each, own)
+    monkeypatch.chdir(machine.project)
+    assert main(["send", "--all"]) == 1
+    assert "refused: telemetry is off" in capsys.readouterr().err
     assert collector.connections == 0
     assert len(machine.envelopes()) == 1
 
@@ -302,6 +311,21 @@ def test_nothing_is_written_nobody_is_called_and_the_program_is_told(
     assert REFUSED.items() <= witness.last["environment"].items()
     assert witness.arguments == ["sync"]
     assert witness.read("version") == []
+
+
+def test_choices_that_may_not_be_read_are_a_no(machine: Machine, collector: Collector) -> None:
+    rights = without_rights()
+    if rights is None:
+        pytest.skip("root reads everything, and rights cannot be given up here")
+    witness = machine.witness(code=7)
+    choices = machine.config / "choices.json"
+    choices.chmod(0)
+    names = machine.files()
+    assert say(machine, No(), rights) == AS_IT_IS
+    choices.chmod(0o600)
+    assert machine.files() == names
+    assert REFUSED.items() <= witness.last["environment"].items()
+    assert collector.connections == 0
 
 
 def test_a_hook_in_our_own_process_sees_the_same(machine: Machine) -> None:

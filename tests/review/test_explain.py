@@ -96,11 +96,10 @@ def test_an_error_text_is_told_of_as_what_debug_mode_sends() -> None:
     assert row.value == "no answer"
 
 
+@pytest.mark.usefixtures("scrubbed")
 def test_what_the_real_client_holds_is_wholly_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK", "CQ_TELEMETRY_LEVEL", "CQ_INSPECT_TELEMETRY"):
-        monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("CQ_TELEMETRY_HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     telemetry = Telemetry("cloudquery", version="0.20.0", build_date="2021-12-09")

@@ -215,17 +215,14 @@ def only(report: LeakReport) -> Finding:
 
 
 @pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK", "CQ_TELEMETRY_LEVEL", "CQ_INSPECT_TELEMETRY"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.delenv("CQ_DEBUG_TELEMETRY", raising=False)
-    monkeypatch.setenv("CQ_TELEMETRY_HOME", str(tmp_path / "telemetry"))
-    project = tmp_path / "project"
+def home(scrubbed: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("CQ_TELEMETRY_HOME", str(scrubbed / "telemetry"))
+    project = scrubbed / "project"
     plugins = project / ".cq" / "plugins"
     for plugin in ("source/cloudquery/aws/v33.1.0", "destination/acme/postgresql/8.7.6-rc.1"):
         (plugins / plugin).mkdir(parents=True)
     monkeypatch.chdir(project)
-    return tmp_path
+    return scrubbed
 
 
 def record(home: Path, *, parts: int = 5) -> bytes:
@@ -270,7 +267,7 @@ def test_the_largest_genuine_payload_is_looked_through_whole(home: Path) -> None
     assert (report.findings, report.not_looked_for) == ((), ())
 
 
-names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,15}(\.[A-Za-z0-9_-]{1,15})?", fullmatch=True)
+names = st.text("abcdefgXYZ0189._-", min_size=1, max_size=16).map("n{}".format)
 versions = st.from_regex(
     r"v?[0-9]{1,3}(\.[0-9]{1,3}){1,3}(-(rc|alpha|beta)\.[0-9])?", fullmatch=True
 )
@@ -283,7 +280,7 @@ plugins = st.builds(
 )
 
 
-@quick
+@settings(quick, max_examples=40)
 @given(
     st.lists(names, min_size=1, max_size=5),
     versions,
@@ -294,9 +291,9 @@ plugins = st.builds(
 def test_no_payload_of_fitting_values_has_a_leak(
     parts: list[str], version: str, installed: list[str], random: Random, cookie: uuid.UUID
 ) -> None:
-    resource = {"service.version": version, "service.instance.id": str(cookie)}
+    resource: dict[str, Any] = {"service.version": version, "service.instance.id": str(cookie)}
     if installed:
-        resource["cloudquery.plugins"] = installed  # type: ignore[assignment]  # a list
+        resource["cloudquery.plugins"] = installed
     start = random.randrange(1 << 60, 1 << 61)
     spans = [
         span(name, random.getrandbits(64), random.getrandbits(64), start=start) for name in parts
@@ -455,6 +452,13 @@ def test_the_same_thing_is_told_of_once_and_counted() -> None:
     assert (finding.count, finding.disguise) == (4, "")
 
 
+def test_the_name_of_a_plugin_is_no_secret_though_a_variable_says_it() -> None:
+    said = Surroundings(secrets=(("DB_AUTH_KIND", "postgresql"),))
+    resource = {"cloudquery.plugins": ["destination/acme/postgresql@1.0"]}
+    assert scan(payload(resource=resource), said).findings == ()
+    assert kinds(scan(payload("postgresql"), said)) == {"secret"}
+
+
 def test_a_secret_is_masked_in_the_excerpt_of_another() -> None:
     data = with_error_text(f"bob@example.org {SECRET_VALUE}|203.0.113.9".encode())
     report = scan(data, SURROUNDINGS)
@@ -462,7 +466,7 @@ def test_a_secret_is_masked_in_the_excerpt_of_another() -> None:
     for finding in report.findings:
         for part in (SECRET_VALUE, SECRET_VALUE[:6], SECRET_VALUE[-6:], "203", "bob"):
             assert part not in finding.excerpt
-        assert "••••••" in finding.excerpt
+        assert finding.excerpt.count("▒▒▒▒▒▒") == 1
 
 
 def test_a_stronger_finding_speaks_for_the_weaker_ones_in_it() -> None:

@@ -3,12 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import cqtel_tui
 from cqtel_tui.promises import COLLECTOR, FIELDS, NOT_STORED, STORED
 from cqtel_tui.proving import PROGRAM, prove
 from cqtel_tui.review.explain import explain
@@ -31,7 +33,6 @@ from .payloads import RESOURCE, attributes, document, encoded, span
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 BIRDS = [Canary(key, f"the {key}", f"canary-{key}-71fe") for key in (*NOT_STORED, UNTOLD)]
 FIELDS_EXPECTED = [
@@ -245,7 +246,11 @@ def test_it_can_be_proved_where_no_terminal_toolkit_and_no_network_is(tmp_path: 
         "proof = prove(sys.argv[1])\n"
         "sys.exit(0 if proof.kept else proof.problem or 'broken')\n"
     )
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": str(tmp_path)}
+    environment = {
+        "PATH": os.environ.get("PATH", ""),
+        "HOME": str(tmp_path),
+        "PYTHONPATH": str(Path(cqtel_tui.__file__).parents[1]),
+    }
     done = subprocess.run(
         [sys.executable, "-P", "-c", program, str(tmp_path)],
         env=environment,

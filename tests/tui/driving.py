@@ -8,6 +8,8 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
+from textual import events
+from textual.keys import _character_to_key
 from textual.widgets import Button
 
 from cqtel_tui.consent.choices import read_user
@@ -113,10 +115,17 @@ class Session:
         self.pilot = pilot
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        # As Pilot.press does it, but that waits for an idle processor after each single key.
+        for key in keys:
+            name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
+            character = " " if key == "space" else key if len(key) == 1 else None
+            self.app.post_message(events.Key(name, character))
+            await self.pilot.pause(0)
+            await self.pilot.pause(0)
+        await self.pilot.pause()
 
     async def type(self, text: str) -> None:
-        await self.pilot.press(*text)
+        await self.press(*text)
 
     async def click(self, selector: str, column: int = 0, row: int = 0, **keys: bool) -> None:
         assert await self.pilot.click(selector, offset=(column, row), **keys)
@@ -129,7 +138,7 @@ class Session:
             if self.app._exception is not None:
                 raise self.app._exception
             assert time.monotonic() < end, f"{what or 'it'} did not come about:\n{self.text}"
-            await self.pilot.pause(0.005)
+            await self.pilot.pause(0.01)
         await self.pilot.pause()
 
     async def answer(self, *keys: str) -> None:

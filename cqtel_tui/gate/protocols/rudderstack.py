@@ -49,7 +49,7 @@ def read(caught: Caught) -> Document | None:
 
 def describe(document: Document, rules: Rules) -> Description:
     """Say which event it is about: the last one, which tells how it ended."""
-    last = next(reversed(_messages(document.value)), {})
+    last: dict[str, Any] = next(reversed(_messages(document.value)), {})
     event = last.get("event", last.get("type"))
     said = last.get("properties")
     properties = said if isinstance(said, dict) else {}
