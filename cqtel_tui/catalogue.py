@@ -122,6 +122,10 @@ RECORDED: "dict[str, tuple[Callable[[object], bool], int, bool]]" = {
 """Each attribute that may be recorded: its shape, since which catalogue, whether only in debug."""
 
 
+ON_SPANS = frozenset({"process.exit.code", "error.type", "exception.message"})
+"""What the operation or a part of it may say; all else is said of the program, and by us."""
+
+
 def allows(key: str, value: object, version: int, *, debug: bool) -> bool:
     """Tell whether this value of this attribute may be recorded.
 

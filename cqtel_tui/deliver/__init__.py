@@ -1,3 +1,1 @@
 """Send what may be sent, and keep the receipts."""
-
-from __future__ import annotations

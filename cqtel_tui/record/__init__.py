@@ -14,7 +14,7 @@ import sys
 import time
 from _thread import _local
 
-from ..catalogue import MAX_STRING_BYTES, allows, is_name, is_version
+from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name, is_version
 from ..consent import OFF, ON, OPTIONS, PROJECT_FOLDER, ask
 from ..paths import places
 
@@ -323,7 +323,7 @@ class Operation(Span):
 
             found = read_or_create(directory) if create_cookie else look(directory).value
             resource["service.instance.id"] = found
-        kept, dropped = _allowed(resource, decision)
+        kept, dropped = _allowed(resource, decision, on_span=False)
         return kept, dropped + unfit
 
     def _spans(self, spans: "list[Span]", decision: "Decision") -> "tuple[str, int]":
@@ -341,7 +341,7 @@ class Operation(Span):
                 within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(self)])}",'
             if span.attributes:
                 code = 2 if span.failed else 1
-                kept, left_out = _allowed(span.attributes, decision)
+                kept, left_out = _allowed(span.attributes, decision, on_span=True)
                 dropped += left_out
                 said = f'"attributes":{_attributes(kept)},' if kept else ""
             name = _name(span.name)
@@ -393,7 +393,9 @@ def _in_ci() -> bool:
     return False
 
 
-def _allowed(attributes: "Attributes", decision: "Decision") -> "tuple[Attributes, int]":
+def _allowed(
+    attributes: "Attributes", decision: "Decision", *, on_span: bool
+) -> "tuple[Attributes, int]":
     """Return what the catalogue allows, and how many values it does not."""
     kept: Attributes = {}
     dropped = 0
@@ -405,7 +407,8 @@ def _allowed(attributes: "Attributes", decision: "Decision") -> "tuple[Attribute
                 continue
             value = _message(value)  # noqa: PLW2901
         plain = _plain(value)
-        if allows(key, plain, decision.catalogue, debug=decision.debug):
+        fits = allows(key, plain, decision.catalogue, debug=decision.debug)
+        if fits and (key in ON_SPANS) is on_span:
             kept[key] = plain
         else:
             dropped += 1

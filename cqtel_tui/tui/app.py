@@ -317,7 +317,8 @@ class TelemetryApp(App[None]):
         wanted = choice if choice in {ON, OFF} else HOLD
         if status.decision.state != wanted:
             self.tell(
-                f"Saved, but telemetry is {status.decision.state}: {one_line(status.why, 200)} decides.",
+                f"Saved, but telemetry is {status.decision.state}: "
+                f"{one_line(status.why, 200)} decides.",
                 wrong=True,
             )
         elif choice == ON and not status.decision.endpoint:
@@ -444,7 +445,9 @@ class TelemetryApp(App[None]):
         status = self.snapshot.status
         number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
         if status.decision.state == OFF:
-            self.tell(f"Nothing is sent: telemetry is off ({one_line(status.why, 200)}).", wrong=True)
+            self.tell(
+                f"Nothing is sent: telemetry is off ({one_line(status.why, 200)}).", wrong=True
+            )
             return
         if not status.decision.endpoint:
             self.tell("Nothing is sent: there is no endpoint. 4 sets one.", wrong=True)

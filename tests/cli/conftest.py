@@ -11,8 +11,7 @@ from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.paths import places
-from cqtel_tui.record import Telemetry
-from cqtel_tui.record.otlp import HEADERS
+from cqtel_tui.record import HEADERS, Telemetry
 
 from ..deliver.collectors import Collector, running
 from .machines import Machine, Result

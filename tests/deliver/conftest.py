@@ -15,7 +15,7 @@ from cqtel_tui.deliver.sender import Sender
 from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.paths import Places
-from cqtel_tui.record.otlp import HEADERS
+from cqtel_tui.record import HEADERS
 
 from .collectors import PATIENCE, Collector, running
 

@@ -138,6 +138,18 @@ def test_what_the_catalogue_does_not_allow_is_left_out_and_counted(
     assert machine.envelope().dropped == (0 if key == "exception.message" else 1)
 
 
+def test_a_part_cannot_say_what_is_said_of_the_program(
+    machine: Machine, telemetry: Telemetry
+) -> None:
+    with telemetry.operation("fetch") as operation:
+        operation.set("service.instance.id", "0b4b6e1c-7f5e-4a39-9d6c-3f1d2b7a8c90")
+        with operation.span("fetch.aws") as part:
+            part.set("cloudquery.ci", True)
+    assert b"service.instance.id" not in machine.payload().data
+    assert all("attributes" not in span for span in machine.payload().spans)
+    assert machine.envelope().dropped == 2
+
+
 def test_a_key_that_is_no_text_is_left_out_and_counted(
     machine: Machine, telemetry: Telemetry
 ) -> None:

@@ -189,7 +189,7 @@ WRITTEN_IN_2021 = """\
 }
 """
 
-# What we record ourselves (record/otlp.py): 64-bit integers as strings, enums as numbers.
+# What we record ourselves (record/__init__.py): 64-bit integers as strings, enums as numbers.
 OURS = """\
 {
   "resourceSpans": [

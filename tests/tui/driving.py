@@ -16,7 +16,7 @@ from cqtel_tui.consent.choices import read_user
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.store import Outbox
-from cqtel_tui.record.otlp import HEADERS
+from cqtel_tui.record import HEADERS
 from cqtel_tui.tui import app as application
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.screens.asking import Ask

@@ -7,7 +7,6 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-
 from textual.widgets import Input
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION

@@ -1,0 +1,202 @@
+"""The UI in a real terminal: it draws, it leaves, and a payload never gets at the terminal."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from .driving import environment, program
+from .hostile import PAYLOADS
+from .terminal import UI, terminal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .driving import Machine
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix thing")
+
+ALTERNATE_SCREEN, LEFT_IT = b"\x1b[?1049h", b"\x1b[?1049l"
+PROGRAM = "import cqtel_tui.__main__ as m, sys; sys.exit(m.main({}))"
+
+
+def test_it_takes_the_whole_screen_and_gives_it_back(machine: Machine) -> None:
+    with terminal() as it:
+        it.shows("UNDECIDED", "tables", "q Quit", "The program")
+        assert ALTERNATE_SCREEN in it.written
+        it.type(b"4")
+        it.shows("Who says what")
+        it.type(b"q")
+        assert it.end() == 0
+        assert LEFT_IT in it.written
+        assert it.screen.cursor.hidden is False
+
+
+def test_the_demonstration_leaves_nothing_behind(empty: Machine, tmp_path: Path) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    with terminal("--demo", "--screen", "cookie", TMPDIR=str(temporary)) as it:
+        it.shows("DEMO", "The cookie of this directory", "absent", "cqtel-demo-")
+        assert len(list(temporary.iterdir())) == 1
+        it.type(b"1")
+        it.shows("validate-config", "The program")
+        it.type(b"Xy")
+        it.shows("Nothing is held.")
+        it.type(b"q")
+        assert it.end() == 0
+    assert list(temporary.iterdir()) == []
+    assert not empty.outbox.folder.exists()
+
+
+@pytest.mark.parametrize("missing", ["stdin", "stderr", "dumb"])
+def test_without_a_terminal_it_says_what_to_do_instead(empty: Machine, missing: str) -> None:
+    if missing == "dumb":
+        with terminal(TERM="dumb") as it:
+            assert it.end() == 1
+            assert b"needs a terminal" in it.written
+        return
+    arguments = [*UI, "--demo"]
+    ended = subprocess.run(
+        arguments,
+        stdin=subprocess.DEVNULL if missing == "stdin" else None,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=20,
+        env=environment(),
+    )
+    assert ended.returncode == 1
+    assert b"needs a terminal" in ended.stderr
+    assert b"Traceback" not in ended.stderr
+
+
+@pytest.mark.parametrize("signal", [None, b"\x11"], ids=["hang up", "ctrl+q"])
+def test_it_ends_when_the_terminal_does(machine: Machine, signal: bytes | None) -> None:
+    with terminal() as it:
+        it.shows("The program", "q Quit")
+        if signal is None:
+            it.hang_up()
+        else:
+            it.type(signal)
+            assert it.end() == 0
+    assert not machine.choices.exists()
+    assert len(machine.labels()) == 5
+
+
+FORBIDDEN = [
+    b"\x1b]52;c;cm0g", b"\x1b]0;", b"\x1b]1;", b"\x1b]2;", b"\x1b]8;;https://evil", b"\x1b[31mred",
+    b"\x1b[2J\x1b[1;1H", b"\x1bPq", b"\x07evil", b"\r\x08",
+    "\x9b2J".encode(), "\x9d0;".encode(), "\u202e".encode(), "\u2066".encode(), "\u200b".encode(),
+    "\U000e0068".encode(), ("\u0301" * 5).encode(),
+]  # fmt: skip
+"""What the attacks would have a terminal do, and what Textual itself never writes."""
+
+
+def test_no_byte_of_an_attack_reaches_the_terminal(empty: Machine) -> None:
+    for name in ("not json", "not utf-8", "everywhere"):
+        empty.hold(PAYLOADS[name], operation="hostile")
+    with terminal(size=(100, 40)) as it:
+        it.shows("hostile", "args=[/usr/bin]")
+        for keys, text in [
+            (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "parts"), (b"]", "Looked for"),
+            (b"]", "Debug mode"), (b"]G", "sync"), (b"]", "sha256"),
+            (b"4", "Who says what"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
+            (b"y", "u takes it back"),
+        ]:  # fmt: skip
+            it.type(keys)
+            it.shows(text)
+        it.type(b"q")
+        assert it.end() == 0
+        assert it.screen.title == it.screen.icon_name == ""
+        for sequence in FORBIDDEN:
+            assert sequence not in it.written, sequence
+
+
+def test_a_copy_is_written_to_the_clipboard_only_when_it_is_asked_for(empty: Machine) -> None:
+    empty.hold(PAYLOADS["everywhere"])
+    with terminal() as it:
+        it.shows("sync")
+        assert b"\x1b]52" not in it.written
+        it.type(b"y")
+        it.shows("Copied")
+        assert it.written.count(b"\x1b]52;c;") == 1
+        it.type(b"q")
+        assert it.end() == 0
+
+
+@pytest.mark.parametrize("variable", ["PAGER", "EDITOR"])
+def test_e_lends_the_terminal_to_an_editor_and_comes_back(
+    machine: Machine, tmp_path: Path, variable: str
+) -> None:
+    seen = tmp_path / "seen"
+    editor = program(
+        tmp_path, "my editor", f'cp "$2" {seen}', f'ls -l "$2" > {seen}.mode', "echo EDITING",
+        "read answer",
+    )  # fmt: skip
+    with terminal(**{variable: f"'{editor}' --option"}) as it:
+        it.shows("The program")
+        it.type(b"je")
+        it.shows("EDITING")
+        assert LEFT_IT in it.written
+        it.type(b"\n")
+        it.shows("The program", "q Quit")
+        it.type(b"q")
+        assert it.end() == 0
+    assert seen.read_bytes() == machine.payloads()[1]
+    assert (tmp_path / "seen.mode").read_text().startswith("-r--------")
+
+
+def test_an_editor_that_is_not_there_is_told_of(machine: Machine) -> None:
+    with terminal(EDITOR="/no/such/editor") as it:
+        it.shows("The program")
+        it.type(b"e")
+        it.shows("/no/such/editor cannot be opened")
+        it.type(b"q")
+        assert it.end() == 0
+
+
+def test_no_color_has_no_colour_and_says_all_in_words(machine: Machine) -> None:
+    with terminal(NO_COLOR="1") as it:
+        it.shows("UNDECIDED", "✗ failed", "The program")
+        colours = {cell.fg for line in it.screen.buffer.values() for cell in line.values()}
+        it.type(b"q")
+        assert it.end() == 0
+    greys = {"default", "black", "white"}
+    assert all(c in greys or len({c[:2], c[2:4], c[4:]}) == 1 for c in colours), colours
+
+
+def test_all_keys_can_be_printed_anywhere(empty: Machine) -> None:
+    ended = subprocess.run(
+        [*UI, "--keys"], stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True
+    )
+    assert "| everywhere | `q` | Leave | `app.quit` |" in ended.stdout
+
+
+def test_importing_for_help_does_not_import_textual(empty: Machine) -> None:
+    code = PROGRAM.format("['--help']")
+    check = f"import atexit, sys; atexit.register(lambda: print('textual' in sys.modules)); {code}"
+    ended = subprocess.run([sys.executable, "-c", check], capture_output=True, check=True, text=True)
+    assert ended.stdout.strip().endswith("False")
+
+
+def test_a_home_that_cannot_be_told_is_told_of(empty: Machine) -> None:
+    environ = environment()
+    for name in ("HOME", "CQ_TELEMETRY_HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME"):
+        environ.pop(name, None)
+    with terminal("env", "-i", f"PATH={os.environ['PATH']}", "TERM=xterm", "HOME=relative",
+                  *UI) as it:  # fmt: skip
+        assert it.end() == 1
+        assert b"Traceback" not in it.written
+        assert b"HOME" in it.written
+
+
+def test_a_current_directory_that_is_gone_is_told_of(empty: Machine, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    script = program(tmp_path, "there", f"cd {gone}", f"rmdir {gone}", f"exec {' '.join(UI)}")
+    with terminal(str(script)) as it:
+        it.until(lambda: b"OFF" in it.written or b"directory" in it.written, "a word of it")
+        assert b"Traceback" not in it.written
