@@ -40,7 +40,7 @@ def test_newlines_are_left_only_when_asked_for_and_nothing_else_is(text: str) ->
 
 @quick
 @given(any_text, st.booleans())
-def test_doing_it_twice_changes_nothing(text: str, newlines: bool) -> None:  # noqa: FBT001
+def test_doing_it_twice_changes_nothing(text: str, newlines: bool) -> None:
     shown = printable(text, newlines=newlines)
     assert printable(shown, newlines=newlines) == shown
 
@@ -63,7 +63,7 @@ def test_nothing_is_ever_removed(text: str) -> None:
 def test_a_limit_holds_and_what_is_cut_is_still_printable(
     text: str,
     limit: int,
-    newlines: bool,  # noqa: FBT001
+    newlines: bool,
 ) -> None:
     shown = printable(text, limit=limit, newlines=newlines)
     assert len(shown) <= max(limit, 0)

@@ -127,7 +127,7 @@ def ended(process: subprocess.Popen[bytes]) -> str:
 
 @pytest.fixture
 def machine(
-    scrubbed: Path,  # noqa: ARG001  # its doing is what is wanted
+    scrubbed: Path,  # its doing is what is wanted
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Machine:

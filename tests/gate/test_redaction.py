@@ -231,7 +231,7 @@ CANARY = "the canary/sings: /home/alice"
 
 
 @given(DOCUMENTS, st.booleans())
-def test_any_document_is_redacted_twice_as_once(document: Any, debug: bool) -> None:  # noqa: FBT001
+def test_any_document_is_redacted_twice_as_once(document: Any, debug: bool) -> None:
     own = rules(debug=debug)
     once = redact_json(document, MESSAGE, own)
     assert redact_json(json.loads(once.sent), MESSAGE, own).sent == once.sent

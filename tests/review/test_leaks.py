@@ -524,7 +524,7 @@ def test_texts_are_found_in_any_disguise_and_case() -> None:
         ("EDITOR", "vim-is-nice", False),
     ],
 )
-def test_a_variable_is_secret_by_its_name_and_form(name: str, value: str, is_secret: bool) -> None:  # noqa: FBT001  # a row of the table
+def test_a_variable_is_secret_by_its_name_and_form(name: str, value: str, is_secret: bool) -> None:
     assert looks_secret(name, value) == is_secret
 
 
