@@ -57,7 +57,7 @@ def _told(arguments: Sequence[str]) -> int:
         say(f"{error}")
         return _FAILED
     except OSError as error:
-        if error.filename is None:  # it is about our own output
+        if not isinstance(error.filename, str):  # it is about our own output
             raise
         say(f"{error.filename}: {error.strerror}. Look at its owner and free space, and try again.")
         return _FAILED

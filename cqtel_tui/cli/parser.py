@@ -36,7 +36,9 @@ KEYS = {
     "rejected": _ENVELOPE,
     "show": (
         "id, sha256, length, headers, dropped, unreadable, left_out, "
-        "fields (group, key, value, known, problem, promise, why, risk, path)"
+        "fields (group, key, value, known, problem, promise, why, risk, path); with --leaks: "
+        "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
+        "count), looked_for, not_looked_for, left_out"
     ),
     "send": "id, outcome, why",
     "inspect": (
@@ -87,13 +89,7 @@ def parser() -> Parser:
     return top
 
 
-def _add(
-    commands: Commands,
-    name: str,
-    help_text: str,
-    module: str,
-    function: str,
-) -> Parser:
+def _add(commands: Commands, name: str, help_text: str, module: str, function: str) -> Parser:
     keys = KEYS.get(name)
     command = commands.add_parser(
         name, help=help_text, description=help_text, epilog=keys and f"Keys of --json: {keys}."
@@ -170,6 +166,9 @@ def _reviewing(commands: Commands) -> None:
     how = show.add_mutually_exclusive_group()
     how.add_argument("--raw", action="store_true", help="the exact bytes")
     how.add_argument("--explain", action="store_true", help="field by field (the default)")
+    how.add_argument(
+        "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
+    )
     drop = _add(commands, "drop", "delete payloads unsent", "reviewing", "drop")
     _chosen(drop, "held payloads")
     send = _add(commands, "send", "send payloads now", "reviewing", "send")

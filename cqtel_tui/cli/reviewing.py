@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .. import promises
@@ -16,7 +17,6 @@ from ..paths import places
 from ..review.explain import explain
 from ..review.export import as_curl, as_har
 from ..review.traces import read_inspection
-from ..sanitize import is_printable
 from . import wording
 from .output import say, show, show_bytes, show_json
 
@@ -48,19 +48,34 @@ def listing(given: argparse.Namespace) -> int:
 
 
 def show_payload(given: argparse.Namespace) -> int:
-    """Show one payload: its exact bytes, or what each field is."""
+    """Show one payload: its exact bytes, what each field is, or what should not be in it."""
     if given.raw and given.json:
         raise WrongUsageError("Choose one: --raw for the exact bytes, or --json for the fields.")
     label, envelope = _open(given.id)
     if given.raw:
         show_bytes(envelope.payload)
         return 0
+    if given.leaks:
+        return _show_leaks(envelope, as_json=given.json)
     explanation = explain(envelope.payload)
     if given.json:
         show_json(wording.explanation_json(envelope, explanation))
     else:
         wording.show_explanation(label, envelope, explanation)
     return 0
+
+
+def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
+    """Show what should not be in a payload; a failure if there is anything."""
+    from ..review.leaks import scan
+    from ..surroundings import surroundings_here
+
+    report = scan(envelope.payload, surroundings_here())
+    if as_json:
+        show_json(asdict(report))
+    else:
+        wording.show_leaks(report)
+    return 1 if report.findings else 0
 
 
 def drop(given: argparse.Namespace) -> int:
@@ -122,15 +137,7 @@ def export(given: argparse.Namespace) -> int:
     if given.format == "har":
         show_json(as_har(envelopes, url))
         return 0
-    commands = [as_curl(envelope, url) for envelope in envelopes]
-    # curl reads a file for a header that begins with @.
-    names = [name for envelope in envelopes for name in envelope.headers]
-    if not all(map(is_printable, commands)) or any(name.startswith("@") for name in names):
-        raise CqtelError(
-            "A header of this payload has a character that curl should not be given. "
-            "Look at it with cq-telemetry show, or export it with --format har."
-        )
-    for command in commands:
+    for command in [as_curl(envelope, url) for envelope in envelopes]:
         show(command)
     return 0
 

@@ -10,6 +10,7 @@ from .. import promises
 from ..errors import CqtelError
 from ..outbox import PENDING
 from ..review.explain import duration
+from ..review.headers import masked_headers
 from ..status import time_json, time_words
 from .output import say, show
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
     from ..outbox.store import Outbox
     from ..review.explain import Explanation
+    from ..review.leaks import LeakReport
     from ..review.traces import Attributes, Inspection, Span, Trace
 
 _MICROSECONDS = 1_000_000
@@ -67,7 +69,7 @@ def read_row(outbox: Outbox, box: str, label: Label) -> Row:
     """Return the row of an envelope; a receipt that cannot be read hides no other row."""
     try:
         return Row(label, None if box == PENDING else outbox.receipt(box, label), "")
-    except CqtelError as error:
+    except (CqtelError, OSError) as error:
         return Row(label, None, str(error))
 
 
@@ -77,7 +79,7 @@ def explanation_json(envelope: Envelope, explanation: Explanation) -> dict[str, 
         "id": envelope.id,
         "sha256": envelope.sha256,
         "length": len(envelope.payload),
-        "headers": dict(envelope.headers),
+        "headers": masked_headers(envelope.headers),
         "dropped": envelope.dropped,
         "unreadable": explanation.unreadable or None,
         "left_out": explanation.left_out,
@@ -103,7 +105,8 @@ def show_explanation(label: Label, envelope: Envelope, explanation: Explanation)
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"headers    {', '.join(f'{key}: {value}' for key, value in envelope.headers.items())}")
+    headers = masked_headers(envelope.headers)
+    show(f"headers    {', '.join(f'{name}: {value}' for name, value in headers.items())}")
     if envelope.dropped:
         show(f"left out   {envelope.dropped:,} values that the catalogue or a bound does not allow")
     if explanation.unreadable:
@@ -123,6 +126,28 @@ def show_explanation(label: Label, envelope: Envelope, explanation: Explanation)
     if explanation.left_out:
         show()
         show(f"… and {explanation.left_out:,} more")
+
+
+def show_leaks(report: LeakReport) -> None:
+    """Show what should not be in a payload, and what was looked for."""
+    number = len(report.findings) + report.left_out
+    show(f"{number:,} found that should not be there" if number else "nothing was found")
+    for finding in report.findings:
+        where = f"{finding.group} {finding.key}".strip() or f"line {finding.line:,}"
+        disguise = f", {finding.disguise}" if finding.disguise else ""
+        times = f", {finding.count:,} times" if finding.count > 1 else ""
+        show(f"  !! {finding.what}{disguise}{times}")
+        show(f"     in {where}, byte {finding.offset:,}: {finding.excerpt}")
+        show(f"     {finding.advice}")
+    for title, texts in (
+        ("looked for:", report.looked_for),
+        ("not looked for:", report.not_looked_for),
+    ):
+        if texts:
+            show()
+            show(title)
+        for text in texts:
+            show(f"  {text}")
 
 
 def inspection_json(found: Inspection) -> dict[str, Any]:

@@ -54,7 +54,7 @@ def explained(envelope: Envelope) -> list[Content]:
     for row in explanation.rows:
         if row.group != group:
             group = row.group
-            title = "The program" if group == "program" else f"Part: {group}"
+            title = "The program" if group == "program" else group[:1].upper() + group[1:]
             lines.append(Content(title).stylize("bold $text-accent"))
         if row.field is None:
             lines.append(

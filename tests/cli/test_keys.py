@@ -40,6 +40,13 @@ SHOW = {
     "": ["id", "sha256", "length", "headers", "dropped", "unreadable", "left_out", "fields"],
     "fields": ["group", "key", "value", "known", "problem", "promise", "why", "risk", "path"],
 }
+LEAKS = {
+    "": ["findings", "looked_for", "not_looked_for", "left_out"],
+    "findings": [
+        *("kind", "what", "disguise", "offset", "length", "line", "group", "key", "path"),
+        *("excerpt", "advice", "count"),
+    ],
+}
 INSPECT = {
     "": ["shape", "traces", "unknown", "problems"],
     "traces": ["resource", "scope_name", "scope_version", "spans", "problems"],
@@ -68,7 +75,7 @@ def full(cq: Here) -> Here:
     with Telemetry("cloudquery", inspect_telemetry=True).operation("fetch"):
         pass
     (cq.project / FILE).write_text(OF_2021 + "{}{")
-    cq.hold()
+    cq.hold(b'{"to": "somebody@mail.example"}')
     cq.answer(cq.hold())
     cq.answer(cq.hold(), REJECTED)
     put_off(cq.outbox, 1_800_000_000.0, "why")
@@ -103,6 +110,7 @@ def merge(found: dict[str, set[str]], more: dict[str, set[str]]) -> None:
         ("sent", LISTED),
         ("rejected", LISTED),
         ("show 0000000000000001", SHOW),
+        ("show 0000000000000001 --leaks", LEAKS),
         ("send 0000000000000001", {"": ["id", "outcome", "why"]}),
         ("inspect", INSPECT),
         ("catalogue", CATALOGUE),
@@ -141,7 +149,8 @@ def test_the_help_tells_the_keys(
     cq: Here, command: str, frozen: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "2000")
-    assert KEYS[command] == written(frozen)
+    told = f"{written(SHOW)}; with --leaks: {written(LEAKS)}"
+    assert KEYS[command] == (told if command == "show" else written(frozen))
     assert f"Keys of --json: {KEYS[command]}." in cq(command, "--help").lines
 
 

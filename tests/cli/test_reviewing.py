@@ -118,6 +118,18 @@ def test_a_receipt_that_cannot_be_read_hides_no_other_row(cq: Here, broken: byte
     assert [bool(row["problem"]) for row in rows] == [False, True]
 
 
+def test_a_folder_in_a_receipts_place_hides_no_other_row(cq: Here) -> None:
+    first, second = cq.hold(), cq.hold()
+    cq.answer(first)
+    cq.answer(second)
+    _, label = cq.outbox.find(first)
+    receipt = cq.outbox.path(SENT, label)
+    receipt = receipt.with_name(receipt.name + RECEIPT_SUFFIX)
+    receipt.unlink()
+    receipt.mkdir()
+    assert [row["problem"] is None for row in cq("sent", "--json").json] == [True, False]
+
+
 def test_a_receipt_with_an_impossible_time_is_listed(cq: Here) -> None:
     identity = cq.hold()
     cq.answer(identity, time=10**30)
@@ -227,6 +239,39 @@ def test_hostile_content_is_shown_and_not_obeyed(cq: Here, payload: bytes) -> No
     assert found.code == 0
     assert found.out.isascii()
     assert b"\x7f" not in found.out
+
+
+def test_what_we_record_holds_nothing_that_should_not_be_there(cq: Here) -> None:
+    ended = cq("show", cq.record(), "--leaks")
+    assert (ended.code, ended.err) == (0, b"")
+    assert ended.lines[0] == "nothing was found"
+    assert "looked for:" in ended.lines
+
+
+def test_what_should_not_be_in_a_payload_is_found_and_is_a_failure(
+    cq: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DB_PASSWORD", "correct-horse-battery")
+    payload = f"mail somebody@mail.example, password correct-horse-battery {HOSTILE}"
+    identity = cq.hold(payload.encode())
+    ended = cq("show", identity, "--leaks")
+    assert ended.code == 1
+    assert "DB_PASSWORD" in ended.out.decode()
+    assert "correct-horse" not in ended.out.decode()
+    assert_harmless(ended.out)
+    found = cq("show", identity, "--leaks", "--json")
+    assert found.code == 1
+    assert len(found.json["findings"]) >= 2
+    assert found.json["looked_for"]
+
+
+def test_credentials_in_headers_are_not_shown(cq: Here) -> None:
+    identity = cq.hold(headers={"Authorization": "Bearer correct-horse-battery", "X": "y"})
+    assert (
+        "headers    Authorization: Bearer •••••••• (21 characters), X: y"
+        in cq("show", identity).lines
+    )
+    assert "correct-horse" not in cq("show", identity, "--json").out.decode()
 
 
 def test_any_box_is_looked_through(cq: Here) -> None:

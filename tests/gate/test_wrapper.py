@@ -245,6 +245,21 @@ def test_a_hostile_name_is_not_shown_raw(machine: Machine) -> None:
     assert "␛]0;title␇" in ended.said
 
 
+def test_two_dashes_are_needed_only_where_our_options_end(machine: Machine) -> None:
+    witness = machine.witness()
+    for line, arguments in (
+        ("-- cloudquery sync -- --no-telemetry", ["sync", "--", "--no-telemetry"]),
+        ("cloudquery sync -- -x", ["sync", "--", "-x"]),
+        ("cloudquery sync --log-console", ["sync", "--log-console"]),
+        ("--debug-telemetry cloudquery sync -h", ["sync", "-h"]),
+        ("--debug-telemetry -- cloudquery --version", ["--version"]),
+        ("-- cloudquery --help", ["--help"]),
+    ):
+        assert machine.cq("run", *line.split()).code == 0
+        if arguments != ["--version"]:
+            assert witness.arguments == arguments
+
+
 # The environment ---------------------------------------------------------------------------------
 
 
