@@ -6,6 +6,8 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
+from .errors import CqtelError
+from .sanitize import printable
 from .terminal import NO_TERMINAL, is_drawable
 
 if TYPE_CHECKING:
@@ -60,15 +62,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     if given.serve is not None:
         return _serve(given.serve, readonly=given.readonly)
-    if not is_drawable():
+    try:
+        return _run(given)
+    except CqtelError as error:
+        sys.stderr.write(f"cq-telemetry-ui: {printable(str(error))}\n")
+        return 1
+
+
+def _run(given: argparse.Namespace) -> int:
+    if given.plain and not given.consent:
+        from .plain import run as run_plain
+
+        return run_plain(readonly=given.readonly)
+    if not is_drawable(plain=given.plain):
         sys.stderr.write(f"cq-telemetry-ui: {NO_TERMINAL}\n")
         return 1
     if given.consent:
         return _consent(plain=given.plain)
-    if given.plain:
-        from .plain import run as run_plain
-
-        return run_plain(readonly=given.readonly)
     from .tui.app import run
 
     return run(demo=given.demo, readonly=given.readonly, room=given.screen)

@@ -6,9 +6,9 @@ all mean "decide later", and nothing is saved but that it was asked.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 ASKED = "asked.json"
 MOST_OFTEN = 3
+MOST_LINES = 60
 AT_LEAST_SECONDS = 24 * 3600
 SMALLEST = (60, 16)
 """Columns and lines that the inline prompt needs; below, the plain one asks."""
@@ -61,6 +62,7 @@ def ask_if_due(places: Places, file_name: str | None) -> None:
 
 def put(places: Places, question: Question, *, plain: bool = False) -> Answer:
     """Ask, save what is answered, and say what it comes to."""
+    _forget_what_was_typed()
     answer = _plain(question) if plain or _must_be_plain() else _inline(question)
     save_answer(places, answer)
     _say(_outcome(question, answer))
@@ -115,17 +117,17 @@ def note_asked(places: Places, now: float) -> None:
     temporary.replace(path)
 
 
-def _asked(places: Places) -> list[float]:
+def _asked(places: Places) -> list[int]:
     """Return when it was asked; a record that cannot be read counts as often enough."""
     try:
         content = json.loads(Path(places.state, ASKED).read_bytes())
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError):
-        return [0.0] * MOST_OFTEN
+        return [0] * MOST_OFTEN
     if not isinstance(content, list) or not all(type(at) is int for at in content):
-        return [0.0] * MOST_OFTEN
-    return [float(at) for at in content]
+        return [0] * MOST_OFTEN
+    return content
 
 
 def _question(places: Places, file_name: str) -> Question | None:
@@ -138,13 +140,29 @@ def _question(places: Places, file_name: str) -> Question | None:
 
 
 def latest(places: Places) -> Question | None:
-    """Return the question about the newest payload that is held; None if there is none."""
-    names = Outbox(places.state).names(PENDING)
-    return _question(places, names[-1]) if names else None
+    """Return the question about the newest payload that is held whole; None if there is none."""
+    for name in reversed(Outbox(places.state).names(PENDING)):
+        with contextlib.suppress(CqtelError):
+            question = _question(places, name)
+            if question is not None:
+                return question
+    return None
+
+
+def _forget_what_was_typed() -> None:
+    """Let nothing be an answer that was typed before the question could be read."""
+    if sys.platform != "win32":
+        import termios
+
+        with contextlib.suppress(OSError, ValueError, termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
 
 
 def _must_be_plain() -> bool:
-    columns, lines = shutil.get_terminal_size()
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return True  # what has no size cannot be drawn on
     return os.name == "nt" or columns < SMALLEST[0] or lines < SMALLEST[1]
 
 
@@ -160,14 +178,25 @@ def _plain(question: Question) -> Answer:
     from .review.explain import explain
 
     sys.stderr.write("\nThis command recorded what follows. Nothing was sent.\n")
-    for row in explain(question.envelope.payload).rows:
-        sys.stderr.write(f"  {row.group}: {row.key} = {row.value}\n")
+    explanation = explain(question.envelope.payload)
+    lines = [f"{row.group}: {row.key} = {row.value}" for row in explanation.rows]
+    if explanation.unreadable:
+        lines.append(explanation.unreadable)
+    if len(lines) > MOST_LINES:
+        more = len(lines) - MOST_LINES
+        lines[MOST_LINES:] = [f"… and {more:,} more: cq-telemetry show {question.envelope.id}"]
+    for line in lines:
+        sys.stderr.write(f"  {line}\n")
     sys.stderr.write(f"{_destination(question)}\n")
     for answer, meaning in words(question).items():
         sys.stderr.write(f"  {answer.value}  {meaning}\n")
     sys.stderr.write("Your answer, one letter (Enter: decide later): ")
     sys.stderr.flush()
-    line = sys.stdin.readline().strip().lower()
+    try:
+        line = sys.stdin.readline().strip().lower()
+    except KeyboardInterrupt:
+        sys.stderr.write("\n")
+        return Answer.LATER
     return next((answer for answer in Answer if answer.value == line), Answer.LATER)
 
 

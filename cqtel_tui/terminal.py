@@ -11,14 +11,17 @@ NO_TERMINAL = (
 )
 
 
-def is_drawable() -> bool:
+def is_drawable(*, plain: bool = False) -> bool:
     """Tell whether there is a terminal to draw on, or a browser behind textual-serve.
 
     Textual draws to stderr and never looks for a terminal: without one it spins for ever.
+
+    Args:
+        plain: nothing is drawn, but somebody must be there to answer, line by line.
     """
     if os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
         return True
     streams = (sys.stdin, sys.stderr)
-    return os.environ.get("TERM") != "dumb" and all(
+    return (plain or os.environ.get("TERM") != "dumb") and all(
         stream is not None and not stream.closed and stream.isatty() for stream in streams
     )

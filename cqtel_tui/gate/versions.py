@@ -162,23 +162,11 @@ def ask_version(
     Raises:
         OSError: it cannot be run.
     """
-    import subprocess
     from tempfile import TemporaryDirectory
 
     with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as folder:
-        process = subprocess.Popen(
-            [binary, "--version"],
-            cwd=folder,
-            env={**environment, **profile.refuse},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,  # a Ctrl+C at the keyboard is not meant for it
-        )
-        try:
-            line = _first_line(process, seconds)
-        finally:
-            _end(process)
+        settings = {**environment, **profile.refuse}
+        line = _first_line([binary, "--version"], folder, settings, seconds)
     if line is None:
         return None
     # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
@@ -186,22 +174,62 @@ def ask_version(
     return found[1] if found and is_version(found[1]) else ""
 
 
-def _first_line(process: subprocess.Popen[bytes], seconds: float) -> bytes | None:
-    """Return the first line that a process writes; None if that takes longer than `seconds`."""
-    from threading import Thread
+def _first_line(
+    command: list[str], folder: str, environment: Mapping[str, str], seconds: float
+) -> bytes | None:
+    """Run a command, return its first line, and let nothing of it be left.
 
-    read: list[bytes] = []
+    Started and read in a thread of its own: a pipe has no timeout, what the command starts may
+    keep it open for ever, and a Ctrl+C, which comes to the main thread, must not come between the
+    start and the end.
 
-    def wait_for_it() -> None:
+    Returns:
+        the line, empty if there is none; None if it takes longer than `seconds`.
+
+    Raises:
+        OSError: the command cannot be run.
+    """
+    import subprocess
+    from threading import Event, Thread
+
+    has_started = Event()
+    processes: list[subprocess.Popen[bytes]] = []
+    errors: list[OSError] = []
+    lines: list[bytes] = []
+
+    def ask() -> None:
+        try:
+            process = subprocess.Popen(
+                command,
+                cwd=folder,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,  # a Ctrl+C at the keyboard is not meant for it
+            )
+            processes.append(process)
+        except OSError as error:
+            errors.append(error)
+            return
+        finally:
+            has_started.set()
         if process.stdout is not None:
             with process.stdout as stream:
-                read.append(stream.readline(_LONGEST_LINE))
+                lines.append(stream.readline(_LONGEST_LINE))
 
-    # A thread, as a pipe has no timeout; and what the process starts may keep it open for ever.
-    waiting = Thread(target=wait_for_it, daemon=True)
-    waiting.start()
-    waiting.join(seconds)
-    return read[0] if read else None
+    asking = Thread(target=ask, daemon=True)
+    try:
+        asking.start()
+        asking.join(seconds)
+        in_time = [*lines]
+    finally:
+        has_started.wait(seconds)
+        for process in processes:
+            _end(process)
+    if errors:
+        raise errors[0]
+    return in_time[0] if in_time else None
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

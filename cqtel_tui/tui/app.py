@@ -112,7 +112,12 @@ class TelemetryApp(App[None]):
         self.room = room
         self.places = places()
         self.outbox = Outbox(self.places.state)
-        self.directory = os.path.realpath(".")
+        try:
+            self.directory = os.path.realpath(".")
+        except OSError as error:
+            raise CqtelError(
+                f"The current directory cannot be read: {error.strerror}. Go to another one."
+            ) from None
         self._stamp: tuple[int, ...] = ()
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._only_printable = OnlyPrintable()
@@ -188,11 +193,17 @@ class TelemetryApp(App[None]):
             copy = Path(folder, "payload.json")
             copy.write_bytes(data)
             copy.chmod(0o400)
+            problem: Exception | None = None
             try:
                 with self.suspend():
-                    subprocess.run([*program, str(copy)], check=False)
-            except (OSError, SuspendNotSupported) as error:
-                self.tell(f"{program[0]} cannot be opened: {error}", wrong=True)
+                    try:
+                        subprocess.run([*program, str(copy)], check=False)
+                    except OSError as error:  # only inside does the terminal come back
+                        problem = error
+            except SuspendNotSupported as error:
+                problem = error
+            if problem is not None:
+                self.tell(f"{program[0]} cannot be opened: {problem}", wrong=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show, but do not do, what a read-only session, or one that cannot be seen, may not."""

@@ -36,12 +36,14 @@ MEANINGS = (
 class Prompt(App[Answer]):
     """Asks for consent; whatever is not one of the answers means "decide later".
 
-    No answer is chosen beforehand, and Enter alone answers nothing.
+    No answer is chosen beforehand, and Enter alone answers nothing. The answers come a moment after
+    the payload: what was meant for the shell is no yes.
 
     Args:
         question: what is asked about.
     """
 
+    ANSWERS_AFTER_SECONDS: ClassVar[float] = 0.5
     CSS_PATH = "prompt.tcss"
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -58,6 +60,7 @@ class Prompt(App[Answer]):
         super().__init__()
         self.question = question
         self._drawn_at: tuple[int, int] | None = None
+        self._is_answerable = False
         self._only_printable = OnlyPrintable()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -87,6 +90,12 @@ class Prompt(App[Answer]):
         text = self.query_one("#prompt-text", Lines)
         text.show([*self._summary(), *views.explained(self.question.envelope)])
         text.focus()
+        self.query_one("#prompt-answers").visible = False
+        self.set_timer(self.ANSWERS_AFTER_SECONDS, self._take_answers)
+
+    def _take_answers(self) -> None:
+        self._is_answerable = True
+        self.query_one("#prompt-answers").visible = True
 
     def on_resize(self, event: events.Resize) -> None:
         """Take a resize for no answer: what stood on the screen can no longer be trusted."""
@@ -101,7 +110,9 @@ class Prompt(App[Answer]):
 
     def action_answer(self, key: str) -> None:
         """End with an answer."""
-        self.exit(Answer(key))
+        answer = Answer(key)
+        if self._is_answerable or answer is Answer.LATER:
+            self.exit(answer)
 
     def _summary(self) -> list[Content]:
         envelope = self.question.envelope

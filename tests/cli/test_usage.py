@@ -291,7 +291,13 @@ def test_what_draws_or_sends_is_imported_by_no_command_that_does_neither(
     for line in (
         *("--help", "status", "status --json", "on", "undecide", "debug on", "cookie", "env"),
         *("pending", "sent", "rejected", "retry --all", f"show {identity}", "completion bash"),
-        *(f"show {identity} --raw", f"export {identity} --format har", "inspect", "catalogue"),
+        *(
+            f"show {identity} --raw",
+            f"show {identity} --leaks",
+            f"export {identity} --format har",
+            "inspect",
+            "catalogue",
+        ),
         *("run -- cloudquery sync", "run -- true", "off --discard", f"drop {identity}"),
     ):
         ended = run(

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 PATIENCE = 20.0  # seconds, for a machine under load
-_KITTY = re.compile(rb"\x1b\[[<>=?]\d*u")  # which pyte does not know, and prints
+# Which pyte does not know: kitty's keys, and the shape of the pointer.
+_UNKNOWN = re.compile(rb"\x1b\[[<>=?]\d*u|\x1b\]22;[a-z]*\x07")
 UI = (sys.executable, "-P", "-m", "cqtel_tui")
 
 
@@ -107,7 +108,7 @@ class Terminal:
         except OSError:  # Linux says so when the last program has closed it
             return False
         self.written += data
-        self._stream.feed(_KITTY.sub(b"", data))
+        self._stream.feed(_UNKNOWN.sub(b"", data))
         return bool(data)
 
     def _set_size(self, columns: int, lines: int) -> None:

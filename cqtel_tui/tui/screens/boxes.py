@@ -195,8 +195,13 @@ class Box(Room):
 
     def action_editor(self) -> None:
         """Open a read-only copy of the bytes in the user's own pager or editor."""
-        if self.detail.envelope is not None:
-            self.home.open_elsewhere(self.detail.envelope.payload)
+        label = self.envelopes.current
+        if label is None:
+            return
+        try:
+            self.home.open_elsewhere(self.home.outbox.open(self.NAME, label).payload)
+        except CqtelError as error:
+            self.home.tell(f"It cannot be opened: {error}", wrong=True)
 
     def action_copy(self) -> None:
         """Copy what is shown."""

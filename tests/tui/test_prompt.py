@@ -1,0 +1,271 @@
+"""The first-run prompt: under the command that has just run, and only an answer is an answer."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from textual.widgets import Button
+
+from cqtel_tui.catalogue import CATALOGUE_VERSION
+from cqtel_tui.first_run import latest
+from cqtel_tui.question import Answer, Question
+from cqtel_tui.tui.prompt import Prompt
+
+from .driving import environment
+from .hostile import CONTROLS, PAYLOADS
+from .terminal import UI, Terminal, terminal
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Iterator
+    from pathlib import Path
+
+    from textual.pilot import Pilot
+
+    from .driving import Machine
+
+keys = pytest.mark.keys
+in_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix thing")
+
+TITLE = "Nothing was sent. May it be?"
+
+
+def question(machine: Machine, **other: str) -> Question:
+    found = latest(machine.places)
+    assert found is not None
+    return Question(found.envelope, found.held, other.get("endpoint"))
+
+
+@contextlib.asynccontextmanager
+async def prompt(asked: Question, *, patient: bool = True) -> AsyncIterator[Pilot[Answer]]:
+    app = Prompt(asked)
+    app.ANSWERS_AFTER_SECONDS = 0.001 if patient else 3600.0  # type: ignore[misc]
+    async with app.run_test(size=(80, 16)) as pilot:
+        await pilot.pause(0.02 if patient else None)
+        yield pilot
+
+
+def text(pilot: Pilot[Answer]) -> str:
+    strips = pilot.app.screen._compositor.render_strips()
+    return "\n".join(strip.text for strip in strips)
+
+
+@keys(
+    "prompt.refuse", "prompt.allow", "prompt.allow_and_send", "prompt.show", "prompt.later",
+    "prompt.later_keys",
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("key", "answer"),
+    [
+        ("n", Answer.REFUSE), ("a", Answer.ALLOW), ("s", Answer.ALLOW_AND_SEND),
+        ("v", Answer.SHOW), ("l", Answer.LATER), ("escape", Answer.LATER),
+        ("ctrl+c", Answer.LATER), ("ctrl+d", Answer.LATER), ("ctrl+q", Answer.LATER),
+        ("enter", None), ("space", None), ("y", None), ("A", None), ("down", None),
+    ],
+)  # fmt: skip
+async def test_one_key_each_and_nothing_else(
+    machine: Machine, key: str, answer: Answer | None
+) -> None:
+    async with prompt(question(machine)) as pilot:
+        await pilot.press(key)
+        assert pilot.app.return_value is answer
+
+
+async def test_every_answer_can_be_clicked_and_none_has_the_focus(machine: Machine) -> None:
+    for answer in Answer:
+        async with prompt(question(machine)) as pilot:
+            assert not isinstance(pilot.app.focused, Button)
+            sizes = {button.size for button in pilot.app.query(Button)}
+            styles = {button.variant for button in pilot.app.query(Button)}
+            assert len(sizes) == len(styles) == 1, "no answer weighs more than another"
+            assert await pilot.click(f"#answer-{answer.value}")
+            assert pilot.app.return_value is answer
+
+
+async def test_what_was_typed_too_early_is_no_answer(machine: Machine) -> None:
+    async with prompt(question(machine), patient=False) as pilot:
+        assert "allow from now on" not in text(pilot)
+        await pilot.press("a", "s", "n", "v", "enter")
+        assert pilot.app.return_value is None
+        await pilot.press("escape")
+        assert pilot.app.return_value is Answer.LATER
+
+
+async def test_a_resize_is_no_answer(machine: Machine) -> None:
+    async with prompt(question(machine)) as pilot:
+        await pilot.resize_terminal(100, 16)
+        assert pilot.app.return_value is Answer.LATER
+
+
+async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine) -> None:
+    url = "https://collector.example/v1/traces"
+    async with prompt(question(machine, endpoint=url)) as pilot:
+        shown = text(pilot)
+        assert "cloudquery recorded this run." in shown
+        assert "service.name = cloudquery" in shown
+        assert f"After a yes, payloads go to {url}." in shown
+        assert "allow, and send the 5 held" in shown
+    async with prompt(question(machine)) as pilot:
+        assert "No endpoint is set" in text(pilot)
+
+
+@pytest.mark.parametrize("name", PAYLOADS)
+async def test_a_payload_may_hold_anything(empty: Machine, name: str) -> None:
+    empty.hold(PAYLOADS[name], app="[nope]")
+    async with prompt(question(empty)) as pilot:
+        assert not CONTROLS.search(text(pilot).replace("\n", ""))
+        await pilot.press("end")
+        assert not CONTROLS.search(text(pilot).replace("\n", ""))
+
+
+# In a real terminal --------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def asked(tmp_path: Path, *options: str, size: tuple[int, int] = (80, 30)) -> Iterator[Terminal]:
+    """Ask in a terminal, with stdout going elsewhere; that must stay empty."""
+    out = tmp_path / "stdout"
+    handle = os.open(out, os.O_WRONLY | os.O_CREAT)
+    try:
+        with terminal(*options, "--consent", size=size, stdout=handle) as it:
+            yield it
+    finally:
+        os.close(handle)
+    assert out.read_bytes() == b""
+
+
+@in_terminal
+@pytest.mark.parametrize(
+    ("key", "telemetry", "said"),
+    [
+        (b"n", "off", "telemetry is off"),
+        (b"a", "on", "telemetry is on from now on"),
+        (b"s", "on", "telemetry is on"),
+        (b"l", None, "nothing is decided"),
+        (b"\x1b", None, "nothing is decided"),
+        (b"\x03", None, "nothing is decided"),
+        (b"\x04", None, "nothing is decided"),
+    ],
+    ids=["no", "yes", "send", "later", "escape", "ctrl+c", "ctrl+d"],
+)
+def test_an_answer_is_saved_and_what_it_comes_to_is_said(
+    machine: Machine, tmp_path: Path, key: bytes, telemetry: str | None, said: str
+) -> None:
+    with asked(tmp_path) as it:
+        it.shows(TITLE, "service.name = cloudquery", "decide later")
+        it.type(b"\r \x1b[B")
+        it.type(key)
+        assert it.end() == 0
+        assert said in it.text.replace("\n", "")
+        assert TITLE not in it.text, "the prompt is cleared away"
+        assert it.screen.cursor.hidden is False
+    assert machine.chosen.telemetry == telemetry
+    assert machine.choices.exists() is (telemetry is not None)
+    if telemetry == "on":
+        assert machine.chosen.catalogue == CATALOGUE_VERSION
+        assert (machine.chosen.consented == 0) is (key == b"s")
+    assert len(machine.labels()) == 5
+
+
+@in_terminal
+def test_what_was_typed_before_the_question_is_no_answer(
+    machine: Machine, tmp_path: Path
+) -> None:
+    with asked(tmp_path) as it:
+        it.type(b"aaaasss")
+        it.shows(TITLE, "decide later")
+        it.type(b"l")
+        assert it.end() == 0
+    assert not machine.choices.exists()
+
+
+@in_terminal
+def test_show_me_everything_opens_the_whole_ui(machine: Machine, tmp_path: Path) -> None:
+    with asked(tmp_path) as it:
+        it.shows(TITLE, "decide later")
+        it.type(b"v")
+        it.shows("1 Pending 5", "q Quit", "The program")
+        it.type(b"q")
+        assert it.end() == 0
+    assert not machine.choices.exists()
+
+
+@in_terminal
+def test_a_resize_or_a_closed_terminal_is_no_answer(machine: Machine, tmp_path: Path) -> None:
+    with asked(tmp_path) as it:
+        it.shows(TITLE, "decide later")
+        it.resize(100, 40)
+        assert it.end() == 0
+        assert "nothing is decided" in it.text.replace("\n", "")
+    with asked(tmp_path) as it:
+        it.shows(TITLE, "decide later")
+        it.hang_up()
+    assert not machine.choices.exists()
+    assert len(machine.labels()) == 5
+
+
+@in_terminal
+@pytest.mark.parametrize(
+    ("options", "size"), [((), (50, 30)), ((), (80, 10)), (("--plain",), (80, 30))],
+    ids=["narrow", "low", "plain"],
+)  # fmt: skip
+def test_where_there_is_no_room_or_on_request_it_is_asked_line_by_line(
+    machine: Machine, tmp_path: Path, options: tuple[str, ...], size: tuple[int, int]
+) -> None:
+    with asked(tmp_path, *options, size=size) as it:
+        it.shows("Your answer, one letter")
+        assert b"\x1b" not in it.written, "nothing is drawn"
+        it.type(b"\n")
+        assert it.end() == 0
+        assert "nothing is decided" in it.text.replace("\n", "")
+    with asked(tmp_path, *options, size=size) as it:
+        it.shows("Your answer, one letter")
+        it.type(b"\x03")
+        assert it.end() == 0
+    assert not machine.choices.exists()
+    with asked(tmp_path, *options, size=size) as it:
+        it.shows("Your answer, one letter")
+        it.type(b"n\n")
+        assert it.end() == 0
+    assert machine.chosen.telemetry == "off"
+
+
+@in_terminal
+def test_when_nothing_is_held_there_is_nothing_to_ask(empty: Machine, tmp_path: Path) -> None:
+    with asked(tmp_path) as it:
+        assert it.end() == 1
+        assert "nothing is held" in it.text
+
+
+@in_terminal
+def test_choices_that_cannot_be_saved_are_told_of(machine: Machine, tmp_path: Path) -> None:
+    machine.choices.write_text("{")
+    with asked(tmp_path) as it:
+        it.shows(TITLE, "decide later")
+        it.type(b"n")
+        assert it.end() == 1
+        assert "left as it is" in it.text.replace("\n", "")
+        assert b"Traceback" not in it.written
+    assert machine.choices.read_text() == "{"
+
+
+RECORDS = """
+from cqtel_tui import Telemetry
+print("before")
+with Telemetry("demo-program").operation("fetch"):
+    print("between")
+print("after")
+"""
+
+
+@in_terminal
+def test_a_program_that_records_is_not_kept_waiting(empty: Machine) -> None:
+    with terminal(sys.executable, "-c", RECORDS) as it:
+        assert it.end() == 0
+        assert it.written == b"before\r\nbetween\r\nafter\r\n"
+    assert len(empty.labels()) == 1
+    assert UI
+    assert environment()
