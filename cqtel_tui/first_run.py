@@ -167,10 +167,12 @@ def _must_be_plain() -> bool:
 
 
 def _inline(question: Question) -> Answer:
+    from .terminal import drawing
     from .tui.prompt import Prompt
 
     # A terminal that is taken away while it is asked gives no answer.
-    return Prompt(question).run(inline=True) or Answer.LATER
+    with drawing():
+        return Prompt(question).run(inline=True) or Answer.LATER
 
 
 def _plain(question: Question) -> Answer:

@@ -12,10 +12,19 @@ _LEAVE = frozenset({"quit", "exit", "q"})
 _READS = frozenset(
     {"catalogue", "env", "export", "inspect", "pending", "rejected", "sent", "show", "status"}
 )
+_ALSO_READ = (["cookie"], ["cookie", "show"])
 
 
 def run(*, readonly: bool = False) -> int:
     """Read commands until the input ends; each is a command of `cq-telemetry`."""
+    try:
+        return _read_commands(readonly=readonly)
+    except KeyboardInterrupt:
+        print()
+        return 0
+
+
+def _read_commands(*, readonly: bool) -> int:
     _do(["status"])
     print('Type a command: pending, show ID, send ID, drop ID, on, off … "help" lists all, "quit".')
     while True:
@@ -35,9 +44,11 @@ def run(*, readonly: bool = False) -> int:
             return 0
         if words[0] == "help":
             parser().print_help()
-        elif readonly and words[0] not in _READS:
+        elif words[0] in _READS or words in _ALSO_READ:
+            _do(words)
+        elif readonly:
             print("This session is read-only.")
-        elif words[0] in _READS or words == ["cookie", "show"] or _is_sure(line.strip()):
+        elif _is_sure(line.strip()):
             _do(words)
 
 
@@ -52,3 +63,5 @@ def _do(words: list[str]) -> None:
         main(words)
     except SystemExit:
         pass  # argparse has said what is wrong
+    except KeyboardInterrupt:
+        print("Stopped.")

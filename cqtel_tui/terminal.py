@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 NO_TERMINAL = (
     "The terminal UI needs a terminal. Without one: cq-telemetry status, cq-telemetry pending, "
     "cq-telemetry show ID"
 )
+
+
+@contextlib.contextmanager
+def drawing() -> Iterator[None]:
+    """Let Textual ask for the size of the terminal that it draws on.
+
+    It draws to stderr, but asks stdout, which may be a pipe: then it would take any answer, and
+    that one for a resize.
+    """
+    stdout = sys.__stdout__
+    setattr(sys, "__stdout__", sys.__stderr__)  # noqa: B010  # final, says its type
+    try:
+        yield
+    finally:
+        setattr(sys, "__stdout__", stdout)  # noqa: B010
 
 
 def is_drawable(*, plain: bool = False) -> bool:

@@ -25,6 +25,7 @@ from ..outbox.receipts import write_receipt
 from ..outbox.store import REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
 from ..sanitize import is_printable, one_line, printable
+from ..terminal import drawing
 from . import snapshot as moments
 from .last_line import OnlyPrintable
 from .screens.boxes import Box, Pending, Rejected, Sent
@@ -197,7 +198,9 @@ class TelemetryApp(App[None]):
             try:
                 with self.suspend():
                     try:
-                        subprocess.run([*program, str(copy)], check=False)
+                        # Where stdout is a pipe, it is somebody else's: nothing goes there.
+                        out = None if os.isatty(1) else 2
+                        subprocess.run([*program, str(copy)], stdout=out, check=False)
                     except OSError as error:  # only inside does the terminal come back
                         problem = error
             except SuspendNotSupported as error:
@@ -555,13 +558,12 @@ class TelemetryApp(App[None]):
 
 def run(*, demo: bool = False, readonly: bool = False, room: str = "pending") -> int:
     """Run the UI until it is left; return the exit code."""
-    if demo:
-        from ..demo import throw_away_home
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(drawing())
+        if demo:
+            from ..demo import throw_away_home
 
-        with throw_away_home():
-            app = TelemetryApp(readonly=readonly, demo=True, room=room)
-            app.run()
-            return app.return_code or 0
-    app = TelemetryApp(readonly=readonly, room=room)
-    app.run()
-    return app.return_code or 0
+            stack.enter_context(throw_away_home())
+        app = TelemetryApp(readonly=readonly, demo=demo, room=room)
+        app.run()
+        return app.return_code or 0

@@ -45,6 +45,7 @@ class Prompt(App[Answer]):
 
     ANSWERS_AFTER_SECONDS: ClassVar[float] = 0.5
     CSS_PATH = "prompt.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal")]  # noqa: RUF012  # Textual types it so
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         *(

@@ -467,8 +467,15 @@ def test_whoever_presses_ctrl_c_while_the_version_is_asked_has_the_prompt_back(
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=PATIENCE)
         assert (process.returncode, out, err) == (3, b"", b"")
-    with pytest.raises(ProcessLookupError):
-        os.kill(int(asked.read_text()), 0)
+    eventually(lambda: not is_there(int(asked.read_text())))
+
+
+def is_there(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def test_the_payload_says_no_more_than_it_must(machine: Machine) -> None:

@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textual import events
@@ -25,7 +26,6 @@ from cqtel_tui.tui.screens.room import Room
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
-    from pathlib import Path
 
     from textual.pilot import Pilot
 
@@ -43,8 +43,9 @@ class Machine:
         self.places = places
         self.project = project
         self.outbox = Outbox(places.state)
-        self.choices = project.parent / "cqtel" / "choices.json"
+        self.choices = Path(places.config, "choices.json")
         self.cookie = project / ".cq" / "telemetry-cookie"
+        self.clock: Callable[[], int] = lambda: time.time_ns() // 1000
         self._held = 0
 
     def choose(self, *, project: bool = False, **change: Any) -> None:
@@ -84,7 +85,7 @@ class Machine:
         name = hold(
             self.places.state,
             payload,
-            time.time_ns() // 1000,
+            self.clock(),
             f"{self._held:016x}",
             **{**given, **other},
         )

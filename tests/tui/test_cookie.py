@@ -25,7 +25,7 @@ async def test_the_value_its_age_and_what_it_means_are_shown(empty: Machine) -> 
     then = time.time() - 3 * 24 * 3600 - 60
     os.utime(empty.cookie, (then, then))
     async with ui("cookie", size=(120, 40), look_every=0.05) as it:
-        await it.shows(f"present: {VALUE}", "3 days ago", "does not carry this id")
+        await it.shows(f"value      {VALUE}", "3 days ago", "does not carry this id")
         empty.allow()
         await it.shows("The next payload carries this id")
 
@@ -42,7 +42,7 @@ async def test_reset_shows_the_old_and_the_new_value(empty: Machine) -> None:
         new = empty.cookie.read_text().strip()
         assert new != VALUE
         assert is_cookie(new)
-        await it.shows(f"present: {new}")
+        await it.shows(f"value      {new}")
 
 
 async def test_reset_makes_no_new_one_before_a_yes(empty: Machine) -> None:
@@ -64,7 +64,7 @@ async def test_lock_and_unlock(empty: Machine) -> None:
     home.mkdir()
     (home / "telemetry-random-id").write_text(VALUE)
     async with ui("cookie", size=(80, 40)) as it:
-        await it.shows("telemetry-random-id")
+        await it.shows(f"present    {home / 'telemetry-random-id'}"[:60])
         await it.press("l", "y")
         await it.told("locked")
         assert empty.cookie.is_dir()
@@ -128,4 +128,4 @@ async def test_a_time_that_no_calendar_has_breaks_nothing(empty: Machine, year: 
     then = (year - 1970) * 365 * 24 * 3600
     os.utime(empty.cookie, (then, then))
     async with ui("cookie") as it:
-        await it.shows(f"present: {VALUE}", "written")
+        await it.shows(f"value      {VALUE}", "written")

@@ -106,9 +106,7 @@ def test_it_is_asked_once_a_day_and_three_times_in_all(empty: Machine) -> None:
 
 
 @pytest.mark.parametrize("record", [b"", b"{", b"{}", b"[1.5]", b'["x"]', b"[true]", b"\xff"])
-def test_a_record_that_cannot_be_read_counts_as_often_enough(
-    empty: Machine, record: bytes
-) -> None:
+def test_a_record_that_cannot_be_read_counts_as_often_enough(empty: Machine, record: bytes) -> None:
     note_asked(empty.places, NOW)
     Path(empty.places.state, ASKED).write_bytes(record)
     assert not is_due(empty.places, NOW + 10 * DAY)
@@ -194,7 +192,7 @@ def test_the_plain_prompt_takes_one_letter_and_all_else_for_no_answer(
     streams: Streams,
     typed: str,
     telemetry: str | None,
-    includes: bool,  # noqa: FBT001  # a column of the table
+    includes: bool,  # a column of the table
 ) -> None:
     _, said = plainly(machine, streams, typed)
     assert machine.chosen.telemetry == telemetry

@@ -65,7 +65,7 @@ class Careless(App[None]):
         super().__init__()
         self.careless = text
 
-    def get_line_filters(self) -> list[OnlyPrintable]:  # type: ignore[override]
+    def get_line_filters(self) -> list[OnlyPrintable]:
         return [OnlyPrintable()]
 
     def compose(self) -> ComposeResult:

@@ -1,158 +1,170 @@
 """The pictures are of the program as it is: `CQTEL_PICTURES=write` takes them anew.
 
-Each scenario is drawn over the demonstration's home, on a stopped clock and with ids that are
-always the same. Those with a picture stand in screenshots/, as SVG and as PNG; all of them are
-compared as text, at three sizes, with tests/tui/snapshots/.
+Each scenario is drawn on a stopped clock, with ids that are always the same. All are compared as
+text with `snapshots/`; those with a picture also as SVG, with colours and all, with `screenshots/`.
 """
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
-import shutil
-from dataclasses import dataclass
+import re
+import struct
+import sys
+import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.widgets import Input
 
-from cqtel_tui import demo
 from cqtel_tui.first_run import latest
-from cqtel_tui.paths import HOME_VARIABLE, places
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.prompt import Prompt
+from cqtel_tui.tui.screens.cookie import CookieScreen
+from cqtel_tui.tui.widgets.envelopes import Envelopes
+
+from .scenarios import ALL, NOW, SCENARIOS, Scenario, home, same_everywhere
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from textual.app import App
+    from textual.pilot import Pilot
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="paths in the pictures are POSIX's")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="the path of the temporary folder is in the pictures"
+)
 
 SCREENSHOTS = Path(__file__).parents[2] / "screenshots"
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 WRITING = os.environ.get("CQTEL_PICTURES") == "write"
 HOW = "CQTEL_PICTURES=write python -m pytest tests/tui/test_pictures.py"
-PLACE = Path("/tmp/cqtel-pictures")  # noqa: S108  # the path is in the pictures
-NOW = 1_768_473_000_000_000_000  # 2026-01-15 10:30 UTC
-SMALL, USUAL, LARGE = (60, 20), (80, 24), (140, 40)
+PROMPT = Scenario("prompt", picture=(80, 16), has_png=True)
+_HEADER_BYTES = 33
+"""A PNG's signature and its first chunk."""
 
 
-@dataclass(frozen=True)
-class Scenario:
-    """What is pressed, and what is drawn then."""
-
-    name: str
-    keys: tuple[str, ...] = ()
-    picture: tuple[int, int] | None = None
-    theme: str = "textual-dark"
-
-
-SCENARIOS = (
-    Scenario("pending", ("down",), LARGE),
-    Scenario("raw", ("down", "right_square_bracket"), (100, 30)),
-    Scenario("trace", ("down", "down", *["right_square_bracket"] * 2), (100, 30)),
-    Scenario("leaks", ("down", *["right_square_bracket"] * 3)),
-    Scenario("changes", ("down", *["right_square_bracket"] * 4)),
-    Scenario("sent", ("2",)),
-    Scenario("rejected", ("3",)),
-    Scenario("choices", ("4",), (100, 30)),
-    Scenario("cookie", ("5",), (100, 30)),
-    Scenario("stored", ("6",), (100, 30)),
-    Scenario("files", ("7",)),
-    Scenario("telemetry", ("t",)),
-    Scenario("help", ("question_mark",)),
-    Scenario("light", (), USUAL, "textual-light"),
-    Scenario("ansi", (), USUAL, "ansi-dark"),
-)
+@pytest.fixture(autouse=True)
+def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stop the clocks, and the blinking of cursors."""
+    for owner in (Envelopes, CookieScreen):
+        monkeypatch.setattr(owner, "clock", staticmethod(lambda: NOW / 1e9))
+    monkeypatch.setattr(Input.cursor_blink, "_default", False)
+    monkeypatch.setattr(Prompt, "ANSWERS_AFTER_SECONDS", 0.001)
 
 
-@pytest.fixture
-def stage(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Set up the demonstration where and when it always is."""
-    shutil.rmtree(PLACE, ignore_errors=True)
-    project = PLACE / "project"
-    for plugin in demo._PLUGINS:
-        (project / ".cq" / "plugins" / plugin).mkdir(parents=True)
-    monkeypatch.setenv(HOME_VARIABLE, str(PLACE / "cqtel"))
-    monkeypatch.setenv("HOME", str(PLACE))
-    monkeypatch.setenv("XDG_CONFIG_DIRS", str(PLACE / "policy"))
-    monkeypatch.chdir(project)
-    counted = iter(range(1_000_000))
-
-    def same(number: int) -> bytes:
-        seed = str(next(counted)).encode()
-        return hashlib.shake_256(seed).digest(number)
-
-    demo.record(NOW, same)
-    yield
-    monkeypatch.chdir("/")
-    shutil.rmtree(PLACE, ignore_errors=True)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
+async def test_a_screen_is_drawn_as_it_was(scenario: Scenario) -> None:
+    with home(scenario) as machine:
+        app = TelemetryApp()
+        app.theme = scenario.theme
+        sizes = [*scenario.sizes, *([scenario.picture] if scenario.picture else [])]
+        async with still(app).run_test(size=sizes[0], notifications=True) as pilot:
+            await settle(pilot)
+            await pilot.press(*scenario.keys)
+            for columns, lines in sizes:
+                await pilot.resize_terminal(columns, lines)
+                await settle(pilot)
+                if (columns, lines) in scenario.sizes:
+                    name = f"{scenario.name}-{columns}x{lines}.txt"
+                    compare(SNAPSHOTS / name, same_everywhere(text(app), machine))
+            if scenario.picture:
+                compare_picture(scenario, same_everywhere(svg(app), machine))
 
 
-async def draw(app: App[object], size: tuple[int, int], keys: tuple[str, ...]) -> tuple[str, str]:
-    """Return what is on the screen after these keys: as SVG, and as text."""
-    async with app.run_test(size=size) as pilot:
-        await pilot.pause()
-        for key in keys:
-            await pilot.press(key)
-            await pilot.pause()
-        await pilot.pause(0.1)
-        lines = app.screen._compositor.render_strips()
-        text = "\n".join(strip.text.rstrip() for strip in lines)
-        return app.export_screenshot(title="cqtel"), text + "\n"
+async def test_the_prompt_is_drawn_as_it_was() -> None:
+    with home(PROMPT) as machine:
+        question = latest(machine.places)
+        assert question is not None
+        for size in ((60, 16), (80, 16)):
+            app = Prompt(question)
+            async with still(app).run_test(size=size) as pilot:
+                await pilot.pause(0.05)
+                await settle(pilot)
+                compare(SNAPSHOTS / f"prompt-{size[0]}x{size[1]}.txt", text(app))
+                if size == PROMPT.picture:
+                    compare_picture(PROMPT, same_everywhere(svg(app), machine))
+
+
+def test_there_are_no_pictures_of_what_is_no_more() -> None:
+    pictured = [each for each in (*SCENARIOS, PROMPT) if each.picture]
+    wanted = {f"{each.name}.svg" for each in pictured}
+    wanted |= {f"{each.name}.png" for each in pictured if each.has_png}
+    assert {path.name for path in SCREENSHOTS.iterdir()} == wanted
+    names = {f"{s.name}-{w}x{h}.txt" for s in SCENARIOS for w, h in s.sizes}
+    names |= {"prompt-60x16.txt", "prompt-80x16.txt"}
+    assert {path.name for path in SNAPSHOTS.iterdir()} == names
+
+
+def test_every_screen_is_pictured_at_every_size() -> None:
+    for room in TelemetryApp.MODES:
+        assert any(each.name == room and set(each.sizes) >= set(ALL) for each in SCENARIOS)
+
+
+def still(app: App[Any]) -> App[Any]:
+    app.animation_level = "none"
+    return app
+
+
+async def settle(pilot: Pilot[Any]) -> None:
+    """Wait until what was begun is done: what works in a thread, and what is to be drawn."""
+    await pilot.pause()
+    while any(worker.group != "change" and not worker.is_finished for worker in pilot.app.workers):
+        await pilot.pause(0.01)
+    await pilot.pause()
+
+
+def text(app: App[Any]) -> str:
+    strips = app.screen._compositor.render_strips()
+    return "".join(f"{strip.text.rstrip()}\n" for strip in strips)
+
+
+def svg(app: App[Any]) -> str:
+    drawn = app.export_screenshot(title="cqtel", simplify=True)
+    return re.sub(r"terminal-\d+", "terminal", drawn)  # a checksum of all, the random part included
 
 
 def compare(path: Path, drawn: str) -> None:
+    """Compare what was drawn with what is in a file, or write it there."""
     if WRITING:
         path.parent.mkdir(exist_ok=True)
         path.write_text(drawn, encoding="utf-8")
-    assert path.is_file(), f"missing: {HOW}"
-    assert path.read_text(encoding="utf-8") == drawn, f"stale: {HOW}"
+        return
+    before = path.read_text(encoding="utf-8") if path.is_file() else ""
+    if drawn != before:
+        lines = difflib.unified_diff(before.splitlines(), drawn.splitlines(), "then", "now", n=0)
+        different = "\n".join(line[:200] for line in [*lines][:40])
+        pytest.fail(f"{path.name} is stale. To look at it anew: {HOW}\n{different}", pytrace=False)
 
 
-def write_png(path: Path, svg: str) -> None:
+def compare_picture(scenario: Scenario, drawn: str) -> None:
+    compare(SCREENSHOTS / f"{scenario.name}.svg", drawn)
+    if not scenario.has_png:
+        return
+    png = SCREENSHOTS / f"{scenario.name}.png"
+    mark = b"svg-sha256\0" + hashlib.sha256(drawn.encode()).hexdigest().encode()
+    if WRITING:
+        png.write_bytes(marked(rendered(drawn), mark))
+    assert png.is_file(), f"{png.name} is missing: {HOW}"
+    assert mark in png.read_bytes()[:200], f"{png.name} is of another SVG: {HOW}"
+
+
+def rendered(svg: str) -> bytes:
+    """Return an SVG as PNG."""
     import fontpkg_fira_code
     import resvg_py
 
-    fonts = str(Path(fontpkg_fira_code.__file__).parent)
-    folders = [fonts, *(str(folder) for folder in Path(fonts).rglob("*") if folder.is_dir())]
-    png = resvg_py.svg_to_bytes(
-        svg_string=svg, font_dirs=folders, font_family="Fira Code", monospace_family="Fira Code"
+    fonts = Path(fontpkg_fira_code.__file__).parent
+    folders = [str(folder) for folder in (fonts, *fonts.rglob("*")) if folder.is_dir()]
+    return bytes(
+        resvg_py.svg_to_bytes(
+            svg_string=svg, font_dirs=folders, font_family="Fira Code", monospace_family="Fira Code"
+        )
     )
-    path.write_bytes(bytes(png))
 
 
-@pytest.mark.usefixtures("stage")
-@pytest.mark.parametrize("size", [SMALL, USUAL, LARGE], ids=lambda s: f"{s[0]}x{s[1]}")
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
-async def test_a_screen_is_as_it_was(scenario: Scenario, size: tuple[int, int]) -> None:
-    app = TelemetryApp()
-    app.theme = scenario.theme
-    _, text = await draw(app, size, scenario.keys)
-    compare(SNAPSHOTS / f"{scenario.name}-{size[0]}x{size[1]}.txt", text)
-
-
-@pytest.mark.usefixtures("stage")
-@pytest.mark.parametrize(
-    "scenario", [each for each in SCENARIOS if each.picture], ids=lambda s: s.name
-)
-async def test_a_picture_is_of_the_program_as_it_is(scenario: Scenario) -> None:
-    assert scenario.picture
-    app = TelemetryApp()
-    app.theme = scenario.theme
-    svg, _ = await draw(app, scenario.picture, scenario.keys)
-    compare(SCREENSHOTS / f"{scenario.name}.svg", svg)
-    if WRITING and scenario.theme == "textual-dark":
-        write_png(SCREENSHOTS / f"{scenario.name}.png", svg)
-
-
-@pytest.mark.usefixtures("stage")
-async def test_the_picture_of_the_prompt_is_of_the_prompt_as_it_is() -> None:
-    question = latest(places())
-    assert question
-    svg, text = await draw(Prompt(question), (100, 16), ())
-    compare(SCREENSHOTS / "prompt.svg", svg)
-    compare(SNAPSHOTS / "prompt.txt", text)
-    if WRITING:
-        write_png(SCREENSHOTS / "prompt.png", svg)
+def marked(png: bytes, words: bytes) -> bytes:
+    """Return a PNG with a tEXt chunk (PNG specification, 11.3.3.2) that says what it is of."""
+    chunk = b"tEXt" + words
+    chunk = struct.pack(">I", len(words)) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    return png[:_HEADER_BYTES] + chunk + png[_HEADER_BYTES:]

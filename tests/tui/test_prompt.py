@@ -15,9 +15,8 @@ from cqtel_tui.first_run import latest
 from cqtel_tui.question import Answer, Question
 from cqtel_tui.tui.prompt import Prompt
 
-from .driving import environment
 from .hostile import CONTROLS, PAYLOADS
-from .terminal import UI, Terminal, terminal
+from .terminal import Terminal, terminal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -78,9 +77,10 @@ async def test_every_answer_can_be_clicked_and_none_has_the_focus(machine: Machi
     for answer in Answer:
         async with prompt(question(machine)) as pilot:
             assert not isinstance(pilot.app.focused, Button)
-            sizes = {button.size for button in pilot.app.query(Button)}
-            styles = {button.variant for button in pilot.app.query(Button)}
-            assert len(sizes) == len(styles) == 1, "no answer weighs more than another"
+            buttons = list(pilot.app.query(Button))
+            widths = [button.size.width for button in buttons]
+            assert max(widths) - min(widths) <= 1, "no answer weighs more than another"
+            assert len({button.variant for button in buttons}) == 1
             assert await pilot.click(f"#answer-{answer.value}")
             assert pilot.app.return_value is answer
 
@@ -112,6 +112,17 @@ async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine)
         assert "No endpoint is set" in text(pilot)
 
 
+async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
+    url = "https://collector.example/" + "x" * 60
+    app = Prompt(question(machine, endpoint=url))
+    app.ANSWERS_AFTER_SECONDS = 0.001  # type: ignore[misc]
+    async with app.run_test(size=(60, 16)) as pilot:
+        await pilot.pause(0.02)
+        shown = text(pilot)
+        for words_ in ("don't send", "allow, and send the 5 held", "decide later", "x" * 20):
+            assert words_ in shown
+
+
 @pytest.mark.parametrize("name", PAYLOADS)
 async def test_a_payload_may_hold_anything(empty: Machine, name: str) -> None:
     empty.hold(PAYLOADS[name], app="[nope]")
@@ -121,7 +132,7 @@ async def test_a_payload_may_hold_anything(empty: Machine, name: str) -> None:
         assert not CONTROLS.search(text(pilot).replace("\n", ""))
 
 
-# In a real terminal --------------------------------------------------------------------------------
+# In a real terminal -------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
@@ -171,9 +182,7 @@ def test_an_answer_is_saved_and_what_it_comes_to_is_said(
 
 
 @in_terminal
-def test_what_was_typed_before_the_question_is_no_answer(
-    machine: Machine, tmp_path: Path
-) -> None:
+def test_what_was_typed_before_the_question_is_no_answer(machine: Machine, tmp_path: Path) -> None:
     with asked(tmp_path) as it:
         it.type(b"aaaasss")
         it.shows(TITLE, "decide later")
@@ -184,10 +193,11 @@ def test_what_was_typed_before_the_question_is_no_answer(
 
 @in_terminal
 def test_show_me_everything_opens_the_whole_ui(machine: Machine, tmp_path: Path) -> None:
-    with asked(tmp_path) as it:
+    with asked(tmp_path, size=(130, 40)) as it:
         it.shows(TITLE, "decide later")
         it.type(b"v")
         it.shows("1 Pending 5", "q Quit", "The program")
+        assert max(map(len, it.text.split("\n"))) == 130, "stdout does not tell the size"
         it.type(b"q")
         assert it.end() == 0
     assert not machine.choices.exists()
@@ -267,5 +277,3 @@ def test_a_program_that_records_is_not_kept_waiting(empty: Machine) -> None:
         assert it.end() == 0
         assert it.written == b"before\r\nbetween\r\nafter\r\n"
     assert len(empty.labels()) == 1
-    assert UI
-    assert environment()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -137,7 +137,8 @@ def test_e_lends_the_terminal_to_an_editor_and_comes_back(
         tmp_path, "my editor", f'cp "$2" {seen}', f'ls -l "$2" > {seen}.mode', "echo EDITING",
         "read answer",
     )  # fmt: skip
-    with terminal(**{variable: f"'{editor}' --option"}) as it:
+    chosen: dict[str, Any] = {variable: f"'{editor}' --option"}
+    with terminal(**chosen) as it:
         it.shows("The program")
         it.type(b"je")
         it.shows("EDITING")
@@ -179,7 +180,9 @@ def test_all_keys_can_be_printed_anywhere(empty: Machine) -> None:
 def test_importing_for_help_does_not_import_textual(empty: Machine) -> None:
     code = PROGRAM.format("['--help']")
     check = f"import atexit, sys; atexit.register(lambda: print('textual' in sys.modules)); {code}"
-    ended = subprocess.run([sys.executable, "-c", check], capture_output=True, check=True, text=True)
+    ended = subprocess.run(
+        [sys.executable, "-c", check], capture_output=True, check=True, text=True
+    )
     assert ended.stdout.strip().endswith("False")
 
 

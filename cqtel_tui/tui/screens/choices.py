@@ -66,9 +66,7 @@ class Choices(Room):
             yield from _row("Telemetry", OneOf(answers, id="telemetry"))
             debug = (("off", "off"), ("on", "on: error texts too"))
             yield from _row("Debug", OneOf(debug, id="debug"))
-            field = Input(
-                placeholder="https://…/v1/traces; Enter saves, empty: none", id="endpoint"
-            )
+            field = Input(placeholder="https://…/v1/traces; Enter saves it", id="endpoint")
             yield from _row("Endpoint", field)
         yield Lines(id="why", classes="page")
 
@@ -98,7 +96,11 @@ class Choices(Room):
         field = self.query_one("#endpoint", Input)
         if not field.has_focus:
             field.value = choice.endpoint or ""
-        self.query_one("#why", Lines).show(_why(snapshot), keep_position=True)
+        lines = _why(snapshot)
+        if project is not None:
+            here = f"What is chosen above is for {one_line(project, 300)} alone."
+            lines = [views.muted(here), Content(""), *lines]
+        self.query_one("#why", Lines).show(lines, keep_position=True)
 
     @on(OneOf.Asked, "#scope")
     def _scope_asked(self, event: OneOf.Asked) -> None:
@@ -141,7 +143,7 @@ def _why(snapshot: Snapshot) -> list[Content]:
     decision = snapshot.status.decision
     lines = [
         Content.assemble("So telemetry is ", (WORDS[decision.state], "bold"), "."),
-        Content(f"That is because of: {one_line(snapshot.status.why, 400)}."),
+        Content(f"Why: {one_line(snapshot.status.why, 400)}."),
         Content(
             f"Payloads go to {decision.endpoint}."
             if decision.endpoint
@@ -150,7 +152,7 @@ def _why(snapshot: Snapshot) -> list[Content]:
         *_new_fields(decision.catalogue),
         Content(""),
         views.title("Who says what"),
-        views.muted("A no from anywhere wins; a yes must be your own.  ▶ decides"),
+        views.muted("A no from anywhere wins; a yes must be your own. ▶ decides."),
         Content(""),
     ]
     for reason in snapshot.status.reasons:

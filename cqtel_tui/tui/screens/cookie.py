@@ -52,6 +52,7 @@ class CookieScreen(Room):
             views.title("The cookie of this directory"),
             Content(""),
             views.fact("state", _state(found)),
+            *([views.fact("value", found.value)] if found.value else []),
             views.fact("file", one_line(found.path, 300)),
         ]
         if found.modified is not None:
@@ -64,15 +65,17 @@ class CookieScreen(Room):
         lines += [
             views.title("What you can do"),
             Content(""),
-            _choice("r", "reset", "The next payload has a new id, or none until telemetry is on."),
-            _choice("l", "lock", "A directory takes its place: no payload has an id from then on."),
+            _choice("r", "reset", "It is forgotten; a new one is made when telemetry is on."),
+            _choice("l", "lock", "A directory takes its place: no id from then on."),
             _choice("n", "unlock", "The directory goes; the next payload may have a new id."),
             Content(""),
             views.title("What earlier releases left"),
             Content(""),
         ]
-        for each in snapshot.status.legacy:
-            lines.append(views.fact(each.state, one_line(each.path, 300)))
+        left = [each for each in snapshot.status.legacy if each.state != ABSENT]
+        lines += [views.fact(each.state, one_line(each.path, 300)) for each in left]
+        if not left:
+            lines.append(views.muted("Nothing, neither here nor in your home folder."))
         self.query_one("#cookie-text", Lines).show(lines, keep_position=True)
 
     def on_mount(self) -> None:
@@ -87,7 +90,7 @@ def _choice(key: str, name: str, meaning: str) -> Content:
 
 def _state(found: Cookie) -> str:
     if found.state == PRESENT:
-        return f"present: {found.value}"
+        return "present"
     if found.state == LOCKED:
         return "locked: a directory stands in its place"
     if found.state == ABSENT:
@@ -98,7 +101,7 @@ def _state(found: Cookie) -> str:
 def _meaning(found: Cookie, *, is_on: bool) -> list[Content]:
     if found.state == PRESENT and is_on:
         return [
-            Content("The next payload carries this id, so that your runs can be counted as one")
+            Content("The next payload carries this id, so that your runs can be counted as one.")
         ]
     if found.state == PRESENT:
         return [Content("Telemetry is not on: the next payload does not carry this id.")]

@@ -88,7 +88,9 @@ class Room(Screen[None]):
         self.query_one("#status", StatusLine).show(
             snapshot.status, readonly=app.readonly, demo=app.demo
         )
-        self.query_one("#rooms", Picker).rename(self._rooms(snapshot))
+        names = self._rooms(snapshot)
+        short = {key: name.partition(" ")[2] for key, name in names}
+        self.query_one("#rooms", Picker).rename(names, short)
         self.news(snapshot)
 
     @on(Picker.Picked, "#rooms")

@@ -13,7 +13,7 @@ from ...sanitize import one_line
 from ..views import MUTED
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from textual import events
 
@@ -35,14 +35,13 @@ _COOKIES = {
 class StatusLine(Static):
     """How consent stands, in words: always in sight, on every screen."""
 
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
+        super().__init__(id=id)
+        self._state = ""
+        self._facts: list[str] = []
+
     def show(self, status: Status, *, readonly: bool = False, demo: bool = False) -> None:
         """Show how things stand."""
-        word, meaning, style = _STATES[status.decision.state]
-        parts: list[str | tuple[str, str]] = [
-            " Telemetry ",
-            (f" {word} ", f"bold reverse {style}"),
-            f" {meaning}",
-        ]
         facts = [f"debug {'ON: error texts too' if status.decision.debug else 'off'}"]
         facts.append(_COOKIES[status.cookie.state])
         if status.decision.inspect:
@@ -55,10 +54,24 @@ class StatusLine(Static):
             facts.append("DEMO")
         if readonly:
             facts.append("read-only")
-        for fact in facts:
-            parts += [(" · ", MUTED), fact]
-        self.update(Content.assemble(*parts))
+        self._state = status.decision.state
+        self._facts = facts
         self.tooltip = Content(one_line(status.why, 200))
+        self._draw()
+
+    def on_resize(self) -> None:
+        """Follow the width."""
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw the state and the facts, and what the state means where there is room for that."""
+        if not self._state:
+            return
+        word, meaning, style = _STATES[self._state]
+        state = Content.assemble(" Telemetry ", (f" {word} ", f"bold reverse {style}"))
+        facts = Content.assemble(*(part for f in self._facts for part in ((" · ", MUTED), f)))
+        full = Content.assemble(state, f" {meaning}", facts)
+        self.update(full if full.cell_length <= self.size.width else state + facts)
 
 
 class Picker(Static):
@@ -86,11 +99,13 @@ class Picker(Static):
         names: Sequence[tuple[str, str]],
         current: str,
         *,
+        short: Mapping[str, str] | None = None,
         id: str | None = None,  # noqa: A002  # Textual's word
         classes: str | None = None,
     ) -> None:
         super().__init__(id=id, classes=classes)
         self._names = list(names)
+        self._short = short or {}
         self.current = current
         self._columns: list[tuple[int, int, str]] = []
 
@@ -98,10 +113,15 @@ class Picker(Static):
         """Draw the row."""
         self._draw()
 
-    def rename(self, names: Sequence[tuple[str, str]]) -> None:
+    def on_resize(self) -> None:
+        """Follow the width."""
+        self._draw()
+
+    def rename(self, names: Sequence[tuple[str, str]], short: Mapping[str, str]) -> None:
         """Change what the names say."""
-        if list(names) != self._names:
+        if (list(names), short) != (self._names, self._short):
             self._names = list(names)
+            self._short = short
             self._draw()
 
     def pick(self, key: str) -> None:
@@ -124,7 +144,9 @@ class Picker(Static):
         parts: list[tuple[str, str]] = []
         self._columns = []
         at = 0
-        for key, name in self._names:
+        needed = sum(len(name) + 3 for _, name in self._names) - 1
+        for key, full in self._names:
+            name = full if needed <= self.size.width else self._short.get(key, full)
             text = f" {name} "
             parts.append((text, "bold reverse" if key == self.current else MUTED))
             parts.append((" ", ""))

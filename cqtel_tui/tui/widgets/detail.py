@@ -40,7 +40,8 @@ class Detail(Vertical):
 
     def compose(self) -> ComposeResult:
         """Lay out the row of views and the text below."""
-        yield Picker(self._names, self._names[0][0], id="views")
+        short = {key: name.partition(" ")[0] for key, name in self._names}
+        yield Picker(self._names, self._names[0][0], short=short, id="views")
         yield Lines(id="text")
 
     @property

@@ -73,7 +73,7 @@ class Envelopes(ScrollView, can_focus=True):
                 tooltip="To the first payload"),
         Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last",
                 tooltip="To the last payload"),
-        Binding("space", "mark", "Mark", show=False, id="list.mark",
+        Binding("space", "mark", "Mark", id="list.mark",
                 tooltip="Mark it to be sent or dropped, and go on to the next"),
         Binding("a", "mark_all", "Mark all", show=False, id="list.mark_all",
                 tooltip="Mark all that are listed, or none"),
@@ -158,8 +158,9 @@ class Envelopes(ScrollView, can_focus=True):
         self.names = names
         self._moment = _TIME if all(map(self._is_of_today, self.all_names[-1:])) else _DAY_AND_TIME
         identity = self._current[_ID]
-        at = next((i for i, name in enumerate(names) if name[_ID] == identity), None)
-        if at is None or not identity:
+        same = (i for i, name in enumerate(names) if name[_ID] == identity)
+        at = next(same, None) if identity else None
+        if at is None:
             at = min(self.cursor, max(0, len(names) - 1))
         self.virtual_size = Size(self.scrollable_content_region.width, max(1, len(names)))
         self.set_reactive(Envelopes.cursor, at)
@@ -250,7 +251,9 @@ class Envelopes(ScrollView, can_focus=True):
         classes: tuple[str, ...] = ()
         if at == self.cursor:
             classes = ("envelopes--cursor" if self.has_focus else "envelopes--blurred",)
-        return self._strip(self._row(self.names[at], width), width, *classes)
+        row = self._row(self.names[at], width)
+        # Colours that are read on the background are not read on the cursor.
+        return self._strip(Content(row.plain) if classes else row, width, *classes)
 
     def _words(self, y: int) -> str:
         words = "Nothing matches the filter. Esc clears it." if self.all_names else self.empty

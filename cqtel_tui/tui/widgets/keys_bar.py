@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from textual import events
     from textual.screen import Screen
 
+_LEFT_OUT_FIRST = ("list.mark", "app.debug", "app.telemetry")
+_LEFT_OUT_LAST = ("app.help", "app.quit")
+
 
 class KeysBar(Static):
     """Shows the active bindings of its screen that ask to be shown, in one line.
@@ -28,6 +31,10 @@ class KeysBar(Static):
         self.screen.bindings_updated_signal.subscribe(self, self._changed)
         self.call_after_refresh(self._draw)
 
+    def on_resize(self) -> None:
+        """Leave out what has no room."""
+        self._draw()
+
     def on_click(self, event: events.Click) -> None:
         """Press the key under the mouse."""
         for start, end, key in self._columns:
@@ -39,22 +46,32 @@ class KeysBar(Static):
             self._draw()
 
     def _draw(self) -> None:
+        shown: dict[str, tuple[str, str, str, bool]] = {}
+        for key, active in self.screen.active_bindings.items():
+            binding = active.binding
+            if binding.show and binding.id and binding.id not in shown:
+                name = self.app.get_key_display(binding)
+                shown[binding.id] = (key, f" {name} ", f"{binding.description} ", active.enabled)
+        # Help lists them all, so that it and the way out stay longest.
+        leaving = [
+            *_LEFT_OUT_FIRST,
+            *(each for each in reversed(shown) if each not in _LEFT_OUT_LAST),
+        ]
+        for identity in leaving:
+            if (
+                sum(len(name) + len(words) for _, name, words, _ in shown.values())
+                > self.size.width
+            ):
+                shown.pop(identity, None)
         parts: list[tuple[str, str]] = []
         self._columns = []
         at = 0
-        seen = set()
-        for key, active in self.screen.active_bindings.items():
-            binding = active.binding
-            if not binding.show or not binding.id or binding.id in seen:
-                continue
-            seen.add(binding.id)
-            shown = self.app.get_key_display(binding)
-            text = f" {shown} {binding.description} "
-            style = "" if active.enabled else "dim "
+        for key, name, words, is_enabled in shown.values():
+            style = "" if is_enabled else "dim "
             parts += [
-                (f" {shown} ", f"{style}bold $footer-key-foreground"),
-                (f"{binding.description} ", f"{style}$footer-foreground"),
+                (name, f"{style}bold $footer-key-foreground"),
+                (words, f"{style}$footer-foreground"),
             ]
-            self._columns.append((at, at + len(text), key))
-            at += len(text)
+            self._columns.append((at, at + len(name) + len(words), key))
+            at += len(name) + len(words)
         self.update(Content.assemble(*parts))

@@ -28,7 +28,7 @@ class OneOf(Static, can_focus=True):
                 tooltip="To the answer on the left; nothing is saved yet"),
         Binding("right,l", "move(1)", "Right", show=False, id="choice.right",
                 tooltip="To the answer on the right; nothing is saved yet"),
-        Binding("enter,space", "choose", "Choose", show=False, id="choice.choose",
+        Binding("enter,space", "choose", "Choose", key_display="enter", id="choice.choose",
                 tooltip="Save the answer under the cursor"),
     ]  # fmt: skip
 
