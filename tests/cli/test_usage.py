@@ -203,8 +203,8 @@ def test_ctrl_c_ends_it_without_a_traceback(machine: Machine) -> None:
     with started(command, environment=machine.environment, cwd=machine.project) as process:
         writer = os.open(fifo, os.O_WRONLY)  # which waits until it is read
         process.send_signal(signal.SIGINT)
+        os.close(writer)  # a signal that came just before it read is seen when it has read
         out, err = process.communicate(timeout=PATIENCE)
-        os.close(writer)
     assert (process.returncode, out, err) == (130, b"", b"")
 
 
