@@ -1,0 +1,227 @@
+"""Hold what the gate caught: an envelope with what would be sent, and behind it what was caught.
+
+The original is there to be read, and never sent: a line of JSON, then the body as it was received.
+It is sealed with its envelope, and goes where that goes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from ..catalogue import is_name, is_version
+from ..consent.choices import endpoint_problem
+from ..outbox import count_loss, hold
+from ..outbox.envelope import TornEnvelopeError
+from ..review.headers import masked
+from .encodings import UndecodableError, decoded
+from .listening import Caught
+from .protocols import Description, Understood, understand
+from .protocols.unknown import KIND as UNKNOWN
+from .redaction import Pseudonyms, Redaction, Removal, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from .channels import Channels
+
+UNNAMED = "unnamed"
+LOST = "gate"
+
+_MAX_HEAD_BYTES = 2 * 1024 * 1024
+_MAX_HEADER = 4096
+_PATIENCE_SECONDS = 0.8
+_KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one program under the gate.
+
+    Attributes:
+        app: the program, a plain name.
+        version: its version, or empty.
+        project: where it was started.
+        operation: the id of the envelope of the operation that was recorded of it, or empty.
+        upstream: where what was caught was bound for, or empty.
+        debug: whether error texts may be in what would be sent.
+    """
+
+    app: str
+    version: str
+    project: str
+    operation: str
+    upstream: str
+    debug: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """What was caught, as it is kept behind what would be sent.
+
+    Attributes:
+        caught: the request; credentials in its headers are masked.
+        operation: the id of the envelope of the operation it came from, or empty.
+        has_error_text: whether an error's text is in what would be sent.
+        removals: what was taken out or replaced.
+        more_removals: how many more there were.
+    """
+
+    caught: Caught
+    operation: str
+    has_error_text: bool
+    removals: tuple[Removal, ...]
+    more_removals: int
+
+    @property
+    def body(self) -> bytes:
+        """The body without its compression; as it was received where that cannot be undone."""
+        try:
+            return decoded(self.caught.body, self.caught.header("content-encoding"))
+        except UndecodableError:
+            return self.caught.body
+
+
+def hold_caught(  # noqa: PLR0913  # the last two for tests to put in place
+    state: str,
+    requests: Sequence[Caught],
+    channels: Channels,
+    run: Run,
+    *,
+    entropy: Callable[[int], bytes] = os.urandom,
+    patience: float = _PATIENCE_SECONDS,
+) -> list[str]:
+    """Hold what was caught in one run; return the names of the envelopes.
+
+    What cannot be written is counted as lost. Nothing is raised: the program's end is what counts.
+
+    Args:
+        state: the state folder.
+        requests: in the order of their arrival.
+        channels: what may leave of them.
+        run: the run they come from.
+        entropy: returns so many random bytes.
+        patience: seconds after which the rest is held unread, as requests of no known protocol.
+    """
+    rules = Rules(
+        channels.fields,
+        Pseudonyms(entropy(_KEY_BYTES)),
+        debug=run.debug,
+        never=channels.never,
+        duration_unit=channels.duration_unit,
+    )
+    until = time.monotonic() + patience
+    names = []
+    for caught in requests:
+        understood = understand(caught, rules) if time.monotonic() < until else _unread(caught)
+        try:
+            names.append(_hold(state, caught, understood, channels, run, entropy(8).hex()))
+        except (OSError, ValueError):
+            count_loss(state, LOST)
+    return names
+
+
+def _unread(caught: Caught) -> Understood:
+    return Understood(UNKNOWN, "", Description(), Redaction(caught.body))
+
+
+def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
+    state: str,
+    caught: Caught,
+    understood: Understood,
+    channels: Channels,
+    run: Run,
+    identity: str,
+) -> str:
+    said, redaction = understood.description, understood.redaction
+    original = Original(
+        caught, run.operation, redaction.has_error_text, redaction.removals, redaction.more
+    )
+    return hold(
+        state,
+        redaction.sent,
+        caught.when,
+        identity,
+        app=run.app if is_name(run.app) else UNNAMED,
+        version=run.version if is_version(run.version) else "",
+        operation=said.operation or UNNAMED,
+        outcome=said.outcome,
+        duration=said.duration,
+        headers=_headers(caught, understood, channels),
+        project=run.project,
+        dropped=len(redaction.removals) + redaction.more,
+        kind=understood.kind,
+        origin="gate",
+        target=_target(caught, understood, run),
+        caught=_sealed(original),  # type: ignore[call-arg]  # until the outbox keeps it
+    )
+
+
+def _headers(caught: Caught, understood: Understood, channels: Channels) -> dict[str, str]:
+    """Return the headers that go along: what the body is, and what the upstream asks for."""
+    headers = {"content-type": understood.content_type or caught.header("content-type")}
+    if understood.kind == UNKNOWN:
+        headers["content-encoding"] = caught.header("content-encoding")
+    headers |= {name: caught.header(name) for name in channels.forwarded}
+    return {
+        name.title(): value
+        for name, value in headers.items()
+        if value and len(value) <= _MAX_HEADER and value.isascii() and value.isprintable()
+    }
+
+
+def _target(caught: Caught, understood: Understood, run: Run) -> str | None:
+    """Return where it was bound for; None if that is not known, or nothing may be sent there."""
+    path, question, query = caught.path.partition("?")
+    if understood.kind == UNKNOWN:
+        path += question + query
+    target = run.upstream.rstrip("/") + path
+    is_fit = run.upstream and caught.method == "POST" and endpoint_problem(target) is None
+    return target if is_fit else None
+
+
+# The original ------------------------------------------------------------------------------------
+
+
+def read_original(caught: bytes) -> Original:
+    """Return what was caught, from what an envelope keeps behind its payload.
+
+    Raises:
+        TornEnvelopeError: it is not what we put there.
+    """
+    end = caught.find(b"\n", 0, _MAX_HEAD_BYTES)
+    try:
+        head: Mapping[str, Any] = json.loads(caught[:end]) if end >= 0 else {}
+        return Original(
+            Caught(
+                str(head["method"]),
+                str(head["path"]),
+                tuple((str(name), str(value)) for name, value in head["headers"]),
+                caught[end + 1 :],
+                int(head["when"]),
+            ),
+            str(head["operation"]),
+            bool(head["has_error_text"]),
+            tuple(Removal(*map(str, removal)) for removal in head["removals"]),
+            int(head["more_removals"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise TornEnvelopeError(f"what was caught cannot be read ({error})") from None
+
+
+def _sealed(original: Original) -> bytes:
+    caught = original.caught
+    head = {
+        "method": caught.method,
+        "path": caught.path,
+        "headers": [(name, masked(name, value)) for name, value in caught.headers],
+        "when": caught.when,
+        "operation": original.operation,
+        "has_error_text": original.has_error_text,
+        "removals": [(one.path, one.what, one.why) for one in original.removals],
+        "more_removals": original.more_removals,
+    }
+    return json.dumps(head, ensure_ascii=False).encode() + b"\n" + caught.body

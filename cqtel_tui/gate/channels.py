@@ -1,0 +1,180 @@
+"""By which channels a program reports, and what becomes of each: caught, closed, or its user's own.
+
+Data, one `Channels` for each program that is known; `environment` makes of it what the program is
+started with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .listening import Gate
+    from .redaction import Schema
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """A channel whose content cannot be held for review, so that it is closed.
+
+    Attributes:
+        name: what it is.
+        reason: why it cannot be held, for the user to read.
+        counted: the variable that names its host and port; it is pointed to where attempts are
+            counted. Empty where there is none.
+    """
+
+    name: str
+    reason: str
+    counted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Channels:
+    """How one program reports.
+
+    Attributes:
+        variable: the variable that says where to, which the gate takes.
+        upstream: where to if the variable does not say; empty if nowhere is known.
+        fields: what may leave of the properties and attributes, by key (see `redaction.Schema`).
+        never: why some of the others do not, for the user to read.
+        also: variables that are set along, each unless the user has set it.
+        closing: variables that close what cannot be held.
+        levels: a variable that says how much is reported: what it says, and what it says under the
+            gate. Unset is the empty text. What is not in the list is the program's to complain of.
+        closed: the channels that are closed.
+        own: variables by which a user sends to a place of their own; they are left as they are.
+        forwarded: headers that go along to the upstream, in lower case, beside the Content-Type.
+        duration_unit: what one of `duration` is, in nanoseconds.
+    """
+
+    variable: str
+    upstream: str = ""
+    fields: Mapping[str, Schema] = field(default_factory=dict)
+    never: Mapping[str, str] = field(default_factory=dict)
+    also: Mapping[str, str] = field(default_factory=dict)
+    closing: Mapping[str, str] = field(default_factory=dict)
+    levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    closed: tuple[Closed, ...] = ()
+    own: tuple[str, ...] = ()
+    forwarded: tuple[str, ...] = ("authorization",)
+    duration_unit: int = 1_000_000
+
+
+_IDENTITY = "it says who you are"
+_RUN = "an id of this run, which the event does not need"
+_OPTION = "an option of the command"
+
+CLOUDQUERY = Channels(
+    variable="CQ_RUDDERSTACK_DATA_PLANE_URL",
+    upstream="https://analytics-events.cloudquery.io",
+    fields={
+        "aborted_due_to_error": "boolean",
+        "destination": "plugin",
+        "destination_paths": ("plugin",),
+        "duration": "count",
+        "error": "error text",
+        "errors": "count",
+        "source": "plugin",
+        "source_path": "plugin",
+        "status": "name",
+        "total_rows": "count",
+        "warnings": "count",
+    },
+    never={
+        "$groups": _IDENTITY,
+        "accept_defaults": _OPTION,
+        "invocation_uuid": _RUN,
+        "spec_path": "a path on this machine",
+        "sync_name": "a name that you chose",
+        "sync_run_id": _RUN,
+        "team": _IDENTITY,
+        "userId": _IDENTITY,
+        "user_email": _IDENTITY,
+        "user_id": _IDENTITY,
+    },
+    # The releases that know the level heed it first.
+    closing={"CQ_NO_TELEMETRY": "1"},
+    # `errors` leaves out what the gate can hold, and `all` has what it cannot.
+    levels={
+        "CQ_TELEMETRY_LEVEL": {
+            "": "stats",
+            "all": "stats",
+            "stats": "stats",
+            "errors": "none",
+            "none": "none",
+        }
+    },
+    closed=(
+        Closed(
+            "error reports (Sentry)",
+            "their address cannot be changed, so that they cannot be held for review",
+        ),
+        Closed(
+            "the older usage statistics (gRPC)",
+            "they are no HTTP requests, so that they cannot be held for review",
+            counted="CQ_ANALYTICS_HOST",
+        ),
+        Closed(
+            "all that the releases of 2021 and 2022 report",
+            "its address cannot be changed, so that it cannot be held for review",
+        ),
+    ),
+    own=("OTEL_ENDPOINT",),
+    duration_unit=1,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What a program is started with under the gate.
+
+    Attributes:
+        variables: its whole environment.
+        upstream: where what is caught was bound for; empty if that is not known.
+        notes: what the user is told of their own settings, a line each.
+    """
+
+    variables: Mapping[str, str]
+    upstream: str
+    notes: tuple[str, ...]
+
+
+def environment(channels: Channels, inherited: Mapping[str, str], gate: Gate) -> Opened:
+    """Return the environment in which a program reports to the gate, and nowhere else."""
+    found = dict(inherited)
+    own_upstream = inherited.get(channels.variable, "")
+    notes = [
+        f"{channels.variable} is set: what was to go there is held, and goes there if you send it"
+    ] * bool(own_upstream)
+    notes += [
+        f"{name} is your own setting, and is left as it is: what goes there is not held"
+        for name in channels.own
+        if inherited.get(name)
+    ]
+    for name, value in channels.also.items():
+        found.setdefault(name, value)
+    found.update(channels.closing)
+    for name, quieter in channels.levels.items():
+        given = inherited.get(name, "")
+        found[name] = quieter.get(given, given)
+    for closed in channels.closed:
+        if closed.counted:
+            found[closed.counted] = gate.closed_address
+    found[channels.variable] = gate.url
+    return Opened(_without_proxy(found), own_upstream or channels.upstream, tuple(notes))
+
+
+def _without_proxy(variables: dict[str, str]) -> dict[str, str]:
+    """Keep the gate's own address from a proxy, to which some clients send even loopback."""
+    names = [name for name in variables if name.upper() in _PROXIES and variables[name]]
+    if names:
+        listed = variables.get("no_proxy") or variables.get("NO_PROXY", "")
+        for name in ("NO_PROXY", "no_proxy"):
+            variables[name] = f"{listed},127.0.0.1".lstrip(",")
+    return variables

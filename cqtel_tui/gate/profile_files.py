@@ -1,0 +1,274 @@
+"""Know more programs: profiles as TOML files in the user's own folder, never from a project.
+
+`opentelemetry.toml`, beside this module, is one for any OpenTelemetry program, and says in its
+comments what each key means.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..catalogue import is_name
+from ..consent.choices import UntrustedFileError, check_folder, endpoint_problem
+from ..errors import CqtelError
+from .channels import Channels, Closed
+from .redaction import ALL_SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .redaction import Schema
+
+FOLDER = "profiles"
+SUFFIX = ".toml"
+SHIPPED = Path(__file__).with_name("opentelemetry.toml")
+
+_MAX_BYTES = 64 * 1024
+_MAX_FILES = 100
+_MAX_TEXTS = 200
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_IN_VARIABLES = frozenset(f"{_UPPER}{_UPPER.lower()}0123456789_")
+
+
+class ProfileError(CqtelError):
+    """A profile's file cannot be read, trusted or understood; the message names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileFile:
+    """A program as its profile's file has it.
+
+    Attributes:
+        name: the program's, a plain name.
+        programs: the names of its binaries.
+        operations: the words that name an operation.
+        silent: options with which no operation runs at all.
+        valued: options whose value is a word of its own.
+        refuse: variables that turn its telemetry off.
+        channels: how it reports.
+    """
+
+    name: str
+    programs: frozenset[str]
+    operations: frozenset[str]
+    silent: frozenset[str]
+    valued: frozenset[str]
+    refuse: Mapping[str, str]
+    channels: Channels
+
+
+def profile_for(config: str, program: str) -> ProfileFile | None:
+    """Return the user's profile for a program, by the name of its binary; None if there is none.
+
+    Raises:
+        ProfileError: one of the files cannot be relied on, so that it cannot be told whether the
+            program has a profile; it must not run without.
+    """
+    name = program.removesuffix(".exe")
+    return next((one for one in read_profiles(config) if name in one.programs), None)
+
+
+def read_profiles(config: str) -> list[ProfileFile]:
+    """Return all profiles of the user, by the names of their files.
+
+    Args:
+        config: the user's configuration folder.
+
+    Raises:
+        ProfileError: a file, or their folder, cannot be read, trusted or understood.
+    """
+    folder = Path(config) / FOLDER
+    try:
+        names = sorted(file.name for file in folder.iterdir() if file.suffix == SUFFIX)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise ProfileError(f"{folder} cannot be read: {error.strerror}. {_WAY_OUT}") from None
+    try:
+        check_folder(config)
+        check_folder(str(folder))
+    except UntrustedFileError as error:
+        raise ProfileError(f"{folder} cannot be trusted: {error}. {_WAY_OUT}") from None
+    if len(names) > _MAX_FILES:
+        raise ProfileError(f"{folder} has more than {_MAX_FILES} profiles. {_WAY_OUT}")
+    return [read_profile(folder / name) for name in names]
+
+
+def read_profile(path: Path) -> ProfileFile:
+    """Return the profile in a file that nobody else can have written.
+
+    Raises:
+        ProfileError: it cannot be read, trusted or understood.
+    """
+    try:
+        return _profile(_Table(tomllib.loads(_trusted(path).decode()), ""))
+    except UntrustedFileError as error:
+        raise ProfileError(f"{path} cannot be trusted: {error}. {_WAY_OUT}") from None
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ProfileError(f"{path} is not a profile: {error}. {_WAY_OUT}") from None
+
+
+_WAY_OUT = f"Correct it, or move it away; {SHIPPED} shows what a profile is made of."
+
+
+def _trusted(path: Path) -> bytes:
+    try:
+        opened = os.open(path, _READ)
+    except OSError as error:
+        reason = "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}"
+        raise UntrustedFileError(reason) from None
+    try:
+        status = os.fstat(opened)
+        if not stat.S_ISREG(status.st_mode):
+            raise UntrustedFileError("it is not a regular file")
+        if hasattr(os, "geteuid"):
+            if status.st_uid != os.geteuid():
+                raise UntrustedFileError(f"it belongs to another user (uid {status.st_uid})")
+            if status.st_mode & _WRITABLE_BY_OTHERS:
+                raise UntrustedFileError("it can be written by others; use chmod go-w")
+        data = b""
+        while len(data) <= _MAX_BYTES and (part := os.read(opened, _MAX_BYTES + 1 - len(data))):
+            data += part
+    finally:
+        os.close(opened)
+    if len(data) > _MAX_BYTES:
+        raise UntrustedFileError(f"it is larger than {_MAX_BYTES} bytes")
+    return data
+
+
+class _Table:
+    """A table of a profile, of which each key is asked for once; what is left over is a mistake."""
+
+    def __init__(self, content: object, where: str) -> None:
+        if not isinstance(content, dict):
+            raise TypeError(f"{where or 'it'} is not a table")
+        self._left: dict[str, Any] = dict(content)
+        self._where = where
+
+    def text(self, key: str, otherwise: str = "") -> str:
+        value = self._left.pop(key, otherwise)
+        if not isinstance(value, str):
+            raise TypeError(f'"{self._name(key)}" is not a text')
+        return value
+
+    def number(self, key: str, otherwise: int) -> int:
+        value = self._left.pop(key, otherwise)
+        if type(value) is not int or not 0 < value <= 1_000_000_000:  # noqa: PLR2004  # a second
+            raise ValueError(f'"{self._name(key)}" is not a number of nanoseconds')
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        value = self._left.pop(key, [])
+        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
+            raise ValueError(f'"{self._name(key)}" is not a list of texts')
+        if len(value) > _MAX_TEXTS:
+            raise ValueError(f'"{self._name(key)}" has more than {_MAX_TEXTS} texts')
+        return tuple(value)
+
+    def table(self, key: str) -> _Table:
+        return _Table(self._left.pop(key, {}), self._name(key))
+
+    def tables(self, key: str) -> list[_Table]:
+        value = self._left.pop(key, [])
+        if not isinstance(value, list):
+            raise TypeError(f'"{self._name(key)}" is not a list of tables')
+        return [_Table(one, f"{self._name(key)}[{at}]") for at, one in enumerate(value)]
+
+    def all_texts(self) -> dict[str, str]:
+        return {key: self.text(key) for key in list(self._left)}
+
+    def rest(self) -> dict[str, Any]:
+        rest, self._left = self._left, {}
+        return rest
+
+    def end(self) -> None:
+        if self._left:
+            raise ValueError(f'"{self._name(next(iter(self._left)))}" is no key of a profile')
+
+    def _name(self, key: str) -> str:
+        return f"{self._where}.{key}" if self._where else key
+
+
+def _profile(table: _Table) -> ProfileFile:
+    name = table.text("name")
+    programs = table.texts("programs")
+    for one in (name, *programs):
+        if not is_name(one):
+            raise ValueError(f"{one!r} is not a plain name")
+    found = ProfileFile(
+        name,
+        frozenset(programs),
+        frozenset(table.texts("operations")),
+        frozenset(table.texts("silent")),
+        frozenset(table.texts("valued")),
+        _variables(table.table("refuse")),
+        _channels(table),
+    )
+    table.end()
+    if not all(map(is_name, found.operations)):
+        raise ValueError('"operations" has a word that is not a plain name')
+    return found
+
+
+def _channels(table: _Table) -> Channels:
+    catch = table.table("catch")
+    upstream = catch.text("upstream")
+    if upstream and (problem := endpoint_problem(upstream)):
+        raise ValueError(f'"catch.upstream" cannot be used: {problem}')
+    found = Channels(
+        variable=_variable(catch.text("variable")),
+        upstream=upstream,
+        fields={key: _shape(key, value) for key, value in table.table("fields").rest().items()},
+        never=table.table("never").all_texts(),
+        also=_variables(catch.table("also")),
+        closing=_variables(catch.table("closing")),
+        levels={
+            _variable(key): _Table(value, f"catch.levels.{key}").all_texts()
+            for key, value in catch.table("levels").rest().items()
+        },
+        closed=tuple(map(_closed, table.tables("close"))),
+        own=tuple(map(_variable, catch.texts("own"))),
+        forwarded=tuple(name.lower() for name in catch.texts("forwarded")),
+        duration_unit=catch.number("duration_unit", 1_000_000),
+    )
+    catch.end()
+    return found
+
+
+def _closed(table: _Table) -> Closed:
+    counted = table.text("counted")
+    found = Closed(table.text("name"), table.text("reason"), counted and _variable(counted))
+    table.end()
+    return found
+
+
+def _shape(key: str, value: object) -> Schema:
+    if isinstance(value, str) and value in ALL_SHAPES:
+        return value
+    if isinstance(value, list) and len(value) == 1 and value[0] in ALL_SHAPES:
+        return (str(value[0]),)
+    listed = ", ".join(sorted(ALL_SHAPES))
+    raise ValueError(f'"fields.{key}" is not one of {listed}, nor a list of one')
+
+
+def _variables(table: _Table) -> dict[str, str]:
+    return {_variable(key): value for key, value in table.all_texts().items()}
+
+
+def _variable(name: str) -> str:
+    if not name or name[0].isdigit() or not _IN_VARIABLES.issuperset(name):
+        raise ValueError(f"{name!r} is not the name of a variable")
+    return name

@@ -1,0 +1,114 @@
+"""What a caught request is: one module for each protocol, the first that knows it speaks for it.
+
+Each has the same four functions. `recognises` and `answer` are asked while the program waits, by
+the path alone; `read` and `redact` afterwards, with all the time in the world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from ..listening import Caught
+    from ..redaction import Redaction, Rules
+
+NANOSECONDS_PER_MILLISECOND = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the real service answers to a request that it takes, with status 200."""
+
+    content_type: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What stands on the envelope of a caught request.
+
+    Attributes:
+        operation: the event or span, a plain name; empty if it has none.
+        outcome: `ok` or `failed`; empty if it does not say.
+        duration: in milliseconds, 0 if it does not say.
+    """
+
+    operation: str = ""
+    outcome: str = ""
+    duration: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """A request's body, read.
+
+    Attributes:
+        kind: protocol, signal and encoding, such as `otlp-traces-json`.
+        content_type: what the body is sent as; empty for what the program said itself.
+        value: what the protocol's own module makes of it.
+        notes: what is not sent because it could not even be read, in words.
+    """
+
+    kind: str
+    content_type: str
+    value: Any
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """A caught request, understood: what is said of it, and what would be sent."""
+
+    kind: str
+    content_type: str
+    description: Description
+    redaction: Redaction
+
+
+class _Module(Protocol):
+    """What each protocol's module has."""
+
+    def recognises(self, path: str) -> bool:
+        """Tell whether a path is one of this protocol."""
+
+    def answer(self, content_type: str) -> Answer:
+        """Return what the real service answers to a request of this content type."""
+
+    def read(self, caught: Caught) -> Document | None:
+        """Read a request's body; None if it is not what its path says."""
+
+    def describe(self, document: Document, rules: Rules) -> Description:
+        """Say what it is about."""
+
+    def redact(self, document: Document, rules: Rules) -> Redaction:
+        """Return what would be sent."""
+
+
+def _modules() -> tuple[_Module, ...]:
+    from . import otlp, rudderstack, unknown
+
+    first: _Module = rudderstack
+    second: _Module = otlp
+    last: _Module = unknown
+    return first, second, last
+
+
+def answer_to(path: str, content_type: str) -> Answer:
+    """Return what the real service answers to a request for this path."""
+    path = path.partition("?")[0]
+    return next(one for one in _modules() if one.recognises(path)).answer(content_type)
+
+
+def understand(caught: Caught, rules: Rules) -> Understood:
+    """Read, describe and redact a request; what no protocol can read is held as it is."""
+    path = caught.path.partition("?")[0]
+    for module in _modules():
+        if module.recognises(path) and (document := module.read(caught)) is not None:
+            return Understood(
+                document.kind,
+                document.content_type,
+                module.describe(document, rules),
+                module.redact(document, rules),
+            )
+    raise AssertionError("the module for unknown requests reads them all")

@@ -1,0 +1,42 @@
+"""What no other protocol can read: held as it came, and sent only if the user says so of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..redaction import Redaction, Rules
+from . import Answer, Description, Document
+
+if TYPE_CHECKING:
+    from ..listening import Caught
+
+KIND = "unknown"
+
+
+def recognises(path: str) -> bool:
+    """Tell that any path may be one of these."""
+    del path
+    return True
+
+
+def answer(content_type: str) -> Answer:
+    """Return what does least harm: a success that says nothing."""
+    del content_type
+    return Answer("text/plain", b"")
+
+
+def read(caught: Caught) -> Document:
+    """Read nothing."""
+    return Document(KIND, "", caught.body)
+
+
+def describe(document: Document, rules: Rules) -> Description:
+    """Say nothing."""
+    del document, rules
+    return Description()
+
+
+def redact(document: Document, rules: Rules) -> Redaction:
+    """Return what came: nobody knows what is in it, so that nothing can be taken out."""
+    del rules
+    return Redaction(document.value)

@@ -1,0 +1,296 @@
+from __future__ import annotations
+
+import errno
+import gzip
+import json
+import os
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cqtel_tui.gate import catching
+from cqtel_tui.gate.catching import Original, Run, hold_caught, read_original
+from cqtel_tui.gate.channels import CLOUDQUERY, environment
+from cqtel_tui.gate.listening import Caught, Gate
+from cqtel_tui.gate.process import run
+from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.envelope import Envelope, TornEnvelopeError
+from cqtel_tui.outbox.store import Outbox
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cqtel_tui.outbox.envelope import Label
+
+pytestmark = pytest.mark.skipif(
+    not hasattr(Envelope, "caught"), reason="the outbox does not keep what was caught yet"
+)
+WRITE_KEY = "Basic a2V5Og=="
+NOW = 1_800_000_000_000_000
+EVENT = {
+    "type": "track",
+    "anonymousId": "e027be13-57ef-4595-9bce-9cb1843bcb81",
+    "event": "init_completed",
+    "properties": {"error": "password hunter2", "status": "error", "spec_path": "/home/alice"},
+}
+BODY = json.dumps({"batch": [EVENT]}).encode()
+
+
+def caught(body: bytes = BODY, path: str = "/v1/batch", **headers: str) -> Caught:
+    pairs = {"content-type": "application/json", "authorization": WRITE_KEY, **headers}
+    named = tuple((name.replace("_", "-"), value) for name, value in pairs.items())
+    return Caught("POST", path, named, body, NOW)
+
+
+def one_run(**given: Any) -> Run:
+    return Run(
+        **{
+            "app": "cloudquery",
+            "version": "6.21.1",
+            "project": "/project",
+            "operation": "00000000000000aa",
+            "upstream": "https://events.example",
+            "debug": False,
+            **given,
+        }
+    )
+
+
+class Home:
+    """A state folder, and what is held in it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = str(folder / "state")
+        self.outbox = Outbox(self.state)
+
+    def hold(self, *requests: Caught, **given: Any) -> list[Label]:
+        hold_caught(self.state, requests, CLOUDQUERY, one_run(**given))
+        return self.labels
+
+    @property
+    def labels(self) -> list[Label]:
+        return self.outbox.labels(PENDING)
+
+    def open(self, label: Label) -> Envelope:
+        return self.outbox.open(PENDING, label)
+
+    def original(self, label: Label) -> Original:
+        return read_original(self.open(label).caught)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def home(scrubbed: Path) -> Home:
+    return Home(scrubbed)
+
+
+def test_what_would_be_sent_is_in_the_envelope_and_what_was_caught_beside_it(home: Home) -> None:
+    body = gzip.compress(BODY)
+    (label,) = home.hold(caught(body, content_encoding="gzip"))
+    envelope = home.open(label)
+    sent = json.loads(envelope.payload)["batch"][0]
+    assert sent["properties"] == {"status": "error"}
+    assert envelope.target == "https://events.example/v1/batch"
+    assert envelope.headers == {"Content-Type": "application/json", "Authorization": WRITE_KEY}
+    original = home.original(label)
+    assert (original.caught.body, original.body) == (body, BODY)
+    assert original.operation == "00000000000000aa"
+    assert {one.path for one in original.removals} == {
+        "batch[0].anonymousId",
+        "batch[0].properties.error",
+        "batch[0].properties.spec_path",
+    }
+    assert envelope.dropped == 3
+
+
+def test_its_label_says_what_it_is_without_opening_it(home: Home) -> None:
+    (label,) = home.hold(caught())
+    assert (label.origin, label.app, label.version) == ("gate", "cloudquery", "6.21.1")
+    assert (label.operation, label.outcome, label.created) == ("init_completed", "failed", NOW)
+    assert home.open(label).kind == "rudderstack"
+
+
+def test_the_error_text_is_caught_always_and_sent_in_debug_mode_only(home: Home) -> None:
+    home.hold(caught())
+    home.hold(caught(), debug=True)
+    sent = {b"hunter2" in home.open(label).payload for label in home.labels}
+    kept = [home.original(label) for label in home.labels]
+    assert sent == {False, True}
+    assert all(b"hunter2" in one.body for one in kept)
+    assert {one.has_error_text for one in kept} == {False, True}
+
+
+def test_one_run_has_the_same_random_ids_in_all_its_requests(home: Home) -> None:
+    home.hold(caught(), caught())
+    home.hold(caught())
+    ids = [json.loads(home.open(one).payload)["batch"][0]["anonymousId"] for one in home.labels]
+    assert len(ids) == 3
+    assert len(set(ids)) == 2
+    assert EVENT["anonymousId"] not in ids
+
+
+def test_what_is_unknown_is_held_raw_with_the_encoding_it_has(home: Home) -> None:
+    body = gzip.compress(b"\x00\x01")
+    (label,) = home.hold(caught(body, "/v9/x?y=z", content_encoding="gzip", content_type="a/b"))
+    envelope = home.open(label)
+    assert (envelope.kind, envelope.payload, label.operation) == ("unknown", body, "unnamed")
+    assert envelope.target == "https://events.example/v9/x?y=z"
+    assert envelope.headers["Content-Encoding"] == "gzip"
+
+
+@pytest.mark.parametrize(
+    ("given", "request_"),
+    [
+        ({"upstream": ""}, caught()),
+        ({"upstream": "http://events.example"}, caught()),
+        ({"upstream": "file:///etc"}, caught()),
+        ({}, Caught("PUT", "/v1/batch", (), BODY, NOW)),
+    ],
+)
+def test_what_may_not_be_sent_to_where_it_was_bound_has_no_target(
+    home: Home, given: dict[str, str], request_: Caught
+) -> None:
+    (label,) = home.hold(request_, **given)
+    assert home.open(label).target is None
+
+
+def test_a_credential_is_kept_only_where_it_is_needed(home: Home) -> None:
+    (label,) = home.hold(caught())
+    assert WRITE_KEY.encode() not in home.open(label).caught  # type: ignore[attr-defined]
+    assert home.original(label).caught.header("authorization") == "Basic •••••••• (8 characters)"
+
+
+def test_names_that_are_none_do_not_reach_the_label(home: Home) -> None:
+    body = json.dumps({"batch": [{**EVENT, "event": "../../x,y"}]}).encode()
+    (label,) = home.hold(caught(body), app="a,b/c", version="1,2")
+    assert (label.app, label.version, label.operation) == ("unnamed", "", "unnamed")
+
+
+def test_an_original_goes_where_its_envelope_goes(home: Home) -> None:
+    (label,) = home.hold(caught())
+    before = home.original(label)
+    data = home.outbox.read(PENDING, label)
+    home.outbox.drop(PENDING, label)
+    assert [file for file in Path(home.state).rglob("*") if file.is_file()] == []
+    home.outbox.put_back(PENDING, label, data)
+    home.outbox.postpone(label)
+    (label,) = home.labels
+    assert home.original(label) == before
+
+
+def test_an_original_that_was_altered_is_not_believed(home: Home) -> None:
+    (label,) = home.hold(caught())
+    path = home.outbox.path(PENDING, label)
+    sealed = path.read_bytes()
+    for damaged in (sealed[:-1], sealed + b"x", sealed[:-1] + b"x"):
+        path.write_bytes(damaged)
+        with pytest.raises(TornEnvelopeError):
+            home.open(label)
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{}", b"{}\n", b"\xff\n", b"[]\n", b"null\n"])
+def test_what_is_no_original_is_told_of(damaged: bytes) -> None:
+    with pytest.raises(TornEnvelopeError, match="what was caught cannot be read"):
+        read_original(damaged)
+
+
+def test_a_header_that_cannot_be_sent_is_left_out(home: Home) -> None:
+    (label,) = home.hold(caught(authorization="Basic " + "x" * 5000))
+    (other,) = [one for one in home.hold(caught(authorization="a\xa0b")) if one != label]
+    assert home.open(label).headers == home.open(other).headers
+    assert "Authorization" not in home.open(label).headers
+
+
+def test_what_cannot_be_written_is_counted_and_leaves_nothing_behind(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home.hold(caught())
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(catching, "hold", full)
+    home.hold(caught())
+    assert len(home.labels) == 1
+    assert home.outbox.losses() == 1
+
+
+def test_what_takes_too_long_to_read_is_held_unread(home: Home) -> None:
+    hold_caught(home.state, [caught()], CLOUDQUERY, one_run(), patience=-1)
+    (label,) = home.labels
+    assert (home.open(label).kind, home.open(label).payload) == ("unknown", BODY)
+
+
+def test_nothing_caught_leaves_nothing(home: Home) -> None:
+    assert hold_caught(home.state, [], CLOUDQUERY, one_run()) == []
+    assert not Path(home.state).exists()
+
+
+# The real program ---------------------------------------------------------------------------------
+
+
+class _Api(BaseHTTPRequestHandler):
+    """What CloudQuery asks for plugins: it says no at once, so that nobody tries again."""
+
+    def do_GET(self) -> None:
+        self.send_response(401)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its name there
+        pass
+
+
+@pytest.fixture
+def api() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Api) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def cloudquery() -> str:
+    found = find_spec("cloudquery")
+    if found is None or found.origin is None or sys.platform != "linux":
+        pytest.skip("the real CloudQuery is not installed")
+    return str(Path(found.origin).parent / "bin" / "cloudquery")
+
+
+@pytest.mark.parametrize("debug", [False, True])
+def test_the_real_cloudquery_is_caught_and_redacted(
+    home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, *, debug: bool
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = cloudquery()
+    gate = Gate()
+    inherited = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CLOUDQUERY_API_URL": api}
+    opened = environment(CLOUDQUERY, inherited, gate)
+    command = [program, "init", "--yes", "--source", "hackernews", "--destination", "postgresql"]
+    try:
+        outcome = run(command, opened.variables, on_start=lambda _: gate.serve())
+    finally:
+        seen = gate.finish()
+    assert outcome.exit_code == 1
+    assert (seen.failure, seen.refused.total(), seen.lost) == ("", 0, 0)
+    home_run = one_run(upstream=opened.upstream, debug=debug)
+    assert hold_caught(home.state, seen.caught, CLOUDQUERY, home_run)
+    messages, originals = [], b""
+    for label in home.labels:
+        envelope = home.open(label)
+        assert envelope.target == "https://analytics-events.cloudquery.io/v1/batch"
+        messages += json.loads(envelope.payload)["batch"]
+        originals += home.original(label).body
+    assert [one["event"] for one in messages] == ["init_started", "init_completed"]
+    error = messages[1]["properties"].pop("error", None)
+    assert messages[1]["properties"] == {
+        "destination": "cloudquery/postgresql",
+        "source": "cloudquery/hackernews",
+        "status": "error",
+    }
+    assert b"401 Unauthorized" in originals
+    assert (error is not None) is debug

@@ -1,0 +1,644 @@
+from __future__ import annotations
+
+import contextlib
+import gzip
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import zlib
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from cqtel_tui.gate.channels import CLOUDQUERY, environment
+from cqtel_tui.gate.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
+from cqtel_tui.gate.listening import Caught, Gate
+from cqtel_tui.gate.profile_files import SHIPPED, read_profile
+from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
+from cqtel_tui.gate.redaction import Pseudonyms, Rules
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+PATIENCE = 30.0  # seconds, for a machine under load; nothing here takes so long by design
+NPM_PATIENCE = 45.0
+UUID = "e027be13-57ef-4595-9bce-9cb1843bcb81"
+SECRETS = ("alice", "hunter2", "/home", "acme", UUID)
+OPENTELEMETRY = read_profile(SHIPPED).channels
+
+
+def caught(
+    path: str, body: bytes, content_type: str = "application/json", **headers: str
+) -> Caught:
+    pairs = [("content-type", content_type)]
+    pairs += [(name.replace("_", "-"), value) for name, value in headers.items()]
+    return Caught("POST", path, tuple(pairs), body, 0)
+
+
+def rules(*, debug: bool = False, channels: Any = CLOUDQUERY) -> Rules:
+    return Rules(
+        channels.fields,
+        Pseudonyms(b"key"),
+        debug=debug,
+        never=channels.never,
+        duration_unit=channels.duration_unit,
+    )
+
+
+def event(name: str = "init_completed", **properties: Any) -> dict[str, Any]:
+    """Return a message as CloudQuery 6.21.1 sends it."""
+    return {
+        "type": "track",
+        "messageId": "7bd27354-6cf0-46f3-88eb-82a1abe62038",
+        "anonymousId": UUID,
+        "event": name,
+        "originalTimestamp": "2026-11-22T08:30:03.568622768Z",
+        "sentAt": "2026-11-22T08:30:03.568804087Z",
+        "context": {"library": {"name": "analytics-go", "version": "4.2.1"}},
+        "properties": properties,
+        "channel": "server",
+    }
+
+
+def batch(*messages: dict[str, Any]) -> bytes:
+    return json.dumps({"batch": messages}).encode()
+
+
+INIT = event(
+    accept_defaults=True,
+    destination="cloudquery/postgresql",
+    error="dial tcp: lookup db.acme on 192.0.2.53:53, password hunter2",
+    invocation_uuid=UUID,
+    source="cloudquery/hackernews",
+    spec_path="/home/alice/spec.yml",
+    status="error",
+)
+SYNC = event(
+    "sync_run_completed",
+    **{"$groups": {"team": "acme"}},
+    aborted_due_to_error={"Message": "hunter2"},
+    destination_paths=["cloudquery/postgresql", "/home/alice/plugin", "acme/private"],
+    duration=90_500_000_000,
+    environment="cli",
+    errors=2,
+    source_path="acme/private",
+    status="success",
+    sync_name="alice's sync",
+    sync_run_id=UUID,
+    team="acme",
+    total_rows=1234,
+    user_email="alice@acme.example",
+    user_id=UUID,
+    warnings=0,
+)
+del SYNC["anonymousId"]
+SYNC["userId"] = UUID
+
+
+# RudderStack --------------------------------------------------------------------------------------
+
+
+def test_an_event_is_described_and_redacted() -> None:
+    found = understand(caught("/v1/batch", batch(INIT)), rules())
+    assert found.kind == "rudderstack"
+    assert found.description == Description("init_completed", "failed", 0)
+    sent = json.loads(found.redaction.sent)["batch"][0]
+    assert sent["properties"] == {
+        "destination": "cloudquery/postgresql",
+        "source": "cloudquery/hackernews",
+        "status": "error",
+    }
+    kept = ("type", "event", "originalTimestamp", "sentAt", "context", "channel")
+    assert {key: sent[key] for key in kept} == {key: INIT[key] for key in kept}
+    assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
+
+
+def test_its_error_text_is_sent_in_debug_mode_only() -> None:
+    found = understand(caught("/v1/batch", batch(INIT)), rules(debug=True))
+    sent = json.loads(found.redaction.sent)["batch"][0]
+    assert sent["properties"]["error"] == INIT["properties"]["error"]
+
+
+def test_of_a_users_sync_only_counts_and_published_names_are_sent() -> None:
+    found = understand(caught("/v1/batch", batch(SYNC)), rules())
+    assert found.description == Description("sync_run_completed", "ok", 90_500)
+    sent = json.loads(found.redaction.sent)["batch"][0]
+    assert sent["properties"] == {
+        "destination_paths": ["cloudquery/postgresql"],
+        "duration": 90_500_000_000,
+        "errors": 2,
+        "status": "success",
+        "total_rows": 1234,
+        "warnings": 0,
+    }
+    assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
+    why = {one.path: one.why for one in found.redaction.removals}
+    assert why["batch[0].properties.user_email"] == "it says who you are"
+
+
+def test_a_user_is_replaced_by_a_random_id_as_no_message_is_taken_without_one() -> None:
+    own = rules()
+    first = json.loads(understand(caught("/v1/batch", batch(SYNC)), own).redaction.sent)
+    again = json.loads(
+        understand(caught("/v1/track", json.dumps(SYNC).encode()), own).redaction.sent
+    )
+    assert "userId" not in first["batch"][0]
+    assert first["batch"][0]["anonymousId"] == again["anonymousId"] != UUID
+
+
+@pytest.mark.parametrize("call", ["track", "identify", "page", "screen", "group", "alias"])
+def test_a_message_of_each_kind_is_read_alone(call: str) -> None:
+    message = {**event(), "type": call, "traits": {"email": "alice@acme.example"}}
+    message |= {"previousId": "alice", "groupId": "acme", "userId": "alice"}
+    found = understand(caught(f"/v1/{call}", json.dumps(message).encode()), rules())
+    assert found.kind == "rudderstack"
+    assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
+    assert answer_to(f"/v1/{call}?x=y", "application/json").body == b"OK"
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        (gzip.compress(batch(INIT)), {"content_encoding": "gzip"}),
+        (
+            gzip.compress(batch(INIT)[:9]) + gzip.compress(batch(INIT)[9:]),
+            {"content_encoding": "x-gzip"},
+        ),
+        (zlib.compress(batch(INIT)), {"content_encoding": "deflate"}),
+        (zlib.compress(batch(INIT))[2:-4], {"content_encoding": "DEFLATE"}),
+        (batch(INIT), {"content_encoding": "identity"}),
+    ],
+)
+def test_it_may_come_compressed(body: bytes, headers: dict[str, str]) -> None:
+    found = understand(caught("/v1/batch", body, **headers), rules())
+    assert found.description.operation == "init_completed"
+    assert (
+        found.redaction.sent == understand(caught("/v1/batch", batch(INIT)), rules()).redaction.sent
+    )
+
+
+# What cannot be read ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "headers"),
+    [
+        ("/v1/batch", b"not json", {}),
+        ("/v1/batch", b"[]", {}),
+        ("/v1/batch", b'{"batch":{}}', {}),
+        ("/v1/batch", b'{"batch":[],"batch":[]}', {}),
+        ("/v1/track", b'"text"', {}),
+        ("/v1/batch", b"[" * 100_000, {}),
+        ("/v1/batch", gzip.compress(bytes(200_000_000)), {"content_encoding": "gzip"}),
+        ("/v1/batch", gzip.compress(b"{}")[:-3], {"content_encoding": "gzip"}),
+        ("/v1/batch", b"\x00" * 50, {"content_encoding": "gzip"}),
+        ("/v1/batch", b"{}", {"content_encoding": "br"}),
+        ("/v1/batch", b"{}", {"content_encoding": "gzip, gzip"}),
+        ("/v1/traces", b'{"resourceSpans":[],"more":1}', {}),
+        ("/sourceConfig", b"", {}),
+        ("/v2/anything", b"\xff\x00", {}),
+    ],
+)
+def test_what_no_protocol_reads_is_held_as_it_came(
+    path: str, body: bytes, headers: dict[str, str]
+) -> None:
+    found = understand(caught(path, body, **headers), rules())
+    assert (found.kind, found.redaction.sent) == ("unknown", body)
+    assert found.description == Description()
+
+
+def test_a_body_is_never_decompressed_beyond_the_bound() -> None:
+    for encoding, body in {
+        "gzip": gzip.compress(bytes(50_000_000)),
+        "deflate": zlib.compress(bytes(50_000_000)),
+        "identity": bytes(MAX_DECODED_BYTES + 1),
+    }.items():
+        with pytest.raises(UndecodableError):
+            decoded(body, encoding)
+    assert len(decoded(gzip.compress(bytes(MAX_DECODED_BYTES)), "gzip")) == MAX_DECODED_BYTES
+
+
+@given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "", "br", "gzip,deflate"]))
+def test_no_body_raises_anything_else(body: bytes, encoding: str) -> None:
+    with contextlib.suppress(UndecodableError):
+        decoded(body, encoding)
+
+
+@given(
+    st.sampled_from(["/v1/batch", "/v1/traces", "/v1/logs", "/v1/metrics", "/"]),
+    st.binary(max_size=200),
+    st.sampled_from(["application/json", "application/x-protobuf", ""]),
+)
+def test_no_request_raises_anything(path: str, body: bytes, content_type: str) -> None:
+    understand(caught(path, body, content_type), rules())
+
+
+# OTLP ---------------------------------------------------------------------------------------------
+
+TRACE_ID, SPAN_ID, CHILD_ID = (
+    "0af7651916cd43dd8448eb211c80319c",
+    "b7ad6b7169203331",
+    "00f067aa0ba902b7",
+)
+
+
+def text(key: str, value: str) -> dict[str, Any]:
+    return {"key": key, "value": {"stringValue": value}}
+
+
+TRACES: dict[str, Any] = {
+    "resourceSpans": [
+        {
+            "resource": {
+                "attributes": [
+                    text("service.name", "shop"),
+                    text("host.name", "laptop-of-alice"),
+                    text("process.command_line", "shop --password hunter2"),
+                ]
+            },
+            "scopeSpans": [
+                {
+                    "scope": {"name": "tracer", "version": "1.0"},
+                    "spans": [
+                        {
+                            "traceId": TRACE_ID,
+                            "spanId": CHILD_ID,
+                            "parentSpanId": SPAN_ID,
+                            "name": "GET /home/alice",
+                            "kind": 3,
+                            "startTimeUnixNano": "1700000000000000000",
+                            "endTimeUnixNano": "1700000000100000000",
+                            "attributes": [text("http.url", "https://acme/?token=hunter2")],
+                        },
+                        {
+                            "traceId": TRACE_ID,
+                            "spanId": SPAN_ID,
+                            "name": "checkout",
+                            "kind": 1,
+                            "startTimeUnixNano": "1700000000000000000",
+                            "endTimeUnixNano": "1700000002000000000",
+                            "events": [
+                                {
+                                    "name": "exception",
+                                    "timeUnixNano": "1700000001000000000",
+                                    "attributes": [
+                                        text("exception.type", "ValueError"),
+                                        text("exception.message", "hunter2"),
+                                        text("exception.stacktrace", "/home/alice/x.py"),
+                                    ],
+                                }
+                            ],
+                            "status": {"code": 2, "message": "hunter2 is wrong"},
+                        },
+                    ],
+                }
+            ],
+        }
+    ]
+}
+LOGS: dict[str, Any] = {
+    "resourceLogs": [
+        {
+            "scopeLogs": [
+                {
+                    "logRecords": [
+                        {
+                            "timeUnixNano": "1700000000000000000",
+                            "severityNumber": 9,
+                            "severityText": "INFO",
+                            "body": {"stringValue": "alice logged in with hunter2"},
+                        }
+                    ]
+                }
+            ]
+        }
+    ]
+}
+METRICS: dict[str, Any] = {
+    "resourceMetrics": [
+        {
+            "scopeMetrics": [
+                {
+                    "metrics": [
+                        {
+                            "name": "requests",
+                            "description": "of alice",
+                            "unit": "1",
+                            "sum": {
+                                "dataPoints": [
+                                    {
+                                        "timeUnixNano": "1700000000000000000",
+                                        "asInt": "5",
+                                        "attributes": [text("user.email", "alice@acme.example")],
+                                    }
+                                ],
+                                "aggregationTemporality": 2,
+                                "isMonotonic": True,
+                            },
+                        }
+                    ]
+                }
+            ]
+        }
+    ]
+}
+MESSAGES: dict[str, tuple[dict[str, Any], Any]] = {
+    "traces": (TRACES, ExportTraceServiceRequest),
+    "logs": (LOGS, ExportLogsServiceRequest),
+    "metrics": (METRICS, ExportMetricsServiceRequest),
+}
+
+
+def as_protobuf(signal: str) -> bytes:
+    from google.protobuf.json_format import ParseDict
+
+    from cqtel_tui.gate.protocols.otlp import _to_base64, _with_ids
+
+    document, message = MESSAGES[signal]
+    return bytes(ParseDict(_with_ids(document, _to_base64), message()).SerializeToString())
+
+
+def otlp(signal: str, encoding: str, *, debug: bool = False) -> Understood:
+    own = rules(debug=debug, channels=OPENTELEMETRY)
+    if encoding == "json":
+        return understand(caught(f"/v1/{signal}", json.dumps(MESSAGES[signal][0]).encode()), own)
+    body = gzip.compress(as_protobuf(signal))
+    return understand(
+        caught(f"/v1/{signal}", body, "application/x-protobuf", content_encoding="gzip"), own
+    )
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_spans_are_described_and_redacted(encoding: str) -> None:
+    found = otlp("traces", encoding)
+    assert found.kind == f"otlp-traces-{encoding}"
+    assert found.description == Description("checkout", "failed", 2000)
+    spans = spans_of(found)
+    assert [span.name for span in spans] == ["", "checkout"]
+    assert spans[0].parent_span_id == spans[1].span_id != bytes.fromhex(SPAN_ID)
+    assert spans[0].trace_id == spans[1].trace_id != bytes.fromhex(TRACE_ID)
+    assert (len(spans[0].trace_id), len(spans[0].span_id)) == (16, 8)
+    assert [pair.key for pair in spans[1].events[0].attributes] == ["exception.type"]
+    assert spans[1].end_time_unix_nano - spans[1].start_time_unix_nano == 2_000_000_000
+
+
+def spans_of(found: Understood) -> Any:
+    from google.protobuf.json_format import ParseDict
+
+    from cqtel_tui.gate.protocols.otlp import _to_base64, _with_ids
+
+    message = ExportTraceServiceRequest()
+    if found.kind.endswith("json"):
+        ParseDict(_with_ids(json.loads(found.redaction.sent), _to_base64), message)
+    else:
+        message.ParseFromString(found.redaction.sent)
+    return message.resource_spans[0].scope_spans[0].spans
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+@pytest.mark.parametrize("signal", ["traces", "logs", "metrics"])
+def test_nothing_that_is_not_listed_is_sent(signal: str, encoding: str) -> None:
+    found = otlp(signal, encoding)
+    assert found.kind == f"otlp-{signal}-{encoding}"
+    assert found.redaction.removals
+    assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
+    if encoding == "protobuf":
+        MESSAGES[signal][1].FromString(found.redaction.sent)
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_error_texts_of_spans_are_sent_in_debug_mode_only(encoding: str) -> None:
+    sent = otlp("traces", encoding, debug=True).redaction.sent
+    assert sent.count(b"hunter2") == 2
+    assert b"/home/alice" not in sent
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_logs_never_leave_not_even_in_debug_mode(encoding: str) -> None:
+    assert b"logged in" not in otlp("logs", encoding, debug=True).redaction.sent
+
+
+def test_both_encodings_say_the_same() -> None:
+    assert [str(span) for span in spans_of(otlp("traces", "json"))] == [
+        str(span) for span in spans_of(otlp("traces", "protobuf"))
+    ]
+
+
+def test_fields_of_a_later_release_are_not_sent_and_told() -> None:
+    later = as_protobuf("traces") + b"\xfa\x3f\x05alice"
+    found = understand(caught("/v1/traces", later, "application/x-protobuf"), rules())
+    assert b"alice" not in found.redaction.sent
+    assert "does not have" in found.redaction.removals[0].what
+
+
+def test_without_opentelemetrys_package_protobuf_is_held_as_it_came(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for signal in ("trace", "logs", "metrics"):
+        monkeypatch.setitem(sys.modules, f"opentelemetry.proto.collector.{signal}.v1", None)
+        monkeypatch.setitem(
+            sys.modules,
+            f"opentelemetry.proto.collector.{signal}.v1.{signal}_service_pb2",
+            None,
+        )
+    assert otlp("traces", "json").kind == "otlp-traces-json"
+    for signal in MESSAGES:
+        found = understand(
+            caught(f"/v1/{signal}", as_protobuf(signal), "application/x-protobuf"), rules()
+        )
+        assert found.kind == "unknown"
+
+
+# Real clients -------------------------------------------------------------------------------------
+
+PYTHON_CLIENT = """
+import sys
+from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+tracer = provider.get_tracer("tracer", "1.0")
+with tracer.start_as_current_span("checkout", attributes={"user.email": "alice@acme.example"}):
+    with tracer.start_as_current_span("pay") as span:
+        span.record_exception(ValueError("hunter2"))
+provider.shutdown()
+"""
+JAVASCRIPT_CLIENT = """
+const { BasicTracerProvider, BatchSpanProcessor } = require("@opentelemetry/sdk-trace-base");
+const { OTLPTraceExporter } = require("@opentelemetry/exporter-trace-otlp-%s");
+const processor = new BatchSpanProcessor(new OTLPTraceExporter());
+const provider = new BasicTracerProvider({ spanProcessors: [processor] });
+const span = provider.getTracer("tracer", "1.0").startSpan("checkout");
+span.setAttribute("user.email", "alice@acme.example");
+span.recordException(new Error("hunter2"));
+span.end();
+provider.shutdown();
+"""
+NPM_PACKAGES = (
+    "@opentelemetry/api@1.9.1",
+    "@opentelemetry/sdk-trace-base@2.12.0",
+    "@opentelemetry/exporter-trace-otlp-http@0.223.1",
+    "@opentelemetry/exporter-trace-otlp-proto@0.223.1",
+)
+
+
+def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Understood]:
+    gate = Gate()
+    try:
+        inherited = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
+        opened = environment(OPENTELEMETRY, inherited, gate)
+        gate.serve()
+        subprocess.run(
+            command,
+            cwd=folder,
+            env=dict(opened.variables),
+            stdin=subprocess.DEVNULL,
+            timeout=PATIENCE,
+            check=True,
+        )
+    finally:
+        seen = gate.finish()
+    own = rules(channels=OPENTELEMETRY)
+    return [understand(one, own) for one in seen.caught]
+
+
+def check_spans(found: list[Understood], kind: str) -> None:
+    assert [one.kind for one in found] == [kind]
+    assert found[0].description.operation == "checkout"
+    assert "checkout" in {span.name for span in spans_of(found[0])}
+    assert not any(secret.encode() in found[0].redaction.sent for secret in SECRETS)
+    assert found[0].redaction.removals
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
+@pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:9"])
+def test_the_official_python_sdk_is_caught(tmp_path: Path, compression: str, proxy: str) -> None:
+    pytest.importorskip(
+        "opentelemetry.exporter.otlp.proto.http", reason="the OTLP/HTTP exporter is not installed"
+    )
+    more = {"OTEL_EXPORTER_OTLP_COMPRESSION": compression}
+    found = run_under_gate(
+        [sys.executable, "-c", PYTHON_CLIENT],
+        tmp_path,
+        **more,
+        **({"http_proxy": proxy} if proxy else {}),
+    )
+    check_spans(found, "otlp-traces-protobuf")
+
+
+@pytest.fixture(scope="module")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        pytest.skip("node and npm are not installed")
+    folder = tmp_path_factory.mktemp("node")
+    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
+    try:
+        subprocess.run(
+            [*command, *NPM_PACKAGES],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=NPM_PATIENCE,
+            check=True,
+        )
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"npm cannot install OpenTelemetry's packages: {error}")
+    yield folder
+    shutil.rmtree(folder / "node_modules", ignore_errors=True)
+
+
+@pytest.mark.parametrize(("package", "encoding"), [("http", "json"), ("proto", "protobuf")])
+def test_the_official_javascript_sdk_is_caught(
+    node_modules: Path, package: str, encoding: str
+) -> None:
+    node = shutil.which("node") or "node"
+    found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], node_modules)
+    check_spans(found, f"otlp-traces-{encoding}")
+
+
+# The environment ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    found = Gate()
+    yield found
+    found.finish()
+
+
+def opened(gate: Gate, **inherited: str) -> Mapping[str, str]:
+    return environment(CLOUDQUERY, inherited, gate).variables
+
+
+def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> None:
+    found = environment(CLOUDQUERY, {"HOME": "/home/alice"}, gate)
+    assert found.variables == {
+        "HOME": "/home/alice",
+        "CQ_RUDDERSTACK_DATA_PLANE_URL": gate.url,
+        "CQ_TELEMETRY_LEVEL": "stats",
+        "CQ_NO_TELEMETRY": "1",
+        "CQ_ANALYTICS_HOST": gate.closed_address,
+    }
+    assert (found.upstream, found.notes) == ("https://analytics-events.cloudquery.io", ())
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url)
+
+
+@pytest.mark.parametrize(
+    ("given", "under_the_gate"),
+    [("all", "stats"), ("stats", "stats"), ("errors", "none"), ("none", "none"), ("x", "x")],
+)
+def test_a_level_is_never_raised_beyond_what_the_user_set(
+    gate: Gate, given: str, under_the_gate: str
+) -> None:
+    assert opened(gate, CQ_TELEMETRY_LEVEL=given)["CQ_TELEMETRY_LEVEL"] == under_the_gate
+
+
+def test_a_users_own_settings_are_kept_and_told(gate: Gate) -> None:
+    own = {"OTEL_ENDPOINT": "logs.example:4318", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
+    found = environment(
+        CLOUDQUERY, {**own, "CQ_RUDDERSTACK_DATA_PLANE_URL": "http://127.0.0.1:9/mine"}, gate
+    )
+    assert own.items() <= found.variables.items()
+    assert found.upstream == "http://127.0.0.1:9/mine"
+    assert [note.partition(" ")[0] for note in found.notes] == [
+        "CQ_RUDDERSTACK_DATA_PLANE_URL",
+        "OTEL_ENDPOINT",
+    ]
+
+
+def test_of_opentelemetry_what_is_set_is_told_and_nothing_is_overridden_in_silence(
+    gate: Gate,
+) -> None:
+    own = {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example",
+    }
+    ours = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
+    found = environment(OPENTELEMETRY, {**own, **ours}, gate)
+    assert own.items() <= found.variables.items()
+    assert found.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == gate.url
+    assert found.upstream == "https://x.example"
+    assert len(found.notes) == 2
+
+
+def test_no_proxy_comes_between_a_program_and_the_gate(gate: Gate) -> None:
+    found = opened(gate, http_proxy="http://proxy.example:8080", NO_PROXY="a.example")
+    assert found["NO_PROXY"] == found["no_proxy"] == "a.example,127.0.0.1"
+    assert "NO_PROXY" not in opened(gate, http_proxy="")
+
+
+def test_every_closed_channel_has_a_reason() -> None:
+    assert all(closed.name and closed.reason for closed in CLOUDQUERY.closed)

@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.redaction import (
+    ALL_SHAPES,
+    ATTRIBUTES,
+    ERROR_TEXT,
+    ID,
+    MAX_REMOVALS,
+    Pseudonyms,
+    Redaction,
+    Rules,
+    Schema,
+    redact_json,
+)
+
+UUID = "e027be13-57ef-4595-9bce-9cb1843bcb81"
+MESSAGE: Schema = {
+    "id": ID,
+    "event": "name",
+    "at": "time",
+    "lasted": "number",
+    "many": ("plugin",),
+    "inner": {"count": "count", "yes": "boolean", "error": ERROR_TEXT},
+    "attributes": ATTRIBUTES,
+}
+FIELDS: dict[str, Schema] = {
+    "service.name": "name",
+    "http.response.status_code": "count",
+    "exception.message": ERROR_TEXT,
+    "plugins": ("name",),
+    "ratio": "number",
+}
+
+
+def rules(*, debug: bool = False, key: bytes = b"key") -> Rules:
+    return Rules(FIELDS, Pseudonyms(key), debug=debug, never={"user": "it says who you are"})
+
+
+def redacted(
+    document: Any, schema: Schema = MESSAGE, *, debug: bool = False, key: bytes = b"key"
+) -> tuple[Any, Redaction]:
+    found = redact_json(document, schema, rules(debug=debug, key=key))
+    return json.loads(found.sent), found
+
+
+# What stays, and what goes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("shape", "fit", "unfit"),
+    [
+        ("boolean", [True, False], [0, 1, "true", None, {}]),
+        ("class name", ["Error", "_a.B"], ["a b", "", 1]),
+        ("count", [0, 5, "7", (1 << 53) - 1], [-1, 1.5, True, "-1", "1e3", "٣", 1 << 53, "9" * 30]),
+        ("enum", [0, 63], [64, -1, True, "1", 1.0]),
+        ("name", ["init_started", "a.b-c"], ["a b", "a/b", "me@example.com", "x" * 41, "", 1, "é"]),
+        ("nanoseconds", ["1700000000000000000", 0], ["-1", 1 << 64, 1.0, "now"]),
+        ("number", [0, 1.5, -0.5, 3e9], ["x", True, 1e300]),
+        (
+            "plugin",
+            ["cloudquery/aws", "cloudquery/my-sql2"],
+            ["aws", "acme/secret", "/home/me/x", "cloudquery/../x", "cloudquery/a b", "./plugin"],
+        ),
+        (
+            "time",
+            ["2026-11-22T08:30:03Z", "2026-11-22T08:30:03.568622768Z"],
+            ["2026-11-22T08:30:03+02:00", "2026-11-22", "now", 5, "2026-11-22T08:30:03Z\n"],
+        ),
+        ("version", ["4.2.1", "v0.1.0-rc.1"], ["latest", "4.2.1 (me)", "", 4.2]),
+    ],
+)
+def test_a_value_stays_only_if_it_has_the_shape_of_its_field(
+    shape: str, fit: list[Any], unfit: list[Any]
+) -> None:
+    assert [redacted({"a": v}, {"a": shape})[0] for v in fit] == [{"a": v} for v in fit]
+    for value in unfit:
+        sent, found = redacted({"a": value}, {"a": shape})
+        assert sent == {}, value
+        assert found.removals[0].path == "a"
+
+
+def test_every_shape_is_known() -> None:
+    assert {ID, ERROR_TEXT, "plugin"} <= ALL_SHAPES
+
+
+def test_what_is_not_listed_goes_with_all_that_is_in_it_and_the_reason_is_told() -> None:
+    sent, found = redacted({"event": "sync", "user": {"a": "b"}, "more": [1, 2], "x": None})
+    assert sent == {"event": "sync"}
+    assert [(one.path, one.what, one.why) for one in found.removals] == [
+        ("user", "an object of 1", "it says who you are"),
+        ("more", "a list of 2", "not on the list of what may leave"),
+        ("x", "nothing (null)", "not on the list of what may leave"),
+    ]
+
+
+def test_a_removal_tells_nothing_of_the_value() -> None:
+    _, found = redacted({"secret": "hunter2", "event": "hunter 2"})
+    assert "hunter" not in repr(found)
+
+
+def test_items_are_looked_at_one_by_one() -> None:
+    sent, found = redacted({"many": ["cloudquery/aws", "/home/me/plugin", 5]})
+    assert sent == {"many": ["cloudquery/aws"]}
+    assert [one.path for one in found.removals] == ["many[1]", "many[2]"]
+
+
+@pytest.mark.parametrize("wrong", [[], "text", 5, None, {"count": {}}, {"yes": []}])
+def test_what_has_another_structure_goes(wrong: Any) -> None:
+    assert redacted({"inner": wrong, "event": "e"})[0]["event"] == "e"
+    assert redacted(wrong)[0] == {}
+
+
+def test_an_error_text_stays_in_debug_mode_only() -> None:
+    document = {"inner": {"error": "dial tcp: lookup db.internal"}}
+    sent, found = redacted(document)
+    assert sent == {"inner": {}}
+    assert found.removals[0].why == "an error's text leaves in debug mode only"
+    assert redacted(document, debug=True) == (
+        document,
+        Redaction(b'{"inner":{"error":"dial tcp: lookup db.internal"}}', has_error_text=True),
+    )
+
+
+def test_a_long_error_text_is_cut_between_characters() -> None:
+    sent, found = redacted({"inner": {"error": "é" * 2000}}, debug=True)
+    assert sent == {"inner": {"error": "é" * 512}}
+    assert found.removals[0].why.startswith("cut")
+
+
+def test_removals_are_bounded_and_the_rest_is_counted() -> None:
+    _, found = redacted({f"x{number}": 1 for number in range(MAX_REMOVALS + 7)})
+    assert (len(found.removals), found.more) == (MAX_REMOVALS, 7)
+
+
+# Ids ----------------------------------------------------------------------------------------------
+
+
+def test_the_same_id_is_the_same_in_one_run_and_another_in_the_next() -> None:
+    first = redacted([{"id": UUID}, {"id": UUID}], ({"id": ID},))[0]
+    assert first[0] == first[1] != {"id": UUID}
+    assert redacted({"id": UUID}, {"id": ID})[0] == first[0]
+    assert redacted({"id": UUID}, {"id": ID}, key=b"other")[0] != first[0]
+
+
+@pytest.mark.parametrize("value", ["0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"])
+def test_an_id_of_a_trace_keeps_its_form(value: str) -> None:
+    found = redacted({"id": value}, {"id": ID})[0]["id"]
+    assert found != value
+    assert len(bytes.fromhex(found)) * 2 == len(value)
+    assert redacted({"id": value.upper()}, {"id": ID})[0]["id"] == found
+
+
+@pytest.mark.parametrize("value", [UUID, "me@example.com", "7", "héllo"])
+def test_any_other_id_becomes_a_random_uuid(value: str) -> None:
+    from cqtel_tui.catalogue import is_cookie
+
+    assert is_cookie(redacted({"id": value}, {"id": ID})[0]["id"])
+
+
+@pytest.mark.parametrize("value", [5, None, [], {}, "x" * 201])
+def test_what_is_no_id_goes(value: Any) -> None:
+    assert redacted({"id": value}, {"id": ID})[0] == {}
+
+
+# OTLP's attributes --------------------------------------------------------------------------------
+
+
+def attributes(*pairs: tuple[str, Any]) -> dict[str, Any]:
+    return {"attributes": [{"key": key, "value": value} for key, value in pairs]}
+
+
+def test_an_attribute_stays_if_its_key_is_listed_and_its_value_has_the_shape() -> None:
+    kept = attributes(
+        ("service.name", {"stringValue": "shop"}),
+        ("http.response.status_code", {"intValue": "200"}),
+        ("plugins", {"arrayValue": {"values": [{"stringValue": "aws"}]}}),
+        ("ratio", {"doubleValue": 0.5}),
+    )
+    gone = attributes(
+        ("host.name", {"stringValue": "laptop-of-alice"}),
+        ("service.name", {"stringValue": "again"}),
+        ("http.response.status_code", {"kvlistValue": {}}),
+        ("exception.message", {"stringValue": "password is hunter2"}),
+    )
+    both = {"attributes": kept["attributes"] + gone["attributes"]}
+    sent, found = redacted(both)
+    assert sent == kept
+    assert len(found.removals) == 4
+    assert redacted({"attributes": gone["attributes"][3:]}, debug=True)[0]["attributes"] != []
+
+
+def test_a_number_may_come_as_javascript_writes_it() -> None:
+    sent, _ = redacted(attributes(("http.response.status_code", {"intValue": 200})))
+    assert sent == attributes(("http.response.status_code", {"intValue": "200"}))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"stringValue": "a b"},
+        {"stringValue": "a", "intValue": "1"},
+        {"bytesValue": "c2VjcmV0"},
+        {"arrayValue": {"values": [{"stringValue": "a"}]}},
+        {},
+        "plain",
+        None,
+    ],
+)
+def test_an_attribute_of_another_kind_goes(value: Any) -> None:
+    assert redacted(attributes(("service.name", value)))[0] == {"attributes": []}
+
+
+# Any document at all ------------------------------------------------------------------------------
+
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
+KEYS = st.sampled_from([*MESSAGE, *FIELDS, "key", "value", "values", "stringValue"]) | st.text()
+DOCUMENTS = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
+    max_leaves=30,
+)
+CANARY = "the canary/sings: /home/alice"
+
+
+@given(DOCUMENTS, st.booleans())
+def test_any_document_is_redacted_twice_as_once(document: Any, debug: bool) -> None:
+    own = rules(debug=debug)
+    once = redact_json(document, MESSAGE, own)
+    assert redact_json(json.loads(once.sent), MESSAGE, own).sent == once.sent
+
+
+def with_canaries(value: Any) -> Any:
+    """Put the canary in the place of each text and each key that is not the schema's."""
+    if isinstance(value, str):
+        return CANARY
+    if isinstance(value, list):
+        return [with_canaries(one) for one in value]
+    if isinstance(value, dict):
+        known = {*MESSAGE, "attributes", "count", "yes", "error"}
+        return {
+            key if key in known else f"{CANARY} {at}": with_canaries(one)
+            for at, (key, one) in enumerate(value.items())
+        }
+    return value
+
+
+@given(DOCUMENTS)
+def test_no_canary_leaves_whatever_it_sits_in(document: Any) -> None:
+    sent = redact_json(with_canaries(document), MESSAGE, rules()).sent
+    assert b"canary" not in sent
+    assert b"alice" not in sent
+
+
+@given(DOCUMENTS)
+def test_all_that_leaves_is_listed(document: Any) -> None:
+    sent = json.loads(redact_json(document, MESSAGE, rules()).sent)
+    assert set(sent) <= set(MESSAGE)
+    assert set(sent.get("inner", {})) <= {"count", "yes"}
+    assert {one["key"] for one in sent.get("attributes", [])} <= set(FIELDS)
+
+
+# CloudQuery's ------------------------------------------------------------------------------------
+
+
+def test_the_shapes_of_cloudquerys_fields_are_known() -> None:
+    for schema in CLOUDQUERY.fields.values():
+        shape = schema[0] if isinstance(schema, tuple) else schema
+        assert shape in ALL_SHAPES
+    assert not CLOUDQUERY.fields.keys() & CLOUDQUERY.never.keys()

@@ -1,0 +1,428 @@
+from __future__ import annotations
+
+import gzip
+import http.client
+import socket
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from cqtel_tui.gate import server
+from cqtel_tui.gate.listening import FAREWELL_SECONDS, HOST, MAX_BODY_BYTES, MAX_REQUESTS, Gate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
+SLACK = 1.0
+BATCH = b'{"batch":[{"type":"track","event":"sync"}]}'
+
+
+class Door:
+    """A gate, and how to knock at it."""
+
+    def __init__(self) -> None:
+        self.gate = Gate()
+        parts = urlsplit(self.gate.url)
+        assert parts.port is not None
+        self.port = parts.port
+        self.secret = parts.path
+
+    def serve(self) -> Door:
+        self.gate.serve()
+        # An answer of any kind shows that the code has been loaded.
+        assert self.post("/v1/track", prefix="/nobody")[0] == 404
+        return self
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection((HOST, self.port), PATIENCE)
+
+    def client(self) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(HOST, self.port, timeout=PATIENCE)
+
+    def post(
+        self, path: str, body: bytes = BATCH, *, prefix: str | None = None, **headers: str
+    ) -> tuple[int, bytes]:
+        client = self.client()
+        try:
+            client.request(
+                "POST",
+                (self.secret if prefix is None else prefix) + path,
+                body,
+                {"Content-Type": "application/json", **headers},
+            )
+            answer = client.getresponse()
+            return answer.status, answer.read()
+        finally:
+            client.close()
+
+    def head(self, path: str = "/v1/batch", *lines: str) -> bytes:
+        return "\r\n".join(
+            [f"POST {self.secret}{path} HTTP/1.1", "Host: x", *lines, "", ""]
+        ).encode()
+
+    def say(self, data: bytes) -> bytes:
+        """Send bytes, and return all that is answered until the other end closes."""
+        with self.connect() as client:
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            return heard(client)
+
+
+def heard(client: socket.socket) -> bytes:
+    answer = b""
+    try:
+        while part := client.recv(65536):
+            answer += part
+    except ConnectionResetError:
+        pass
+    return answer
+
+
+def send_for_ever(client: socket.socket, data: bytes) -> None:
+    while True:
+        client.sendall(data)
+
+
+@pytest.fixture
+def door(scrubbed: object) -> Iterator[Door]:
+    del scrubbed
+    found = Door().serve()
+    yield found
+    found.gate.finish()
+
+
+# What comes is kept -------------------------------------------------------------------------------
+
+
+def test_a_request_is_kept_as_it_came_and_answered_as_by_the_real_service(door: Door) -> None:
+    body = gzip.compress(BATCH)
+    headers = {"Content-Encoding": "gzip", "Authorization": "Basic a2V5Og=="}
+    before = time.time_ns() // 1000
+    assert door.post("/v1/batch?a=b", body, **headers) == (200, b"OK")
+    (caught,) = door.gate.finish().caught
+    assert (caught.method, caught.path, caught.body) == ("POST", "/v1/batch?a=b", body)
+    assert caught.header("authorization") == "Basic a2V5Og=="
+    assert before <= caught.when <= time.time_ns() // 1000
+    assert door.secret not in repr(caught)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "answer"), [("application/json", b"{}"), ("application/x-protobuf", b"")]
+)
+def test_otlp_is_answered_in_the_encoding_it_came_in(
+    door: Door, content_type: str, answer: bytes
+) -> None:
+    client = door.client()
+    client.request("POST", f"{door.secret}/v1/traces", b"", {"Content-Type": content_type})
+    got = client.getresponse()
+    assert (got.status, got.headers["Content-Type"], got.read()) == (200, content_type, answer)
+    client.close()
+
+
+def test_what_was_sent_before_the_code_was_loaded_is_answered(scrubbed: object) -> None:
+    del scrubbed
+    door = Door()
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(door.post, "/v1/track")
+        time.sleep(0.1)
+        assert not answer.done()
+        door.gate.serve()
+        assert answer.result(PATIENCE) == (200, b"OK")
+    assert len(door.gate.finish().caught) == 1
+
+
+def test_a_connection_is_kept_for_more_requests(door: Door) -> None:
+    client = door.client()
+    for number in range(3):
+        client.request("POST", f"{door.secret}/v1/track", b"%d" % number)
+        assert client.getresponse().read() == b"OK"
+    client.close()
+    assert [caught.body for caught in door.gate.finish().caught] == [b"0", b"1", b"2"]
+
+
+def test_requests_that_do_not_wait_for_their_answers_are_all_kept(door: Door) -> None:
+    one = door.head("/v1/track", "Content-Length: 2") + b"{}"
+    assert door.say(one * 5).count(b"HTTP/1.1 200") == 5
+    assert len(door.gate.finish().caught) == 5
+
+
+def test_a_client_that_says_it_is_done_is_answered_and_let_go(door: Door) -> None:
+    request = door.head("/v1/track", "Connection: close", "Content-Length: 2") + b"{}"
+    with door.connect() as client:
+        client.sendall(request)
+        assert heard(client).startswith(b"HTTP/1.1 200")
+    old = b"POST " + door.secret.encode() + b"/v1/track HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}"
+    assert door.say(old).startswith(b"HTTP/1.1 200")
+    assert len(door.gate.finish().caught) == 2
+
+
+def test_chunks_are_joined(door: Door) -> None:
+    chunks = b'4\r\n{"ba\r\n9;note=x\r\ntch": []}\r\n0\r\n\r\n'
+    assert door.say(door.head("/v1/batch", "Transfer-Encoding: chunked") + chunks).startswith(
+        b"HTTP/1.1 200"
+    )
+    (caught,) = door.gate.finish().caught
+    assert caught.body == b'{"batch": []}'
+
+
+def test_a_client_that_asks_before_it_sends_is_told_to_go_on(door: Door) -> None:
+    with door.connect() as client:
+        client.sendall(door.head("/v1/track", "Content-Length: 2", "Expect: 100-continue"))
+        assert client.recv(100).startswith(b"HTTP/1.1 100")
+        client.sendall(b"{}")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+    assert len(door.gate.finish().caught) == 1
+
+
+def test_what_a_program_sent_just_before_it_ended_is_kept(door: Door) -> None:
+    with door.connect() as client:
+        client.sendall(door.head("/v1/track", "Content-Length: 2") + b"{}")
+    assert len(door.gate.finish().caught) == 1
+
+
+def test_a_hundred_clients_at_once_lose_nothing(door: Door) -> None:
+    start = threading.Barrier(100)
+
+    def post(number: int) -> int:
+        start.wait(PATIENCE)
+        return door.post("/v1/track", b"%d" % number)[0]
+
+    with ThreadPoolExecutor(100) as pool:
+        assert set(pool.map(post, range(100))) == {200}
+    bodies = {caught.body for caught in door.gate.finish().caught}
+    assert bodies == {b"%d" % number for number in range(100)}
+
+
+# What is hostile ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v1/track", "/0123456789abcdef0123456789abcdef/v1/x"])
+def test_without_the_secret_nothing_is_held(door: Door, path: str) -> None:
+    assert door.post(path, b"an injected event", prefix="")[0] == 404
+    seen = door.gate.finish()
+    assert seen.caught == []
+    assert seen.refused["without the secret"] == 2  # with the one that showed that it serves
+
+
+def test_the_secret_is_long_and_new_for_each_gate(door: Door) -> None:
+    other = Door()
+    assert other.secret != door.secret
+    assert len(bytes.fromhex(door.secret.removeprefix("/"))) * 8 >= 128
+    other.gate.finish()
+
+
+def test_only_this_machine_can_connect(door: Door) -> None:
+    assert door.gate._listener.getsockname()[0] == "127.0.0.1"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        pytest.param(("Content-Length: 1073741824", b"x" * 100), id="1 GB declared"),
+        pytest.param(
+            ("Transfer-Encoding: chunked", b"100001\r\n" + b"x" * (MAX_BODY_BYTES + 1)),
+            id="1 MiB and a byte in chunks",
+        ),
+    ],
+)
+def test_what_is_too_large_is_refused_unread(door: Door, request_: tuple[str, bytes]) -> None:
+    header, body = request_
+    with door.connect() as client:
+        answers: list[bytes] = []
+        reader = threading.Thread(target=lambda: answers.append(heard(client)))
+        reader.start()
+        try:
+            client.sendall(door.head("/v1/track", header) + body)
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        reader.join(PATIENCE)
+    assert answers == [b""] or answers[0].startswith(b"HTTP/1.1 413")
+    seen = door.gate.finish()
+    assert (seen.caught, seen.refused["too large"]) == ([], 1)
+
+
+def test_ten_thousand_headers_are_refused(door: Door) -> None:
+    lines = [f"X-{number}: y" for number in range(10_000)]
+    answer = door.say(door.head("/v1/track", *lines))
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
+    seen = door.gate.finish()
+    assert (seen.caught, seen.refused["not HTTP that we read"]) == ([], 1)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500),
+        b"\x00" * 70_000,
+        b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    ],
+)
+def test_what_is_not_http_is_refused_and_the_next_is_served(door: Door, data: bytes) -> None:
+    door.say(data)
+    assert door.post("/v1/track")[0] == 200
+    seen = door.gate.finish()
+    # With the one that showed that it serves.
+    assert (len(seen.caught), seen.refused.total()) == (1, 2)
+
+
+def test_half_a_request_is_not_held(door: Door) -> None:
+    door.say(door.head("/v1/track", "Content-Length: 1000") + b"half")
+    assert door.gate.finish().caught == []
+
+
+@pytest.mark.parametrize("said", ["nothing", "half a head", "half a body"])
+def test_a_client_that_falls_silent_does_not_hold_the_end(door: Door, said: str) -> None:
+    request = door.head("/v1/track", "Content-Length: 1000")
+    with door.connect() as client:
+        client.sendall({"nothing": b"", "half a head": request[:40]}.get(said, request + b"x"))
+        assert door.post("/v1/track")[0] == 200
+        started = time.monotonic()
+        seen = door.gate.finish()
+        assert time.monotonic() - started < FAREWELL_SECONDS + SLACK
+    assert len(seen.caught) == 1
+
+
+def test_a_client_that_never_stops_does_not_hold_the_end(door: Door) -> None:
+    stop = threading.Event()
+
+    def go_on() -> None:
+        with door.connect() as client:
+            try:
+                client.sendall(door.head("/v1/track", "Transfer-Encoding: chunked"))
+                while not stop.is_set():
+                    client.sendall(b"1\r\nx\r\n")
+            except OSError:
+                pass
+
+    thread = threading.Thread(target=go_on)
+    thread.start()
+    assert door.post("/v1/track")[0] == 200
+    started = time.monotonic()
+    assert len(door.gate.finish().caught) == 1
+    assert time.monotonic() - started < FAREWELL_SECONDS + SLACK
+    stop.set()
+    thread.join(PATIENCE)
+
+
+def test_slow_strangers_make_room_for_others(door: Door) -> None:
+    slow = [door.connect() for _ in range(server.MAX_CONNECTIONS + 20)]
+    for client in slow:
+        try:
+            client.sendall(b"POST /")
+        except OSError:
+            pass  # it has made room already
+    assert [door.post("/v1/track")[0] for _ in range(5)] == [200] * 5
+    for client in slow:
+        client.close()
+    seen = door.gate.finish()
+    assert len(seen.caught) == 5
+    assert seen.refused["too many"] >= 20
+
+
+def test_who_does_not_show_the_secret_in_time_is_let_go(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(server, "STRANGER_SECONDS", 0.1)
+    with door.connect() as client:
+        client.sendall(b"POST /")
+        assert heard(client) == b""
+    assert door.gate.finish().refused["too slow"] == 1
+
+
+def test_more_than_can_be_held_is_answered_and_counted_as_lost(door: Door) -> None:
+    one = door.head("/v1/track", "Content-Length: 2") + b"{}"
+    assert door.say(one * (MAX_REQUESTS + 3)).count(b"HTTP/1.1 200") == MAX_REQUESTS + 3
+    seen = door.gate.finish()
+    assert (len(seen.caught), seen.lost) == (MAX_REQUESTS, 3)
+
+
+def test_memory_is_bounded_by_what_is_held_and_by_what_is_under_way(door: Door) -> None:
+    body = b"x" * (MAX_BODY_BYTES - 1)
+    clients = [door.connect() for _ in range(24)]
+    for client in clients:
+        client.sendall(door.head("/v1/track", f"Content-Length: {MAX_BODY_BYTES}") + body)
+    for client in clients:
+        client.sendall(b"x")
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        client.close()
+    seen = door.gate.finish()
+    assert len(seen.caught) + seen.lost == 24
+    assert 1 <= len(seen.caught) <= 16
+
+
+def test_a_client_that_never_reads_its_answers_is_let_go(door: Door) -> None:
+    one = door.head("/v1/track", "Content-Length: 0")
+    with door.connect() as client:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        with pytest.raises(ConnectionError):
+            send_for_ever(client, one * 100)
+    assert door.post("/v1/track")[0] == 200
+
+
+# The closed door, and the end ---------------------------------------------------------------------
+
+
+def test_attempts_on_closed_channels_are_counted_and_answered_by_nothing(door: Door) -> None:
+    host, _, port = door.gate.closed_address.partition(":")
+    for _ in range(3):
+        with socket.create_connection((host, int(port)), PATIENCE) as client:
+            assert heard(client) == b""
+    assert door.gate.finish().closed_attempts == 3
+
+
+def test_after_the_end_nobody_is_let_in(door: Door) -> None:
+    assert door.post("/v1/track")[0] == 200
+    door.gate.finish()
+    with pytest.raises(ConnectionRefusedError):
+        door.connect().close()
+
+
+def test_a_gate_that_nobody_came_to_ends_at_once(scrubbed: object) -> None:
+    del scrubbed
+    unserved = Gate()
+    assert unserved.finish().caught == []
+    gate = Gate()
+    gate.serve()
+    started = time.monotonic()
+    assert gate.finish().caught == []
+    assert time.monotonic() - started < SLACK
+
+
+def test_a_gate_that_cannot_serve_refuses_instead_of_letting_the_program_wait(
+    scrubbed: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del scrubbed
+    monkeypatch.setitem(sys.modules, "cqtel_tui.gate.server", None)
+    door = Door()
+    client = door.connect()
+    door.gate.serve()
+    assert heard(client) == b""
+    client.close()
+    assert "server" in door.gate.finish().failure
+
+
+def test_listening_costs_no_import_of_what_serves() -> None:
+    code = (
+        "import sys, cqtel_tui.gate.listening as l; g = l.Gate(); g.finish();"
+        "print(*{'h11', 'asyncio', 'ssl', 'httpx', 'json', 'cqtel_tui.gate.server'}"
+        "& set(sys.modules))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    assert done.stdout.strip() == ""
