@@ -115,6 +115,7 @@ RECORDED: "dict[str, tuple[Callable[[object], bool], int, bool]]" = {
     "service.instance.id": (is_cookie, 1, False),
     "cloudquery.ci": (is_boolean, 1, False),
     "cloudquery.plugins": (is_plugins, 1, False),
+    "cloudquery.debug": (is_boolean, 1, True),
     "process.exit.code": (is_exit_code, 1, False),
     "error.type": (is_class_name, 1, False),
     "exception.message": (is_message, 1, True),

@@ -154,6 +154,16 @@ FIELDS = (
         "a rare set, or a plugin that only your organisation has, can single you out",
     ),
     Field(
+        "cloudquery.debug",
+        RESOURCE,
+        "boolean",
+        "true, in debug mode only",
+        DEBUG,
+        "Tells the collector that you allowed error texts; without it, it keeps none.",
+        "none",
+        "one of two values",
+    ),
+    Field(
         "process.exit.code",
         SPAN,
         "integer",

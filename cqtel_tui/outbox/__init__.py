@@ -55,6 +55,7 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     kind: str = "otlp-traces",
     origin: str = "record",
     target: "str | None" = None,
+    caught: bytes = b"",
 ) -> str:
     """Put a payload in an envelope among the pending ones, and return the envelope's name.
 
@@ -78,21 +79,28 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         kind: what the payload is, `otlp-traces` for our own.
         origin: `record` (recorded here) or `gate` (caught).
         target: where it was bound for, if the program said so; None for the user's endpoint.
+        caught: what the payload was made of; kept behind it to be read, and never sent.
 
     Raises:
         OSError: it could not be written. Nothing is left behind.
         ValueError: a plain name is none, so that no file can be called so.
     """
     listed = ",".join([f"{quote(key)}:{quote(value)}" for key, value in headers.items()])
+    behind = f',"caught":{{"sha256":"{sha256(caught)}","length":{len(caught)}}}' if caught else ""
     envelope = (
-        f'{{"v":{FORMAT_VERSION},"id":"{identity}","kind":"{kind}","created":{created},'
-        f'"origin":"{origin}","app":{{"name":{quote(app)},"version":{quote(version)}}},'
-        f'"target":{quote(target) if target else "null"},"headers":{{{listed}}},'
-        f'"project":"{project_mark(project)}","dropped":{dropped},'
-        f'"sha256":"{sha256(payload)}","length":{len(payload)}}}\n'
-    ).encode("ascii") + payload
+        (
+            f'{{"v":{FORMAT_VERSION},"id":"{identity}","kind":"{kind}","created":{created},'
+            f'"origin":"{origin}","app":{{"name":{quote(app)},"version":{quote(version)}}},'
+            f'"target":{quote(target) if target else "null"},"headers":{{{listed}}},'
+            f'"project":"{project_mark(project)}","dropped":{dropped},'
+            f'"sha256":"{sha256(payload)}","length":{len(payload)}{behind}}}\n'
+        ).encode("ascii")
+        + payload
+        + caught
+    )
+    size = len(payload) + len(caught)
     name = (
-        f"{created:016d},{identity},0,{len(payload)},{origin},{app},{version},{operation},"
+        f"{created:016d},{identity},0,{size},{origin},{app},{version},{operation},"
         f"{outcome},{duration}{SUFFIX}"
     )
     if "/" in name or "\0" in name or name.count(",") != _COMMAS:
@@ -105,7 +113,7 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         _write(folder, name, envelope)
     # Listing a full outbox takes as long as all the rest, so that one in sixteen does it, by
     # chance, and makes room for more than those that will not. A large payload always does.
-    if identity[0] == "0" or len(payload) > _SMALL:
+    if identity[0] == "0" or size > _SMALL:
         from .bounds import make_room
 
         make_room(state, created)

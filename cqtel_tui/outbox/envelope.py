@@ -22,6 +22,7 @@ _FIELDS = 10
 _CREATED_DIGITS = 16
 _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
+_NOTHING_CAUGHT = {"length": 0, "sha256": sha256(b"")}
 
 
 class TornEnvelopeError(CqtelError):
@@ -36,7 +37,7 @@ class Label:
         created: when it was sealed, in microseconds since 1970.
         id: 16 hex digits, random.
         attempt: how often delivery was tried in vain.
-        size: the payload's length in bytes.
+        size: the length in bytes of the payload, and of what was caught.
         origin: `record` (recorded here) or `gate` (caught).
         app: the program, a plain name.
         version: its version, or empty.
@@ -116,6 +117,7 @@ class Envelope:
         dropped: how many values and spans were left out.
         sha256: the payload's, 64 hex digits.
         payload: the exact bytes that would be sent.
+        caught: what the payload was made of, by the gate; never sent. Empty for our own.
     """
 
     id: str
@@ -130,6 +132,7 @@ class Envelope:
     dropped: int
     sha256: str
     payload: bytes
+    caught: bytes = b""
 
 
 def open_envelope(data: bytes) -> Envelope:
@@ -141,24 +144,26 @@ def open_envelope(data: bytes) -> Envelope:
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:
         raise TornEnvelopeError("it has no header line; it was torn while it was written")
-    payload = data[end + 1 :]
+    inside = data[end + 1 :]
     try:
         header = json.loads(data[:end].decode("ascii"))
-        envelope = _from_header(header, payload)
+        length, behind = header["length"], header.get("caught", _NOTHING_CAUGHT)
+        payload, caught = inside[: int(length)], inside[int(length) :]
+        envelope = _from_header(header, payload, caught)
+        parts = [(payload, length, header["sha256"]), (caught, behind["length"], behind["sha256"])]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise TornEnvelopeError(f"its header line cannot be read ({error})") from None
     if header.get("v") != FORMAT_VERSION:
         raise TornEnvelopeError(f"its format is {header.get('v')!r}, not {FORMAT_VERSION}")
-    if header.get("length") != len(payload):
-        raise TornEnvelopeError(
-            f"it has {len(payload)} bytes of {header.get('length')}; it is torn"
-        )
-    if envelope.sha256 != sha256(payload):
-        raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
+    for part, stated, digest in parts:
+        if stated != len(part):
+            raise TornEnvelopeError(f"it has {len(part)} bytes of {stated}; it is torn")
+        if digest != sha256(part):
+            raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
     return envelope
 
 
-def _from_header(header: Any, payload: bytes) -> Envelope:
+def _from_header(header: Any, payload: bytes, caught: bytes) -> Envelope:
     texts = [header["id"], header["kind"], header["origin"], header["project"], header["sha256"]]
     texts += [header["app"]["name"], header["app"]["version"], *header["headers"].values()]
     target = header["target"]
@@ -179,4 +184,5 @@ def _from_header(header: Any, payload: bytes) -> Envelope:
         header["dropped"],
         header["sha256"],
         payload,
+        caught,
     )

@@ -311,6 +311,7 @@ class Operation(Span):
             "service.version": telemetry.version,
             "cloudquery.build_date": telemetry.build_date,
             "cloudquery.ci": _in_ci(),
+            "cloudquery.debug": decision.debug or None,
         }
         unfit = 0
         if os.path.exists(f"{directory}/{PROJECT_FOLDER}"):  # noqa: PTH110  # pathlib costs 13 ms
