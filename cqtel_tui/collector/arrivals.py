@@ -1,0 +1,81 @@
+"""What the collector keeps of a request, between the room's modules: nothing but catalogue fields.
+
+The address that a request came from is in none of these: only what was derived from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What was derived from the address of a request; the address itself is gone.
+
+    Attributes:
+        address_hash: its SHA-1 (40 hex digits), or its HMAC-SHA-256 of the day (64 hex digits).
+        country: ISO 3166 alpha-2, or None if unknown.
+        region: a name, with an operator's city database only.
+        city: a name, with an operator's city database only.
+    """
+
+    address_hash: str
+    country: str | None = None
+    region: str | None = None
+    city: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivedSpan:
+    """One span, as far as the catalogue allows it.
+
+    Attributes:
+        trace_id: 16 bytes.
+        span_id: 8 bytes.
+        parent_id: 8 bytes, or none for the operation itself.
+        name: of the operation or of the part.
+        started: nanoseconds since 1970.
+        duration: nanoseconds.
+        failed: whether its status is an error.
+        exit_code: 0 to 255, or None.
+        error_type: the name of a class, or None.
+        message: the error text, in debug mode only.
+    """
+
+    trace_id: bytes
+    span_id: bytes
+    parent_id: bytes
+    name: str
+    started: int
+    duration: int
+    failed: bool
+    exit_code: int | None = None
+    error_type: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The spans of one program from one request.
+
+    Attributes:
+        received: seconds since 1970.
+        origin: what was derived from the address.
+        app: the program's name.
+        version: the program's version, or None.
+        build_date: as in the catalogue, or None.
+        ci: whether it ran in CI, or None if that was not said.
+        plugins: `kind/organisation/name@version` each.
+        cookie: the installation's, or None.
+        spans: in the order of the request.
+    """
+
+    received: int
+    origin: Origin
+    app: str
+    version: str | None
+    build_date: str | None
+    ci: bool | None
+    plugins: tuple[str, ...]
+    cookie: str | None
+    spans: tuple[ArrivedSpan, ...]
