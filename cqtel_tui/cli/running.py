@@ -37,17 +37,16 @@ def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does no
         raise WrongUsageError("Name the program to run: cq-telemetry run -- cloudquery sync FILE")
     flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
     options = [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
-    held: list[str] = []
     try:
-        outcome = wrap(command, options, held.append)
+        wrapped = wrap(command, options)
     except CommandNotFound as error:
         say(f"{error}")
         return error.status
-    if held and outcome.signal is None and _somebody_may_be_there():
+    if wrapped.held and wrapped.outcome.signal is None and _somebody_may_be_there():
         from ..first_run import ask_if_due
 
-        ask_if_due(places(), held[-1])
-    end_like(outcome)
+        ask_if_due(places(), wrapped.held)
+    end_like(wrapped.outcome)
 
 
 def _somebody_may_be_there() -> bool:
