@@ -110,12 +110,14 @@ class Wrapped:
 
     Attributes:
         outcome: how it ended.
+        decision: `on`, `hold` or `off`; empty for a program that is not known.
         held: the name of the envelope that its operation became; None if it became none.
         gate: where it was to report to; None where nothing was to be held.
         seen: what the gate has seen.
     """
 
     outcome: Outcome
+    decision: str = ""
     held: str | None = None
     gate: Gate | None = None
     seen: Seen | None = None
@@ -150,8 +152,8 @@ def wrap(command: Sequence[str], options: Sequence[str], runner: Runner = run) -
     invocation = replace(invocation, arguments=tuple(arguments))
     start = replace(_prepare(invocation, gate, runner, is_off=is_off), problem=problem)
     if decision is None or operation is None or (is_off and not decision.inspect):
-        return Wrapped(start.run())
-    return _record(start, invocation, operation, options)
+        return Wrapped(start.run(), OFF if decision is None else decision.state)
+    return replace(_record(start, invocation, operation, options), decision=decision.state)
 
 
 def environment_given() -> dict[str, str]:
@@ -270,7 +272,7 @@ def _record(
             after.hold()
     if telemetry.lost:
         _say("this operation could not be recorded; cq-telemetry status tells what is wrong")
-    return Wrapped(outcome, recorded.held, start.gate, seen)
+    return Wrapped(outcome, "", recorded.held, start.gate, seen)
 
 
 @dataclass(frozen=True, slots=True)
