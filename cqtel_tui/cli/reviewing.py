@@ -132,7 +132,7 @@ def send(given: argparse.Namespace) -> int:
     results = []
     if labels:
         try:
-            for result in sender.send(labels):
+            for result in sender.send(labels, each_named=not given.all):
                 results.append(result)
                 by = result.receipt.proxy if result.receipt else ""
                 way = f" (by the proxy {by})" if by else ""

@@ -42,6 +42,7 @@ _REDIRECTED = range(300, 400)
 _ERROR_TEXT = b'"exception.message"'
 _ERROR_TEXT_CAUGHT = b'"has_error_text": true'
 _UNREAD = "unknown"
+_UNNAMED = "nobody could read what is in it; name it by its id if it is to go"
 
 
 class Outcome(Enum):
@@ -103,21 +104,27 @@ class Sender:
         self.outbox = Outbox(places.state)
 
     def send(
-        self, labels: Iterable[Label], is_cancelled: Callable[[], bool] = lambda: False
+        self,
+        labels: Iterable[Label],
+        is_cancelled: Callable[[], bool] = lambda: False,
+        *,
+        each_named: bool = True,
     ) -> Iterator[Result]:
-        """Send these envelopes now, each of which the user has asked for; yield what became of it.
+        """Send these envelopes now, for the user has asked for it; yield what became of each.
 
         Stops at the first no, and at the first time that the collector does not answer.
 
         Args:
             labels: pending envelopes.
             is_cancelled: asked before each one, and again and again while one is under way.
+            each_named: the user has chosen each one, and not just all: what nobody could read goes
+                only then.
 
         Raises:
             CqtelError: the outbox cannot be read or written.
         """
         with self._alone():
-            yield from self._each(labels, is_cancelled, asked_for=True)
+            yield from self._each(labels, is_cancelled, asked_for=True, each_named=each_named)
 
     def send_due(self) -> list[Result]:
         """Send what is due and what the user's yes covers, as the detached sender does.
@@ -175,19 +182,21 @@ class Sender:
         is_cancelled: Callable[[], bool] = lambda: False,
         *,
         asked_for: bool,
+        each_named: bool = False,
     ) -> Generator[Result, None, None]:
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
                 if is_cancelled():
                     return
-                result = self._one(label, connections, asked_for=asked_for)
+                result = self._one(label, connections, asked_for=asked_for, each_named=each_named)
                 yield result
-                if result.outcome is Outcome.POSTPONED or (
-                    asked_for and result.outcome is Outcome.REFUSED
-                ):
+                is_no = result.outcome is Outcome.REFUSED and result.why != _UNNAMED
+                if result.outcome is Outcome.POSTPONED or (asked_for and is_no):
                     return
 
-    def _one(self, label: Label, connections: Connections, *, asked_for: bool) -> Result:
+    def _one(
+        self, label: Label, connections: Connections, *, asked_for: bool, each_named: bool
+    ) -> Result:
         try:
             label, data = self._read(label)
             envelope = open_envelope(data)
@@ -199,7 +208,7 @@ class Sender:
         except NoSuchEnvelopeError as error:
             return Result(label.id, Outcome.GONE, str(error))
         decision = self.decision(envelope.project)
-        refusal = self._refusal(decision, envelope, asked_for=asked_for)
+        refusal = self._refusal(decision, envelope, asked_for=asked_for, each_named=each_named)
         url = bound_for(envelope, decision.endpoint)
         if refusal or url is None:
             return Result(label.id, Outcome.REFUSED, refusal)
@@ -225,7 +234,9 @@ class Sender:
             _, label = self.outbox.find(label.id, [PENDING])
             return label, self.outbox.read(PENDING, label)
 
-    def _refusal(self, decision: Decision, envelope: Envelope, *, asked_for: bool) -> str:
+    def _refusal(
+        self, decision: Decision, envelope: Envelope, *, asked_for: bool, each_named: bool
+    ) -> str:
         if decision.inspect:
             return "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
         if decision.state != ON:
@@ -235,10 +246,10 @@ class Sender:
             if envelope.origin == CAUGHT:
                 return "it was not bound for where it may be sent to"
             return "there is no endpoint. To set one: cq-telemetry endpoint URL"
+        if envelope.kind == _UNREAD and not each_named:
+            return _UNNAMED
         if asked_for:
             return ""
-        if envelope.kind == _UNREAD:
-            return "nobody could read what is in it; only you can say that it may go"
         if envelope.created * 1000 < decision.consented:
             return "it was held before your yes, which did not include it"
         if _has_error_text(envelope) and not decision.debug:

@@ -6,7 +6,7 @@ It is sealed with its envelope, and goes where that goes.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import json
 import os
 import time
@@ -137,7 +137,11 @@ def for_inspection(
 def _inspected(caught: Caught, understood: Understood, channels: Channels, run: Run) -> bytes:
     sent = understood.redaction.sent
     document = as_document(understood.kind, sent)
-    body = {"base64": base64.b64encode(sent).decode("ascii")} if document is None else document
+    body = (
+        {"base64": binascii.b2a_base64(sent, newline=False).decode()}
+        if document is None
+        else document
+    )
     about = {
         "program": run.app if is_name(run.app) else UNNAMED,
         "kind": understood.kind,

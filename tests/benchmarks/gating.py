@@ -15,6 +15,7 @@ import contextlib
 import importlib.util
 import json
 import os
+import resource
 import socket
 import subprocess
 import sys
@@ -52,6 +53,7 @@ class Case:
         environment: all of its environment.
         folder: where it is run.
         took: milliseconds of wall time, round by round.
+        used: milliseconds of CPU, of it and all that it waited for.
         ended: what it returned and wrote, which must always be the same.
     """
 
@@ -60,11 +62,12 @@ class Case:
     environment: dict[str, str]
     folder: Path
     took: list[float] = field(default_factory=list)
+    used: list[float] = field(default_factory=list)
     ended: set[tuple[int, bytes, bytes]] = field(default_factory=set)
 
     def run(self, *, counts: bool) -> None:
         """Run it once, and take the time."""
-        started = time.perf_counter()
+        started, used = time.perf_counter(), _cpu_of_children()
         done = subprocess.run(
             self.command,
             env=self.environment,
@@ -77,9 +80,15 @@ class Case:
         took = (time.perf_counter() - started) * 1000
         if counts:
             self.took.append(took)
+            self.used.append((_cpu_of_children() - used) * 1000)
             # One line of ours says that the upstream is the user's own.
             told = [line for line in done.stderr.splitlines() if b"cq-telemetry" not in line]
             self.ended.add((done.returncode, done.stdout, b"\n".join(told)))
+
+
+def _cpu_of_children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 class _Answers(BaseHTTPRequestHandler):
@@ -164,13 +173,13 @@ def report(title: str, measured: list[Case]) -> dict[str, float]:
     """Print what was measured; return the medians in milliseconds."""
     medians = {case.name: median(case.took) for case in measured}
     alone = medians[ALONE]
-    print(f"\n{title}: median of {len(measured[0].took)} rounds, wall time")
+    print(f"\n{title}: median of {len(measured[0].took)} rounds, wall time and what is added; CPU")
     for case in measured:
         low, high = min(case.took), max(case.took)
         added = medians[case.name] - alone
         print(
             f"  {case.name:<48} {medians[case.name]:8.1f} ms  {added:+8.1f} ms "
-            f"  ({low:.1f} to {high:.1f})"
+            f"  ({low:.1f} to {high:.1f}); CPU {median(case.used):.1f} ms"
         )
     verdict = "yes" if medians[HELD] - alone <= MOST_ADDED_MS else "NO"
     print(f"  the gate adds at most {MOST_ADDED_MS:.0f} ms: {verdict}")

@@ -128,7 +128,7 @@ def test_an_id_that_is_not_pending_is_not_sent_again(allowed: Here, collector: C
 
 
 def test_ctrl_c_ends_it_without_a_traceback(allowed: Here, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     allowed.hold()

@@ -103,13 +103,19 @@ def test_what_nobody_could_read_goes_only_when_it_is_asked_for(
     ready: Machine, upstream: Collector
 ) -> None:
     catch(ready, upstream.url, kind="unknown")
-    [result] = ready.sender().send_due()
-    assert result.outcome is Outcome.REFUSED
-    assert "only you can say" in result.why
-    assert upstream.requests == []
+    catch(ready, upstream.url)
+    for results in (
+        ready.sender().send_due(),
+        list(ready.sender().send(ready.labels(PENDING), each_named=False)),
+    ):
+        assert results[0].outcome is Outcome.REFUSED
+        assert "name it by its id" in results[0].why
+        # It stands in no other's way.
+        assert all(result.outcome is Outcome.SENT for result in results[1:])
+    assert len(upstream.bodies) == 1
     [result] = ready.sender().send(ready.labels(PENDING))
     assert result.outcome is Outcome.SENT
-    assert upstream.bodies == [EVENT]
+    assert upstream.bodies == [EVENT] * 2
 
 
 @pytest.mark.parametrize("debug", [True, False])

@@ -156,6 +156,36 @@ def test_what_one_run_left_is_linked_and_what_was_closed_to_it_is_told(machine: 
     assert line in machine.cq("show", runs[0].operation).lines
 
 
+def test_who_takes_everything_back_takes_the_runs_back_too(machine: Machine) -> None:
+    reporter(machine)
+    machine.wrap("cloudquery", "init")
+    machine.cq("off", "--discard")
+    assert machine.envelopes() == []
+    assert read_runs(str(machine.state)) == []
+    assert machine.cq("status", "--json").json["runs"] == []
+
+
+def test_what_is_no_known_request_is_held_raw_and_sent_only_by_name(
+    machine: Machine, upstream: Collector
+) -> None:
+    reporter(machine)
+    odd = (machine.programs / "cloudquery").read_text().replace('+ "/v1/batch"', '+ "/odd?a=1"')
+    odd = odd.replace('.read() == b"OK"', '.read() == b""')
+    machine.program("cloudquery", odd)
+    machine.wrap("cloudquery", "init", more=bound_for(upstream))
+    caught = held(machine, "gate")
+    assert [one.kind for one in caught] == ["unknown"] * 2
+    assert [one.payload for one in caught] == [
+        read_original(one.caught).caught.body for one in caught
+    ]
+    machine.cq("on", "--include-held")
+    machine.cq("send", "--all")
+    assert upstream.connections == 0
+    assert machine.cq("send", caught[0].id).code == 0
+    assert upstream.bodies == [caught[0].payload]
+    assert upstream.requests[0].line == "POST /odd?a=1 HTTP/1.1"
+
+
 def test_a_no_that_comes_while_it_runs_leaves_nothing(machine: Machine) -> None:
     off = [*map(str, machine.command("off"))]
     environment = {**machine.environment}

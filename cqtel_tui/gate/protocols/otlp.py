@@ -6,7 +6,6 @@ extra; without it such a request is held as it came. Both encodings are redacted
 
 from __future__ import annotations
 
-import base64
 import binascii
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -254,11 +253,11 @@ def _with_ids(value: Any, change: Any) -> Any:
 
 
 def _to_hex(text: str) -> str:
-    return base64.b64decode(text).hex()
+    return binascii.a2b_base64(text).hex()
 
 
 def _to_base64(text: str) -> str:
     try:
-        return base64.b64encode(bytes.fromhex(text)).decode("ascii")
+        return binascii.b2a_base64(bytes.fromhex(text), newline=False).decode()
     except (ValueError, binascii.Error):
         return ""
