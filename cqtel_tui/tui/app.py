@@ -20,9 +20,10 @@ from ..consent import cookie as cookies
 from ..consent.choices import read_user
 from ..errors import CqtelError
 from ..outbox import PENDING
-from ..outbox.envelope import TornEnvelopeError
+from ..outbox.envelope import TornEnvelopeError, read_label
 from ..outbox.receipts import write_receipt
-from ..outbox.store import REJECTED, NoSuchEnvelopeError, Outbox
+from ..outbox.runs import run_of
+from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
 from ..sanitize import is_printable, one_line, printable
 from ..terminal import drawing
@@ -42,12 +43,13 @@ if TYPE_CHECKING:
     from ..deliver.sender import Result
     from ..outbox.envelope import Label
     from ..outbox.receipts import Receipt
+    from ..outbox.runs import Run
     from ..review.leaks import Surroundings
     from .snapshot import Snapshot
 
 LOOK_EVERY_SECONDS = 1.0
 MAX_COPIED = 100_000
-_CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo"})
+_CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim"})
 
 
 def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
@@ -167,6 +169,29 @@ class TelemetryApp(App[None]):
         from ..surroundings import surroundings_here
 
         return surroundings_here()
+
+    def run_of(self, identity: str) -> Run | None:
+        """Return the run of a program under the gate that a payload comes from, if it is known."""
+        return run_of(self.snapshot.runs, identity) if self.snapshot else None
+
+    def payloads_of(self, run: Run) -> list[tuple[str, Label]]:
+        """Return the payloads of a run that are still here, each with its box, in their order."""
+        wanted = {identity: at for at, identity in enumerate(run.payloads)}
+        found = [
+            (box, label)
+            for box, names in (self.snapshot.names.items() if self.snapshot else ())
+            for name in names
+            if box in BOXES and name[17:33] in wanted and (label := read_label(name)) is not None
+        ]
+        return sorted(found, key=lambda each: wanted[each[1].id])
+
+    async def go_to(self, box: str, identity: str) -> None:
+        """Put the cursor on a payload, in whatever box it is."""
+        await self.switch_mode(box)
+        screen = self.screen
+        if isinstance(screen, Box):
+            screen.action_clear_filter()
+            screen.envelopes.go_to(identity)
 
     def tell(self, text: str, *, wrong: bool = False) -> None:
         """Say something, literally, for a while."""
@@ -527,6 +552,51 @@ class TelemetryApp(App[None]):
         await self._change(drop, f"Deleted {number}. u takes it back.")
         if kept:
             self._undo.append((f"deleting {len(kept)}", put_back))
+
+    @work(group="change")
+    async def action_trim(self) -> None:
+        """Drop fields of one payload, after a question; undo puts them back while it is held."""
+        from ..gate.trimming import fields, without
+        from .screens.asking import yes_or_no
+        from .screens.trimming import Trimming
+
+        screen = self.screen
+        label = screen.envelopes.current if isinstance(screen, Box) else None
+        if label is None or screen.NAME != PENDING:  # type: ignore[attr-defined]
+            return
+        try:
+            envelope = self.outbox.open(PENDING, label)
+            choices = fields(envelope)
+        except CqtelError as error:
+            self.tell(str(error), wrong=True)
+            return
+        paths = await self.push_screen_wait(Trimming(choices))
+        if not paths:
+            return
+        number = f"{len(paths)} field{'s' if len(paths) > 1 else ''}"
+        listed = ", ".join(one_line(path, 100) for path in paths[:5])
+        more = f" and {len(paths) - 5:,} more" if len(paths) > 5 else ""  # noqa: PLR2004
+        answer = await self.push_screen_wait(
+            yes_or_no(
+                f"Drop {number} of this payload?",
+                f"{listed}{more}",
+                "The receiver may refuse what has lost a field that it needs. u takes it back.",
+                yes="yes, drop",
+            )
+        )
+        if answer != "y":
+            return
+        kept = [label]
+
+        def trim() -> None:
+            payload = without(envelope, paths)
+            kept[0] = self.outbox.replace(label, payload, dropped=len(paths))
+
+        def put_back() -> None:
+            self.outbox.replace(kept[0], envelope.payload, dropped=-len(paths))
+
+        if await self._change(trim, f"Dropped {number}. u takes it back."):
+            self._undo.append((f"dropping {number}", put_back))
 
     def _receipt(self, box: str, label: Label) -> Receipt | None:
         try:

@@ -157,7 +157,19 @@ def _why(snapshot: Snapshot) -> list[Content]:
     ]
     for reason in snapshot.status.reasons:
         lines += _reason(reason)
-    return lines
+    return [*lines, *_last_run(snapshot)]
+
+
+def _last_run(snapshot: Snapshot) -> list[Content]:
+    """Return what was closed in the last run of a program under the gate."""
+    if not snapshot.runs:
+        return []
+    from ..caught import closed_lines
+
+    run = snapshot.runs[0]
+    lines = closed_lines(run)
+    program = one_line(f"{run.app} {run.version}".strip(), 80)
+    return [Content(""), views.muted(f"{program}, {views.moment(run.created)}"), *lines]
 
 
 def _new_fields(agreed: int) -> list[Content]:

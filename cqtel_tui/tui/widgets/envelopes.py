@@ -225,6 +225,11 @@ class Envelopes(ScrollView, can_focus=True):
         """Move the cursor to the first or the last."""
         self.cursor = len(self.names) - 1 if at < 0 else at
 
+    def go_to(self, identity: str) -> None:
+        """Put the cursor on the envelope with this id, if it is listed."""
+        at = (at for at, name in enumerate(self.names) if name[_ID] == identity)
+        self.cursor = next(at, self.cursor)
+
     def action_mark(self) -> None:
         """Mark the envelope under the cursor, or unmark it, and go on."""
         if self._current:
