@@ -14,10 +14,15 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock on `path`, made if it is not there (mode 0600); wait for it as long as need be.
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock on `path`, made if it is not there (mode 0600).
+
+    Args:
+        path: the file.
+        wait: wait for whoever holds it, as long as need be.
 
     Raises:
+        BlockingIOError: somebody holds it, and this was not to wait.
         OSError: the file cannot be made or locked.
     """
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -29,15 +34,17 @@ def locked(path: Path) -> Iterator[None]:
             # LK_LOCK gives up after ten seconds, and is asked again.
             while True:
                 try:
-                    msvcrt.locking(opened, msvcrt.LK_LOCK, 1)
+                    msvcrt.locking(opened, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
                     break
                 except OSError as error:
                     if error.errno not in {errno.EACCES, errno.EDEADLK}:
                         raise
+                    if not wait:
+                        raise BlockingIOError(error.errno, error.strerror) from None
         else:
             import fcntl
 
-            fcntl.flock(opened, fcntl.LOCK_EX)
+            fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         yield
     finally:
         os.close(opened)

@@ -10,6 +10,7 @@ from .consent import PROJECT_FOLDER, ask, cookie
 from .consent.layers import Reason, reasons, why
 from .deliver.starting import RETRY_AT
 from .errors import CqtelError
+from .outbox.runs import Run, read_runs
 from .outbox.store import Counts, Outbox
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from .paths import Places
 
 _MAX_WHY = 500
+_RUNS = 10
+_MICROSECONDS = 1_000_000
 _NO_COOKIE = cookie.Cookie(
     f"{PROJECT_FOLDER}/{cookie.NAME}",
     cookie.UNSAFE,
@@ -48,6 +51,7 @@ class Status:
         proxy: the proxy that the endpoint is reached by, without its password; empty for none.
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
+        runs: the last runs of other programs, the newest first: what they left, what was closed.
     """
 
     decision: Decision
@@ -59,6 +63,7 @@ class Status:
     proxy: str
     retry_at: float
     retry_why: str
+    runs: Sequence[Run]
 
     @property
     def why(self) -> str:
@@ -81,6 +86,7 @@ class Status:
             "proxy": self.proxy or None,
             "retry_at": time_json(self.retry_at) if self.retry_at else None,
             "retry_why": self.retry_why or None,
+            "runs": [run_json(run) for run in self.runs],
             "problem": self.problem or None,
         }
 
@@ -116,6 +122,7 @@ def look(
         _proxy(decision.endpoint),
         retry_at,
         retry_why,
+        read_runs(places.state, _RUNS),
     )
 
 
@@ -151,6 +158,11 @@ def cookie_json(found: Cookie) -> dict[str, Any]:
         "reason": found.reason,
         "modified": None if found.modified is None else time_json(found.modified),
     }
+
+
+def run_json(run: Run) -> dict[str, Any]:
+    """Return a run of another program under its stable keys."""
+    return asdict(run) | {"created": time_json(run.created / _MICROSECONDS)}
 
 
 def time_json(seconds: float) -> str | None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from ..consent import Decision
     from ..consent.cookie import Cookie
+    from ..outbox.runs import Run
 
 _WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
@@ -63,6 +64,7 @@ def _show_status(found: standing.Status) -> None:
         for each in found.legacy
         if each.state != cookies.ABSENT
     ]
+    lines += _closed_lines(found)
     for name, words in lines:
         show(f"{name:<10} {words}")
     show()
@@ -70,6 +72,26 @@ def _show_status(found: standing.Status) -> None:
     for reason in found.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
+
+
+def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
+    """Return what was closed to the program that ran last, each with the reason."""
+    if not found.runs:
+        return []
+    run = found.runs[0]
+    when = standing.time_words(run.created / 1_000_000)
+    lines = [
+        ("last run", f"{run.app} {run.version}".rstrip() + f" at {when}, {_caught_words(run)}")
+    ]
+    for closed in run.closed:
+        tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
+        lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))
+    return lines
+
+
+def _caught_words(run: Run) -> str:
+    lost = f", {run.lost:,} lost" if run.lost else ""
+    return f"{_number(len(run.caught), 'request')} caught{lost}"
 
 
 def telemetry(given: argparse.Namespace) -> int:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
+_OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 _COOKIE = "state, path, value, reason, modified"
+_RUN = "operation, created, app, version, caught, lost, closed (name, reason, attempts)"
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
 _ENVELOPE = (
     "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
@@ -28,17 +30,22 @@ KEYS = {
         "decision, debug, inspect, reasons (layer, says, source, note, won), "
         f"cookie ({_COOKIE}), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
-        "retry_why, problem"
+        f"retry_why, runs ({_RUN}), problem"
     ),
     "cookie": _COOKIE,
     "pending": _ENVELOPE,
     "sent": _ENVELOPE,
     "rejected": _ENVELOPE,
     "show": (
-        "id, sha256, length, headers, dropped, unreadable, left_out, "
+        "id, sha256, length, url, headers, dropped, run (operation, caught), unreadable, left_out, "
         "fields (group, key, value, known, problem, promise, why, risk, path); with --leaks: "
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
         "count), looked_for, not_looked_for, left_out"
+    ),
+    "trim": "path, value",
+    "verify": (
+        "means, why_not_seen, decision, exit_code, outside, destinations "
+        "(family, protocol, address, port, times, what), caught, closed_attempts"
     ),
     "send": "id, outcome, why",
     "inspect": (
@@ -169,6 +176,11 @@ def _reviewing(commands: Commands) -> None:
     how.add_argument(
         "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
     )
+    trim = _add(
+        commands, "trim", "take fields out of a held payload, or list them", "reviewing", "trim"
+    )
+    trim.add_argument("id", metavar="ID")
+    trim.add_argument("path", metavar="PATH", nargs="*")
     drop = _add(commands, "drop", "delete payloads unsent", "reviewing", "drop")
     _chosen(drop, "held payloads")
     send = _add(commands, "send", "send payloads now", "reviewing", "send")
@@ -193,23 +205,24 @@ def _chosen(command: Parser, what: str) -> None:
     command.add_argument("--all", action="store_true", help=f"all {what}")
 
 
-def _running(commands: Commands) -> None:
-    run = _add(
-        commands,
-        "run",
-        "run a program, and hold what it reports",
-        "running",
-        "run",
-    )
-    run.usage = (
-        "cq-telemetry run [--no-telemetry] [--debug-telemetry] [--inspect-telemetry] -- COMMAND ..."
-    )
-    run.add_argument("--no-telemetry", action="store_true", help="record nothing, send nothing")
-    run.add_argument("--debug-telemetry", action="store_true", help="record error texts, too")
-    run.add_argument(
+def _program(command: Parser) -> None:
+    command.add_argument("--no-telemetry", action="store_true", help="record nothing, send nothing")
+    command.add_argument("--debug-telemetry", action="store_true", help="record error texts, too")
+    command.add_argument(
         "--inspect-telemetry", action="store_true", help="write cq-telemetry.txt instead"
     )
-    run.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER)
+    command.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER)
+
+
+def _running(commands: Commands) -> None:
+    run = _add(commands, "run", "run a program, and hold what it reports", "running", "run")
+    run.usage = f"cq-telemetry run {_OPTIONS} -- COMMAND ..."
+    _program(run)
+    verify = _add(
+        commands, "verify", "run a program, and list where it tried to send to", "running", "verify"
+    )
+    verify.usage = f"cq-telemetry verify [--json] {_OPTIONS} -- COMMAND ..."
+    _program(verify)
     completion = _add(commands, "completion", "completion for a shell", "completing", "completion")
     completion.add_argument("shell", choices=SHELLS[:3])
     _add(

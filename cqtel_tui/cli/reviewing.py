@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import sys
@@ -9,13 +10,16 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from .. import promises
+from ..consent import ask
 from ..errors import CqtelError, WrongUsageError
 from ..outbox import PENDING
 from ..outbox.envelope import TornEnvelopeError
+from ..outbox.runs import read_runs, run_of
 from ..outbox.store import REJECTED, Outbox
 from ..paths import places
+from ..review.destination import CAUGHT, bound_for
 from ..review.explain import explain
-from ..review.export import as_curl, as_har
+from ..review.export import as_curl, as_har, asked_for
 from ..review.traces import read_inspection
 from . import wording
 from .output import say, show, show_bytes, show_json
@@ -58,10 +62,12 @@ def show_payload(given: argparse.Namespace) -> int:
     if given.leaks:
         return _show_leaks(envelope, as_json=given.json)
     explanation = explain(envelope.payload)
+    run = run_of(read_runs(places().state), label.id)
+    url = bound_for(envelope, ask(places()).endpoint)
     if given.json:
-        show_json(wording.explanation_json(envelope, explanation))
+        show_json(wording.explanation_json(envelope, explanation, url, run))
     else:
-        wording.show_explanation(label, envelope, explanation)
+        wording.show_explanation(label, envelope, explanation, url, run)
     return 0
 
 
@@ -76,6 +82,27 @@ def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     else:
         wording.show_leaks(report)
     return 1 if report.findings else 0
+
+
+def trim(given: argparse.Namespace) -> int:
+    """Take fields out of a held payload; without any, list those that it has."""
+    from ..gate.trimming import fields, without
+
+    outbox = Outbox(places().state)
+    _, label = outbox.find(given.id, [PENDING])
+    _, envelope = _open(label.id)
+    if given.path:
+        paths = list(dict.fromkeys(given.path))
+        outbox.replace(label, without(envelope, paths), dropped=len(paths))
+        say(f"{label.id} has no {', '.join(paths)} any more")
+        _, envelope = _open(label.id)
+    rows = fields(envelope)
+    if given.json:
+        show_json([asdict(row) for row in rows])
+    else:
+        for row in rows:
+            show(f"{row.path} = {json.dumps(row.value, ensure_ascii=False)}")
+    return 0
 
 
 def drop(given: argparse.Namespace) -> int:
@@ -123,15 +150,13 @@ def send(given: argparse.Namespace) -> int:
 
 def export(given: argparse.Namespace) -> int:
     """Print requests as they would be sent: their bodies, an HTTP archive, or curl commands."""
-    from ..consent import ask
-
     endpoint = ask(places()).endpoint
     envelopes = [_open(identity)[1] for identity in given.id]
     if given.format == "json":
         for envelope in envelopes:
             show_bytes(envelope.payload, end=b"\n")
         return 0
-    if endpoint is None and not all(envelope.target for envelope in envelopes):
+    if endpoint is None and any(envelope.origin != CAUGHT for envelope in envelopes):
         say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
     url = endpoint or _LOCAL_COLLECTOR
     if given.format == "har":
@@ -139,6 +164,9 @@ def export(given: argparse.Namespace) -> int:
         return 0
     for command in [as_curl(envelope, url) for envelope in envelopes]:
         show(command)
+    variables = {name: header for one in envelopes for header, name in asked_for(one).items()}
+    for name, header in variables.items():
+        say(f"{header} is never shown whole: the command takes it from ${name}")
     return 0
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..consent import OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
-from .output import say, show
+from .output import say, show, show_json
 
 if TYPE_CHECKING:
     import argparse
@@ -32,22 +32,51 @@ def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does no
     from ..gate.process import CommandNotFound, end_like
     from ..gate.wrapper import wrap
 
-    command = given.program[1:] if given.program[:1] == ["--"] else given.program
-    if not command:
-        raise WrongUsageError("Name the program to run: cq-telemetry run -- cloudquery sync FILE")
-    flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
-    options = [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
-    held: list[str] = []
+    command, options = _command(given, "run")
     try:
-        outcome = wrap(command, options, held.append)
+        wrapped = wrap(command, options)
     except CommandNotFound as error:
         say(f"{error}")
         return error.status
-    if held and outcome.signal is None and _somebody_may_be_there():
+    if wrapped.held and wrapped.outcome.signal is None and _somebody_may_be_there():
         from ..first_run import ask_if_due
 
-        ask_if_due(places(), held[-1])
-    end_like(outcome)
+        ask_if_due(places(), wrapped.held)
+    end_like(wrapped.outcome)
+
+
+def verify(given: argparse.Namespace) -> int:
+    """Run a program, and list where it tried to send to.
+
+    Returns:
+        0 if it was seen to try nothing outside of this machine, else 1.
+    """
+    from ..gate.process import CommandNotFound
+    from ..gate.verifying import verify as look_on
+
+    command, options = _command(given, "verify")
+    try:
+        found = look_on(command, options)
+    except CommandNotFound as error:
+        say(f"{error}")
+        return error.status
+    if given.json:
+        show_json(found.as_json())
+    else:
+        for line in found.as_lines():
+            show(line)
+    return 0 if found.is_proof else 1
+
+
+def _command(given: argparse.Namespace, name: str) -> tuple[list[str], list[str]]:
+    """Return the program's command line, and the telemetry options that stand before it."""
+    command = given.program[1:] if given.program[:1] == ["--"] else given.program
+    if not command:
+        raise WrongUsageError(
+            f"Name the program to run: cq-telemetry {name} -- cloudquery sync FILE"
+        )
+    flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
+    return command, [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
 
 
 def _somebody_may_be_there() -> bool:

@@ -17,6 +17,7 @@ from .output import say, show
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Receipt
+    from ..outbox.runs import Run
     from ..outbox.store import Outbox
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
@@ -73,14 +74,18 @@ def read_row(outbox: Outbox, box: str, label: Label) -> Row:
         return Row(label, None, str(error))
 
 
-def explanation_json(envelope: Envelope, explanation: Explanation) -> dict[str, Any]:
-    """Return a payload, field by field."""
+def explanation_json(
+    envelope: Envelope, explanation: Explanation, url: str | None, run: Run | None
+) -> dict[str, Any]:
+    """Return a payload, field by field; where it would go, and the run that it comes from."""
     return {
         "id": envelope.id,
         "sha256": envelope.sha256,
         "length": len(envelope.payload),
+        "url": url,
         "headers": masked_headers(envelope.headers),
         "dropped": envelope.dropped,
+        "run": run and {"operation": run.operation, "caught": list(run.caught)},
         "unreadable": explanation.unreadable or None,
         "left_out": explanation.left_out,
         "fields": [
@@ -100,13 +105,19 @@ def explanation_json(envelope: Envelope, explanation: Explanation) -> dict[str, 
     }
 
 
-def show_explanation(label: Label, envelope: Envelope, explanation: Explanation) -> None:
-    """Show a payload, field by field."""
+def show_explanation(
+    label: Label, envelope: Envelope, explanation: Explanation, url: str | None, run: Run | None
+) -> None:
+    """Show a payload, field by field; where it would go, and the run that it comes from."""
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
     headers = masked_headers(envelope.headers)
     show(f"headers    {', '.join(f'{name}: {value}' for name, value in headers.items())}")
+    show(f"goes to    {url or 'nowhere'}")
+    if run is not None:
+        caught = f", caught {', '.join(run.caught)}" if run.caught else ""
+        show(f"run        operation {run.operation}{caught}")
     if envelope.dropped:
         show(f"left out   {envelope.dropped:,} values that the catalogue or a bound does not allow")
     if explanation.unreadable:

@@ -18,7 +18,8 @@ from ..locking import locked
 from ..outbox import PENDING, make_folder, project_mark, sha256
 from ..outbox.envelope import TornEnvelopeError, open_envelope
 from ..outbox.receipts import Receipt
-from ..outbox.store import REJECTED, SENT, NoSuchEnvelopeError, Outbox
+from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
+from ..review.destination import CAUGHT, bound_for
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError, header_problem
 from .proxies import proxy_for, without_password
 from .starting import CALLED
@@ -34,12 +35,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_password"]
 
-LOCK = "sender.lock"
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
 _REDIRECTED = range(300, 400)
 _ERROR_TEXT = b'"exception.message"'
+_ERROR_TEXT_CAUGHT = b'"has_error_text": true'
+_UNREAD = "unknown"
 
 
 class Outcome(Enum):
@@ -198,18 +200,19 @@ class Sender:
             return Result(label.id, Outcome.GONE, str(error))
         decision = self.decision(envelope.project)
         refusal = self._refusal(decision, envelope, asked_for=asked_for)
-        if refusal or decision.endpoint is None:
+        url = bound_for(envelope, decision.endpoint)
+        if refusal or url is None:
             return Result(label.id, Outcome.REFUSED, refusal)
         try:
-            connection = connections.to(decision.endpoint)
+            connection = connections.to(url)
             answer = connection.post(envelope)
         except NoAnswerError as error:
-            return self._postpone(label, f"{decision.endpoint} did not answer: {error}")
+            return self._postpone(label, f"{url} did not answer: {error}")
         if answer.status in _RETRIED:
-            reason = f"{decision.endpoint} answered {answer.status}"
+            reason = f"{url} answered {answer.status}"
             return self._postpone(label, reason, answer.retry_after)
         resume(self.outbox)
-        receipt = self._receipt(envelope, decision.endpoint, connection.proxy, answer)
+        receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in _SUCCESS else REJECTED
         self._close(label, box, receipt, data)
         return Result(label.id, Outcome(box), _in_words(receipt), receipt)
@@ -228,13 +231,17 @@ class Sender:
         if decision.state != ON:
             state = "off" if decision.state == OFF else "undecided"
             return f"telemetry is {state}: {why(decision)}. To allow it: cq-telemetry on"
-        if decision.endpoint is None:
+        if bound_for(envelope, decision.endpoint) is None:
+            if envelope.origin == CAUGHT:
+                return "it was not bound for where it may be sent to"
             return "there is no endpoint. To set one: cq-telemetry endpoint URL"
         if asked_for:
             return ""
+        if envelope.kind == _UNREAD:
+            return "nobody could read what is in it; only you can say that it may go"
         if envelope.created * 1000 < decision.consented:
             return "it was held before your yes, which did not include it"
-        if _ERROR_TEXT in envelope.payload and not decision.debug:
+        if _has_error_text(envelope) and not decision.debug:
             return "it has an error text, and debug mode is off"
         return ""
 
@@ -265,6 +272,12 @@ class Sender:
             self.outbox.postpone(label)
         put_off(self.outbox, self.clock() + seconds, reason)
         return Result(label.id, Outcome.POSTPONED, f"{reason}; next attempt in {seconds:.0f} s")
+
+
+def _has_error_text(envelope: Envelope) -> bool:
+    # Of what was caught its head says so, also where the user has taken the text out since.
+    head = envelope.caught.partition(b"\n")[0]
+    return _ERROR_TEXT in envelope.payload or _ERROR_TEXT_CAUGHT in head
 
 
 def _in_words(receipt: Receipt) -> str:

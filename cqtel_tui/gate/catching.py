@@ -6,6 +6,7 @@ It is sealed with its envelope, and goes where that goes.
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import time
@@ -16,15 +17,16 @@ from ..catalogue import is_name, is_version
 from ..consent.choices import endpoint_problem
 from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
-from ..review.headers import masked
+from ..record.inspection import CAUGHT_KEY
+from ..review.headers import masked, masked_headers
 from .encodings import UndecodableError, decoded
 from .listening import Caught
-from .protocols import Description, Understood, understand
+from .protocols import Description, Understood, as_document, understand
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Pseudonyms, Redaction, Removal, Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .channels import Channels
 
@@ -106,6 +108,47 @@ def hold_caught(  # noqa: PLR0913  # the last two for tests to put in place
         entropy: returns so many random bytes.
         patience: seconds after which the rest is held unread, as requests of no known protocol.
     """
+    names = []
+    for caught, understood in _understood(requests, channels, run, entropy, patience):
+        try:
+            names.append(_hold(state, caught, understood, channels, run, entropy(8).hex()))
+        except (OSError, ValueError):
+            count_loss(state, LOST)
+    return names
+
+
+def for_inspection(requests: Sequence[Caught], channels: Channels, run: Run) -> list[bytes]:
+    """Return what would be sent of what was caught, as JSON to be read and never sent."""
+    return [
+        _inspected(caught, understood, channels, run)
+        for caught, understood in _understood(
+            requests, channels, run, os.urandom, _PATIENCE_SECONDS
+        )
+    ]
+
+
+def _inspected(caught: Caught, understood: Understood, channels: Channels, run: Run) -> bytes:
+    sent = understood.redaction.sent
+    document = as_document(understood.kind, sent)
+    body = {"base64": base64.b64encode(sent).decode("ascii")} if document is None else document
+    about = {
+        "program": run.app if is_name(run.app) else UNNAMED,
+        "kind": understood.kind,
+        "url": _target(caught, understood, run),
+        "headers": masked_headers(_headers(caught, understood, channels)),
+        "body": body,
+    }
+    return json.dumps({CAUGHT_KEY: about}).encode()
+
+
+def _understood(
+    requests: Sequence[Caught],
+    channels: Channels,
+    run: Run,
+    entropy: Callable[[int], bytes],
+    patience: float,
+) -> Iterator[tuple[Caught, Understood]]:
+    """Give each request with what is understood of it; the rest unread once patience ends."""
     rules = Rules(
         channels.fields,
         Pseudonyms(entropy(_KEY_BYTES)),
@@ -114,14 +157,8 @@ def hold_caught(  # noqa: PLR0913  # the last two for tests to put in place
         duration_unit=channels.duration_unit,
     )
     until = time.monotonic() + patience
-    names = []
     for caught in requests:
-        understood = understand(caught, rules) if time.monotonic() < until else _unread(caught)
-        try:
-            names.append(_hold(state, caught, understood, channels, run, entropy(8).hex()))
-        except (OSError, ValueError):
-            count_loss(state, LOST)
-    return names
+        yield caught, understand(caught, rules) if time.monotonic() < until else _unread(caught)
 
 
 def _unread(caught: Caught) -> Understood:
@@ -156,7 +193,7 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
         kind=understood.kind,
         origin="gate",
         target=_target(caught, understood, run),
-        caught=_sealed(original),  # type: ignore[call-arg]  # until the outbox keeps it
+        caught=_sealed(original),
     )
 
 

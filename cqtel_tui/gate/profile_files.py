@@ -7,9 +7,9 @@ comments what each key means.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,17 +17,17 @@ from ..catalogue import is_name
 from ..consent.choices import UntrustedFileError, check_folder, endpoint_problem
 from ..errors import CqtelError
 from .channels import Channels, Closed
+from .profiles import Profile
 from .redaction import ALL_SHAPES
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from .redaction import Schema
 
 FOLDER = "profiles"
 SUFFIX = ".toml"
 SHIPPED = Path(__file__).with_name("opentelemetry.toml")
 
+_VERSION = r"\d[0-9A-Za-z.+-]*"
 _MAX_BYTES = 64 * 1024
 _MAX_FILES = 100
 _MAX_TEXTS = 200
@@ -47,41 +47,17 @@ class ProfileError(CqtelError):
     """A profile's file cannot be read, trusted or understood; the message names it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ProfileFile:
-    """A program as its profile's file has it.
-
-    Attributes:
-        name: the program's, a plain name.
-        programs: the names of its binaries.
-        operations: the words that name an operation.
-        silent: options with which no operation runs at all.
-        valued: options whose value is a word of its own.
-        refuse: variables that turn its telemetry off.
-        channels: how it reports.
-    """
-
-    name: str
-    programs: frozenset[str]
-    operations: frozenset[str]
-    silent: frozenset[str]
-    valued: frozenset[str]
-    refuse: Mapping[str, str]
-    channels: Channels
-
-
-def profile_for(config: str, program: str) -> ProfileFile | None:
-    """Return the user's profile for a program, by the name of its binary; None if there is none.
+def profile_for(config: str, program: str) -> Profile | None:
+    """Return the user's profile for a program, by its name; None if there is none.
 
     Raises:
         ProfileError: one of the files cannot be relied on, so that it cannot be told whether the
             program has a profile; it must not run without.
     """
-    name = program.removesuffix(".exe")
-    return next((one for one in read_profiles(config) if name in one.programs), None)
+    return next((one for one in read_profiles(config) if program in one.programs), None)
 
 
-def read_profiles(config: str) -> list[ProfileFile]:
+def read_profiles(config: str) -> list[Profile]:
     """Return all profiles of the user, by the names of their files.
 
     Args:
@@ -107,7 +83,7 @@ def read_profiles(config: str) -> list[ProfileFile]:
     return [read_profile(folder / name) for name in names]
 
 
-def read_profile(path: Path) -> ProfileFile:
+def read_profile(path: Path) -> Profile:
     """Return the profile in a file that nobody else can have written.
 
     Raises:
@@ -202,25 +178,37 @@ class _Table:
         return f"{self._where}.{key}" if self._where else key
 
 
-def _profile(table: _Table) -> ProfileFile:
+def _profile(table: _Table) -> Profile:
     name = table.text("name")
     programs = table.texts("programs")
     for one in (name, *programs):
         if not is_name(one):
             raise ValueError(f"{one!r} is not a plain name")
-    found = ProfileFile(
-        name,
-        frozenset(programs),
-        frozenset(table.texts("operations")),
-        frozenset(table.texts("silent")),
-        frozenset(table.texts("valued")),
-        _variables(table.table("refuse")),
-        _channels(table),
+    refuse = _variables(table.table("refuse"))
+    found = Profile(
+        name=name,
+        programs=frozenset(programs),
+        operations=frozenset(table.texts("operations")),
+        silent=frozenset(table.texts("silent")),
+        valued=frozenset(table.texts("valued")),
+        refuse=refuse,
+        closed=refuse,
+        channels=_channels(table),
+        answer=_answer(table.text("version")),
     )
     table.end()
     if not all(map(is_name, found.operations)):
         raise ValueError('"operations" has a word that is not a plain name')
     return found
+
+
+def _answer(words: str) -> re.Pattern[str] | None:
+    if not words:
+        return None
+    before, braces, after = words.partition("{}")
+    if not braces:
+        raise ValueError('"version" has no {} where the version stands')
+    return re.compile(f"{re.escape(before)}v?({_VERSION}){re.escape(after)}")
 
 
 def _channels(table: _Table) -> Channels:

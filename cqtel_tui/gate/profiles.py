@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from ..consent import OPTIONS, boolean
+from .channels import CLOUDQUERY as CLOUDQUERY_CHANNELS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from .channels import Channels
 
 OTHER_OPERATION = "other"
 _PYTHON = re.compile(r"python(\d+(\.\d+)*)?t?(\.exe)?")
@@ -22,36 +25,45 @@ class Profile:
     """What is known of one program.
 
     Attributes:
-        name: its name, and that of its binary.
-        module: the Python package that brings the binary, run with `python -m`.
-        binary: where in that package the binary lies.
-        operations: the words that name an operation; no other word is ever recorded.
+        name: its name, a plain one.
+        programs: the names of its binaries.
+        operations: the words that name an operation; no other word is ever recorded. Without any,
+            each run is one operation.
         silent: options with which no operation runs at all.
         valued: options whose value is a word of its own.
-        level: the option that decides over its own telemetry, above all variables.
-        quiet: the value that turns it off.
         refuse: variables that turn its telemetry off.
-        closed: variables that close the channels whose content cannot be held for review.
+        closed: variables that close all its channels, where nothing of them can be held.
+        channels: how it reports, and what of it can be held.
+        answer: what it prints for `--version`, with the version as the only group; None where it
+            is not asked.
+        module: the Python package that brings the binary, run with `python -m`; empty for none.
+        binary: where in that package the binary lies.
+        level: the option that decides over its own telemetry, above all variables; empty for none.
+        quiet: the value that turns it off.
+        levels: what its level becomes where what it reports is held; `quiet` for all others.
         ours: variables that we answer to in its place, so that it is not given them.
-        answer: what it prints for `--version`, with the version as the only group.
     """
 
     name: str
-    module: str
-    binary: str
+    programs: frozenset[str]
     operations: frozenset[str]
     silent: frozenset[str]
     valued: frozenset[str]
-    level: str
-    quiet: str
     refuse: Mapping[str, str]
     closed: Mapping[str, str]
-    ours: frozenset[str]
-    answer: re.Pattern[str]
+    channels: Channels
+    answer: re.Pattern[str] | None = None
+    module: str = ""
+    binary: str = ""
+    level: str = ""
+    quiet: str = ""
+    levels: Mapping[str, str] = field(default_factory=dict)
+    ours: frozenset[str] = frozenset()
 
 
 CLOUDQUERY = Profile(
     name="cloudquery",
+    programs=frozenset({"cloudquery"}),
     module="cloudquery",
     binary="bin/cloudquery",
     operations=frozenset(
@@ -86,6 +98,8 @@ CLOUDQUERY = Profile(
     # Those releases would empty the cq-telemetry.txt that is ours to write.
     ours=frozenset({"CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"}),
     answer=re.compile(r"cloudquery version v?(\d[0-9A-Za-z.+-]*)"),
+    channels=CLOUDQUERY_CHANNELS,
+    levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
 )
 
 PROFILES = (CLOUDQUERY,)
@@ -118,26 +132,32 @@ class Invocation:
         for word in words:
             if word in self.profile.silent:
                 return None
-            if word in self.profile.valued or word == self.profile.level:
+            if word in self.profile.valued or (word and word == self.profile.level):
                 next(words, None)
             elif not word.startswith("-"):
                 if any(rest in {"-h", "--help"} for rest in words):
                     return None
                 return word if word in self.profile.operations else OTHER_OPERATION
-        return None  # which prints the help
+        # A program that has operations prints its help.
+        return None if self.profile.operations else OTHER_OPERATION
 
 
 def recognise(command: Sequence[str]) -> Invocation | None:
     """Return the program that a command line runs; None if it is none that we know."""
     if not command:
         return None
-    name = PurePath(command[0]).name
+    name = program_name(command)
     for profile in PROFILES:
-        if name in {profile.name, f"{profile.name}.exe"}:
+        if name in profile.programs:
             return Invocation(profile, (command[0],), tuple(command[1:]))
     if _PYTHON.fullmatch(name):
         return _python_module(command)
     return None
+
+
+def program_name(command: Sequence[str]) -> str:
+    """Return the name of a program, by which profiles know it."""
+    return PurePath(command[0]).name.removesuffix(".exe")
 
 
 def _python_module(command: Sequence[str]) -> Invocation | None:
@@ -182,24 +202,34 @@ def take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return given, rest
 
 
-def hush(profile: Profile, arguments: Sequence[str]) -> tuple[list[str], bool]:
+def hush(
+    profile: Profile, arguments: Sequence[str], levels: Mapping[str, str] | None = None
+) -> tuple[list[str], bool]:
     """Turn the program's own telemetry level down where its arguments set one.
+
+    Args:
+        profile: the program's.
+        arguments: its own.
+        levels: what a level becomes; `profile.quiet` for all others.
 
     Returns:
         the arguments, and whether one of them was changed.
     """
+    if not profile.level:
+        return list(arguments), False
     changed = []
+    levels = levels or {}
     words = iter(arguments)
     for word in words:
+        option, separator, level = word.partition("=")
         if word == "--":
             changed += [word, *words]
         elif word == profile.level:
+            changed.append(word)
             if (value := next(words, None)) is not None:
-                changed += [word, value if value == profile.quiet else profile.quiet]
-            else:
-                changed.append(word)
-        elif word.startswith(f"{profile.level}="):
-            changed.append(f"{profile.level}={profile.quiet}")
+                changed.append(levels.get(value, profile.quiet))
+        elif option == profile.level and separator:
+            changed.append(f"{option}={levels.get(level, profile.quiet)}")
         else:
             changed.append(word)
     return changed, changed != list(arguments)

@@ -34,6 +34,8 @@ def substitute(invocation: Invocation, environment: Mapping[str, str]) -> str | 
     name = invocation.prefix[0]
     if invocation.through_python or not _is_bare(name) or any(_on_path(name, environment)):
         return None
+    if not invocation.profile.module:
+        return None
     ours = Path(__file__).resolve().parents[2]
     folders = [ours, *(Path(sysconfig.get_path(scheme)) for scheme in ("purelib", "platlib"))]
     return next(filter(_is_program, _packaged(invocation.profile, folders)), None)
@@ -102,7 +104,7 @@ class Version:
         Args:
             environment: that of the program.
         """
-        if self._binary is None:
+        if self._binary is None or self._profile.answer is None:
             return None
         with contextlib.suppress(OSError):
             mark = _mark(self._binary)
@@ -170,7 +172,8 @@ def ask_version(
     if line is None:
         return None
     # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
-    found = profile.answer.fullmatch(line.decode("utf-8", "replace").strip())
+    words = line.decode("utf-8", "replace").strip()
+    found = profile.answer and profile.answer.fullmatch(words)
     return found[1] if found and is_version(found[1]) else ""
 
 

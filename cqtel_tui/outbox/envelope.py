@@ -163,6 +163,27 @@ def open_envelope(data: bytes) -> Envelope:
     return envelope
 
 
+def with_payload(data: bytes, payload: bytes, dropped: int) -> bytes:
+    """Return an envelope with another payload in it; all else is as it was.
+
+    Args:
+        data: the envelope, whole.
+        payload: what is in it from now on.
+        dropped: how many more values were left out.
+
+    Raises:
+        TornEnvelopeError: it is not whole.
+    """
+    caught = open_envelope(data).caught
+    header = json.loads(data[: data.index(b"\n")])
+    header |= {
+        "dropped": header["dropped"] + dropped,
+        "sha256": sha256(payload),
+        "length": len(payload),
+    }
+    return json.dumps(header, separators=(",", ":")).encode("ascii") + b"\n" + payload + caught
+
+
 def _from_header(header: Any, payload: bytes, caught: bytes) -> Envelope:
     texts = [header["id"], header["kind"], header["origin"], header["project"], header["sha256"]]
     texts += [header["app"]["name"], header["app"]["version"], *header["headers"].values()]

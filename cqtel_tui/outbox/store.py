@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..locking import locked
 from . import LOSSES, MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
 from .envelope import (
     MAX_ENVELOPE_BYTES,
@@ -18,6 +19,7 @@ from .envelope import (
     TornEnvelopeError,
     open_envelope,
     read_label,
+    with_payload,
 )
 from .receipts import (
     RECEIPT_SUFFIX,
@@ -29,6 +31,7 @@ from .receipts import (
     replace_file,
     write_receipt,
 )
+from .runs import sweep_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,6 +40,8 @@ SENT = "sent"
 REJECTED = "rejected"
 SET_ASIDE = "set-aside"
 BOXES = (PENDING, SENT, REJECTED)
+LOCK = "sender.lock"
+"""Held by whoever sends, and by whoever changes what might be sent."""
 _LEFTOVER_SECONDS = 3600
 
 
@@ -194,6 +199,48 @@ class Outbox:
         """Count one more attempt in vain on a pending envelope's label."""
         self.path(PENDING, label).rename(self.path(PENDING, label.tried_again()))
 
+    def replace(self, label: Label, payload: bytes, *, dropped: int = 0) -> Label:
+        """Let a pending envelope have another payload, from which its user took something out.
+
+        Its id and what was caught stay; its SHA-256 is the new payload's.
+
+        Args:
+            label: the envelope's.
+            payload: the new bytes.
+            dropped: how many more values are left out in them.
+
+        Returns:
+            its label from now on, which is another one if the length is.
+
+        Raises:
+            TornEnvelopeError: it is not what was sealed.
+            NoSuchEnvelopeError: it is no longer pending.
+            CqtelError: a sender is at work, or it cannot be written; nothing was changed.
+        """
+        try:
+            with locked(self.folder / LOCK, wait=False):
+                self.settle()
+                data = self.read(PENDING, label)
+                changed = with_payload(data, payload, dropped)
+                size = label.size - len(open_envelope(data).payload) + len(payload)
+                found = replace(label, size=size)
+                # Never two of the same id: the name first, then what is in it.
+                self.path(PENDING, label).rename(self.path(PENDING, found))
+                replace_file(self.path(PENDING, found), changed)
+        except BlockingIOError:
+            raise CqtelError(
+                f"{label.id} was not changed: payloads are being sent right now. "
+                "Try again when that is done."
+            ) from None
+        except FileNotFoundError:
+            raise NoSuchEnvelopeError(f"{label.id} is no longer {PENDING}.") from None
+        except OSError as error:
+            raise CqtelError(
+                f"{self.path(PENDING, label)} cannot be changed: {error.strerror}. "
+                "Look at its owner and free space, and try again."
+            ) from None
+        return found
+
     def retry(self, label: Label) -> None:
         """Put a rejected envelope back among the pending ones."""
         source = self.path(REJECTED, label)
@@ -208,6 +255,8 @@ class Outbox:
     def sweep(self, now: float | None = None) -> None:
         """Remove what is older than 30 days from all boxes, and what crashes left behind."""
         now = time.time() if now is None else now
+        with contextlib.suppress(OSError):
+            sweep_runs(self.state, now)
         oldest = int((now - MAX_AGE_SECONDS) * 1_000_000)
         for box in (*BOXES, SET_ASIDE):
             for label in self.labels(box):

@@ -14,6 +14,8 @@ from ..errors import CqtelError
 from . import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
+CAUGHT_KEY = "cqtel.caught"
+"""What the only key of a document is that the gate has caught."""
 _LARGEST = 8 * 1024 * 1024
 
 
@@ -88,7 +90,7 @@ def _way_out(problem: str) -> str:
 
 
 def is_ours(data: bytes) -> bool:
-    """Tell whether an inspection file was written here: payloads of ours, and nothing else."""
+    """Tell whether an inspection file was written here: payloads of ours, or what was caught."""
     decoder = json.JSONDecoder()
     try:
         text = data.decode().strip()
@@ -104,10 +106,13 @@ def is_ours(data: bytes) -> bool:
 
 def _recorded_here(document: Any) -> bool:
     try:
-        return list(document) == ["resourceSpans"] and all(
-            scope["scope"] == {"name": SCOPE}
-            for resource in document["resourceSpans"]
-            for scope in resource["scopeSpans"]
+        return list(document) == [CAUGHT_KEY] or (
+            list(document) == ["resourceSpans"]
+            and all(
+                scope["scope"] == {"name": SCOPE}
+                for resource in document["resourceSpans"]
+                for scope in resource["scopeSpans"]
+            )
         )
     except (TypeError, KeyError, AttributeError):
         return False

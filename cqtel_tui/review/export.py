@@ -11,6 +11,8 @@ from urllib.parse import parse_qsl, quote, urldefrag
 
 from .. import __version__
 from ..errors import CqtelError
+from .destination import bound_for
+from .headers import masked, masked_headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,24 +24,29 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # a token (RFC 9110, 
 _HEADER_VALUE = re.compile(r"[ -~]*")  # of what may be there, what every terminal shows as it is
 _IN_URL = "".join(map(chr, range(0x21, 0x7F)))
 _CURLS_OWN_HEADERS = ("Accept", "Content-Type", "Expect", "User-Agent")
+_NOT_IN_VARIABLES = re.compile(r"[^A-Za-z0-9]")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NotExportableError(CqtelError):
-    """A curl command could not send exactly these bytes and headers."""
+    """A payload goes nowhere, or no curl command could send exactly these bytes and headers."""
 
 
 def as_har(envelopes: Sequence[Envelope], endpoint: str) -> dict[str, Any]:
     """Return an HTTP archive (HAR 1.2) of requests that were not sent, so without answers.
 
     Source: http://www.softwareishard.com/blog/har-12-spec/. A body that is no text in UTF-8 is
-    given in a field of our own as well, `_base64`: HAR has no room for it.
+    given in a field of our own as well, `_base64`: HAR has no room for it. Credentials in headers
+    are masked.
+
+    Raises:
+        NotExportableError: one of them would not be sent anywhere.
     """
     return {
         "log": {
             "version": "1.2",
             "creator": {"name": "cqtel", "version": __version__},
-            "entries": [_entry(envelope, envelope.target or endpoint) for envelope in envelopes],
+            "entries": [_entry(envelope, _url(envelope, endpoint)) for envelope in envelopes],
         }
     }
 
@@ -47,8 +54,11 @@ def as_har(envelopes: Sequence[Envelope], endpoint: str) -> dict[str, Any]:
 def as_curl(envelope: Envelope, endpoint: str) -> str:
     """Return a shell command, in one printable line, that sends exactly these bytes and headers.
 
+    A credential in a header is never shown: the command takes it from a variable of the shell,
+    which `asked_for` names.
+
     Raises:
-        NotExportableError: there is no such command, for the envelope was tampered with.
+        NotExportableError: it would not be sent anywhere, or the envelope was tampered with.
     """
     if not _ID.fullmatch(envelope.id):
         raise NotExportableError(
@@ -57,9 +67,10 @@ def as_curl(envelope: Envelope, endpoint: str) -> str:
         )
     given = {name.lower() for name in envelope.headers}
     headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in given]
-    headers += [_header(name, value) for name, value in envelope.headers.items()]
-    options = "".join(f" -H {shlex.quote(header)}" for header in headers)
-    url = quote(envelope.target or endpoint, safe=_IN_URL, errors="surrogatepass")
+    variables = asked_for(envelope)
+    headers += [_header(k, v, variables.get(k, "")) for k, v in envelope.headers.items()]
+    options = "".join(f" -H {header}" for header in headers)
+    url = quote(_url(envelope, endpoint), safe=_IN_URL, errors="surrogatepass")
     # -q: no .curlrc. -g: no globs in the URL. --proto: no file is read, whatever the URL says.
     return (
         f"cq-telemetry show {envelope.id} --raw | "
@@ -67,18 +78,41 @@ def as_curl(envelope: Envelope, endpoint: str) -> str:
     )
 
 
-def _header(name: str, value: str) -> str:
+def asked_for(envelope: Envelope) -> dict[str, str]:
+    """Return the headers whose values a curl command does not have, each with its variable."""
+    return {
+        name: f"HEADER_{_NOT_IN_VARIABLES.sub('_', name).upper()}"
+        for name, value in envelope.headers.items()
+        if masked(name, value) != value
+    }
+
+
+def _url(envelope: Envelope, endpoint: str) -> str:
+    url = bound_for(envelope, endpoint)
+    if url is None:
+        raise NotExportableError(
+            f"{envelope.id} was not bound for where it may be sent to, so there is no request. "
+            f"Look at it with cq-telemetry show {envelope.id}."
+        )
+    return url
+
+
+def _header(name: str, value: str, variable: str) -> str:
+    """Return a header as a word of a shell."""
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
         raise NotExportableError(
             "A header of this payload has a character that curl should not be given. "
             "Look at it with cq-telemetry show, or export it with --format har."
         )
+    if variable:
+        return f"""{shlex.quote(f"{name}: ")}"${variable}\""""
     # What curl takes for the removal of a header is one without a value; this sends it empty.
-    return f"{name}: {value}" if value.strip() else f"{name};"
+    return shlex.quote(f"{name}: {value}" if value.strip() else f"{name};")
 
 
 def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
     url = urldefrag(url).url if "#" in url else url
+    shown = masked_headers(envelope.headers)
     return {
         "startedDateTime": _moment(envelope.created),
         "time": 0,
@@ -87,7 +121,7 @@ def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
             "url": url,
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": [{"name": k, "value": v} for k, v in envelope.headers.items()],
+            "headers": [{"name": k, "value": v} for k, v in shown.items()],
             "queryString": _query(url),
             "postData": _body(envelope),
             "headersSize": -1,

@@ -19,17 +19,14 @@ from cqtel_tui.gate.channels import CLOUDQUERY, environment
 from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.process import run
 from cqtel_tui.outbox import PENDING
-from cqtel_tui.outbox.envelope import Envelope, TornEnvelopeError
+from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import Outbox
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cqtel_tui.outbox.envelope import Label
+    from cqtel_tui.outbox.envelope import Envelope, Label
 
-pytestmark = pytest.mark.skipif(
-    not hasattr(Envelope, "caught"), reason="the outbox does not keep what was caught yet"
-)
 WRITE_KEY = "Basic a2V5Og=="
 NOW = 1_800_000_000_000_000
 EVENT = {
@@ -80,7 +77,7 @@ class Home:
         return self.outbox.open(PENDING, label)
 
     def original(self, label: Label) -> Original:
-        return read_original(self.open(label).caught)  # type: ignore[attr-defined]
+        return read_original(self.open(label).caught)
 
 
 @pytest.fixture
@@ -160,7 +157,7 @@ def test_what_may_not_be_sent_to_where_it_was_bound_has_no_target(
 
 def test_a_credential_is_kept_only_where_it_is_needed(home: Home) -> None:
     (label,) = home.hold(caught())
-    assert WRITE_KEY.encode() not in home.open(label).caught  # type: ignore[attr-defined]
+    assert WRITE_KEY.encode() not in home.open(label).caught
     assert home.original(label).caught.header("authorization") == "Basic •••••••• (8 characters)"
 
 

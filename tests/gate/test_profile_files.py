@@ -94,7 +94,7 @@ def test_a_program_is_found_by_the_name_of_its_binary(
     write()
     write(PROFILE.replace("shop", "bank"), "bank.toml")
     write("not a profile", "notes.txt")
-    found = profile_for(str(tmp_path), "shopd.exe")
+    found = profile_for(str(tmp_path), "shopd")
     assert found is not None
     assert found.name == "shop"
     assert profile_for(str(tmp_path), "other") is None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import stat
@@ -268,6 +269,8 @@ def given(machine: Machine) -> dict[bytes, bytes]:
 
 
 CLOSED = {name.encode(): value.encode() for name, value in CLOUDQUERY.closed.items()}
+GATE = b"CQ_RUDDERSTACK_DATA_PLANE_URL"
+CLOSED_DOOR = b"CQ_ANALYTICS_HOST"
 REFUSED = {name.encode(): value.encode() for name, value in CLOUDQUERY.refuse.items()}
 
 
@@ -275,12 +278,27 @@ def refused(environment: dict[bytes, bytes]) -> bool:
     return REFUSED.items() <= environment.items()
 
 
-def test_its_own_telemetry_is_closed_and_nothing_else_in_its_environment_is_changed(
+def without_gate(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
+    """Return an environment without what leads to the gate, which must be in it."""
+    rest = dict(environment)
+    assert re.fullmatch(rb"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", rest.pop(GATE))
+    assert re.fullmatch(rb"127\.0\.0\.1:\d+", rest.pop(CLOSED_DOOR))
+    assert (rest.pop(b"CQ_TELEMETRY_LEVEL"), rest.pop(b"CQ_NO_TELEMETRY")) == (b"stats", b"1")
+    return rest
+
+
+def test_it_is_pointed_to_the_gate_and_nothing_else_in_its_environment_is_changed(
     machine: Machine,
 ) -> None:
     witness = machine.witness()
     machine.environment |= {"ODD": os.fsdecode(b"\xff\n="), "EMPTY": "", "CI": "true"}
     machine.wrap("cloudquery", "sync", more={"CQ_TELEMETRY_LEVEL": "all"})
+    assert without_gate(witness.last["environment"]) == given(machine)
+
+
+def test_where_nothing_is_recorded_its_own_telemetry_is_closed(machine: Machine) -> None:
+    witness = machine.witness()
+    machine.wrap("cloudquery", "help", more={"CQ_TELEMETRY_LEVEL": "all"})
     assert witness.last["environment"] == given(machine) | CLOSED
     assert CLOSED == {b"CQ_TELEMETRY_LEVEL": b"none", b"CQ_NO_TELEMETRY": b"1"}
 
@@ -300,7 +318,7 @@ def test_what_we_answer_to_in_its_place_it_is_not_given(machine: Machine) -> Non
     witness = machine.witness()
     ours = {"CQ_INSPECT_TELEMETRY": "1", "CQ_DEBUG_TELEMETRY": "1"}
     machine.wrap("cloudquery", "sync", more=ours)
-    assert witness.last["environment"] == given(machine) | CLOSED
+    assert without_gate(witness.last["environment"]) == given(machine)
 
 
 @on_linux
@@ -325,7 +343,7 @@ def test_the_locale_is_the_one_we_were_given_and_not_pythons_own(
     del machine.environment["LC_ALL"]
     machine.environment |= locale
     machine.wrap("cloudquery", "sync")
-    assert witness.last["environment"] == given(machine) | CLOSED
+    assert without_gate(witness.last["environment"]) == given(machine)
 
 
 @on_linux
@@ -360,8 +378,8 @@ def test_our_options_are_taken_out_of_its_arguments_but_not_after_two_dashes(
 @pytest.mark.parametrize(
     ("arguments", "passed_on"),
     [
-        (["--telemetry-level", "all", "sync"], ["--telemetry-level", "none", "sync"]),
-        (["sync", "--telemetry-level=all"], ["sync", "--telemetry-level=none"]),
+        (["--telemetry-level", "all", "sync"], ["--telemetry-level", "LEVEL", "sync"]),
+        (["sync", "--telemetry-level=all"], ["sync", "--telemetry-level=LEVEL"]),
     ],
 )
 @pytest.mark.parametrize("off", [True, False])
@@ -370,9 +388,10 @@ def test_a_level_on_its_command_line_is_turned_down_and_one_line_says_so(
 ) -> None:
     witness = machine.witness()
     ended = machine.wrap("cloudquery", *arguments, more={"DO_NOT_TRACK": "1"} if off else {})
-    assert witness.arguments == passed_on
+    level = "none" if off else "stats"
+    assert witness.arguments == [word.replace("LEVEL", level) for word in passed_on]
     assert ended.err == (
-        b"cq-telemetry: --telemetry-level was set to none: what cannot be reviewed is not sent\n"
+        b"cq-telemetry: --telemetry-level was turned down: what cannot be reviewed is not sent\n"
         b"\x1berr\xfe"
     )
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from ...review.documents import JsonValue
     from ..listening import Caught
     from ..redaction import Redaction, Rules
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
+_PROTOBUF = "-protobuf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +94,34 @@ def _modules() -> tuple[_Module, ...]:
     second: _Module = otlp
     last: _Module = unknown
     return first, second, last
+
+
+def as_document(kind: str, payload: bytes) -> JsonValue | None:
+    """Return what a payload of ours, or one that is to be sent, says; None if nobody can read it.
+
+    Args:
+        kind: the envelope's.
+        payload: the exact bytes that would be sent.
+    """
+    from ...review.documents import UnreadableError, parse
+    from . import otlp, unknown
+
+    if kind == unknown.KIND:
+        return None
+    if kind.endswith(_PROTOBUF):
+        return otlp.from_protobuf(kind, payload)
+    try:
+        return parse(payload)
+    except UnreadableError:
+        return None
+
+
+def as_payload(kind: str, document: JsonValue) -> bytes:
+    """Return the bytes of a document, in the encoding of its kind."""
+    from ..redaction import as_json
+    from . import otlp
+
+    return otlp.to_protobuf(kind, document) if kind.endswith(_PROTOBUF) else as_json(document)
 
 
 def answer_to(path: str, content_type: str) -> Answer:

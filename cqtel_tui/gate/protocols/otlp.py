@@ -161,7 +161,7 @@ def redact(document: Document, rules: Rules) -> Redaction:
     """Return what would be sent, in the encoding that it came in."""
     _, signal, encoding = document.kind.split("-")
     kept = keep(document.value, _SCHEMAS[signal], rules)
-    sent = as_json(kept.value) if encoding == "json" else _to_protobuf(kept.value, signal)
+    sent = as_json(kept.value) if encoding == "json" else to_protobuf(document.kind, kept.value)
     return kept.written(sent, *(Removal("the document", note, _UNREAD) for note in document.notes))
 
 
@@ -222,8 +222,17 @@ def _from_protobuf(body: bytes, signal: str) -> tuple[JsonValue, tuple[str, ...]
     return _with_ids(value, _to_hex), notes
 
 
-def _to_protobuf(value: JsonValue, signal: str) -> bytes:
-    message = _message(signal)
+def from_protobuf(kind: str, payload: bytes) -> JsonValue | None:
+    """Return what a message says, as OTLP/JSON has it; None if it cannot be read here."""
+    try:
+        return _from_protobuf(payload, kind.split("-")[1])[0]
+    except UnreadableMessageError:
+        return None
+
+
+def to_protobuf(kind: str, value: JsonValue) -> bytes:
+    """Return a document as a message of its kind."""
+    message = _message(kind.split("-")[1])
     from google.protobuf.json_format import ParseDict
 
     ParseDict(_with_ids(value, _to_base64), message)

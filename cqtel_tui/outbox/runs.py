@@ -1,0 +1,160 @@
+"""What became of one run of another program: which payloads it left, and what was closed to it.
+
+One small file for each run, beside the boxes: `runs/<time>,<id of its operation>.json`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import MAX_AGE_SECONDS, OUTBOX, make_folder
+from .receipts import replace_file
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+RUNS = "runs"
+SUFFIX = ".json"
+MAX_RUNS = 500
+_MAX_BYTES = 64 * 1024
+_READ = (
+    os.O_RDONLY
+    | getattr(os, "O_NOFOLLOW", 0)
+    | getattr(os, "O_NONBLOCK", 0)
+    | getattr(os, "O_BINARY", 0)
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedChannel:
+    """A way to report that was closed, since what goes there cannot be held for review.
+
+    Attributes:
+        name: what it is.
+        reason: why it was closed.
+        attempts: how often the program tried it all the same; None where that cannot be seen.
+    """
+
+    name: str
+    reason: str
+    attempts: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a program that we did not write.
+
+    Attributes:
+        operation: the id of the envelope of its operation.
+        created: when that was held, in microseconds since 1970.
+        app: the program, a plain name.
+        version: its version, or empty.
+        caught: the ids of the envelopes of what the gate caught of it, in order.
+        lost: how many requests it made that could not be held.
+        closed: what was closed to it.
+    """
+
+    operation: str
+    created: int
+    app: str
+    version: str
+    caught: tuple[str, ...]
+    lost: int
+    closed: tuple[ClosedChannel, ...]
+
+    @property
+    def payloads(self) -> tuple[str, ...]:
+        """The ids of all its payloads, its operation's first; some may be gone by now."""
+        return (self.operation, *self.caught)
+
+
+def write_run(state: str, run: Run) -> None:
+    """Keep the record of a run; the oldest make room.
+
+    Args:
+        state: the state folder.
+        run: what became of it.
+
+    Raises:
+        OSError: it could not be written.
+    """
+    folder = Path(state) / OUTBOX / RUNS
+    make_folder(str(folder))
+    name = f"{run.created:016d},{run.operation}{SUFFIX}"
+    replace_file(folder / name, json.dumps(asdict(run)).encode())
+    for old in _names(folder)[:-MAX_RUNS]:
+        (folder / old).unlink(missing_ok=True)
+
+
+def read_runs(state: str, most: int = MAX_RUNS) -> list[Run]:
+    """Return the runs on this machine, the newest first; what cannot be read is left out.
+
+    Args:
+        state: the state folder.
+        most: how many at most.
+    """
+    folder = Path(state) / OUTBOX / RUNS
+    found = (_read(folder / name) for name in _names(folder)[::-1][:most])
+    return [run for run in found if run is not None]
+
+
+def run_of(runs: Iterable[Run], identity: str) -> Run | None:
+    """Return the run that the payload with this id comes from; None if it is not known."""
+    return next((run for run in runs if identity in run.payloads), None)
+
+
+def clear_runs(state: str) -> None:
+    """Forget all runs."""
+    folder = Path(state) / OUTBOX / RUNS
+    for name in _names(folder):
+        (folder / name).unlink(missing_ok=True)
+
+
+def sweep_runs(state: str, now: float) -> None:
+    """Forget what is as old as no envelope gets.
+
+    Args:
+        state: the state folder.
+        now: seconds since 1970.
+    """
+    folder = Path(state) / OUTBOX / RUNS
+    oldest = f"{max(0, int((now - MAX_AGE_SECONDS) * 1_000_000)):016d}"
+    for name in _names(folder):
+        if name < oldest:
+            (folder / name).unlink(missing_ok=True)
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        listed = os.listdir(folder)  # noqa: PTH208  # names alone are wanted
+    except OSError:
+        return []
+    return sorted(name for name in listed if name.endswith(SUFFIX) and name[0] != ".")
+
+
+def _read(path: Path) -> Run | None:
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+        with os.fdopen(os.open(path, _READ), "rb") as file:
+            said: dict[str, Any] = json.loads(file.read(_MAX_BYTES))
+        return Run(
+            str(said["operation"]),
+            int(said["created"]),
+            str(said["app"]),
+            str(said["version"]),
+            tuple(map(str, said["caught"])),
+            int(said["lost"]),
+            tuple(_closed(one) for one in said["closed"]),
+        )
+    return None
+
+
+def _closed(said: dict[str, Any]) -> ClosedChannel:
+    attempts = said["attempts"]
+    return ClosedChannel(
+        str(said["name"]), str(said["reason"]), None if attempts is None else int(attempts)
+    )

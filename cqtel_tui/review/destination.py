@@ -1,0 +1,27 @@
+"""Say where a payload would go: one rule for the sender, for exports, and for whoever asks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..consent.choices import endpoint_problem
+
+if TYPE_CHECKING:
+    from ..outbox.envelope import Envelope
+
+CAUGHT = "gate"
+
+
+def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
+    """Return the URL that an envelope goes to: what was caught, only where it was bound for.
+
+    Args:
+        envelope: of any origin; a target that its file names is used for what was caught alone.
+        endpoint: the user's, for our own payloads; None if there is none.
+
+    Returns:
+        the URL; None if it goes nowhere.
+    """
+    if envelope.origin != CAUGHT:
+        return endpoint
+    return None if endpoint_problem(envelope.target) else envelope.target
