@@ -25,12 +25,14 @@ from ..outbox.receipts import write_receipt
 from ..outbox.runs import run_of
 from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
+from ..review.destination import CAUGHT, bound_for
 from ..sanitize import is_printable, one_line, printable
 from ..terminal import drawing
 from . import snapshot as moments
 from .last_line import OnlyPrintable
 from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.room import ROOMS, is_too_small
+from .views import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 1.0
 MAX_COPIED = 100_000
+_MAX_ROUTES = 5
 _CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim"})
 
 
@@ -482,16 +485,16 @@ class TelemetryApp(App[None]):
         if not labels or self.snapshot is None:
             return
         status = self.snapshot.status
-        number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
         if status.decision.state == OFF:
             self.tell(
                 f"Nothing is sent: telemetry is off ({one_line(status.why, 200)}).", wrong=True
             )
             return
-        if not status.decision.endpoint:
-            self.tell("Nothing is sent: there is no endpoint. 4 sets one.", wrong=True)
+        labels, details = await asyncio.to_thread(self._routes, labels, every=every)
+        if not labels:
+            self.tell(f"Nothing is sent: {' '.join(details)}", wrong=True)
             return
-        details = [f"to {one_line(status.decision.endpoint, 200)}"]
+        number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
         question = f"Send {number}?"
         if status.decision.state == HOLD:
             question = f"Allow telemetry from now on, and send {number}?"
@@ -502,6 +505,45 @@ class TelemetryApp(App[None]):
         if status.decision.state == HOLD and not await self._save(decide_telemetry(ON), None, ""):
             return
         await self._send(labels)
+
+    def _routes(self, labels: Sequence[Label], *, every: bool) -> tuple[list[Label], list[str]]:
+        """Return which of these payloads go anywhere, and in words where to, and which do not."""
+        going: list[Label] = []
+        to: dict[str, int] = {}
+        unread = homeless = 0
+        endpoint = self._endpoint()
+        for label in labels:
+            url = endpoint
+            if label.origin == CAUGHT:
+                try:
+                    envelope = self.outbox.open(PENDING, label)
+                except CqtelError:
+                    going.append(label)  # the sender sets it aside, and says so
+                    continue
+                if every and envelope.kind == UNREAD:
+                    unread += 1
+                    continue
+                url = bound_for(envelope, endpoint)
+            if url is None:
+                homeless += 1
+            else:
+                going.append(label)
+                to[url] = to.get(url, 0) + 1
+        words = [
+            f"to {one_line(url, 200)}" + (f" ({count:,})" if len(to) > 1 else "")
+            for url, count in list(to.items())[:_MAX_ROUTES]
+        ]
+        if len(to) > _MAX_ROUTES:
+            words.append(f"and {len(to) - _MAX_ROUTES:,} more places")
+        if homeless:
+            words.append(
+                "there is no endpoint. 4 sets one."
+                if not to and endpoint is None
+                else f"{homeless:,} go nowhere: they have no endpoint, and stay here."
+            )
+        if unread:
+            words.append(f"{unread:,} that nobody could read are sent only if you choose them.")
+        return going, words
 
     async def _send(self, labels: Sequence[Label]) -> None:
         from .screens.sending import Sending

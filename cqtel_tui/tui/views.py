@@ -37,12 +37,13 @@ _NAME_CELLS = 24
 _DURATION_CELLS = 14
 
 
-def explained(envelope: Envelope, config: str) -> list[Content]:
+def explained(envelope: Envelope, config: str = "") -> list[Content]:
     """Return every field in plain words.
 
     Args:
         envelope: its envelope.
-        config: the user's configuration folder, for what profiles of their own let through.
+        config: the user's configuration folder, for what profiles in it let through; empty
+            for a payload that was recorded here.
     """
     if envelope.kind == UNREAD:
         words = "Nobody here can read this, so nothing of it can be explained. Look at its bytes."

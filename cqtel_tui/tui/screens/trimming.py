@@ -96,7 +96,9 @@ class _Fields(SelectionList[int], inherit_bindings=False):
     """One line for each field, by its index; the screen has the keys."""
 
     def __init__(self, fields: Sequence[PayloadField]) -> None:
-        super().__init__(*(_line(at, field) for at, field in enumerate(fields[:MAX_FIELDS])), id="trim-fields")
+        super().__init__(
+            *(_line(at, field) for at, field in enumerate(fields[:MAX_FIELDS])), id="trim-fields"
+        )
 
 
 def _line(at: int, field: PayloadField) -> Selection[int]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.containers import Vertical
 
+from ...errors import CqtelError
 from .. import views
 from .bars import Picker
 from .lines import Lines
@@ -103,9 +104,16 @@ class Detail(Vertical):
     def _draw(self, *, keep_position: bool = False) -> None:
         make = self._views.get(self.view)
         if make is not None:
-            self.lines.show(make(), keep_position=keep_position)
+            self.lines.show(_made(make), keep_position=keep_position)
         elif self._views:
             self.lines.show([views.muted("There is nothing to show here.")])
+
+
+def _made(make: View) -> Sequence[Content]:
+    try:
+        return make()
+    except CqtelError as error:  # a payload may be anybody's file
+        return [views.warning(str(error))]
 
 
 def _short(names: Sequence[tuple[str, str]]) -> dict[str, str]:
