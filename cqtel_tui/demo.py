@@ -1,19 +1,24 @@
-"""A throw-away home whose payloads were really recorded by the client."""
+"""A throw-away home whose payloads were really recorded by the client, and held by the gate."""
 
 from __future__ import annotations
 
 import contextlib
+import gzip
+import json
 import os
 import tempfile
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .paths import HOME_VARIABLE
+from .paths import HOME_VARIABLE, places
 from .record import Telemetry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from .gate.listening import Caught
 
 _PLUGINS = (
     "source/cloudquery/aws/v33.4.0",
@@ -29,13 +34,17 @@ _CLEARED = (
 )
 _MINUTE = 60_000_000_000
 _RUNS: tuple[tuple[int, str, int, dict[str, int], bool], ...] = (
-    (31, "init", 1_840, {}, False),
+    (31, "init", 1_840, {}, True),
     (24, "validate-config", 212, {}, False),
     (17, "sync", 48_310, {"sync.aws": 31_020, "sync.github": 12_400}, False),
     (9, "sync", 9_120, {"sync.aws": 8_800}, True),
     (2, "tables", 655, {}, False),
 )
 """How many minutes ago, what, for how many milliseconds, with which parts, and if it failed."""
+_CAUGHT_IN = "init"
+"""The operation under which CloudQuery's own telemetry was caught."""
+_WRITE_KEY = "Basic ZGVtb25zdHJhdGlvbjo="
+_RUN_ID = "4f0f4c43-98a5-46d1-8f6c-1d4c2be7a1f0"
 
 
 class TableError(Exception):
@@ -87,7 +96,90 @@ def record(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     for minutes, name, milliseconds, parts, fails in _RUNS:
         telemetry = Telemetry("cloudquery", version="6.21.1")
         telemetry.entropy = entropy
-        _operation(telemetry, now_nano - minutes * _MINUTE, name, milliseconds, parts, fails=fails)
+        began = now_nano - minutes * _MINUTE
+        _operation(telemetry, began, name, milliseconds, parts, fails=fails)
+        if name == _CAUGHT_IN and telemetry.held:
+            _catch(telemetry.held, began, milliseconds, entropy)
+
+
+def _catch(held: str, began: int, milliseconds: int, entropy: Callable[[int], bytes]) -> None:
+    """Hold what CloudQuery 6.21.1 reports of such a command, as the gate does."""
+    from .gate.catching import Run, hold_caught
+    from .gate.channels import CLOUDQUERY
+    from .outbox import runs
+    from .outbox.envelope import read_label
+
+    operation = read_label(held)
+    state = places().state
+    if operation is None:
+        return
+    run = Run(
+        "cloudquery",
+        "6.21.1",
+        os.path.realpath("."),
+        operation.id,
+        CLOUDQUERY.upstream,
+        debug=False,
+    )
+    requests = [
+        _request("init_started", began + 40_000_000, {}),
+        _request(
+            "init_completed",
+            began + (milliseconds - 60) * 1_000_000,
+            {"status": "error", "error": _ERROR},
+        ),
+    ]
+    names = hold_caught(state, requests, CLOUDQUERY, run, entropy=entropy)
+    labels = [label for name in names if (label := read_label(name)) is not None]
+    closed = (
+        runs.ClosedChannel(each.name, each.reason, 1 if each.counted else None)
+        for each in CLOUDQUERY.closed
+    )
+    ids = tuple(label.id for label in labels)
+    runs.write_run(
+        state,
+        runs.Run(operation.id, operation.created, run.app, run.version, ids, 0, tuple(closed)),
+    )
+
+
+_ERROR = (
+    'failed to list plugins: Get "https://api.cloudquery.io/plugins?page=1&per_page=100": dial '
+    "tcp: lookup api.cloudquery.io on 192.0.2.53:53: no such host"
+)
+
+
+def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Caught:
+    """Return a request as CloudQuery makes it, which names a run and a path, too."""
+    from .gate.listening import Caught
+
+    moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+    when = f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 1_000_000_000:09d}Z"
+    message = {
+        "type": "track",
+        "messageId": f"7bd27354-6cf0-46f3-88eb-{nanoseconds % (1 << 48):012x}",
+        "anonymousId": _RUN_ID,
+        "event": event,
+        "originalTimestamp": when,
+        "sentAt": when,
+        "context": {"library": {"name": "analytics-go", "version": "4.2.1"}},
+        "properties": {
+            "accept_defaults": True,
+            "destination": "cloudquery/postgresql",
+            "invocation_uuid": _RUN_ID,
+            "source": "cloudquery/hackernews",
+            "spec_path": "/home/demo/specs/hackernews.yml",
+            **said,
+        },
+        "channel": "server",
+    }
+    headers = (
+        ("user-agent", "analytics-go (version: 4.2.1)"),
+        ("authorization", _WRITE_KEY),
+        ("content-encoding", "gzip"),
+        ("content-type", "application/json"),
+    )
+    body = gzip.compress(json.dumps({"batch": [message]}).encode(), mtime=0)
+    return Caught("POST", "/v1/batch", headers, body, nanoseconds // 1000)
 
 
 def _operation(  # noqa: PLR0913  # what is told of a run, each thing its own
@@ -110,6 +202,7 @@ def _operation(  # noqa: PLR0913  # what is told of a run, each thing its own
                 if fails:
                     raise TableError("permission denied for table accounts")
         clock.pass_by(max(0, milliseconds - sum(parts.values())))
+        operation.exit(int(fails))
 
 
 class _Clock:

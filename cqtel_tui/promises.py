@@ -93,6 +93,11 @@ class Field:
         others = {DEBUG: DEBUG_SENTENCE, UNPROMISED: UNPROMISED_SENTENCE}
         return others.get(self.promise) or STORED[self.promise]
 
+    @property
+    def quoted(self) -> str:
+        """That sentence as a quotation, if the documentation has it."""
+        return f"{self.sentence}." if self.promise == UNPROMISED else f"“{self.sentence}”"
+
 
 _NAME = f"letters, digits, . _ -, up to {MAX_NAME}"
 

@@ -133,7 +133,7 @@ def show_explanation(
         if row.problem:
             show(f"      !! {row.problem}")
         if row.field is not None:
-            show(f"      “{row.field.sentence}” {row.field.why}")
+            show(f"      {row.field.quoted} {row.field.why}")
     if explanation.left_out:
         show()
         show(f"… and {explanation.left_out:,} more")

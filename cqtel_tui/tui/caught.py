@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from ..review.caught import ADDED, KEPT, REMOVED, REPLACED
-from ..review.headers import masked_headers
+from ..review.headers import masked
 from ..sanitize import one_line, printable
 from . import views
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
     from ..review.caught import Comparison, Row
     from ..review.leaks import Surroundings
 
-SIDE_BY_SIDE = 64
+SIDE_BY_SIDE = 60
 """From how many cells on there is room for two columns."""
 
 _SIGNS = {KEPT: "=", REMOVED: "\N{MULTIPLICATION SIGN}", REPLACED: "~", ADDED: "!"}
+_ORDER = (ADDED, REMOVED, REPLACED, KEPT)
 _STYLES = {KEPT: "$text-success", REMOVED: "$text-error", REPLACED: "$text-warning"}
 _LOUD = "bold $text-error"
 _GAP = " │ "
@@ -41,28 +42,26 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
 
     found = beside(envelope)
     comparison = found.comparison
-    lines = _request(found.original)
+    request = [Content(""), *_request(found.original)]
     if comparison.problem:
-        lines += [Content(""), views.warning(comparison.problem), Content("")]
+        lines = [views.warning(comparison.problem), *request, Content("")]
         return [*lines, views.title("What was caught"), *views.in_chunks(found.original.body)]
-    lines += [*_counts(comparison), Content("")]
-    if width >= SIDE_BY_SIDE:
-        lines += _side_by_side(comparison.rows, width)
-    else:
-        lines += _stacked(comparison.rows)
+    lines = _counts(comparison)
+    # What does not go as it came is what somebody looks here for.
+    rows = sorted(comparison.rows, key=lambda row: _ORDER.index(row.fate))
+    lines += _side_by_side(rows, width) if width >= SIDE_BY_SIDE else _stacked(rows)
     if comparison.left_out:
         lines.append(views.warning(f"… and {comparison.left_out:,} more values"))
-    return lines
+    return lines + request
 
 
 def _request(original: Original) -> list[Content]:
     request = original.caught
-    headers = masked_headers(dict(request.headers))
     encoding = request.header("content-encoding")
     size = f"{len(request.body):,} bytes{f' of {encoding}' if encoding else ''}"
     if encoding:
         size += f", {len(original.body):,} without it"
-    listed = ", ".join(f"{name}: {value}" for name, value in headers.items())
+    listed = ", ".join(f"{name}: {masked(name, value)}" for name, value in request.headers)
     return [
         views.fact("caught", views.moment(request.when)),
         views.fact("request", one_line(f"{request.method} {request.path}, {size}", 300)),
@@ -73,12 +72,11 @@ def _request(original: Original) -> list[Content]:
 def _counts(comparison: Comparison) -> list[Content]:
     lines = [
         Content.assemble(
-            (f"{_SIGNS[KEPT]} {comparison.kept:,} kept", _STYLES[KEPT]),
+            (f"{_SIGNS[REMOVED]} {comparison.removed:,} removed", _STYLES[REMOVED]),
             (" · ", views.MUTED),
             (f"{_SIGNS[REPLACED]} {comparison.replaced:,} replaced", _STYLES[REPLACED]),
             (" · ", views.MUTED),
-            (f"{_SIGNS[REMOVED]} {comparison.removed:,} removed", _STYLES[REMOVED]),
-            ("  What is removed stays on this machine.", views.MUTED),
+            (f"{_SIGNS[KEPT]} {comparison.kept:,} kept", _STYLES[KEPT]),
         )
     ]
     if comparison.added:
@@ -131,9 +129,9 @@ def _grouped(rows: Iterable[Row]) -> Iterator[Row | Content]:
     """Give the rows, and before those of each object its place in the document."""
     within = None
     for row in rows:
-        if row.within != within:
-            within = row.within
-            yield views.muted(within or "the document")
+        if (row.fate, row.within) != within:
+            within = row.fate, row.within
+            yield Content.assemble((f"{row.fate} in ", views.MUTED), (row.within or "it", "bold"))
         yield row
 
 
@@ -141,7 +139,7 @@ def _sent(row: Row) -> Content:
     if row.fate == KEPT:
         return Content(row.sent)
     if row.fate == REMOVED:
-        return Content.assemble((f"removed: {row.why}", _style(row)))
+        return Content.assemble((f"nothing: {row.why}", _style(row)))
     return Content.assemble(row.sent, " ", (f"({row.why})", _style(row)))
 
 
@@ -215,7 +213,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
 
 
 def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> list[Content]:
-    """Return what belongs to the same run as a payload, and what was closed in it.
+    """Return what belongs to the same run as a payload, and that something was closed in it.
 
     Args:
         run: the run.
@@ -230,10 +228,11 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
     ]
     lines: list[Content] = []
     if others:
-        words = ", ".join(others)
-        lines.append(
-            Content.assemble(("same run   ", views.MUTED), words, ("  n goes there", views.MUTED))
-        )
+        key = ("n", "bold $text-accent")
+        lines.append(Content.assemble(key, (" same run  ", views.MUTED), ", ".join(others)))
+    if run.closed:
+        names = ", ".join(one_line(channel.name, 60) for channel in run.closed)
+        lines.append(views.fact("  closed", f" {names}"))
     if run.lost:
         lines.append(views.warning(f"{run.lost:,} more requests of this run could not be held."))
     return lines

@@ -81,7 +81,7 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
             lines.append(Content(f"       {row.problem}").stylize("$text-error"))
             continue
         lines.append(Content.assemble("  ", (row.key, "bold"), f" = {row.value}"))
-        lines.append(muted(f"       “{row.field.sentence}”"))
+        lines.append(muted(f"       {row.field.quoted}"))
         lines.append(
             Content.assemble(
                 (f"       {row.field.why} ", MUTED),

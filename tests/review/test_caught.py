@@ -41,8 +41,9 @@ def reasons(found: Comparison) -> dict[str, str]:
 
 
 def test_each_value_is_kept_removed_or_replaced_and_each_change_has_its_reason() -> None:
-    caught = {"batch": [{"event": "x", "anonymousId": "a", "properties": {"error": "no", "n": 1}}]}
-    sent = {"batch": [{"event": "x", "anonymousId": "b", "properties": {"n": 1}}]}
+    message = {"event": "x", "anonymousId": "a", "properties": {"error": "no", "n": 1}}
+    caught: Any = {"batch": [message]}
+    sent: Any = {"batch": [{"event": "x", "anonymousId": "b", "properties": {"n": 1}}]}
     found = compare(
         caught,
         sent,
@@ -84,7 +85,7 @@ def test_where_not_all_reasons_are_kept_nobody_is_said_to_have_dropped_it() -> N
 
 
 def test_the_items_of_a_list_are_found_again_after_others_were_taken_out() -> None:
-    caught = {"paths": ["a", "secret", "b", "other", "c"]}
+    caught: Any = {"paths": ["a", "secret", "b", "other", "c"]}
     found = compare(
         caught, {"paths": ["a", "b", "c"]}, [Taken("paths[1]", "no"), Taken("paths[3]", "no")]
     )
@@ -92,7 +93,7 @@ def test_the_items_of_a_list_are_found_again_after_others_were_taken_out() -> No
 
 
 def test_messages_are_found_again_though_their_ids_are_replaced() -> None:
-    caught = {"batch": [{"event": "one", "id": "1"}, {"event": "two", "id": "2", "x": 0}]}
+    caught: Any = {"batch": [{"event": "one", "id": "1"}, {"event": "two", "id": "2", "x": 0}]}
     found = compare(
         caught,
         {"batch": [{"event": "two", "id": "9"}]},

@@ -9,8 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import SelectionList, Static
-from textual.widgets.selection_list import Selection
+from textual.widgets import OptionList, Static
 
 from ...sanitize import one_line
 from .. import views
@@ -75,7 +74,8 @@ class Trimming(ModalScreen[list[str] | None]):
 
     def action_choose(self) -> None:
         """Choose the field under the cursor, or leave it in."""
-        self.fields.action_select()
+        if self.fields.highlighted is not None:
+            self.fields.choose(self.fields.highlighted)
 
     def action_move(self, by: int) -> None:
         """Move the cursor."""
@@ -86,24 +86,38 @@ class Trimming(ModalScreen[list[str] | None]):
 
     def action_drop(self) -> None:
         """Answer with what is chosen."""
-        chosen = set(self.fields.selected)
+        chosen = self.fields.chosen
         if chosen and not is_too_small(self.size):
             # In the payload's order, whatever the order in which they were chosen.
             self.dismiss([self._fields[at].path for at in sorted(chosen)])
 
 
-class _Fields(SelectionList[int], inherit_bindings=False):
-    """One line for each field, by its index; the screen has the keys."""
+class _Fields(OptionList, inherit_bindings=False):
+    """One line for each field; the screen has the keys."""
 
     def __init__(self, fields: Sequence[PayloadField]) -> None:
+        self.listed = fields[:MAX_FIELDS]
+        self.chosen: set[int] = set()
         super().__init__(
-            *(_line(at, field) for at, field in enumerate(fields[:MAX_FIELDS])), id="trim-fields"
+            *(_line(field, is_chosen=False) for field in self.listed), id="trim-fields"
         )
 
+    def choose(self, at: int) -> None:
+        """Choose a field, or leave it in."""
+        self.chosen ^= {at}
+        line = _line(self.listed[at], is_chosen=at in self.chosen)
+        self.replace_option_prompt_at_index(at, line)
 
-def _line(at: int, field: PayloadField) -> Selection[int]:
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Choose what was clicked."""
+        event.stop()
+        self.choose(event.option_index)
+
+
+def _line(field: PayloadField, *, is_chosen: bool) -> Content:
     value = field.value if isinstance(field.value, str) else json.dumps(field.value)
-    words = Content.assemble(
-        (one_line(field.path, _MAX_PATH), "bold"), f" = {one_line(value, _MAX_VALUE)}"
+    return Content.assemble(
+        ("[x] " if is_chosen else "[ ] ", "bold $text-error" if is_chosen else views.MUTED),
+        (one_line(field.path, _MAX_PATH), "bold"),
+        f" = {one_line(value, _MAX_VALUE)}",
     )
-    return Selection(words, at)
