@@ -86,8 +86,8 @@ class Status:
             "proxy": self.proxy or None,
             "retry_at": time_json(self.retry_at) if self.retry_at else None,
             "retry_why": self.retry_why or None,
-            "runs": [run_json(run) for run in self.runs],
             "problem": self.problem or None,
+            "runs": [run_json(run) for run in self.runs],
         }
 
 

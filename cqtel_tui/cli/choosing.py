@@ -80,9 +80,8 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
         return []
     run = found.runs[0]
     when = standing.time_words(run.created / 1_000_000)
-    lines = [
-        ("last run", f"{run.app} {run.version}".rstrip() + f" at {when}, {_caught_words(run)}")
-    ]
+    program = f"{run.app} {run.version}".rstrip()
+    lines = [("last run", f"{program} at {when}, {_caught_words(run)}")]
     for closed in run.closed:
         tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
         lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))

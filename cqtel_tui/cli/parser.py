@@ -30,15 +30,16 @@ KEYS = {
         "decision, debug, inspect, reasons (layer, says, source, note, won), "
         f"cookie ({_COOKIE}), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
-        f"retry_why, runs ({_RUN}), problem"
+        f"retry_why, problem, runs ({_RUN})"
     ),
     "cookie": _COOKIE,
     "pending": _ENVELOPE,
     "sent": _ENVELOPE,
     "rejected": _ENVELOPE,
     "show": (
-        "id, sha256, length, url, headers, dropped, run (operation, caught), unreadable, left_out, "
-        "fields (group, key, value, known, problem, promise, why, risk, path); with --leaks: "
+        "id, sha256, length, headers, dropped, unreadable, left_out, "
+        "fields (group, key, value, known, problem, promise, why, risk, path), url, "
+        "run (operation, caught); with --leaks: "
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
         "count), looked_for, not_looked_for, left_out"
     ),

@@ -82,10 +82,8 @@ def explanation_json(
         "id": envelope.id,
         "sha256": envelope.sha256,
         "length": len(envelope.payload),
-        "url": url,
         "headers": masked_headers(envelope.headers),
         "dropped": envelope.dropped,
-        "run": run and {"operation": run.operation, "caught": list(run.caught)},
         "unreadable": explanation.unreadable or None,
         "left_out": explanation.left_out,
         "fields": [
@@ -102,6 +100,8 @@ def explanation_json(
             }
             for row in explanation.rows
         ],
+        "url": url,
+        "run": run and {"operation": run.operation, "caught": list(run.caught)},
     }
 
 

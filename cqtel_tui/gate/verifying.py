@@ -1,4 +1,4 @@
-"""Prove a refusal: run a program under the current decision, and report where it tried to send to."""
+"""Prove a refusal: run a program under the current decision, and say what it tried to reach."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ import pytest
 
 from cqtel_tui.cli.parser import KEYS
 from cqtel_tui.deliver.waiting import put_off
+from cqtel_tui.outbox.runs import ClosedChannel, Run, write_run
 from cqtel_tui.outbox.store import REJECTED
 from cqtel_tui.record import Telemetry
 
@@ -29,16 +30,22 @@ ROW = [
 STATUS = {
     "": [
         *("decision", "debug", "inspect", "reasons", "cookie", "legacy_cookies", "outbox"),
-        *("endpoint", "proxy", "retry_at", "retry_why", "problem"),
+        *("endpoint", "proxy", "retry_at", "retry_why", "problem", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
     "cookie": COOKIE,
     "legacy_cookies": COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
+    "runs": ["operation", "created", "app", "version", "caught", "lost", "closed"],
+    "runs.closed": ["name", "reason", "attempts"],
 }
 SHOW = {
-    "": ["id", "sha256", "length", "headers", "dropped", "unreadable", "left_out", "fields"],
+    "": [
+        *("id", "sha256", "length", "headers", "dropped", "unreadable", "left_out", "fields"),
+        *("url", "run"),
+    ],
     "fields": ["group", "key", "value", "known", "problem", "promise", "why", "risk", "path"],
+    "run": ["operation", "caught"],
 }
 LEAKS = {
     "": ["findings", "looked_for", "not_looked_for", "left_out"],
@@ -56,6 +63,14 @@ INSPECT = {
     ],
     "traces.spans.events": ["name", "time_unix_nano", "attributes"],
     "problems": ["offset", "line", "reason"],
+}
+TRIM = {"": ["path", "value"]}
+VERIFY = {
+    "": [
+        *("means", "why_not_seen", "decision", "exit_code", "outside", "destinations"),
+        *("caught", "closed_attempts"),
+    ],
+    "destinations": ["family", "protocol", "address", "port", "times", "what"],
 }
 LISTED = {"": ROW, "receipt": RECEIPT}
 CATALOGUE = {
@@ -79,6 +94,8 @@ def full(cq: Here) -> Here:
     cq.answer(cq.hold())
     cq.answer(cq.hold(), REJECTED)
     put_off(cq.outbox, 1_800_000_000.0, "why")
+    closed = (ClosedChannel("reports", "nobody can hold them", None),)
+    write_run(cq.outbox.state, Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, closed))
     return cq
 
 
@@ -111,6 +128,7 @@ def merge(found: dict[str, set[str]], more: dict[str, set[str]]) -> None:
         ("rejected", LISTED),
         ("show 0000000000000001", SHOW),
         ("show 0000000000000001 --leaks", LEAKS),
+        ("trim 0000000000000001", TRIM),
         ("send 0000000000000001", {"": ["id", "outcome", "why"]}),
         ("inspect", INSPECT),
         ("catalogue", CATALOGUE),
@@ -141,6 +159,8 @@ def written(frozen: dict[str, list[str]], where: str = "") -> str:
         ("sent", LISTED),
         ("rejected", LISTED),
         ("show", SHOW),
+        ("trim", TRIM),
+        ("verify", VERIFY),
         ("send", {"": ["id", "outcome", "why"]}),
         ("inspect", INSPECT),
     ],
@@ -157,4 +177,5 @@ def test_the_help_tells_the_keys(
 def test_every_command_that_gives_json_has_its_keys_told() -> None:
     assert set(KEYS) == {
         *("status", "cookie", "pending", "sent", "rejected", "show", "send", "inspect"),
+        *("trim", "verify"),
     }

@@ -167,7 +167,7 @@ def test_an_archive_has_the_fields_of_har_1_2() -> None:
 
 def test_an_archive_says_what_is_in_the_query() -> None:
     target = "http://127.0.0.1/v1?a=1&b=%20&a=#part"
-    [entry] = as_har([envelope(target=target)], ENDPOINT)["log"]["entries"]
+    [entry] = as_har([envelope()], target)["log"]["entries"]
     assert entry["request"]["url"] == "http://127.0.0.1/v1?a=1&b=%20&a="
     assert entry["request"]["queryString"] == [
         {"name": "a", "value": "1"},
@@ -286,7 +286,7 @@ def test_a_hostile_header_or_url_stays_one_argument(
     shell: Callable[[str], tuple[bytes, list[bytes]]], hostile: str
 ) -> None:
     target = f"http://127.0.0.1/{hostile}".replace(" ", "%20")
-    command = as_curl(envelope(headers={"X-Odd": hostile}, target=target), ENDPOINT)
+    command = as_curl(envelope(headers={"X-Odd": hostile}), target)
     assert is_printable(command)
     headers, url = read_back(shell(command)[1])
     assert headers[-1] == f"X-Odd: {hostile}"
@@ -306,7 +306,7 @@ printable_ascii = st.text(st.characters(min_codepoint=32, max_codepoint=126))
 def test_any_header_and_url_reach_curl_as_they_are(
     shell: Callable[[str], tuple[bytes, list[bytes]]], value: str, target: str
 ) -> None:
-    command = as_curl(envelope(headers={"X-Any": value}, target=target), ENDPOINT)
+    command = as_curl(envelope(headers={"X-Any": value}), target)
     assert is_printable(command)
     assert command.isascii()
     headers, url = read_back(shell(command)[1])
