@@ -231,8 +231,9 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
         key = ("n", "bold $text-accent")
         lines.append(Content.assemble(key, (" same run  ", views.MUTED), ", ".join(others)))
     if run.closed:
-        names = ", ".join(one_line(channel.name, 60) for channel in run.closed)
-        lines.append(views.fact("  closed", f" {names}"))
+        number = len(run.closed)
+        words = f"{number:,} way{'' if number == 1 else 's'} to report; listed at the end"
+        lines.append(views.fact("  closed", f" {words}"))
     if run.lost:
         lines.append(views.warning(f"{run.lost:,} more requests of this run could not be held."))
     return lines

@@ -169,7 +169,11 @@ def _last_run(snapshot: Snapshot) -> list[Content]:
     run = snapshot.runs[0]
     lines = closed_lines(run)
     program = one_line(f"{run.app} {run.version}".strip(), 80)
-    return [Content(""), views.muted(f"{program}, {views.moment(run.created)}"), *lines]
+    return [
+        Content(""),
+        views.muted(f"The last run under the gate: {program}, {views.moment(run.created)}"),
+        *lines,
+    ]
 
 
 def _new_fields(agreed: int) -> list[Content]:

@@ -54,7 +54,7 @@ class Trimming(ModalScreen[list[str] | None]):
         """Lay the fields out."""
         with Vertical(id="trim"):
             yield Static(Content("Which fields shall not be sent?").stylize("bold"))
-            keys = "space chooses · x drops the chosen ones · Esc goes back"
+            keys = "space chooses · x drops them · Esc goes back"
             yield Static(views.muted(keys), id="trim-keys")
             yield _Fields(self._fields)
             left_out = len(self._fields) - MAX_FIELDS
