@@ -34,15 +34,15 @@ _CLEARED = (
 )
 _MINUTE = 60_000_000_000
 _RUNS: tuple[tuple[int, str, int, dict[str, int], bool], ...] = (
-    (31, "init", 1_840, {}, True),
+    (31, "init", 1_840, {}, False),
     (24, "validate-config", 212, {}, False),
     (17, "sync", 48_310, {"sync.aws": 31_020, "sync.github": 12_400}, False),
     (9, "sync", 9_120, {"sync.aws": 8_800}, True),
     (2, "tables", 655, {}, False),
 )
 """How many minutes ago, what, for how many milliseconds, with which parts, and if it failed."""
-_CAUGHT_IN = "init"
-"""The operation under which CloudQuery's own telemetry was caught."""
+_MINUTES_SINCE_RUN = 38
+_RUN_MILLISECONDS = 15_960
 _WRITE_KEY = "Basic ZGVtb25zdHJhdGlvbjo="
 _RUN_ID = "4f0f4c43-98a5-46d1-8f6c-1d4c2be7a1f0"
 
@@ -83,7 +83,9 @@ def throw_away_home(
             os.environ.pop(name, None)
         os.chdir(project)
         try:
-            record(time.time_ns() if now_nano is None else now_nano, entropy)
+            now = time.time_ns() if now_nano is None else now_nano
+            catch(now, entropy)
+            record(now, entropy)
             yield project
         finally:
             os.chdir(directory)
@@ -96,23 +98,28 @@ def record(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     for minutes, name, milliseconds, parts, fails in _RUNS:
         telemetry = Telemetry("cloudquery", version="6.21.1")
         telemetry.entropy = entropy
-        began = now_nano - minutes * _MINUTE
-        _operation(telemetry, began, name, milliseconds, parts, fails=fails)
-        if name == _CAUGHT_IN and telemetry.held:
-            _catch(telemetry.held, began, milliseconds, entropy)
+        _operation(telemetry, now_nano - minutes * _MINUTE, name, milliseconds, parts, fails=fails)
 
 
-def _catch(held: str, began: int, milliseconds: int, entropy: Callable[[int], bytes]) -> None:
-    """Hold what CloudQuery 6.21.1 reports of such a command, as the gate does."""
+def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
+    """Record and hold what a run of CloudQuery 6.21.1 under the gate left before all that."""
     from .gate.catching import Run, hold_caught
     from .gate.channels import CLOUDQUERY
     from .outbox import runs
     from .outbox.envelope import read_label
 
-    operation = read_label(held)
-    state = places().state
+    telemetry = Telemetry("cloudquery", version="6.21.1")
+    telemetry.entropy = entropy
+    began = now_nano - _MINUTES_SINCE_RUN * _MINUTE
+    clock = _Clock(began)
+    telemetry.clock = telemetry.stopwatch = clock.time
+    with telemetry.operation("init") as recorded:
+        clock.pass_by(_RUN_MILLISECONDS)
+        recorded.exit(1)
+    operation = read_label(recorded.held or "")
     if operation is None:
         return
+    state = places().state
     run = Run(
         "cloudquery",
         "6.21.1",
@@ -125,7 +132,7 @@ def _catch(held: str, began: int, milliseconds: int, entropy: Callable[[int], by
         _request("init_started", began + 40_000_000, {}),
         _request(
             "init_completed",
-            began + (milliseconds - 60) * 1_000_000,
+            clock.now - 60_000_000,
             {"status": "error", "error": _ERROR},
         ),
     ]
@@ -202,7 +209,6 @@ def _operation(  # noqa: PLR0913  # what is told of a run, each thing its own
                 if fails:
                     raise TableError("permission denied for table accounts")
         clock.pass_by(max(0, milliseconds - sum(parts.values())))
-        operation.exit(int(fails))
 
 
 class _Clock:

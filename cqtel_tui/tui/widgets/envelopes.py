@@ -312,7 +312,7 @@ def _more(label: Label, room: int) -> list[tuple[str, str]]:
     for parts in (
         [program, size, (f"  {long:<13}", MUTED)],
         [program, size, origin],
-        [name, size, origin],
+        [program, origin],
         [name, origin],
         [origin],
     ):
