@@ -121,7 +121,7 @@ name = "shop"
 programs = ["shop"]
 [catch]
 variable = "SHOP_URL"
-[catch.fields]
+[fields]
 basket = "count"
 labels = ["name"]
 """
