@@ -35,7 +35,7 @@ LOST = "gate"
 
 _MAX_HEAD_BYTES = 2 * 1024 * 1024
 _MAX_HEADER = 4096
-_PATIENCE_SECONDS = 0.8
+_PATIENCE_SECONDS = 0.5
 _KEY_BYTES = 32
 
 
@@ -117,13 +117,20 @@ def hold_caught(  # noqa: PLR0913  # the last two for tests to put in place
     return names
 
 
-def for_inspection(requests: Sequence[Caught], channels: Channels, run: Run) -> list[bytes]:
-    """Return what would be sent of what was caught, as JSON to be read and never sent."""
+def for_inspection(
+    requests: Sequence[Caught], channels: Channels, run: Run, patience: float
+) -> list[bytes]:
+    """Return what would be sent of what was caught, as JSON to be read and never sent.
+
+    Args:
+        requests: in the order of their arrival.
+        channels: what may leave of them.
+        run: the run they come from.
+        patience: seconds after which the rest stays unread.
+    """
     return [
         _inspected(caught, understood, channels, run)
-        for caught, understood in _understood(
-            requests, channels, run, os.urandom, _PATIENCE_SECONDS
-        )
+        for caught, understood in _understood(requests, channels, run, os.urandom, patience)
     ]
 
 
@@ -158,7 +165,13 @@ def _understood(
     )
     until = time.monotonic() + patience
     for caught in requests:
-        yield caught, understand(caught, rules) if time.monotonic() < until else _unread(caught)
+        if time.monotonic() > until:
+            yield caught, _unread(caught)
+            continue
+        try:
+            yield caught, understand(caught, rules)
+        except Exception:  # noqa: BLE001  # a mistake of ours takes no other request with it
+            yield caught, _unread(caught)
 
 
 def _unread(caught: Caught) -> Understood:

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 HOST = "127.0.0.1"
-FAREWELL_SECONDS = 0.5
+FAREWELL_SECONDS = 0.4
 MAX_BODY_BYTES = 1 << 20
 MAX_REQUESTS = 256
 MAX_TOTAL_BYTES = 16 << 20

@@ -31,8 +31,9 @@ STRANGER_SECONDS = 10.0
 IDLE_SECONDS = 120.0
 """How long a known client may be silent between requests; Go's closes after 90."""
 BODY_SECONDS = 30.0
+_NEEDED_AFTERWARDS = ("cqtel_tui.gate.catching", "cqtel_tui.outbox.runs")
 _LINGER_SECONDS = 1.0
-_DRAIN_SECONDS = 0.4
+_DRAIN_SECONDS = 0.3
 _QUIET_SECONDS = 0.02
 _GLANCE_SECONDS = 1.0
 _PART = 64 * 1024
@@ -82,7 +83,8 @@ class Server:
                 self._watch(self._listener, self._accept)
                 self._watch(self._closed_door, self._count)
                 # What is needed when the program has ended is loaded while it runs.
-                importlib.import_module(f"{__package__}.catching")
+                for module in _NEEDED_AFTERWARDS:
+                    importlib.import_module(module)
                 while not self._is_over:
                     self._look(_GLANCE_SECONDS)
                 self._drain()

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -59,6 +60,8 @@ _CREATED = slice(0, 16)
 _ID = slice(17, 33)
 """Where in the name of an envelope its time and its id are."""
 _FIRST_ENVIRONMENT = Path("/proc/self/environ")
+_READ_WITHIN_SECONDS = 0.5
+"""With the gate's farewell: nobody waits for us more than a second, whatever the clients did."""
 _SERVED_BY = "h11"
 _PROTOBUF_IS_READ_BY = "opentelemetry.proto"
 _EXTRA = "pip install 'cqtel-tui[gate]'"
@@ -257,13 +260,15 @@ def _record(
     ended = telemetry.stopwatch()
     telemetry.stopwatch = lambda: ended  # what we do from here on is not the program's time
     recorded.exit(outcome.shell_status)
+    ended_at = time.monotonic()
     seen: Seen | None = None
     # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
     with contextlib.suppress(KeyboardInterrupt):
         seen = None if start.gate is None else start.gate.finish()
+        patience = ended_at + _READ_WITHIN_SECONDS - time.monotonic()
         version = Version(start.binary, invocation.profile, places().state)
         telemetry.version = version.get(start.environment)
-        after = _After(start, invocation.profile, telemetry, recorded, seen)
+        after = _After(start, invocation.profile, telemetry, recorded, seen, patience)
         after.inspect()
         recorded.__exit__(None, None, None)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
@@ -285,6 +290,7 @@ class _After:
         telemetry: what its operation is recorded by.
         recorded: its operation.
         seen: what the gate has seen; None if there was none.
+        patience: for how many seconds what was seen may be read.
     """
 
     start: _Start
@@ -292,6 +298,7 @@ class _After:
     telemetry: Telemetry
     recorded: Operation
     seen: Seen | None
+    patience: float
 
     def inspect(self) -> None:
         """Let what was caught be in the inspection, if that is what is written."""
@@ -301,8 +308,9 @@ class _After:
         from .catching import for_inspection
 
         run_ = self._run("", decision)
-        caught = for_inspection(self.seen.caught, self.profile.channels, run_)
-        self.telemetry.inspected += caught
+        self.telemetry.inspected += for_inspection(
+            self.seen.caught, self.profile.channels, run_, self.patience
+        )
 
     def hold(self) -> None:
         """Hold what was caught, if the answer is still not no; have it sent if it is yes."""
@@ -316,7 +324,9 @@ class _After:
             from .catching import hold_caught
 
             run_ = self._run(self.recorded.held[_ID], decision)
-            names = hold_caught(state, seen.caught, self.profile.channels, run_)
+            names = hold_caught(
+                state, seen.caught, self.profile.channels, run_, patience=self.patience
+            )
         lost = seen.lost + len(seen.caught) - len(names)
         if seen.failure or lost:
             reason = seen.failure or f"{lost} requests could not be held"

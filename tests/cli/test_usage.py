@@ -27,8 +27,8 @@ with_bash = pytest.mark.skipif(not BASH, reason="bash is not installed")
 HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
-    *("rejected", "show", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
-    *("completion", "demo"),
+    *("rejected", "show", "trim", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
+    *("verify", "completion", "demo"),
 ]
 
 

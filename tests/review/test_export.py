@@ -18,7 +18,7 @@ from cqtel_tui.errors import CqtelError
 from cqtel_tui.outbox import sha256
 from cqtel_tui.outbox.envelope import Envelope
 from cqtel_tui.record import HEADERS
-from cqtel_tui.review.export import as_curl, as_har
+from cqtel_tui.review.export import as_curl, as_har, asked_for
 from cqtel_tui.sanitize import is_printable
 
 if TYPE_CHECKING:
@@ -203,6 +203,33 @@ def test_any_envelope_becomes_an_archive(
     check_form(json.loads(json.dumps(har)), HAR)
 
 
+def caught(target: str | None, headers: Mapping[str, str] = HEADERS) -> Envelope:
+    return replace(envelope(headers=headers, target=target), origin="gate")
+
+
+UPSTREAM = "https://analytics.example/v1/batch"
+WRITE_KEY = {"Content-Type": "application/json", "Authorization": "Basic a2V5Og=="}
+
+
+def test_an_archive_says_where_the_sender_would_send_it() -> None:
+    listed = [envelope(target="https://elsewhere.example/"), caught(UPSTREAM)]
+    entries = as_har(listed, ENDPOINT)["log"]["entries"]
+    assert [entry["request"]["url"] for entry in entries] == [ENDPOINT, UPSTREAM]
+
+
+@pytest.mark.parametrize("target", [None, "http://analytics.example/v1/batch", "nonsense"])
+def test_what_goes_nowhere_is_no_request(target: str | None) -> None:
+    for export in (lambda one: as_har([one], ENDPOINT), lambda one: as_curl(one, ENDPOINT)):
+        with pytest.raises(CqtelError, match="cq-telemetry show 0123456789abcdef"):
+            export(caught(target))
+
+
+def test_an_archive_does_not_show_a_key() -> None:
+    text = json.dumps(as_har([caught(UPSTREAM, WRITE_KEY)], ENDPOINT))
+    assert "a2V5Og==" not in text
+    assert "(8 characters)" in text
+
+
 # curl
 
 
@@ -273,6 +300,34 @@ def test_what_curl_adds_of_its_own_is_taken_away(
         "X-Empty;",
         "X-Blank;",
     ]
+
+
+def test_a_command_takes_a_key_from_a_variable_and_does_not_show_it(
+    shell: Callable[[str], tuple[bytes, list[bytes]]],
+) -> None:
+    one = caught(UPSTREAM, WRITE_KEY)
+    command = as_curl(one, ENDPOINT)
+    assert "a2V5Og==" not in command
+    assert asked_for(one) == {"Authorization": "HEADER_AUTHORIZATION"}
+    _, arguments = shell(f"HEADER_AUTHORIZATION='a b'; {command}")
+    headers, url = read_back(arguments)
+    assert headers[-1] == "Authorization: a b"
+    assert url == UPSTREAM
+
+
+@pytest.mark.parametrize("name", ["X-Key`touch x`", "X-Key$HOME", "x-key'"])
+def test_a_hostile_name_of_a_key_stays_one_argument(
+    shell: Callable[[str], tuple[bytes, list[bytes]]], name: str
+) -> None:
+    one = caught(UPSTREAM, {name: "secret"})
+    try:
+        command = as_curl(one, ENDPOINT)
+    except CqtelError:
+        assert " " in name  # no header is called so
+        return
+    [variable] = asked_for(one).values()
+    headers, _ = read_back(shell(f"{variable}=x; {command}")[1])
+    assert headers[-1] == f"{name}: x"
 
 
 HOSTILE = [

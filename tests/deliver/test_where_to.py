@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cqtel_tui.deliver.sender import Outcome
+from cqtel_tui.outbox import PENDING, hold
+
+from .collectors import running
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from .collectors import Collector
+    from .conftest import Machine
+
+EVENT = b'{"batch":[]}'
+
+
+@pytest.fixture
+def upstream() -> Iterator[Collector]:
+    with running() as found:
+        yield found
+
+
+def catch(machine: Machine, target: str | None, **different: Any) -> str:
+    """Hold what a gate would, and return its id."""
+    machine.held += 1
+    given: dict[str, Any] = {
+        "app": "cloudquery",
+        "version": "6.21.1",
+        "operation": "init_started",
+        "outcome": "",
+        "duration": 0,
+        "headers": {"Content-Type": "application/json", "Authorization": "Basic a2V5"},
+        "project": str(machine.project),
+        "kind": "rudderstack",
+        "origin": "gate",
+        "target": target,
+        "caught": b'{"has_error_text": false}\nall of it',
+    } | different
+    name = hold(
+        machine.places.state, EVENT, time.time_ns() // 1000, f"{machine.held:016x}", **given
+    )
+    return name[17:33]
+
+
+def test_what_was_caught_goes_where_it_was_bound_for_and_ours_to_our_endpoint(
+    ready: Machine, collector: Collector, upstream: Collector
+) -> None:
+    ours, caught = ready.hold(), catch(ready, upstream.url)
+    assert [result.outcome for result in ready.sender().send_due()] == [Outcome.SENT] * 2
+    assert ready.sent == [ours, caught]
+    assert (len(collector.requests), upstream.bodies) == (1, [EVENT])
+    assert ("Authorization", "Basic a2V5") in upstream.requests[0].headers
+    assert not any(name == "Authorization" for name, _ in collector.requests[0].headers)
+
+
+def test_a_target_on_an_envelope_of_ours_is_not_heeded(
+    ready: Machine, collector: Collector, upstream: Collector
+) -> None:
+    catch(ready, upstream.url, origin="record", caught=b"")
+    assert [result.outcome for result in ready.sender().send_due()] == [Outcome.SENT]
+    assert (len(collector.requests), upstream.requests) == (1, [])
+
+
+def test_without_an_endpoint_what_was_caught_can_be_sent_all_the_same(
+    ready: Machine, upstream: Collector
+) -> None:
+    ready.choose(endpoint=None)
+    ours, caught = ready.hold(), catch(ready, upstream.url)
+    results = {result.id: result.outcome for result in ready.sender().send_due()}
+    assert results == {ours: Outcome.REFUSED, caught: Outcome.SENT}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        None,
+        "http://upstream.example/v1/batch",
+        "https://user:word@upstream.example/",
+        "file:///etc/passwd",
+        "nonsense",
+    ],
+)
+@pytest.mark.parametrize("asked_for", [True, False])
+def test_what_was_caught_never_goes_to_our_endpoint_instead(
+    ready: Machine, collector: Collector, target: str | None, *, asked_for: bool
+) -> None:
+    catch(ready, target)
+    sender = ready.sender()
+    labels = ready.labels(PENDING)
+    [result] = sender.send(labels) if asked_for else sender.send_due()
+    assert result.outcome is Outcome.REFUSED
+    assert result.why == "it was not bound for where it may be sent to"
+    assert collector.requests == []
+
+
+def test_what_nobody_could_read_goes_only_when_it_is_asked_for(
+    ready: Machine, upstream: Collector
+) -> None:
+    catch(ready, upstream.url, kind="unknown")
+    [result] = ready.sender().send_due()
+    assert result.outcome is Outcome.REFUSED
+    assert "only you can say" in result.why
+    assert upstream.requests == []
+    [result] = ready.sender().send(ready.labels(PENDING))
+    assert result.outcome is Outcome.SENT
+    assert upstream.bodies == [EVENT]
+
+
+@pytest.mark.parametrize("debug", [True, False])
+def test_an_error_text_that_was_caught_goes_by_itself_in_debug_mode_only(
+    ready: Machine, upstream: Collector, *, debug: bool
+) -> None:
+    ready.choose(debug=debug)
+    head = json.dumps({"path": '"', "has_error_text": True}).encode()
+    catch(ready, upstream.url, caught=head + b"\nall of it")
+    [result] = ready.sender().send_due()
+    assert result.outcome is (Outcome.SENT if debug else Outcome.REFUSED)
+    assert len(upstream.requests) == debug
+
+
+def test_what_was_caught_is_refused_and_postponed_as_ours_is(
+    ready: Machine, upstream: Collector
+) -> None:
+    upstream.replies.append(b"HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n")
+    upstream.replies.append(b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n")
+    caught = catch(ready, upstream.url)
+    [result] = ready.sender().send(ready.labels(PENDING))
+    assert result.outcome is Outcome.POSTPONED
+    [result] = ready.sender().send(ready.labels(PENDING))
+    assert result.outcome is Outcome.REJECTED
+    assert ready.rejected == [caught]
