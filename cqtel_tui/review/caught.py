@@ -30,7 +30,7 @@ ADDED = "added"
 
 DROPPED_BY_USER = "dropped by you"
 
-MAX_ROWS = 5_000
+MAX_ROWS = 2_000
 MAX_VALUE = 2_000
 _MAX_NAME = 120
 _MAX_WORDS = 300
@@ -74,7 +74,7 @@ class Comparison:
         removed: how many are not sent.
         replaced: how many are sent as something else.
         added: how many are sent and were not caught.
-        left_out: how many values no row tells of.
+        left_out: how many values that were caught no row tells of.
         problem: why the two cannot be compared; empty if they can.
     """
 
@@ -102,7 +102,9 @@ def compare(
     pairs = work.pairs(_Place(caught, sent, None, None, ""))
     rows = tuple(map(work.row, islice(pairs, MAX_ROWS)))
     fates = Counter(row.fate for row in rows)
-    left_out = sum(1 for _ in pairs)
+    left_out = 0
+    if next(pairs, None) is not None:
+        left_out = max(1, _count(caught) - sum(row.fate != ADDED for row in rows))
     return Comparison(rows, fates[KEPT], fates[REMOVED], fates[REPLACED], fates[ADDED], left_out)
 
 
@@ -227,6 +229,21 @@ class _Work:
         if isinstance(caught, dict | list) or isinstance(sent, dict | list):
             return REPLACED, place.why or DROPPED_BY_USER
         return REPLACED, place.why or _CHANGED
+
+
+def _count(value: JsonValue) -> int:
+    """Count the values in a value, as they are told of; an empty container is one."""
+    count = 0
+    waiting = [value]
+    while waiting:
+        inside = _plain(waiting.pop())
+        if isinstance(inside, dict) and inside:
+            waiting += inside.values()
+        elif isinstance(inside, list) and inside:
+            waiting += inside
+        else:
+            count += 1
+    return count
 
 
 def _is_attribute(value: object) -> bool:

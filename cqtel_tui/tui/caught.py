@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 SIDE_BY_SIDE = 60
 """From how many cells on there is room for two columns."""
 
+MAX_ROWS = 500
+"""What two columns are made of takes time, and nobody reads more."""
+
 _SIGNS = {KEPT: "=", REMOVED: "\N{MULTIPLICATION SIGN}", REPLACED: "~", ADDED: "!"}
 _ORDER = (ADDED, REMOVED, REPLACED, KEPT)
 _STYLES = {KEPT: "$text-success", REMOVED: "$text-error", REPLACED: "$text-warning"}
@@ -49,9 +52,12 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
     lines = _counts(comparison)
     # What does not go as it came is what somebody looks here for.
     rows = sorted(comparison.rows, key=lambda row: _ORDER.index(row.fate))
+    left_out = comparison.left_out + max(0, len(rows) - MAX_ROWS)
+    rows = rows[:MAX_ROWS]
     lines += _side_by_side(rows, width) if width >= SIDE_BY_SIDE else _stacked(rows)
-    if comparison.left_out:
-        lines.append(views.warning(f"… and {comparison.left_out:,} more values"))
+    if left_out:
+        lines.append(views.warning(f"… and {left_out:,} more values"))
+        lines.append(views.muted(f"Many of them: cq-telemetry show {envelope.id} --caught"))
     return lines + request
 
 
