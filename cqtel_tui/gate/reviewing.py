@@ -82,14 +82,15 @@ def explained(envelope: Envelope, config: str) -> Explanation:
 
     Args:
         envelope: its envelope.
-        config: the user's configuration folder, whose profiles may know fields of their own.
+        config: the user's configuration folder, whose profiles may know fields of their own;
+            empty for none.
     """
     return explain(readable(envelope), envelope.kind, _own_fields(envelope.app, config))
 
 
 def _own_fields(app: str, config: str) -> Mapping[str, str]:
     """Return what the user's own profile of a program lets through, each with its shape."""
-    if app == CLOUDQUERY_PROFILE.name:
+    if app == CLOUDQUERY_PROFILE.name or not config:
         return {}
     try:
         profiles = read_profiles(config)

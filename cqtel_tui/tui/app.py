@@ -22,7 +22,7 @@ from ..errors import CqtelError
 from ..outbox import PENDING
 from ..outbox.envelope import TornEnvelopeError, read_label
 from ..outbox.receipts import write_receipt
-from ..outbox.runs import run_of
+from ..outbox.runs import RUNS, read_runs, run_of
 from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
 from ..review.destination import CAUGHT, bound_for
@@ -125,6 +125,7 @@ class TelemetryApp(App[None]):
                 f"The current directory cannot be read: {error.strerror}. Go to another one."
             ) from None
         self._stamp: tuple[int, ...] = ()
+        self._runs: tuple[int, Sequence[Run]] = (0, ())
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._only_printable = OnlyPrintable()
 
@@ -175,7 +176,14 @@ class TelemetryApp(App[None]):
 
     def run_of(self, identity: str) -> Run | None:
         """Return the run of a program under the gate that a payload comes from, if it is known."""
-        return run_of(self.snapshot.runs, identity) if self.snapshot else None
+        folder = self.outbox.folder / RUNS
+        try:
+            changed = folder.stat().st_mtime_ns
+        except OSError:
+            return None
+        if changed != self._runs[0]:
+            self._runs = changed, read_runs(self.places.state)
+        return run_of(self._runs[1], identity)
 
     def payloads_of(self, run: Run) -> list[tuple[str, Label]]:
         """Return the payloads of a run that are still here, each with its box, in their order."""

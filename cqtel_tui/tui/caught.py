@@ -196,14 +196,9 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
     from ..gate.catching import read_original
     from ..review.leaks import scan
 
-    lines = [
-        views.title(f"In what would be sent ({len(envelope.payload):,} bytes)"),
-        *views.leaks(envelope, surroundings),
-        Content(""),
-    ]
     body = read_original(envelope.caught).body
     findings = scan(body, surroundings, envelope.kind).findings
-    lines.append(views.title(f"In what was caught, which stays here ({len(body):,} bytes)"))
+    lines = [views.title(f"In what was caught, which stays here ({len(body):,} bytes)")]
     if not findings:
         lines.append(Content("  Nothing was found there either."))
     for finding in findings:
@@ -212,7 +207,10 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
             Content.assemble("  · ", (finding.what, "bold"), f" in {where}"),
             views.muted(f"      {finding.excerpt}"),
         ]
-    return lines
+    return [
+        views.title(f"In what would be sent ({len(envelope.payload):,} bytes)"),
+        *views.leaks(envelope, surroundings, [*lines, Content("")]),
+    ]
 
 
 # Runs ---------------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from ..consent import FILE_NAME, PROJECT_FOLDER
 from ..errors import CqtelError
-from ..outbox.runs import RUNS, Run, read_runs
 from ..outbox.store import BOXES, SET_ASIDE, Counts, Outbox
 from ..status import Status, look
 
@@ -27,13 +26,11 @@ class Snapshot:
         status: the decision, the cookie, the counts.
         names: for each box the envelopes' file names, the newest first.
         problem: why a box cannot be listed; empty if all can.
-        runs: the runs of programs under the gate, the newest first.
     """
 
     status: Status
     names: Mapping[str, Sequence[str]]
     problem: str = ""
-    runs: Sequence[Run] = ()
 
 
 def take(places: Places, directory: str, options: Sequence[str] = ()) -> Snapshot:
@@ -49,15 +46,14 @@ def take(places: Places, directory: str, options: Sequence[str] = ()) -> Snapsho
             problem = str(error)
     pending, sent, rejected, aside = (len(names[box]) for box in (*BOXES, SET_ASIDE))
     counts = Counts(pending, sent, rejected, aside, outbox.losses())
-    runs = read_runs(places.state)
-    return Snapshot(look(places, directory, options, counts), names, problem, runs)
+    return Snapshot(look(places, directory, options, counts), names, problem)
 
 
 def stamp(places: Places, directory: str) -> tuple[int, ...]:
     """Return what changes when something may have changed: one `stat` for each place."""
     outbox = Outbox(places.state).folder
     project = Path(directory, PROJECT_FOLDER)
-    watched = [outbox, *(outbox / box for box in (*BOXES, SET_ASIDE, RUNS))]
+    watched = [outbox, *(outbox / box for box in (*BOXES, SET_ASIDE))]
     watched += [Path(places.config, FILE_NAME), project, project / "telemetry-cookie"]
     watched += [project / "telemetry.json", *(Path(f, FILE_NAME) for f in places.admin)]
     return tuple(map(_changed, watched))

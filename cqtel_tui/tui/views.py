@@ -190,8 +190,16 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
     return lines
 
 
-def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
-    """Return what must not be in the payload and is; and what was looked for."""
+def leaks(
+    envelope: Envelope, surroundings: Surroundings, also: Sequence[Content] = ()
+) -> list[Content]:
+    """Return what must not be in the payload and is; and what was looked for.
+
+    Args:
+        envelope: its envelope.
+        surroundings: what is around this program.
+        also: what is said before what was looked for.
+    """
     from ..review.leaks import scan
 
     report = scan(envelope.payload, surroundings, envelope.kind)
@@ -212,7 +220,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
         ]
     if report.findings:
         lines.append(Content(""))
-    lines += [title("Looked for"), *(Content(f"  · {words}") for words in report.looked_for)]
+    lines += [*also, title("Looked for"), *(Content(f"  · {words}") for words in report.looked_for)]
     if report.not_looked_for:
         lines += [Content(""), title("Not looked for")]
         lines += [Content(f"  · {words}") for words in report.not_looked_for]

@@ -153,9 +153,16 @@ def test_a_field_of_the_users_own_profile_is_known_as_theirs(scrubbed: Path) -> 
     assert rows["properties.basket"].problem == "not in the catalogue"
 
 
-@pytest.mark.parametrize("name", ["missing", "config"])
-def test_without_a_profile_all_that_is_not_listed_is_unknown(scrubbed: Path, name: str) -> None:
+@pytest.mark.parametrize("config", ["/no/such/folder", ""])
+def test_without_a_profile_all_that_is_not_listed_is_unknown(
+    scrubbed: Path, monkeypatch: pytest.MonkeyPatch, config: str
+) -> None:
+    project = scrubbed / "project" / "profiles"
+    project.mkdir(parents=True, mode=0o700)
+    (project / "shop.toml").write_text(PROFILE)
+    (project / "shop.toml").chmod(0o600)
+    monkeypatch.chdir(project.parent)
     channels = Channels("X", fields={"basket": "count"})
     body = json.dumps({"event": "bought", "properties": {"basket": 3}}).encode()
     envelope = hold(scrubbed, body, "/v1/track", channels=channels, app="shop")
-    assert explained(envelope, str(scrubbed / name)).unknown == 1
+    assert explained(envelope, config).unknown == 1, "never from a project"

@@ -21,6 +21,8 @@ from .driving import ui
 from .terminal import terminal
 
 if TYPE_CHECKING:
+    from cqtel_tui.outbox.envelope import Label
+
     from ..deliver.collectors import Collector
     from .driving import Machine, Session
 
@@ -49,7 +51,21 @@ def event(**properties: Any) -> bytes:
     return json.dumps({"batch": [message]}).encode()
 
 
+async def looked_at(it: Session) -> Label:
+    """Wait until the detail shows the payload under the cursor."""
+
+    def is_shown() -> bool:
+        envelope, label = it.box.detail.envelope, it.box.envelopes.current
+        return envelope is not None and label is not None and envelope.id == label.id
+
+    await it.until(is_shown, "the payload under the cursor")
+    label = it.box.envelopes.current
+    assert label is not None
+    return label
+
+
 async def show(it: Session, view: str) -> str:
+    await looked_at(it)
     it.box.detail.turn_to(view)
     await it.pilot.pause()
     return it.box.detail.lines.text
@@ -61,8 +77,7 @@ async def test_side_by_side_each_value_has_its_fate_and_its_reason(
 ) -> None:
     async with ui(size=size) as it:
         await it.press("j")
-        assert it.box.envelopes.current is not None
-        assert it.box.envelopes.current.operation == "init_completed"
+        assert (await looked_at(it)).operation == "init_completed"
         text = await show(it, "caught")
         assert "4 removed · ~ 2 replaced · = 10 kept" in text
         assert "What was caught" in text
@@ -90,7 +105,9 @@ async def test_only_what_was_caught_has_such_a_view_and_the_view_that_was_chosen
 ) -> None:
     async with ui() as it:
         assert "Caught" not in it.text
-        await it.press("j", "right_square_bracket")
+        await it.press("j")
+        await looked_at(it)
+        await it.press("right_square_bracket")
         await it.shows("Caught")
         assert it.box.detail.view == "caught"
         await it.press("k")
@@ -138,6 +155,8 @@ async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_caught
         sent, _, only_caught = text.partition("In what was caught, which stays here")
         assert "In what would be sent (" in sent
         assert "Nothing was found that should not be there." in sent
+        only_caught, _, rest = only_caught.partition("Looked for")
+        assert "e-mail addresses" in rest
         assert "a path in somebody's home directory" in only_caught
         assert "alice" not in only_caught
 
@@ -198,8 +217,7 @@ async def test_one_key_goes_through_all_that_one_run_left(run: Machine) -> None:
         await it.shows("same run", "init_started (caught), init_completed (caught)")
         seen = []
         for _ in range(4):
-            label = it.box.envelopes.current
-            assert label is not None
+            label = await looked_at(it)
             seen.append((label.operation, label.origin))
             await it.press("n")
         assert seen == [
@@ -221,8 +239,8 @@ async def test_it_goes_to_where_the_other_one_is_now(run: Machine, collector: Co
         assert it.operations == ["init_completed", "init_started"]
         await it.press("n")
         await it.until(lambda: it.room == SENT, "the other box")
-        assert it.box.envelopes.current is not None
-        assert it.box.envelopes.current.operation == "init"
+        await it.until(lambda: it.box.envelopes.current, "a payload")
+        assert (await looked_at(it)).operation == "init"
 
 
 async def test_what_is_of_no_run_leads_nowhere(machine: Machine) -> None:
@@ -236,7 +254,7 @@ async def test_what_was_closed_in_a_run_is_told_with_its_reason_and_its_attempts
     run: Machine,
 ) -> None:
     async with ui(size=(140, 40)) as it:
-        text = it.box.detail.lines.text
+        text = await show(it, "explained")
         assert "closed" in text.split("\n")[1]
         assert "error reports (Sentry): their address cannot be changed" in text
         assert "(attempts cannot be seen)" in text

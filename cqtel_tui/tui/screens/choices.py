@@ -162,11 +162,12 @@ def _why(snapshot: Snapshot) -> list[Content]:
 
 def _last_run(snapshot: Snapshot) -> list[Content]:
     """Return what was closed in the last run of a program under the gate."""
-    if not snapshot.runs:
+    runs = snapshot.status.runs
+    if not runs:
         return []
     from ..caught import closed_lines
 
-    run = snapshot.runs[0]
+    run = runs[0]
     lines = closed_lines(run)
     program = one_line(f"{run.app} {run.version}".strip(), 80)
     return [
