@@ -119,7 +119,11 @@ def show_explanation(
         caught = f", caught {', '.join(run.caught)}" if run.caught else ""
         show(f"run        operation {run.operation}{caught}")
     if envelope.dropped:
-        why = "were caught" if envelope.caught else "the catalogue or a bound does not allow"
+        why = (
+            "were removed or replaced"
+            if envelope.caught
+            else "the catalogue or a bound does not allow"
+        )
         show(f"left out   {envelope.dropped:,} values that {why}")
     if explanation.unreadable:
         show()

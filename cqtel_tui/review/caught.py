@@ -35,6 +35,8 @@ MAX_VALUE = 2_000
 _MAX_NAME = 120
 _MAX_WORDS = 300
 _MAX_REASONS = 1_000
+_STAYED = ("replaced by ", "cut: ")
+"""How the gate's reasons begin where it left something in a value's place."""
 _UNLISTED = "its reason is not kept: there were too many, or you dropped it"
 _UNEXPLAINED = "it is in what would be sent, and was not caught"
 _CHANGED = "it was changed, and no reason is kept"
@@ -223,7 +225,9 @@ class _Work:
         if isinstance(caught, _Missing):
             return ADDED, place.why or _UNEXPLAINED
         if isinstance(sent, _Missing):
-            return REMOVED, place.why or (_UNLISTED if self._more else DROPPED_BY_USER)
+            if place.why and not place.why.startswith(_STAYED):
+                return REMOVED, place.why
+            return REMOVED, _UNLISTED if self._more and not place.why else DROPPED_BY_USER
         if type(caught) is type(sent) and caught == sent:
             return KEPT, ""
         if isinstance(caught, dict | list) or isinstance(sent, dict | list):

@@ -72,7 +72,7 @@ def test_the_event_is_explained_and_its_leaks_are_looked_for(cq: Here) -> None:
     identity = hold(cq, batch(status="ok", error="in /home/alice/x"))
     explained = cq("show", identity).out.decode()
     assert "Tells whether the command succeeded." in explained
-    assert "1 values that were caught" in explained
+    assert "1 values that were removed or replaced" in explained
     assert "!!" not in explained
     leaks = cq("show", identity, "--leaks")
     assert leaks.code == 0

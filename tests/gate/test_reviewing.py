@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -13,9 +14,10 @@ from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY, Channels
 from cqtel_tui.gate.listening import Caught
 from cqtel_tui.gate.reviewing import beside, explained, readable, withheld_errors
+from cqtel_tui.gate.trimming import without
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import Outbox
-from cqtel_tui.review.caught import KEPT, REMOVED, REPLACED
+from cqtel_tui.review.caught import DROPPED_BY_USER, KEPT, REMOVED, REPLACED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,12 +44,13 @@ def hold(
     *,
     channels: Channels = CLOUDQUERY,
     app: str = "cloudquery",
+    debug: bool = False,
     **headers: str,
 ) -> Envelope:
     state = str(scrubbed / "state")
     pairs = {"content-type": "application/json", **headers}
     named = tuple((name.replace("_", "-"), value) for name, value in pairs.items())
-    run = Run(app, "1.0", "/project", "", "https://events.example", debug=False)
+    run = Run(app, "1.0", "/project", "", "https://events.example", debug=debug)
     hold_caught(state, [Caught("POST", path, named, body, NOW)], channels, run)
     outbox = Outbox(state)
     (label,) = outbox.labels(PENDING)
@@ -68,6 +71,19 @@ def test_each_value_of_a_batch_has_its_fate_and_its_reason(scrubbed: Path) -> No
     assert "a random id stands in" in fates["batch[0].userId"][1]
     assert withheld_errors(found.original) == 1
     assert found.comparison.problem == ""
+
+
+def test_what_was_replaced_or_cut_and_then_dropped_was_dropped_by_the_user(scrubbed: Path) -> None:
+    error = "x" * 5000
+    message = {"event": "x", "anonymousId": "me", "properties": {"error": error}}
+    body = json.dumps({"batch": [message]}).encode()
+    envelope = hold(scrubbed, body, debug=True)
+    before = {row.path: row.fate for row in beside(envelope).comparison.rows}
+    paths = ["batch[0].anonymousId", "batch[0].properties.error"]
+    assert [before[path] for path in paths] == [REPLACED, REPLACED]
+    trimmed = replace(envelope, payload=without(envelope, paths))
+    after = {row.path: (row.fate, row.why) for row in beside(trimmed).comparison.rows}
+    assert [after[path] for path in paths] == [(REMOVED, DROPPED_BY_USER)] * 2
 
 
 def protobuf() -> bytes:
