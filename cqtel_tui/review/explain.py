@@ -192,7 +192,7 @@ def _row(fact: _Fact, own: Mapping[str, str]) -> Row:
     path = path_text(fact.place.path)
     key = printable(fact.key or path or "the document", limit=_MAX_KEY)
     field = None if fact.problem else _FIELDS[fact.key]
-    if fact.problem == _UNKNOWN and (shape := own.get(fact.own_key)):
+    if own and fact.problem == _UNKNOWN and (shape := own.get(fact.own_key)):
         field = own_field(fact.own_key, shape)
         fact = fact._replace(problem="")
     if field is not None and isinstance(fact.value, list):

@@ -498,7 +498,10 @@ class TelemetryApp(App[None]):
                 f"Nothing is sent: telemetry is off ({one_line(status.why, 200)}).", wrong=True
             )
             return
-        labels, details = await asyncio.to_thread(self._routes, labels, every=every)
+        if any(label.origin == CAUGHT for label in labels):  # each of those is opened
+            labels, details = await asyncio.to_thread(self._routes, labels, every=every)
+        else:
+            labels, details = self._routes(labels, every=every)
         if not labels:
             self.tell(f"Nothing is sent: {' '.join(details)}", wrong=True)
             return
