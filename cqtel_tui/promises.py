@@ -36,6 +36,9 @@ DEBUG_SENTENCE = (
     "--debug-telemetry: This will send the contents of the error messages (if there are any)"
 )
 
+UNPROMISED = "unpromised"
+UNPROMISED_SENTENCE = "Not in the documentation: the program reports it, and the gate's list has it"
+
 NOT_STORED = {
     "address": "We don't store your IP address",
     "arguments": (
@@ -67,7 +70,7 @@ class Field:
             `trace` (what every span is made of) or `collector` (added by the receiving end alone).
         type: the JSON type.
         shape: what a value may look like.
-        promise: a key of `STORED`, or `debug`.
+        promise: a key of `STORED`, or `debug`, or `unpromised` for what only the gate lets through.
         why: what it is collected for.
         risk: how well it could tell one installation from another: none, low, medium or high.
         because: the reason for that risk.
@@ -87,7 +90,13 @@ class Field:
     @property
     def sentence(self) -> str:
         """The sentence of the documentation that it falls under."""
-        return DEBUG_SENTENCE if self.promise == DEBUG else STORED[self.promise]
+        others = {DEBUG: DEBUG_SENTENCE, UNPROMISED: UNPROMISED_SENTENCE}
+        return others.get(self.promise) or STORED[self.promise]
+
+    @property
+    def quoted(self) -> str:
+        """That sentence as a quotation, if the documentation has it."""
+        return f"{self.sentence}." if self.promise == UNPROMISED else f"“{self.sentence}”"
 
 
 _NAME = f"letters, digits, . _ -, up to {MAX_NAME}"

@@ -41,7 +41,9 @@ KEYS = {
         "fields (group, key, value, known, problem, promise, why, risk, path), url, "
         "run (operation, caught); with --leaks: "
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
-        "count), looked_for, not_looked_for, left_out"
+        "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "
+        "when, length, operation, problem, kept, removed, replaced, added, left_out, "
+        "values (within, name, path, fate, caught, sent, why)"
     ),
     "trim": "path, value",
     "verify": (
@@ -176,6 +178,9 @@ def _reviewing(commands: Commands) -> None:
     how.add_argument("--explain", action="store_true", help="field by field (the default)")
     how.add_argument(
         "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
+    )
+    how.add_argument(
+        "--caught", action="store_true", help="what was caught, beside what would be sent of it"
     )
     trim = _add(
         commands, "trim", "take fields out of a held payload, or list them", "reviewing", "trim"

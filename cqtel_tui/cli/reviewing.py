@@ -22,6 +22,7 @@ from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
 from ..review.traces import read_inspection
 from . import wording
+from .comparing import show_caught
 from .output import say, show, show_bytes, show_json
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..outbox.envelope import Envelope, Label
+    from ..review.explain import Explanation
 
 _MAX_FILE_BYTES = 8 * 1024 * 1024
 _INSPECTION = "cq-telemetry.txt"
@@ -61,7 +63,9 @@ def show_payload(given: argparse.Namespace) -> int:
         return 0
     if given.leaks:
         return _show_leaks(envelope, as_json=given.json)
-    explanation = explain(envelope.payload)
+    if given.caught:
+        return show_caught(envelope, as_json=given.json)
+    explanation = _explained(envelope)
     run = run_of(read_runs(places().state), label.id)
     url = bound_for(envelope, ask(places()).endpoint)
     if given.json:
@@ -71,15 +75,25 @@ def show_payload(given: argparse.Namespace) -> int:
     return 0
 
 
+def _explained(envelope: Envelope) -> Explanation:
+    if envelope.origin != CAUGHT:
+        return explain(envelope.payload, envelope.kind)
+    from ..gate.reviewing import explained
+
+    return explained(envelope, places().config)
+
+
 def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     """Show what should not be in a payload; a failure if there is anything."""
     from ..review.leaks import scan
     from ..surroundings import surroundings_here
 
-    report = scan(envelope.payload, surroundings_here())
+    report = scan(envelope.payload, surroundings_here(), envelope.kind)
     if as_json:
         show_json(asdict(report))
     else:
+        if envelope.caught:
+            show(f"looked at what would be sent of what was caught, {len(envelope.payload):,} B:")
         wording.show_leaks(report)
     return 1 if report.findings else 0
 

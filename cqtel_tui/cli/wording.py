@@ -119,7 +119,12 @@ def show_explanation(
         caught = f", caught {', '.join(run.caught)}" if run.caught else ""
         show(f"run        operation {run.operation}{caught}")
     if envelope.dropped:
-        show(f"left out   {envelope.dropped:,} values that the catalogue or a bound does not allow")
+        why = (
+            "were removed or replaced"
+            if envelope.caught
+            else "the catalogue or a bound does not allow"
+        )
+        show(f"left out   {envelope.dropped:,} values that {why}")
     if explanation.unreadable:
         show()
         show(explanation.unreadable)
@@ -133,7 +138,7 @@ def show_explanation(
         if row.problem:
             show(f"      !! {row.problem}")
         if row.field is not None:
-            show(f"      “{row.field.sentence}” {row.field.why}")
+            show(f"      {row.field.quoted} {row.field.why}")
     if explanation.left_out:
         show()
         show(f"… and {explanation.left_out:,} more")

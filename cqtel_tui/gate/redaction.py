@@ -46,7 +46,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
 _NOT_LISTED = "not on the list of what may leave"
 _REPLACED = "replaced by a random one, the same in all that this run sends"
-_ONLY_IN_DEBUG = "an error's text leaves in debug mode only"
+ONLY_IN_DEBUG = "an error's text leaves in debug mode only"
 _CUT = f"cut: an error's text has up to {MAX_STRING_BYTES} bytes"
 _TOO_MANY = f"more than {MAX_ITEMS:,} items"
 _TWICE = "its key was there before"
@@ -281,7 +281,7 @@ class _Work:
 
     def _keep_error(self, value: JsonValue, path: Path) -> JsonValue | _Gone:
         if not self._rules.debug:
-            return self._remove(value, path, _ONLY_IN_DEBUG)
+            return self._remove(value, path, ONLY_IN_DEBUG)
         if not isinstance(value, str):
             return self._remove(value, path, "not a text")
         self.has_error_text = True

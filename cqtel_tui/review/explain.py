@@ -7,17 +7,19 @@ those are the ones a person should see first.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from itertools import islice
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from ..catalogue import RECORDED, is_name, matches
+from ..catalogue import RECORDED, is_name, is_version, matches
 from ..promises import BY_KEY, COLLECTOR, RESOURCE, SPAN, Field
 from ..sanitize import printable
 from .documents import JsonValue, UnreadableError, parse
+from .events import EVENT_FIELDS, PROPERTIES, PROPERTY_SHAPES, is_event_id, is_moment, own_field
 from .places import Path, path_text
 
 MAX_ROWS = 10_000
@@ -26,6 +28,8 @@ MAX_VALUE = 10_000
 """Characters: the longest value that the catalogue allows, each of its bytes escaped."""
 MAX_STRANGE_VALUE = 2_000
 PROGRAM = "program"
+OTLP = "otlp-traces"
+RUDDERSTACK = "rudderstack"
 
 _MAX_GROUP = 80
 _MAX_KEY = 200
@@ -41,6 +45,7 @@ _TWICE = "its key was there before"
 _COLLECTOR_ONLY = "only the collector may add it"
 _EMPTY = "nothing is in it"
 _BACKWARDS = "it ends before it starts"
+_FIELDS = {**BY_KEY, **EVENT_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,7 @@ class Row:
     """One value of a payload, explained. All its texts are printable and bounded.
 
     Attributes:
-        group: what it belongs to: `program`, or a span with its number and name.
+        group: what it belongs to: `program`, or a span or event with its number and name.
         key: the field's key, or its path in the document if the catalogue does not know it.
         value: the value in words.
         field: what the catalogue says of it; None if the catalogue does not know it, or if the
@@ -83,14 +88,23 @@ class Explanation:
     unknown: int = 0
 
 
-def explain(payload: bytes) -> Explanation:
-    """Explain an OTLP/JSON payload; never raises, whatever the bytes are."""
+def explain(
+    payload: bytes, kind: str = OTLP, own: Mapping[str, str] = MappingProxyType({})
+) -> Explanation:
+    """Explain a payload; never raises, whatever the bytes are.
+
+    Args:
+        payload: OTLP/JSON, or RudderStack's JSON.
+        kind: its envelope's.
+        own: what else the user's profile of that program lets through: each key with its shape.
+    """
     try:
         document = parse(payload)
     except UnreadableError as error:
         return Explanation((), printable(str(error), limit=MAX_STRANGE_VALUE))
-    facts = list(islice(_DOCUMENT(_Place(document, None, PROGRAM)), MAX_ROWS))
-    rows = tuple(map(_row, facts))
+    read = _events if kind == RUDDERSTACK else _DOCUMENT
+    facts = list(islice(read(_Place(document, None, PROGRAM)), MAX_ROWS))
+    rows = tuple(_row(fact, own) for fact in facts)
     left_out = _count(document) - sum(_count(fact.value) + fact.is_attribute for fact in facts)
     return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
 
@@ -158,14 +172,29 @@ class _Fact(NamedTuple):
     words: str = ""
     is_attribute: bool = False
 
+    @property
+    def own_key(self) -> str:
+        """The program's own key, under which a profile may let it through; empty for all else."""
+        if self.is_attribute:
+            return self.key
+        path = self.place.path
+        while path is not None and path[0] is not None:
+            if path[0][1] == PROPERTIES:
+                return str(path[1])
+            path = path[0]
+        return ""
+
 
 _Reader: TypeAlias = Callable[[_Place], Iterator[_Fact]]
 
 
-def _row(fact: _Fact) -> Row:
+def _row(fact: _Fact, own: Mapping[str, str]) -> Row:
     path = path_text(fact.place.path)
     key = printable(fact.key or path or "the document", limit=_MAX_KEY)
-    field = None if fact.problem else BY_KEY[fact.key]
+    field = None if fact.problem else _FIELDS[fact.key]
+    if own and fact.problem == _UNKNOWN and (shape := own.get(fact.own_key)):
+        field = own_field(fact.own_key, shape)
+        fact = fact._replace(problem="")
     if field is not None and isinstance(fact.value, list):
         shown = printable(", ".join(map(str, fact.value)), limit=MAX_VALUE)
     else:
@@ -440,3 +469,60 @@ _DOCUMENT = _object(
         )
     }
 )
+
+
+# What RudderStack's and Segment's messages are made of --------------------------------------------
+
+_TIME_TEXT = {
+    name: _field(name, is_moment) for name in ("timestamp", "originalTimestamp", "sentAt")
+}
+_MESSAGE = _object(
+    {
+        "event": _field("event", is_name),
+        "type": _field("type", is_name),
+        PROPERTIES: _object(
+            {
+                key: _array(_field(f"{PROPERTIES}.{key}", shape[0]))
+                if isinstance(shape, tuple)
+                else _field(f"{PROPERTIES}.{key}", shape)
+                for key, shape in PROPERTY_SHAPES.items()
+            }
+        ),
+        "context": _object(
+            {
+                "library": _object(
+                    {
+                        "name": _field("context.library.name", is_name),
+                        "version": _field("context.library.version", is_version),
+                    }
+                )
+            }
+        ),
+        "channel": _field("channel", is_name),
+        **_TIME_TEXT,
+        "anonymousId": _field("anonymousId", is_event_id),
+        "messageId": _field("messageId", is_event_id),
+    }
+)
+
+
+def _messages(place: _Place) -> Iterator[_Fact]:
+    inside = place.value
+    listed = inside if isinstance(inside, list) else [inside]
+    if not listed:
+        yield _Fact(place, "", inside, _EMPTY)
+    for index, message in enumerate(listed):
+        name = message.get("event") if isinstance(message, dict) else None
+        group = f"event {index + 1:,}"
+        if isinstance(name, str):
+            group = printable(f"{group}: {name}", limit=_MAX_GROUP)
+        here = place.at(index, message) if isinstance(inside, list) else place
+        yield from _MESSAGE(here._replace(group=group))
+
+
+def _events(place: _Place) -> Iterator[_Fact]:
+    inside = place.value
+    if isinstance(inside, dict) and "batch" not in inside:
+        yield from _messages(place)
+    else:
+        yield from _object({"batch": _messages, "sentAt": _TIME_TEXT["sentAt"]})(place)

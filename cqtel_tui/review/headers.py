@@ -10,11 +10,12 @@ if TYPE_CHECKING:
 
 _SENSITIVE = re.compile(r"auth|cookie|key|secret|token|password|signature", re.IGNORECASE)
 _HIDDEN = "•" * 8
+_MASKED = re.compile(rf"([A-Za-z]+ )?{_HIDDEN} \(\d+ characters\)")
 
 
 def masked(name: str, value: str) -> str:
     """Return a header's value as it may be shown: of a credential, its scheme and its length."""
-    if not _SENSITIVE.search(name) or not value:
+    if not _SENSITIVE.search(name) or not value or _MASKED.fullmatch(value):
         return value
     scheme, space, rest = value.partition(" ")
     if not space or not scheme.isalpha() or len(scheme) > len("signature"):

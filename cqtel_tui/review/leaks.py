@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..sanitize import printable, printable_bytes
 from .disguises import BASE64, MAX_BYTES, base64_forms, views
-from .explain import PROGRAM, Explanation, explain
+from .explain import OTLP, PROGRAM, Explanation, explain
 from .needles import (
     ARGUMENT,
     DIRECTORY,
@@ -97,6 +97,8 @@ _OPEN_FIELDS = frozenset(
     )
 )
 """Fields that come from the program's makers or from its folders, never from its arguments."""
+_OPERATIONS = frozenset({"name", "event"})
+_ERROR_TEXTS = frozenset({"exception.message", "properties.error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,9 +151,9 @@ class LeakReport:
     left_out: int = 0
 
 
-def scan(payload: bytes, surroundings: Surroundings) -> LeakReport:
-    """Look for leaks; never raises, whatever the bytes are."""
-    search = _Search(payload)
+def scan(payload: bytes, surroundings: Surroundings, kind: str = OTLP) -> LeakReport:
+    """Look for leaks in a payload of this kind; never raises, whatever the bytes are."""
+    search = _Search(payload, kind)
     needles = Needles(surroundings, search.own_values)
     for view in views(payload):
         search.look_at(view, needles.wanted, SHAPES)
@@ -205,8 +207,9 @@ class _Search:
         is_cut_short: whether there was more to read than the bounds allow.
     """
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, kind: str = OTLP) -> None:
         self.payload = payload
+        self.kind = kind
         self.hits: list[_Hit] = []
         self.is_cut_short = False
         self._explanation: Explanation | None = None
@@ -215,12 +218,12 @@ class _Search:
     def explanation(self) -> Explanation:
         """What the payload's fields are; found out when it is asked for."""
         if self._explanation is None:
-            self._explanation = explain(self.payload)
+            self._explanation = explain(self.payload, self.kind)
         return self._explanation
 
     def own_values(self) -> Iterator[str]:
         """Give what the program says of itself: its name, its version, the operation."""
-        operation = next((row for row in self.explanation.rows if row.key == "name"), None)
+        operation = next((row for row in self.explanation.rows if row.key in _OPERATIONS), None)
         for row in self.explanation.rows:
             if row is operation or row.key in {"service.name", "service.version"}:
                 yield row.value
@@ -451,7 +454,7 @@ class _Mask:
 
 def _advice(kind: str, row: Row | None) -> str:
     key = row.key if row else ""
-    if key == "exception.message":
+    if key in _ERROR_TEXTS:
         advice = "An error text holds it. Drop this payload, and turn debug mode off."
     elif key == "cloudquery.plugins":
         advice = "A plugin has it in its name. Drop this payload, or rename that plugin's folder."

@@ -20,16 +20,19 @@ from ..consent import cookie as cookies
 from ..consent.choices import read_user
 from ..errors import CqtelError
 from ..outbox import PENDING
-from ..outbox.envelope import TornEnvelopeError
+from ..outbox.envelope import TornEnvelopeError, read_label
 from ..outbox.receipts import write_receipt
-from ..outbox.store import REJECTED, NoSuchEnvelopeError, Outbox
+from ..outbox.runs import RUNS, read_runs, run_of
+from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
+from ..review.destination import CAUGHT, bound_for
 from ..sanitize import is_printable, one_line, printable
 from ..terminal import drawing
 from . import snapshot as moments
 from .last_line import OnlyPrintable
 from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.room import ROOMS, is_too_small
+from .views import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -42,12 +45,14 @@ if TYPE_CHECKING:
     from ..deliver.sender import Result
     from ..outbox.envelope import Label
     from ..outbox.receipts import Receipt
+    from ..outbox.runs import Run
     from ..review.leaks import Surroundings
     from .snapshot import Snapshot
 
 LOOK_EVERY_SECONDS = 1.0
 MAX_COPIED = 100_000
-_CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo"})
+_MAX_ROUTES = 5
+_CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim"})
 
 
 def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
@@ -120,6 +125,7 @@ class TelemetryApp(App[None]):
                 f"The current directory cannot be read: {error.strerror}. Go to another one."
             ) from None
         self._stamp: tuple[int, ...] = ()
+        self._runs: tuple[int, Sequence[Run]] = (0, ())
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._only_printable = OnlyPrintable()
 
@@ -167,6 +173,36 @@ class TelemetryApp(App[None]):
         from ..surroundings import surroundings_here
 
         return surroundings_here()
+
+    def run_of(self, identity: str) -> Run | None:
+        """Return the run of a program under the gate that a payload comes from, if it is known."""
+        folder = self.outbox.folder / RUNS
+        try:
+            changed = folder.stat().st_mtime_ns
+        except OSError:
+            return None
+        if changed != self._runs[0]:
+            self._runs = changed, read_runs(self.places.state)
+        return run_of(self._runs[1], identity)
+
+    def payloads_of(self, run: Run) -> list[tuple[str, Label]]:
+        """Return the payloads of a run that are still here, each with its box, in their order."""
+        wanted = {identity: at for at, identity in enumerate(run.payloads)}
+        found = [
+            (box, label)
+            for box, names in (self.snapshot.names.items() if self.snapshot else ())
+            for name in names
+            if box in BOXES and name[17:33] in wanted and (label := read_label(name)) is not None
+        ]
+        return sorted(found, key=lambda each: wanted[each[1].id])
+
+    async def go_to(self, box: str, identity: str) -> None:
+        """Put the cursor on a payload, in whatever box it is."""
+        await self.switch_mode(box)
+        screen = self.screen
+        if isinstance(screen, Box):
+            screen.action_clear_filter()
+            screen.envelopes.go_to(identity)
 
     def tell(self, text: str, *, wrong: bool = False) -> None:
         """Say something, literally, for a while."""
@@ -457,16 +493,19 @@ class TelemetryApp(App[None]):
         if not labels or self.snapshot is None:
             return
         status = self.snapshot.status
-        number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
         if status.decision.state == OFF:
             self.tell(
                 f"Nothing is sent: telemetry is off ({one_line(status.why, 200)}).", wrong=True
             )
             return
-        if not status.decision.endpoint:
-            self.tell("Nothing is sent: there is no endpoint. 4 sets one.", wrong=True)
+        if any(label.origin == CAUGHT for label in labels):  # each of those is opened
+            labels, details = await asyncio.to_thread(self._routes, labels, every=every)
+        else:
+            labels, details = self._routes(labels, every=every)
+        if not labels:
+            self.tell(f"Nothing is sent: {' '.join(details)}", wrong=True)
             return
-        details = [f"to {one_line(status.decision.endpoint, 200)}"]
+        number = f"{len(labels)} payload{'s' if len(labels) > 1 else ''}"
         question = f"Send {number}?"
         if status.decision.state == HOLD:
             question = f"Allow telemetry from now on, and send {number}?"
@@ -477,6 +516,45 @@ class TelemetryApp(App[None]):
         if status.decision.state == HOLD and not await self._save(decide_telemetry(ON), None, ""):
             return
         await self._send(labels)
+
+    def _routes(self, labels: Sequence[Label], *, every: bool) -> tuple[list[Label], list[str]]:
+        """Return which of these payloads go anywhere, and in words where to, and which do not."""
+        going: list[Label] = []
+        to: dict[str, int] = {}
+        unread = homeless = 0
+        endpoint = self._endpoint()
+        for label in labels:
+            url = endpoint
+            if label.origin == CAUGHT:
+                try:
+                    envelope = self.outbox.open(PENDING, label)
+                except CqtelError:
+                    going.append(label)  # the sender sets it aside, and says so
+                    continue
+                if every and envelope.kind == UNREAD:
+                    unread += 1
+                    continue
+                url = bound_for(envelope, endpoint)
+            if url is None:
+                homeless += 1
+            else:
+                going.append(label)
+                to[url] = to.get(url, 0) + 1
+        words = [
+            f"to {one_line(url, 200)}" + (f" ({count:,})" if len(to) > 1 else "")
+            for url, count in list(to.items())[:_MAX_ROUTES]
+        ]
+        if len(to) > _MAX_ROUTES:
+            words.append(f"and {len(to) - _MAX_ROUTES:,} more places")
+        if homeless:
+            words.append(
+                "there is no endpoint. 4 sets one."
+                if not to and endpoint is None
+                else f"{homeless:,} go nowhere: they have no endpoint, and stay here."
+            )
+        if unread:
+            words.append(f"{unread:,} that nobody could read are sent only if you choose them.")
+        return going, words
 
     async def _send(self, labels: Sequence[Label]) -> None:
         from .screens.sending import Sending
@@ -527,6 +605,51 @@ class TelemetryApp(App[None]):
         await self._change(drop, f"Deleted {number}. u takes it back.")
         if kept:
             self._undo.append((f"deleting {len(kept)}", put_back))
+
+    @work(group="change")
+    async def action_trim(self) -> None:
+        """Drop fields of one payload, after a question; undo puts them back while it is held."""
+        from ..gate.trimming import fields, without
+        from .screens.asking import yes_or_no
+        from .screens.trimming import Trimming
+
+        screen = self.screen
+        label = screen.envelopes.current if isinstance(screen, Box) else None
+        if label is None or screen.NAME != PENDING:  # type: ignore[attr-defined]
+            return
+        try:
+            envelope = self.outbox.open(PENDING, label)
+            choices = fields(envelope)
+        except CqtelError as error:
+            self.tell(str(error), wrong=True)
+            return
+        paths = await self.push_screen_wait(Trimming(choices))
+        if not paths:
+            return
+        number = f"{len(paths)} field{'s' if len(paths) > 1 else ''}"
+        listed = ", ".join(one_line(path, 100) for path in paths[:5])
+        more = f" and {len(paths) - 5:,} more" if len(paths) > 5 else ""  # noqa: PLR2004
+        answer = await self.push_screen_wait(
+            yes_or_no(
+                f"Drop {number} of this payload?",
+                f"{listed}{more}",
+                "The receiver may refuse what has lost a field that it needs. u takes it back.",
+                yes="yes, drop",
+            )
+        )
+        if answer != "y":
+            return
+        kept = [label]
+
+        def trim() -> None:
+            payload = without(envelope, paths)
+            kept[0] = self.outbox.replace(label, payload, dropped=len(paths))
+
+        def put_back() -> None:
+            self.outbox.replace(kept[0], envelope.payload, dropped=-len(paths))
+
+        if await self._change(trim, f"Dropped {number}. u takes it back."):
+            self._undo.append((f"dropping {number}", put_back))
 
     def _receipt(self, box: str, label: Label) -> Receipt | None:
         try:

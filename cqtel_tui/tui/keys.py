@@ -16,6 +16,7 @@ from .screens.cookie import CookieScreen
 from .screens.help import Help
 from .screens.sending import Sending
 from .screens.stored import Stored
+from .screens.trimming import Trimming
 from .widgets.envelopes import Envelopes
 from .widgets.lines import Lines
 from .widgets.one_of import OneOf
@@ -38,6 +39,7 @@ PLACES: dict[str, type[DOMNode]] = {
     "stored": Stored,
     "a text": Lines,
     "a question": Ask,
+    "fields to drop": Trimming,
     "while sending": Sending,
     "help": Help,
     "the first-run prompt": Prompt,

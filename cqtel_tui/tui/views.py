@@ -10,6 +10,7 @@ from textual.content import Content
 
 from ..review.documents import UnreadableError, parse
 from ..review.explain import duration, explain
+from ..review.headers import masked_headers
 from ..sanitize import one_line, printable, printable_bytes
 
 if TYPE_CHECKING:
@@ -17,9 +18,11 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..outbox.receipts import Receipt
+    from ..review.explain import Explanation
     from ..review.leaks import Surroundings
 
 MAX_RAW_BYTES = 256 * 1024
+UNREAD = "unknown"
 MUTED = "$foreground 70%"
 """How less important text looks. `$text-muted` would be louder: Content loses its opacity."""
 
@@ -34,9 +37,18 @@ _NAME_CELLS = 24
 _DURATION_CELLS = 14
 
 
-def explained(envelope: Envelope) -> list[Content]:
-    """Return every field in plain words."""
-    explanation = explain(envelope.payload)
+def explained(envelope: Envelope, config: str = "") -> list[Content]:
+    """Return every field in plain words.
+
+    Args:
+        envelope: its envelope.
+        config: the user's configuration folder, for what profiles in it let through; empty
+            for a payload that was recorded here.
+    """
+    if envelope.kind == UNREAD:
+        words = "Nobody here can read this, so nothing of it can be explained. Look at its bytes."
+        return [warning(words), muted("It is sent only if you choose it by itself.")]
+    explanation = _explanation(envelope, config)
     lines: list[Content] = []
     if explanation.unreadable:
         lines += [warning(explanation.unreadable), Content("")]
@@ -47,7 +59,11 @@ def explained(envelope: Envelope) -> list[Content]:
         ]
     if envelope.dropped:
         lines += [
-            muted(f"{envelope.dropped} values were left out when it was recorded: not allowed."),
+            muted(
+                f"{envelope.dropped:,} values that were caught are not in it, or are replaced."
+                if envelope.caught
+                else f"{envelope.dropped} values were left out: not allowed, or dropped by you."
+            ),
             Content(""),
         ]
     group = None
@@ -65,7 +81,7 @@ def explained(envelope: Envelope) -> list[Content]:
             lines.append(Content(f"       {row.problem}").stylize("$text-error"))
             continue
         lines.append(Content.assemble("  ", (row.key, "bold"), f" = {row.value}"))
-        lines.append(muted(f"       “{row.field.sentence}”"))
+        lines.append(muted(f"       {row.field.quoted}"))
         lines.append(
             Content.assemble(
                 (f"       {row.field.why} ", MUTED),
@@ -78,9 +94,27 @@ def explained(envelope: Envelope) -> list[Content]:
     return lines
 
 
+def _explanation(envelope: Envelope, config: str) -> Explanation:
+    if envelope.origin == "record":
+        return explain(envelope.payload, envelope.kind)
+    from ..gate.reviewing import explained as explained_by_gate
+
+    return explained_by_gate(envelope, config)
+
+
+def _as_json(envelope: Envelope) -> bytes:
+    """Return a payload as JSON; as it is where it is no protobuf, or cannot be read."""
+    if not envelope.kind.endswith("-protobuf"):
+        return envelope.payload
+    from ..gate.reviewing import readable
+
+    return readable(envelope)
+
+
 def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
     """Return the payload's bytes, indented or as they are, with their hash and length."""
-    headers = ", ".join(f"{key}: {value}" for key, value in envelope.headers.items())
+    shown = masked_headers(envelope.headers)
+    headers = ", ".join(f"{key}: {value}" for key, value in shown.items())
     lines = [
         fact("sha256", envelope.sha256),
         fact("length", f"{len(envelope.payload):,} bytes"),
@@ -93,9 +127,9 @@ def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
         Content(""),
     ]
     payload = envelope.payload
-    if not verbatim:
+    if not verbatim and envelope.kind != UNREAD:
         try:
-            text = json.dumps(parse(payload), indent=2, ensure_ascii=False)
+            text = json.dumps(parse(_as_json(envelope)), indent=2, ensure_ascii=False)
         except UnreadableError as error:
             lines += [warning(str(error)), Content("")]
         else:
@@ -122,7 +156,7 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
     from ..review.waterfall import waterfall
 
     try:
-        traces = read_otlp(parse(envelope.payload))
+        traces = read_otlp(parse(_as_json(envelope)))
     except UnreadableError as error:
         return [warning(str(error))]
     axis = max(10, width - _NAME_CELLS - _DURATION_CELLS)
@@ -156,11 +190,19 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
     return lines
 
 
-def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
-    """Return what must not be in the payload and is; and what was looked for."""
+def leaks(
+    envelope: Envelope, surroundings: Surroundings, also: Sequence[Content] = ()
+) -> list[Content]:
+    """Return what must not be in the payload and is; and what was looked for.
+
+    Args:
+        envelope: its envelope.
+        surroundings: what is around this program.
+        also: what is said before what was looked for.
+    """
     from ..review.leaks import scan
 
-    report = scan(envelope.payload, surroundings)
+    report = scan(envelope.payload, surroundings, envelope.kind)
     lines: list[Content] = []
     if report.findings:
         number = len(report.findings) + report.left_out
@@ -178,7 +220,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
         ]
     if report.findings:
         lines.append(Content(""))
-    lines += [title("Looked for"), *(Content(f"  · {words}") for words in report.looked_for)]
+    lines += [*also, title("Looked for"), *(Content(f"  · {words}") for words in report.looked_for)]
     if report.not_looked_for:
         lines += [Content(""), title("Not looked for")]
         lines += [Content(f"  · {words}") for words in report.not_looked_for]

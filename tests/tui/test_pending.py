@@ -45,12 +45,13 @@ async def test_the_cursor_goes_by_arrows_and_by_vim_keys(machine: Machine) -> No
 async def test_a_row_tells_when_what_how_it_went_how_long_of_which_program(
     machine: Machine,
 ) -> None:
-    async with ui(size=(160, 24)) as it:
+    async with ui(size=(190, 24)) as it:
         row = next(line for line in it.text.split("\n") if "✗ failed" in line)
         assert "sync" in row
         assert "8.800 s" in row
         assert "cloudquery 6.21.1" in row
         assert f"{len(machine.payloads()[1]):,} B" in row
+        assert "recorded here" in row
 
 
 async def test_what_has_no_room_is_left_out_whole(machine: Machine) -> None:
@@ -182,7 +183,7 @@ async def test_a_payload_is_seen_from_several_sides(machine: Machine) -> None:
         assert payload in it.box.detail.lines.text
         await it.press("v")
         await it.shows("Indented")
-        views = [key for key, _ in it.box.VIEWS]
+        views = [key for key, _ in it.box.VIEWS if key != "caught"]
         it.box.detail.turn_to(views[0])
         for view in [*views[1:], views[0]]:
             await it.press("right_square_bracket")

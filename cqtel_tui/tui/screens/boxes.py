@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
 
 VIEWS = (
     ("explained", "Explained"),
+    ("caught", "Caught"),
     ("raw", "Raw bytes"),
     ("trace", "Trace"),
     ("leaks", "Leak check"),
@@ -58,6 +58,8 @@ class Box(Room):
                 tooltip="Copy what the view shows to the clipboard"),
         Binding("e", "editor", "Editor", show=False, id="box.editor",
                 tooltip="Open a copy of the bytes in $PAGER or $EDITOR"),
+        Binding("n", "same_run", "Same run", show=False, id="box.same_run",
+                tooltip="To the next payload of the same run"),
         Binding("escape", "clear_filter", "Clear filter", show=False, id="box.clear",
                 tooltip="Show all again"),
     ]  # fmt: skip
@@ -144,14 +146,52 @@ class Box(Room):
 
     def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
         """Return how an envelope can be looked at."""
-        del label
-        return {
-            "explained": partial(views.explained, envelope),
+        shown: dict[str, View] = {
+            "explained": lambda: [
+                *self._run_of(label),
+                *views.explained(envelope, self.home.places.config),
+                *self._closed_in(label),
+            ],
             "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
-            "trace": lambda: views.trace(envelope, self.detail.width),
-            "leaks": lambda: views.leaks(envelope, self.home.surroundings),
-            "changes": lambda: views.changed(envelope, self.home.agreed_catalogue),
         }
+        if envelope.kind.startswith("otlp-traces"):
+            shown["trace"] = lambda: views.trace(envelope, self.detail.width)
+        if not envelope.caught:
+            return shown | {
+                "leaks": lambda: views.leaks(envelope, self.home.surroundings),
+                "changes": lambda: views.changed(envelope, self.home.agreed_catalogue),
+            }
+        from .. import caught
+
+        return shown | {
+            "caught": lambda: [
+                *self._run_of(label),
+                *caught.caught(envelope, self.detail.width),
+                *self._closed_in(label),
+            ],
+            "leaks": lambda: caught.leaks(envelope, self.home.surroundings),
+            "changes": lambda: caught.changed(envelope),
+        }
+
+    def _run_of(self, label: Label) -> list[Content]:
+        """Return what belongs to the same run as a payload, if anything does."""
+        run = self.home.run_of(label.id)
+        if run is None:
+            return []
+        from ..caught import same_run
+
+        lines = same_run(run, self.home.payloads_of(run), label.id)
+        return [*lines, Content("")] if lines else []
+
+    def _closed_in(self, label: Label) -> list[Content]:
+        """Return what was closed in the run that a payload comes from."""
+        run = self.home.run_of(label.id)
+        if run is None:
+            return []
+        from ..caught import closed_lines
+
+        lines = closed_lines(run)
+        return [Content(""), *lines] if lines else []
 
     async def action_filter(self) -> None:
         """Ask for a filter."""
@@ -177,6 +217,18 @@ class Box(Room):
         self.envelopes.narrow(event.text)
         if event.done:
             self.envelopes.focus()
+
+    async def action_same_run(self) -> None:
+        """Go to the next payload of the run that the one under the cursor comes from."""
+        label = self.envelopes.current
+        run = self.home.run_of(label.id) if label is not None else None
+        payloads = self.home.payloads_of(run) if run is not None else []
+        ids = [each.id for _, each in payloads]
+        if label is None or label.id not in ids or len(ids) < 2:  # noqa: PLR2004  # itself alone
+            self.home.tell("Nothing else here is of the same run.")
+            return
+        box, other = payloads[(ids.index(label.id) + 1) % len(ids)]
+        await self.home.go_to(box, other.id)
 
     def action_sort(self) -> None:
         """Sort by the next thing."""
@@ -215,6 +267,8 @@ class Pending(Box):
     EMPTY = "Nothing is held."
 
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "app.trim", "Fields", show=False, id="pending.trim",
+                tooltip="Drop single fields of this payload before it is sent"),
         Binding("s", "app.send", "Send", id="pending.send",
                 tooltip="Send the marked payloads, or the one under the cursor"),
         Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",

@@ -157,7 +157,24 @@ def _why(snapshot: Snapshot) -> list[Content]:
     ]
     for reason in snapshot.status.reasons:
         lines += _reason(reason)
-    return lines
+    return [*lines, *_last_run(snapshot)]
+
+
+def _last_run(snapshot: Snapshot) -> list[Content]:
+    """Return what was closed in the last run of a program under the gate."""
+    runs = snapshot.status.runs
+    if not runs:
+        return []
+    from ..caught import closed_lines
+
+    run = runs[0]
+    lines = closed_lines(run)
+    program = one_line(f"{run.app} {run.version}".strip(), 80)
+    return [
+        Content(""),
+        views.muted(f"The last run under the gate: {program}, {views.moment(run.created)}"),
+        *lines,
+    ]
 
 
 def _new_fields(agreed: int) -> list[Content]:

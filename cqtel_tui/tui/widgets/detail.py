@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.containers import Vertical
 
+from ...errors import CqtelError
 from .. import views
 from .bars import Picker
 from .lines import Lines
@@ -22,26 +23,26 @@ if TYPE_CHECKING:
     View = Callable[[], Sequence[Content]]
 
 
-DRAWN_TO_WIDTH = frozenset({"trace"})
+DRAWN_TO_WIDTH = frozenset({"trace", "caught"})
 
 
 class Detail(Vertical):
     """Shows one envelope as one of several views, which are made only when they are looked at.
 
     Args:
-        names: key and title of each view.
+        names: key and title of each view that there may be; a payload has those that it is given.
     """
 
     def __init__(self, names: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
         self._names = names
+        self._wanted = names[0][0]
         self._views: dict[str, View] = {}
         self.envelope: Envelope | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the row of views and the text below."""
-        short = {key: name.partition(" ")[0] for key, name in self._names}
-        yield Picker(self._names, self._names[0][0], short=short, id="views")
+        yield Picker(self._names, self._wanted, short=_short(self._names), id="views")
         yield Lines(id="text")
 
     @property
@@ -68,6 +69,11 @@ class Detail(Vertical):
         """Show an envelope, in the view that is already chosen."""
         self.envelope = envelope
         self._views = shown
+        picker = self.query_one("#views", Picker)
+        names = [(key, name) for key, name in self._names if key in shown]
+        # A view that this payload does not have is shown again with the next one that has it.
+        picker.pick(self._wanted if self._wanted in shown else names[0][0])
+        picker.rename(names, _short(names))
         self._draw()
 
     def tell(self, *paragraphs: Content) -> None:
@@ -78,12 +84,11 @@ class Detail(Vertical):
 
     def turn(self, by: int) -> None:
         """Go to the next view, or to the one before."""
-        picker = self.query_one("#views", Picker)
-        picker.pick(picker.step(by))
-        self._draw()
+        self.turn_to(self.query_one("#views", Picker).step(by))
 
     def turn_to(self, key: str) -> None:
         """Go to a view."""
+        self._wanted = key
         self.query_one("#views", Picker).pick(key)
         self._draw()
 
@@ -94,12 +99,22 @@ class Detail(Vertical):
     @on(Picker.Picked, "#views")
     def _picked(self, event: Picker.Picked) -> None:
         event.stop()
-        event.picker.pick(event.key)
-        self._draw()
+        self.turn_to(event.key)
 
     def _draw(self, *, keep_position: bool = False) -> None:
         make = self._views.get(self.view)
         if make is not None:
-            self.lines.show(make(), keep_position=keep_position)
+            self.lines.show(_made(make), keep_position=keep_position)
         elif self._views:
             self.lines.show([views.muted("There is nothing to show here.")])
+
+
+def _made(make: View) -> Sequence[Content]:
+    try:
+        return make()
+    except CqtelError as error:  # a payload may be anybody's file
+        return [views.warning(str(error))]
+
+
+def _short(names: Sequence[tuple[str, str]]) -> dict[str, str]:
+    return {key: name.partition(" ")[0] for key, name in names}

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _ID = slice(17, 33)
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
-_ORIGINS = {"record": "recorded here", "gate": "caught"}
+_ORIGINS = {"record": ("recorded here", "here"), "gate": ("caught", "caught")}
 _OUTCOMES = {"ok": ("✓ ok", "$text-success"), "failed": ("✗ failed", "$text-error")}
 
 
@@ -225,6 +225,11 @@ class Envelopes(ScrollView, can_focus=True):
         """Move the cursor to the first or the last."""
         self.cursor = len(self.names) - 1 if at < 0 else at
 
+    def go_to(self, identity: str) -> None:
+        """Put the cursor on the envelope with this id, if it is listed."""
+        at = (at for at, name in enumerate(self.names) if name[_ID] == identity)
+        self.cursor = next(at, self.cursor)
+
     def action_mark(self) -> None:
         """Mark the envelope under the cursor, or unmark it, and go on."""
         if self._current:
@@ -284,23 +289,39 @@ class Envelopes(ScrollView, can_focus=True):
             (f"{when:<{self._moment}} ", ""),
             (f"{one_line(label.operation, 16):<15} ", "bold"),
             (f"{outcome:<9}", style),
-            (f"{duration(label.duration * 1_000_000):>9}", ""),
+            (f"{_took(label):>9}", ""),
         ]
-        more = [
-            (f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}", ""),
-            (f"{label.size:>8,} B", MUTED),
-            (f"  {_ORIGINS.get(label.origin, 'unknown'):<13}", MUTED),
-        ]
-        if label.attempt:
-            more.append((f"  tried {label.attempt:,} times", "$text-warning"))
         room = width - sum(len(text) for text, _ in parts)
-        for text, style in more:
-            room -= len(text.rstrip())
-            if room < 0:
-                break
-            room -= len(text) - len(text.rstrip())
-            parts.append((text, style))
-        return Content.assemble(*parts)
+        return Content.assemble(*parts, *_more(label, room))
+
+
+def _took(label: Label) -> str:
+    """Return how long it took, if that is known: a caught event may not say."""
+    if label.origin == "gate" and not label.duration:
+        return "-"
+    return duration(label.duration * 1_000_000)
+
+
+def _more(label: Label, room: int) -> list[tuple[str, str]]:
+    """Return as much of the rest as there is room for; where it comes from before all else."""
+    long, short = _ORIGINS.get(label.origin, ("unknown", "?"))
+    program = (f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}", "")
+    name = (f"  {one_line(label.app, 10):<10}", "")
+    size = (f"{label.size:>8,} B", MUTED)
+    origin = (f"  {short:<6}", MUTED)
+    for parts in (
+        [program, size, (f"  {long:<13}", MUTED)],
+        [program, size, origin],
+        [program, origin],
+        [name, origin],
+        [origin],
+    ):
+        left = room - sum(len(text) for text, _ in parts)
+        if left >= 0:
+            tried = f"  tried {label.attempt:,} times"
+            is_told = label.attempt and len(tried) <= left
+            return [*parts, (tried, "$text-warning")] if is_told else parts
+    return []
 
 
 def _local(seconds: float) -> datetime:

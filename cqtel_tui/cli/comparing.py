@@ -1,0 +1,88 @@
+"""What was caught beside what would be sent, in words and as JSON."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from ..errors import WrongUsageError
+from ..review.caught import KEPT
+from ..review.headers import masked
+from ..status import time_json, time_words
+from .output import show, show_json
+
+if TYPE_CHECKING:
+    from ..gate.catching import Original
+    from ..outbox.envelope import Envelope
+    from ..review.caught import Comparison
+
+_MICROSECONDS = 1_000_000
+_MAX_SHOWN = 256 * 1024
+
+
+def show_caught(envelope: Envelope, *, as_json: bool) -> int:
+    """Show what a payload of the gate was made of, and what became of each value."""
+    if not envelope.caught:
+        raise WrongUsageError(
+            f"{envelope.id} was recorded here, not caught. "
+            f"See what is in it: cq-telemetry show {envelope.id}"
+        )
+    from ..gate.reviewing import beside
+
+    found = beside(envelope)
+    if as_json:
+        show_json(_json(found.original, found.comparison))
+    else:
+        _show(found.original, found.comparison)
+    return 0
+
+
+def _headers(original: Original) -> list[tuple[str, str]]:
+    return [(name, masked(name, value)) for name, value in original.caught.headers]
+
+
+def _json(original: Original, comparison: Comparison) -> dict[str, Any]:
+    request = original.caught
+    return {
+        "method": request.method,
+        "path": request.path,
+        "headers": _headers(original),
+        "when": time_json(request.when / _MICROSECONDS),
+        "length": len(request.body),
+        "operation": original.operation or None,
+        "problem": comparison.problem or None,
+        **{name: getattr(comparison, name) for name in ("kept", "removed", "replaced", "added")},
+        "left_out": comparison.left_out,
+        "values": [asdict(row) for row in comparison.rows],
+    }
+
+
+def _show(original: Original, comparison: Comparison) -> None:
+    request = original.caught
+    show(f"caught     {time_words(request.when / _MICROSECONDS)}")
+    show(f"request    {request.method} {request.path}, {len(request.body):,} bytes")
+    show(f"headers    {', '.join(f'{name}: {value}' for name, value in _headers(original))}")
+    show()
+    if comparison.problem:
+        show(comparison.problem)
+        show()
+        show(original.body[:_MAX_SHOWN].decode("utf-8", "backslashreplace"))
+        return
+    show(
+        f"{comparison.removed:,} removed, {comparison.replaced:,} replaced, "
+        f"{comparison.kept:,} kept"
+    )
+    if comparison.added:
+        show(f"!! {comparison.added:,} values would be sent that were not caught")
+    within = None
+    for row in comparison.rows:
+        if row.within != within:
+            within = row.within
+            show()
+            show(within or "the document")
+        show(f"  {row.fate:<9} {row.name} = {row.caught}")
+        if row.fate != KEPT:
+            show(f"            sent: {f'{row.sent}, ' if row.sent else 'nothing, '}{row.why}")
+    if comparison.left_out:
+        show()
+        show(f"… and {comparison.left_out:,} more")

@@ -1,0 +1,106 @@
+"""Read an envelope for those who show it, the command line and the terminal UI.
+
+The review takes documents; what a caught request is one of, only the gate knows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..errors import CqtelError
+from ..review.caught import Comparison, compare
+from ..review.explain import explain
+from .catching import read_original
+from .profile_files import read_profiles
+from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
+from .protocols import as_document
+from .protocols.unknown import KIND as UNKNOWN
+from .redaction import ONLY_IN_DEBUG, SHAPES, as_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..outbox.envelope import Envelope
+    from ..review.explain import Explanation
+    from .catching import Original
+    from .redaction import Schema
+
+_UNKNOWN_KIND = (
+    "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
+    "caught, byte for byte. It is sent only if you choose it by itself."
+)
+_UNREADABLE = "What was caught cannot be read here as {kind}, so it is shown as it came."
+_SPECIAL = {"id": "an id, replaced by a random one", "error text": "an error's text, in debug mode"}
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was caught, beside what would be sent.
+
+    Attributes:
+        original: the request; credentials in its headers are masked.
+        comparison: each value's fate.
+    """
+
+    original: Original
+    comparison: Comparison
+
+
+def beside(envelope: Envelope) -> Beside:
+    """Return what an envelope of the gate was made of, beside what would be sent.
+
+    Raises:
+        TornEnvelopeError: what was caught is not what the gate put there.
+    """
+    original = read_original(envelope.caught)
+    if envelope.kind == UNKNOWN:
+        return Beside(original, Comparison((), problem=_UNKNOWN_KIND))
+    caught = as_document(envelope.kind, original.body)
+    sent = as_document(envelope.kind, envelope.payload)
+    if caught is None or sent is None:
+        problem = _UNREADABLE.format(kind=envelope.kind)
+        return Beside(original, Comparison((), problem=problem))
+    return Beside(original, compare(caught, sent, original.removals, more=original.more_removals))
+
+
+def withheld_errors(original: Original) -> int:
+    """Count the error texts that were caught and would not be sent."""
+    return sum(removal.why == ONLY_IN_DEBUG for removal in original.removals)
+
+
+def readable(envelope: Envelope) -> bytes:
+    """Return a payload as JSON: as it is, or what its protobuf says."""
+    if not envelope.kind.endswith("-protobuf"):
+        return envelope.payload
+    document = as_document(envelope.kind, envelope.payload)
+    return envelope.payload if document is None else as_json(document)
+
+
+def explained(envelope: Envelope, config: str) -> Explanation:
+    """Explain a payload of any kind.
+
+    Args:
+        envelope: its envelope.
+        config: the user's configuration folder, whose profiles may know fields of their own;
+            empty for none.
+    """
+    return explain(readable(envelope), envelope.kind, _own_fields(envelope.app, config))
+
+
+def _own_fields(app: str, config: str) -> Mapping[str, str]:
+    """Return what the user's own profile of a program lets through, each with its shape."""
+    if app == CLOUDQUERY_PROFILE.name or not config:
+        return {}
+    try:
+        profiles = read_profiles(config)
+    except CqtelError:
+        return {}  # what nobody vouches for is told of as unknown
+    found = next((one for one in profiles if one.name == app), None)
+    return {} if found is None else {k: _words(v) for k, v in found.channels.fields.items()}
+
+
+def _words(schema: Schema) -> str:
+    if isinstance(schema, str):
+        return _SPECIAL.get(schema) or SHAPES[schema][1]
+    return f"a list, each {_words(schema[0])}" if isinstance(schema, tuple) else "an object"

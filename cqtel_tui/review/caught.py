@@ -1,0 +1,296 @@
+"""Lay what was caught beside what would be sent: each value's fate, and the reason of it.
+
+Two documents in, rows out. What was caught is in no way vouched for; what would be sent was made of
+it by leaving things out, and so has them in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING, NamedTuple
+
+from ..sanitize import printable
+from .places import path_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from .changes import Removed
+    from .documents import JsonValue
+    from .places import Path
+
+KEPT = "kept"
+REMOVED = "removed"
+REPLACED = "replaced"
+ADDED = "added"
+"""What is sent and was not caught; there is none but by a fault, so it must be seen."""
+
+DROPPED_BY_USER = "dropped by you"
+
+MAX_ROWS = 2_000
+MAX_VALUE = 2_000
+_MAX_NAME = 120
+_MAX_WORDS = 300
+_MAX_REASONS = 1_000
+_STAYED = ("replaced by ", "cut: ")
+"""How the gate's reasons begin where it left something in a value's place."""
+_UNLISTED = "its reason is not kept: there were too many, or you dropped it"
+_UNEXPLAINED = "it is in what would be sent, and was not caught"
+_CHANGED = "it was changed, and no reason is kept"
+_ANY_VALUE = frozenset({"stringValue", "boolValue", "intValue", "doubleValue"})
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value, on both sides. All texts are printable and bounded.
+
+    Attributes:
+        within: where the object or list that it stands in is; empty for the document itself.
+        name: its name or index there.
+        path: where it stands in what was caught.
+        fate: `kept`, `removed`, `replaced` or `added`.
+        caught: its value as it was caught; empty if it was added.
+        sent: its value as it would be sent; empty if it was removed.
+        why: the reason of its fate; empty if it is kept.
+    """
+
+    within: str
+    name: str
+    path: str
+    fate: str
+    caught: str
+    sent: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was caught, beside what would be sent.
+
+    Attributes:
+        rows: every value, in the order of what was caught.
+        kept: how many are the same on both sides.
+        removed: how many are not sent.
+        replaced: how many are sent as something else.
+        added: how many are sent and were not caught.
+        left_out: how many values that were caught no row tells of.
+        problem: why the two cannot be compared; empty if they can.
+    """
+
+    rows: tuple[Row, ...]
+    kept: int = 0
+    removed: int = 0
+    replaced: int = 0
+    added: int = 0
+    left_out: int = 0
+    problem: str = ""
+
+
+def compare(
+    caught: JsonValue, sent: JsonValue, removals: Sequence[Removed] = (), *, more: int = 0
+) -> Comparison:
+    """Return the fate of every value.
+
+    Args:
+        caught: the document as it was caught.
+        sent: the document that would be sent.
+        removals: what was taken out or replaced, and why.
+        more: how many more removals there were.
+    """
+    work = _Work(removals, more)
+    pairs = work.pairs(_Place(caught, sent, None, None, ""))
+    rows = tuple(map(work.row, islice(pairs, MAX_ROWS)))
+    fates = Counter(row.fate for row in rows)
+    left_out = 0
+    if next(pairs, None) is not None:
+        left_out = max(1, _count(caught) - sum(row.fate != ADDED for row in rows))
+    return Comparison(rows, fates[KEPT], fates[REMOVED], fates[REPLACED], fates[ADDED], left_out)
+
+
+class _Missing:
+    """Stands for a value that is not there."""
+
+
+_MISSING = _Missing()
+
+
+class _Place(NamedTuple):
+    """A value on both sides; `why` is the reason that was given for it, or for what it is in."""
+
+    caught: JsonValue | _Missing
+    sent: JsonValue | _Missing
+    path: Path
+    within: Path
+    why: str
+
+
+class _Work:
+    """One pair of documents being compared."""
+
+    def __init__(self, removals: Sequence[Removed], more: int) -> None:
+        self._more = more
+        self._reasons: dict[str, str] = {}
+        for removal in islice(removals, _MAX_REASONS):
+            self._reasons.setdefault(removal.path, removal.why)
+
+    def reason(self, path: Path) -> str:
+        return self._reasons.get(path_text(path), "") if self._reasons else ""
+
+    def pairs(self, place: _Place) -> Iterator[_Place]:
+        """Give each value that is no container, or an empty one, with its counterpart."""
+        caught, sent = _plain(place.caught), _plain(place.sent)
+        place = place._replace(caught=caught, sent=sent, why=self.reason(place.path) or place.why)
+        if isinstance(caught, dict) and caught and isinstance(sent, dict | _Missing):
+            yield from self._members(place, caught, sent)
+        elif isinstance(caught, list) and caught and isinstance(sent, list | _Missing):
+            yield from self._items(place, caught, sent)
+        elif isinstance(caught, _Missing) and isinstance(sent, dict | list) and sent:
+            inside = sent.items() if isinstance(sent, dict) else enumerate(sent)
+            for step, inner in inside:
+                yield from self.pairs(
+                    _Place(_MISSING, inner, (place.path, step), place.path, place.why)
+                )
+        else:
+            yield place
+
+    def _members(
+        self, place: _Place, caught: dict[str, JsonValue], sent: dict[str, JsonValue] | _Missing
+    ) -> Iterator[_Place]:
+        other = {} if isinstance(sent, _Missing) else sent
+        for key, inner in caught.items():
+            yield from self.pairs(
+                _Place(inner, other.get(key, _MISSING), (place.path, key), place.path, place.why)
+            )
+        for key, inner in other.items():
+            if key not in caught:
+                yield from self.pairs(_Place(_MISSING, inner, (place.path, key), place.path, ""))
+
+    def _items(
+        self, place: _Place, caught: list[JsonValue], sent: list[JsonValue] | _Missing
+    ) -> Iterator[_Place]:
+        waiting = [] if isinstance(sent, _Missing) else list(sent)
+        is_whole = len(waiting) == len(caught)
+        at_sent = 0
+        for at, inner in enumerate(caught):
+            path = (place.path, _step(inner, at))
+            found: JsonValue | _Missing = _MISSING
+            if at_sent < len(waiting) and (
+                is_whole or self._is_same_item(inner, waiting[at_sent], path)
+            ):
+                found = waiting[at_sent]
+                at_sent += 1
+            yield from self.pairs(_Place(inner, found, path, place.path, place.why))
+        for at, inner in enumerate(waiting[at_sent:], len(caught)):
+            yield from self.pairs(_Place(_MISSING, inner, (place.path, at), place.path, ""))
+
+    def _is_same_item(self, caught: JsonValue, sent: JsonValue, path: Path) -> bool:
+        if isinstance(caught, dict | list):
+            return self._may_become(caught, sent, path)
+        return type(caught) is type(sent) and caught == sent
+
+    def _may_become(self, caught: JsonValue, sent: JsonValue, path: Path) -> bool:
+        """Tell whether one is what the other may have become by what was taken out of it."""
+        if isinstance(caught, dict) and isinstance(sent, dict):
+            if _is_attribute(caught) and _is_attribute(sent):
+                return caught["key"] == sent["key"]
+            return all(
+                key not in caught or self._may_become(caught[key], inner, (path, key))
+                for key, inner in sent.items()
+            )
+        if isinstance(caught, list) and isinstance(sent, list):
+            return len(sent) <= len(caught)
+        if type(caught) is not type(sent):
+            return False
+        return caught == sent or bool(self._more) or bool(self.reason(path))
+
+    def row(self, place: _Place) -> Row:
+        """Return a pair as it is shown."""
+        fate, why = self._fate(place)
+        step = place.path[1] if place.path is not None else "the document"
+        return Row(
+            path_text(place.within),
+            printable(f"[{step}]" if isinstance(step, int) else step, limit=_MAX_NAME),
+            path_text(place.path) or "the document",
+            fate,
+            _shown(place.caught),
+            _shown(place.sent),
+            printable(why, limit=_MAX_WORDS),
+        )
+
+    def _fate(self, place: _Place) -> tuple[str, str]:
+        caught, sent = place.caught, place.sent
+        if isinstance(caught, _Missing):
+            return ADDED, place.why or _UNEXPLAINED
+        if isinstance(sent, _Missing):
+            if place.why and not place.why.startswith(_STAYED):
+                return REMOVED, place.why
+            return REMOVED, _UNLISTED if self._more and not place.why else DROPPED_BY_USER
+        if type(caught) is type(sent) and caught == sent:
+            return KEPT, ""
+        if isinstance(caught, dict | list) or isinstance(sent, dict | list):
+            return REPLACED, place.why or DROPPED_BY_USER
+        return REPLACED, place.why or _CHANGED
+
+
+def _count(value: JsonValue) -> int:
+    """Count the values in a value, as they are told of; an empty container is one."""
+    count = 0
+    waiting = [value]
+    while waiting:
+        inside = _plain(waiting.pop())
+        if isinstance(inside, dict) and inside:
+            waiting += inside.values()
+        elif isinstance(inside, list) and inside:
+            waiting += inside
+        else:
+            count += 1
+    return count
+
+
+def _is_attribute(value: object) -> bool:
+    """Tell whether a value is one of OTLP's keys with its value."""
+    return (
+        isinstance(value, dict)
+        and value.keys() == {"key", "value"}
+        and isinstance(value["key"], str)
+    )
+
+
+def _step(value: JsonValue, at: int) -> str | int:
+    """Return by what an item of a list is found: its index, or an attribute's key."""
+    return str(value["key"]) if isinstance(value, dict) and _is_attribute(value) else at
+
+
+def _plain(value: JsonValue | _Missing) -> JsonValue | _Missing:
+    """Return what one of OTLP's attributes says, without what it is wrapped in."""
+    if isinstance(value, dict) and _is_attribute(value):
+        inner = value["value"]
+        if isinstance(inner, dict) and len(inner) == 1:
+            [(kind, plain)] = inner.items()
+            if kind in _ANY_VALUE:
+                return plain
+            if kind == "arrayValue" and isinstance(plain, dict) and plain.keys() <= {"values"}:
+                values = plain.get("values", [])
+                return [_item(one) for one in values] if isinstance(values, list) else inner
+        return inner
+    return value
+
+
+def _item(value: JsonValue) -> JsonValue:
+    if isinstance(value, dict) and len(value) == 1:
+        [(kind, plain)] = value.items()
+        if kind in _ANY_VALUE:
+            return plain
+    return value
+
+
+def _shown(value: JsonValue | _Missing) -> str:
+    if isinstance(value, _Missing):
+        return ""
+    if isinstance(value, str) and value:
+        return printable(value, limit=MAX_VALUE)
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return printable(text, limit=MAX_VALUE)

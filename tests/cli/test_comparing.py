@@ -1,0 +1,86 @@
+"""`show --caught`: what was caught, beside what would be sent of it."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from cqtel_tui.gate.catching import Run, hold_caught
+from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.listening import Caught
+
+from .test_reviewing import assert_harmless
+
+if TYPE_CHECKING:
+    from .conftest import Here
+
+WRITE_KEY = "c2VjcmV0LXdyaXRlLWtleTo="
+HOSTILE = "\x1b]52;c;AAAA\x07\u202e[/nope]"
+
+
+def hold(cq: Here, body: bytes, path: str = "/v1/batch") -> str:
+    headers = (("content-type", "application/json"), ("authorization", f"Basic {WRITE_KEY}"))
+    run = Run("cloudquery", "6.21.1", "/project", "", CLOUDQUERY.upstream, debug=False)
+    request = Caught("POST", path, headers, body, 1_800_000_000_000_000)
+    (name,) = hold_caught(cq.outbox.state, [request], CLOUDQUERY, run)
+    return name[17:33]
+
+
+def batch(**properties: Any) -> bytes:
+    return json.dumps({"batch": [{"event": "sync", "properties": properties}]}).encode()
+
+
+def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
+    identity = hold(cq, batch(status="ok", error="no such host", spec_path=HOSTILE))
+    run = cq("show", identity, "--caught")
+    assert run.code == 0
+    text = run.out.decode()
+    assert "2 removed, 0 replaced, 2 kept" in text
+    assert "  kept      status = ok" in text
+    assert "  removed   error = no such host" in text
+    assert "sent: nothing, an error's text leaves in debug mode only" in text
+    assert WRITE_KEY not in text
+    assert_harmless(run.out)
+
+
+def test_the_same_is_there_as_json_with_stable_keys(cq: Here) -> None:
+    identity = hold(cq, batch(status="ok", team="alice"))
+    found = json.loads(cq("show", identity, "--caught", "--json").out)
+    assert (found["method"], found["path"], found["removed"]) == ("POST", "/v1/batch", 1)
+    assert found["headers"][1] == ["authorization", "Basic •••••••• (24 characters)"]
+    assert found["values"][-1] == {
+        "within": "batch[0].properties",
+        "name": "team",
+        "path": "batch[0].properties.team",
+        "fate": "removed",
+        "caught": "alice",
+        "sent": "",
+        "why": "it says who you are",
+    }
+
+
+def test_what_nobody_can_read_is_shown_as_it_came(cq: Here) -> None:
+    identity = hold(cq, b"\x00\x1b[2J odd", "/v9/other")
+    run = cq("show", identity, "--caught")
+    assert run.code == 0
+    assert b"Nobody here can read this" in run.out
+    assert b"odd" in run.out
+    assert_harmless(run.out)
+
+
+def test_the_event_is_explained_and_its_leaks_are_looked_for(cq: Here) -> None:
+    identity = hold(cq, batch(status="ok", error="in /home/alice/x"))
+    explained = cq("show", identity).out.decode()
+    assert "Tells whether the command succeeded." in explained
+    assert "1 values that were removed or replaced" in explained
+    assert "!!" not in explained
+    leaks = cq("show", identity, "--leaks")
+    assert leaks.code == 0
+    assert b"looked at what would be sent of what was caught" in leaks.out
+
+
+def test_our_own_payload_was_not_caught(cq: Here) -> None:
+    identity = cq.hold()
+    run = cq("show", identity, "--caught")
+    assert run.code == 2
+    assert b"recorded here, not caught" in run.err

@@ -1,0 +1,392 @@
+"""What the gate caught: seen beside what would be sent, trimmed, and linked with its run."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import time
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from cqtel_tui import demo
+from cqtel_tui.consent.saving import decide_telemetry
+from cqtel_tui.gate.catching import Run, hold_caught
+from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.listening import Caught
+from cqtel_tui.outbox.store import SENT
+from cqtel_tui.tui.screens.trimming import Trimming
+
+from .driving import ui
+from .terminal import terminal
+
+if TYPE_CHECKING:
+    from cqtel_tui.outbox.envelope import Label
+
+    from ..deliver.collectors import Collector
+    from .driving import Machine, Session
+
+keys = pytest.mark.keys
+WRITE_KEY = "Basic c2VjcmV0LXdyaXRlLWtleTo="
+ERROR_TEXT = "hunter2-in-the-error-text"
+
+
+@pytest.fixture
+def run(empty: Machine) -> Machine:
+    """Return a machine on which one program was run under the gate."""
+    demo.catch(time.time_ns())
+    return empty
+
+
+def hold(machine: Machine, body: bytes, path: str = "/v1/batch", **given: Any) -> None:
+    headers = {"content-type": "application/json", "authorization": WRITE_KEY}
+    request = Caught("POST", path, tuple((headers | given).items()), body, machine.clock())
+    upstream = given.pop("upstream", CLOUDQUERY.upstream)
+    one = Run("cloudquery", "6.21.1", str(machine.project), "", upstream, debug=False)
+    hold_caught(machine.places.state, [request], CLOUDQUERY, one)
+
+
+def event(**properties: Any) -> bytes:
+    message = {"type": "track", "event": "sync", "anonymousId": "me", "properties": properties}
+    return json.dumps({"batch": [message]}).encode()
+
+
+async def looked_at(it: Session) -> Label:
+    """Wait until the detail shows the payload under the cursor."""
+
+    def is_shown() -> bool:
+        envelope, label = it.box.detail.envelope, it.box.envelopes.current
+        return envelope is not None and label is not None and envelope.id == label.id
+
+    await it.until(is_shown, "the payload under the cursor")
+    label = it.box.envelopes.current
+    assert label is not None
+    return label
+
+
+async def show(it: Session, view: str) -> str:
+    await looked_at(it)
+    it.box.detail.turn_to(view)
+    await it.pilot.pause()
+    return it.box.detail.lines.text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (140, 40)])
+async def test_side_by_side_each_value_has_its_fate_and_its_reason(
+    run: Machine, size: tuple[int, int]
+) -> None:
+    async with ui(size=size) as it:
+        await it.press("j")
+        assert (await looked_at(it)).operation == "init_completed"
+        text = await show(it, "caught")
+        assert "4 removed · ~ 2 replaced · = 10 kept" in text
+        assert "What was caught" in text
+        assert "What would be sent" in text
+        line = next(line for line in text.split("\n") if "accept_defaults" in line)
+        left, right = line.split(" │ ")
+        assert "true" in left
+        assert right.startswith("nothing: an option of")
+        assert "init_completed" in text
+
+
+async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> None:
+    async with ui(size=(60, 20)) as it:
+        await it.press("j")
+        text = await show(it, "caught")
+        assert "│" not in text
+        assert "error: failed to list plugins" in text
+        assert "→ nothing: an error's text leaves in debug mode only" in text
+        await it.pilot.resize_terminal(140, 40)
+        await it.until(lambda: "│" in it.box.detail.lines.text, "two columns")
+
+
+async def test_only_what_was_caught_has_such_a_view_and_the_view_that_was_chosen_comes_back(
+    run: Machine,
+) -> None:
+    async with ui() as it:
+        assert "Caught" not in it.text
+        await it.press("j")
+        await looked_at(it)
+        await it.press("right_square_bracket")
+        await it.shows("Caught")
+        assert it.box.detail.view == "caught"
+        await it.press("k")
+        await it.until(lambda: it.box.detail.view == "explained", "a view that it has")
+        await it.press("j")
+        await it.until(lambda: it.box.detail.view == "caught", "the view that was chosen")
+
+
+async def test_its_fields_are_explained_in_words_and_what_is_unknown_is_loud(
+    run: Machine,
+) -> None:
+    hold(run, event(status="ok", odd="x"))
+    async with ui() as it:
+        text = await show(it, "explained")
+        assert "properties.status = ok" in text
+        assert "Tells whether the command succeeded." in text
+        assert "!!" not in text
+        assert "OTLP" not in text
+        label = run.labels()[0]
+        tampered = event(status="ok", odd="x")
+        run.outbox.replace(label, tampered, dropped=0)
+        it.app._show(*it.app._read())
+        await it.pilot.pause()
+        it.box.detail.again()
+        text = await show(it, "explained")
+        assert "!! batch[0].properties.odd = x" in text
+
+
+async def test_a_credential_is_shown_nowhere_whole(run: Machine) -> None:
+    hold(run, event(status="ok"))
+    async with ui(size=(140, 40)) as it:
+        for view in ("explained", "caught", "raw", "leaks", "changes"):
+            text = await show(it, view)
+            assert WRITE_KEY.partition(" ")[2] not in text, view
+        assert "Authorization: Basic ••••••••" in await show(it, "raw")
+        assert "authorization: Basic •••••••• (24 characters)" in await show(it, "caught")
+
+
+async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_caught(
+    run: Machine,
+) -> None:
+    hold(run, event(status="ok", error="see /home/alice/spec.yml"))
+    async with ui() as it:
+        text = await show(it, "leaks")
+        sent, _, only_caught = text.partition("In what was caught, which stays here")
+        assert "In what would be sent (" in sent
+        assert "Nothing was found that should not be there." in sent
+        only_caught, _, rest = only_caught.partition("Looked for")
+        assert "e-mail addresses" in rest
+        assert "a path in somebody's home directory" in only_caught
+        assert "alice" not in only_caught
+
+
+async def test_the_changes_say_what_debug_mode_would_have_left_in(run: Machine) -> None:
+    hold(run, event(status="ok"))
+    hold(run, event(status="error", error=ERROR_TEXT))
+    async with ui() as it:
+        text = await show(it, "changes")
+        assert "Debug mode would leave 1 error text in it" in text
+        assert "batch[0].properties.error" in text
+        assert ERROR_TEXT not in text
+        await it.press("j")
+        await it.until(
+            lambda: "Debug mode would change nothing" in it.box.detail.lines.text, "the other one"
+        )
+
+
+async def test_what_nobody_can_read_is_shown_as_it_came(run: Machine) -> None:
+    hold(run, b"\x00\x1b]0;title\x07 [/nope]", "/v9/other", **{"content-type": "a/b"})
+    async with ui() as it:
+        text = await show(it, "caught")
+        assert "Nobody here can read this" in text
+        assert "[/nope]" in text
+        assert "\x1b" not in text
+        assert "Nobody here can read this" in await show(it, "explained")
+        await it.press("f")
+        await it.told("cannot be read here")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"batch":[{"event":"x","properties":{"a":NaN}}]}',
+        b'{"batch":[{"event":"x","event":"y"}]}',
+        b'{"batch":' + b"[" * 5000 + b"]" * 5000 + b"}",
+        b'{"batch":[' + b",".join([b'{"event":"\\u001b[2J","a":{"a":1}}'] * 20_000) + b"]}",
+        b'{"batch":[{"event":"[/nope]","properties":{"[@click=app.quit]x[/]":"\\u202e"}}]}',
+    ],
+    ids=["NaN", "duplicates", "deep", "many", "markup"],
+)  # fmt: skip
+async def test_hostile_bodies_are_shown_and_never_obeyed(run: Machine, body: bytes) -> None:
+    hold(run, gzip.compress(body), **{"content-encoding": "gzip"})
+    async with ui() as it:
+        for view in ("explained", "caught", "raw", "leaks", "changes"):
+            text = await show(it, view)
+            assert text
+            assert not {"\x1b", "\u202e"} & set(text), view
+
+
+# Runs -----------------------------------------------------------------------------------------
+
+
+@keys("box.same_run")
+async def test_one_key_goes_through_all_that_one_run_left(run: Machine) -> None:
+    async with ui() as it:
+        assert it.operations == ["init", "init_completed", "init_started"]
+        await it.shows("same run", "init_started (caught), init_completed (caught)")
+        seen = []
+        for _ in range(4):
+            label = await looked_at(it)
+            seen.append((label.operation, label.origin))
+            await it.press("n")
+        assert seen == [
+            ("init", "record"),
+            ("init_started", "gate"),
+            ("init_completed", "gate"),
+            ("init", "record"),
+        ]
+
+
+async def test_it_goes_to_where_the_other_one_is_now(run: Machine, collector: Collector) -> None:
+    run.allow(collector.url)
+    async with ui() as it:
+        await it.press("s")
+        await it.answer("y")
+        await it.until(lambda: run.labels(SENT), "the delivery")
+        await it.told("Sent 1.")
+        await it.shows("init (recorded here, sent)")
+        assert it.operations == ["init_completed", "init_started"]
+        await it.press("n")
+        await it.until(lambda: it.room == SENT, "the other box")
+        await it.until(lambda: it.box.envelopes.current, "a payload")
+        assert (await looked_at(it)).operation == "init"
+
+
+async def test_what_is_of_no_run_leads_nowhere(machine: Machine) -> None:
+    async with ui() as it:
+        await it.press("n")
+        await it.told("Nothing else here is of the same run.")
+        assert "same run" not in it.text
+
+
+async def test_what_was_closed_in_a_run_is_told_with_its_reason_and_its_attempts(
+    run: Machine,
+) -> None:
+    async with ui(size=(140, 40)) as it:
+        text = await show(it, "explained")
+        assert "closed" in text.split("\n")[1]
+        assert "error reports (Sentry): their address cannot be changed" in text
+        assert "(attempts cannot be seen)" in text
+        assert "(gRPC): they are no HTTP requests" in text
+        assert "(1 attempt, none got through)" in text
+        await it.press("4")
+        await it.shows("Closed in this run", "error reports (Sentry)", "none got through")
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (140, 40)])
+async def test_a_row_tells_where_it_comes_from(run: Machine, size: tuple[int, int]) -> None:
+    async with ui(size=size) as it:
+        rows = {line.split()[2]: line for line in it.text.split("\n") if " init" in line[:20]}
+        assert " here" in rows["init"]
+        assert " caught" in rows["init_completed"]
+
+
+# Fields ---------------------------------------------------------------------------------------
+
+
+@keys("pending.trim", "fields.choose", "fields.drop", "fields.down", "fields.up")
+async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Machine) -> None:
+    before = run.payloads()[1]
+    async with ui() as it:
+        await it.press("j", "f")
+        await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
+        await it.shows("Which fields shall not be sent?", "[ ] batch[0].type = track")
+        await it.press("x")
+        assert isinstance(it.app.screen, Trimming), "nothing is chosen, so nothing is dropped"
+        await it.press("space", "j", "down", "k", "up", "j", "enter", "j", "space", "space")
+        await it.shows("[x] batch[0].type", "[x] batch[0].messageId", "[ ] batch[0].anonymousId")
+        await it.press("x")
+        await it.answer()
+        assert "Drop 2 fields of this payload?" in it.question
+        assert "batch[0].type, batch[0].messageId" in it.question
+        await it.press("y")
+        await it.told("Dropped 2 fields. u takes it back.")
+        message = json.loads(run.payloads()[1])["batch"][0]
+        assert {"type", "messageId"} & message.keys() == set()
+        assert message["event"] == "init_completed"
+        text = await show(it, "caught")
+        assert "dropped by you" in text
+        await it.press("u")
+        await it.until(lambda: run.payloads()[1] == before, "the undo")
+
+
+@keys("fields.back")
+@pytest.mark.parametrize("presses", [["escape"], ["x", "n"], ["x", "enter"], ["x", "escape"]])
+async def test_without_a_yes_no_field_is_dropped(run: Machine, presses: list[str]) -> None:
+    before = run.payloads()
+    async with ui() as it:
+        await it.press("f")
+        await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
+        await it.press("space", *presses)
+        await it.until(lambda: it.room == "pending")
+        assert run.payloads() == before
+
+
+async def test_a_click_chooses_a_field(run: Machine) -> None:
+    async with ui() as it:
+        await it.press("j", "f")
+        await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
+        await it.click("#trim-fields", 3, 1)
+        await it.shows("[x] batch[0].messageId")
+
+
+async def test_fields_of_a_payload_of_our_own_are_dropped_too(machine: Machine) -> None:
+    async with ui() as it:
+        await it.press("f")
+        await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
+        await it.shows('resourceSpans[0].resource.attributes["service.name"]')
+        await it.press("space", "x")
+        await it.answer("y")
+        await it.told("Dropped 1 field.")
+        assert b"service.name" not in machine.payloads()[0]
+        assert b"service.version" in machine.payloads()[0]
+
+
+async def test_readonly_drops_no_fields(run: Machine) -> None:
+    async with ui(readonly=True) as it:
+        await it.press("f")
+        assert it.room == "pending"
+
+
+# Sending --------------------------------------------------------------------------------------
+
+
+async def test_the_question_names_where_what_was_caught_really_goes(run: Machine) -> None:
+    run.choose(**decide_telemetry("on", include_held=True))
+    async with ui() as it:
+        await it.press("j", "s")
+        await it.answer()
+        assert "Send 1 payload?" in it.question
+        assert "to https://analytics-events.cloudquery.io/v1/batch" in it.question
+        await it.press("n", "k", "s")
+        await it.told("Nothing is sent: there is no endpoint. 4 sets one.")
+        hold(run, b"\x00", "/v9/other")
+        it.app._show(*it.app._read())
+        await it.pilot.pause()
+        await it.press("S")
+        await it.answer()
+        assert "Send 2 payloads?" in it.question
+        assert "1 go nowhere" in it.question
+        assert "1 that nobody could read" in it.question
+
+
+async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
+    empty: Machine, collector: Collector
+) -> None:
+    upstream = collector.url.rpartition("/v1/")[0]
+    hold(empty, event(status="ok", error=ERROR_TEXT), upstream=upstream)
+    empty.allow()
+    payload = empty.payloads()[0]
+    async with ui() as it:
+        await it.press("s")
+        await it.answer("y")
+        await it.until(lambda: empty.labels(SENT), "the delivery")
+        assert collector.bodies == [payload]
+        assert ERROR_TEXT.encode() not in payload
+        await it.press("2")
+        text = await show(it, "caught")
+        assert ERROR_TEXT in text
+
+
+# Line by line ---------------------------------------------------------------------------------
+
+
+def test_a_plain_session_shows_the_same(run: Machine) -> None:
+    identity = run.labels()[1].id
+    with terminal("--plain", size=(120, 60), TERM="dumb") as it:
+        it.shows("cqtel>")
+        it.type(f"show {identity} --caught\n".encode())
+        it.shows("removed   error = failed to list plugins", "leaves in debug mode only")
+        it.type(b"quit\n")
+        assert it.end() == 0
