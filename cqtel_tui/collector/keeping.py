@@ -12,7 +12,7 @@ from .durations import bucket
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from .arrivals import Arrival, ArrivedSpan
 
@@ -55,7 +55,7 @@ class Known:
 
     def __init__(self) -> None:
         self.traits: dict[tuple[str, str], int] = {}
-        self.contexts: dict[tuple[bytes, bytes], int] = {}
+        self.contexts: dict[tuple[bytes, str], tuple[int, int]] = {}
         self._version = -1
 
     def forget(self) -> None:
@@ -81,60 +81,50 @@ def day_of(seconds: float) -> int:
     return int(seconds // DAY_SECONDS)
 
 
-def keep(connection: sqlite3.Connection, known: Known, arrival: Arrival) -> Kept:
-    """Write the spans of a request that are not there yet."""
-    if not arrival.spans:
-        return Kept()
-    who = arrival.origin.address_hash.encode() if arrival.cookie is None else b""
-    who = who or digest_of(arrival.cookie or "")
-    said = json.dumps(_said(arrival), separators=(",", ":"))
-    digest = hashlib.blake2b(said.encode(), digest_size=16).digest()
-    context = known.contexts.get((who, digest))
-    if context is None:
-        if _is_erased(connection, who):
-            return Kept(erased=len(arrival.spans))
-        context = _context(connection, known, who, digest, said, arrival)
-        known.contexts[who, digest] = context
-    started = max(span.started for span in arrival.spans) // 1_000_000_000
-    today = day_of(arrival.received)
-    day = min(max(day_of(started), today - MOST_DAYS_HELD), today)
-    row = connection.execute(
-        "INSERT INTO arrivals (context, day, received) VALUES (?, ?, ?)",
-        (context, day, arrival.received),
-    ).lastrowid
-    new = connection.executemany(
-        "INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT (trace_id, span_id) DO NOTHING",
-        [
-            (
-                row,
-                number,
-                span.trace_id,
-                span.span_id,
-                span.parent_id or None,
-                _name(connection, known, arrival.app, span),
-                span.started,
-                span.duration,
-                bucket(span.duration),
-                int(span.failed),
-                span.exit_code,
-                span.error_type,
-            )
-            for number, span in enumerate(arrival.spans)
-        ],
-    ).rowcount
-    if new == 0:
-        connection.execute("DELETE FROM arrivals WHERE id = ?", (row,))
-        if _prune_contexts(connection, _installation(connection, who)):
-            known.forget()
-    for number, span in enumerate(arrival.spans):
-        if span.message is not None:
-            connection.execute(
-                "INSERT INTO messages SELECT arrival, number, ?, ? FROM spans"
-                " WHERE arrival = ? AND number = ?",
-                (day, span.message, row, number),
-            )
-    return Kept(new=new, duplicates=len(arrival.spans) - new)
+def keep(
+    connection: sqlite3.Connection, known: Known, requests: Sequence[Sequence[Arrival]]
+) -> list[Kept]:
+    """Write the spans of some requests that are not there yet; tell what became of each.
+
+    As few statements as can be: Python's lock is free only while one of them runs.
+    """
+    first = row = 1 + connection.execute("SELECT ifnull(max(id), 0) FROM arrivals").fetchone()[0]
+    arrivals: list[tuple[Any, ...]] = []
+    spans: list[tuple[Any, ...]] = []
+    messages: list[tuple[Any, ...]] = []
+    placed: list[tuple[int, int | None, int]] = []  # of which request, in which row, how many
+    for request, arrived in enumerate(requests):
+        for arrival in arrived:
+            if not arrival.spans:
+                continue
+            found = _context(connection, known, arrival)
+            placed.append((request, None if found is None else row, len(arrival.spans)))
+            if found is None:
+                continue
+            day = _day(arrival)
+            arrivals.append((row, found[0], day, arrival.received))
+            for number, span in enumerate(arrival.spans):
+                name = _name(connection, known, arrival.app, span)
+                spans.append((row, number, found[1], day, *_told(span, name)))
+                if span.message is not None:
+                    messages.append((day, span.message, row, number))
+            row += 1
+    _insert(connection, "arrivals", arrivals)
+    new = _insert(connection, "spans", spans, "ON CONFLICT (trace_id, span_id) DO NOTHING")
+    connection.executemany(
+        "INSERT INTO messages SELECT arrival, number, ?, ? FROM spans"
+        " WHERE arrival = ? AND number = ?",
+        messages,
+    )
+    counted = {} if new == len(spans) else _counted(connection, known, range(first, row))
+    kept = [Kept()] * len(requests)
+    for request, at, count in placed:
+        if at is None:
+            kept[request] += Kept(erased=count)
+        else:
+            came = counted.get(at, 0) if new < len(spans) else count
+            kept[request] += Kept(new=came, duplicates=count - came)
+    return kept
 
 
 def erase(connection: sqlite3.Connection, cookie: str) -> int:
@@ -278,42 +268,107 @@ def _trait(connection: sqlite3.Connection, known: Known, kind: str, text: str) -
     return number
 
 
-def _context(  # noqa: PLR0913  # a row's columns
-    connection: sqlite3.Connection,
-    known: Known,
-    who: bytes,
-    digest: bytes,
-    said: str,
-    arrival: Arrival,
-) -> int:
-    """Return the row of what a request says, made if it is new."""
+def _context(
+    connection: sqlite3.Connection, known: Known, arrival: Arrival
+) -> tuple[int, int] | None:
+    """Return the rows of what a request says and of who says it, made if they are new.
+
+    None if the cookie was erased.
+    """
+    cookie = arrival.cookie
+    who = arrival.origin.address_hash.encode() if cookie is None else digest_of(cookie)
+    said = json.dumps(_said(arrival), separators=(",", ":"))
+    found = known.contexts.get((who, said))
+    if found is not None:
+        return found
+    if connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,)).fetchone():
+        return None
     connection.execute("INSERT INTO installations (key) VALUES (?) ON CONFLICT DO NOTHING", (who,))
     installation = _installation(connection, who)
-    found = connection.execute(
-        "SELECT id FROM contexts WHERE installation = ? AND digest = ?", (installation, digest)
-    ).fetchone()
-    if found is not None:
-        number: int = found[0]
-        return number
+    digest = hashlib.blake2b(said.encode(), digest_size=16).digest()
     made = connection.execute(
-        "INSERT INTO contexts (installation, digest, said) VALUES (?, ?, ?)",
+        "INSERT INTO contexts (installation, digest, said) VALUES (?, ?, ?)"
+        " ON CONFLICT DO NOTHING RETURNING id",
         (installation, digest, said),
-    ).lastrowid
-    connection.executemany(
-        "INSERT INTO context_traits VALUES (?, ?)",
-        [(made, _trait(connection, known, *trait)) for trait in set(_traits(arrival))],
+    ).fetchone()
+    if made is not None:
+        traits = [(made[0], _trait(connection, known, *each)) for each in _traits(arrival)]
+        _insert(connection, "context_traits", traits)
+    number = connection.execute(
+        "SELECT id FROM contexts WHERE installation = ? AND digest = ?", (installation, digest)
+    ).fetchone()[0]
+    known.contexts[who, said] = found = number, installation or 0
+    return found
+
+
+def _day(arrival: Arrival) -> int:
+    """Return the day on which it was, as its clock says, if that can be."""
+    today = day_of(arrival.received)
+    started = max(span.started for span in arrival.spans) // 1_000_000_000
+    return min(max(day_of(started), today - MOST_DAYS_HELD), today)
+
+
+def _told(span: ArrivedSpan, name: int) -> tuple[Any, ...]:
+    """Return the last columns of a span's row."""
+    return (
+        span.trace_id,
+        span.span_id,
+        span.parent_id or None,
+        name,
+        span.started,
+        span.duration,
+        bucket(span.duration),
+        int(span.failed),
+        span.exit_code,
+        span.error_type,
     )
-    return made or 0
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]], but: str = ""
+) -> int:
+    """Insert rows, many by one statement; return how many were."""
+    inserted = at = 0
+    for many in (128, 16, 1):
+        while len(rows) - at >= many:
+            places = f"({', '.join('?' * len(rows[at]))})"
+            values = ", ".join([places] * many)
+            inserted += connection.execute(
+                f"INSERT INTO {table} VALUES {values} {but}",  # noqa: S608  # the words are ours
+                [value for row in rows[at : at + many] for value in row],
+            ).rowcount
+            at += many
+    return inserted
+
+
+def _counted(connection: sqlite3.Connection, known: Known, rows: range) -> dict[int, int]:
+    """Return how many spans are in each new row; remove the rows, and their like, that got none."""
+    within = (rows.start, rows.stop)
+    counted = dict(
+        connection.execute(
+            "SELECT arrival, count(*) FROM spans WHERE arrival >= ? AND arrival < ? GROUP BY 1",
+            within,
+        ).fetchall()
+    )
+    if len(counted) < len(rows):
+        without = [(row,) for row in rows if row not in counted]
+        who = [
+            connection.execute(
+                "SELECT installation FROM arrivals JOIN contexts ON contexts.id = context"
+                " WHERE arrivals.id = ?",
+                row,
+            ).fetchone()[0]
+            for row in without
+        ]
+        connection.executemany("DELETE FROM arrivals WHERE id = ?", without)
+        if sum(_prune_contexts(connection, each) for each in who):
+            known.forget()
+    return counted
 
 
 def _installation(connection: sqlite3.Connection, who: bytes) -> int | None:
     found = connection.execute("SELECT id FROM installations WHERE key = ?", (who,)).fetchone()
     return None if found is None else found[0]
-
-
-def _is_erased(connection: sqlite3.Connection, who: bytes) -> bool:
-    found = connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,))
-    return found.fetchone() is not None
 
 
 def _remove(connection: sqlite3.Connection, where: str, values: tuple[int, ...]) -> int:

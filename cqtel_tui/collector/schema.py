@@ -71,6 +71,8 @@ MIGRATIONS = (
     CREATE TABLE spans (
         arrival INTEGER NOT NULL REFERENCES arrivals,
         number INTEGER NOT NULL,
+        installation INTEGER NOT NULL,  -- as the arrival's, for the triggers
+        day INTEGER NOT NULL,           -- as the arrival's
         trace_id BLOB NOT NULL,
         span_id BLOB NOT NULL,
         parent_id BLOB,             -- none: the operation itself
@@ -128,52 +130,42 @@ MIGRATIONS = (
     CREATE INDEX days_of_installation ON days (installation);
 
     CREATE TRIGGER span_kept AFTER INSERT ON spans BEGIN
-        INSERT INTO counts
-            SELECT NEW.name, day, NEW.bucket, 1, NEW.failed FROM arrivals WHERE id = NEW.arrival
+        INSERT INTO counts VALUES (NEW.name, NEW.day, NEW.bucket, 1, NEW.failed)
             ON CONFLICT DO UPDATE SET spans = spans + 1, failed = failed + excluded.failed;
-        INSERT INTO seen
-            SELECT installation, NEW.name, day
-            FROM arrivals JOIN contexts ON contexts.id = context WHERE arrivals.id = NEW.arrival
+        INSERT INTO seen VALUES (NEW.installation, NEW.name, NEW.day)
             ON CONFLICT DO UPDATE SET last_day = excluded.last_day
                 WHERE excluded.last_day > last_day;
-        INSERT INTO days
-            SELECT day, installation, 1, NEW.parent_id IS NULL,
-                   NEW.parent_id IS NULL AND NEW.failed
-            FROM arrivals JOIN contexts ON contexts.id = context WHERE arrivals.id = NEW.arrival
+        INSERT INTO days VALUES (NEW.day, NEW.installation, 1, NEW.parent_id IS NULL,
+                                 NEW.parent_id IS NULL AND NEW.failed)
             ON CONFLICT DO UPDATE SET spans = spans + 1,
                 operations = operations + excluded.operations, failed = failed + excluded.failed;
     END;
 
     CREATE TRIGGER operation_kept AFTER INSERT ON spans WHEN NEW.parent_id IS NULL BEGIN
         INSERT INTO counts
-            SELECT trait, day, -1, 1, NEW.failed
-            FROM arrivals JOIN context_traits USING (context) WHERE id = NEW.arrival
+            SELECT trait, NEW.day, -1, 1, NEW.failed FROM context_traits
+            WHERE context = (SELECT context FROM arrivals WHERE id = NEW.arrival)
             ON CONFLICT DO UPDATE SET spans = spans + 1, failed = failed + excluded.failed;
         INSERT INTO seen
-            SELECT installation, trait, day
-            FROM arrivals JOIN contexts ON contexts.id = arrivals.context
-                JOIN context_traits ON context_traits.context = contexts.id
-            WHERE arrivals.id = NEW.arrival
+            SELECT NEW.installation, trait, NEW.day FROM context_traits
+            WHERE context = (SELECT context FROM arrivals WHERE id = NEW.arrival)
             ON CONFLICT DO UPDATE SET last_day = excluded.last_day
                 WHERE excluded.last_day > last_day;
     END;
 
     CREATE TRIGGER span_gone BEFORE DELETE ON spans BEGIN
         UPDATE counts SET spans = spans - 1, failed = failed - OLD.failed
-            WHERE trait = OLD.name AND bucket = OLD.bucket
-                AND day = (SELECT day FROM arrivals WHERE id = OLD.arrival);
+            WHERE (trait, day, bucket) = (OLD.name, OLD.day, OLD.bucket);
         UPDATE days SET spans = spans - 1, operations = operations - (OLD.parent_id IS NULL),
                 failed = failed - (OLD.parent_id IS NULL AND OLD.failed)
-            WHERE (day, installation) = (
-                SELECT day, installation FROM arrivals JOIN contexts ON contexts.id = context
-                WHERE arrivals.id = OLD.arrival);
+            WHERE (day, installation) = (OLD.day, OLD.installation);
     END;
 
     CREATE TRIGGER operation_gone BEFORE DELETE ON spans WHEN OLD.parent_id IS NULL BEGIN
         UPDATE counts SET spans = spans - 1, failed = failed - OLD.failed
-            WHERE bucket = -1 AND day = (SELECT day FROM arrivals WHERE id = OLD.arrival)
-                AND trait IN (SELECT trait FROM arrivals JOIN context_traits USING (context)
-                              WHERE id = OLD.arrival);
+            WHERE bucket = -1 AND day = OLD.day AND trait IN (
+                SELECT trait FROM context_traits
+                WHERE context = (SELECT context FROM arrivals WHERE id = OLD.arrival));
     END;
 
     CREATE TRIGGER counted_none AFTER UPDATE ON counts WHEN NEW.spans = 0 BEGIN

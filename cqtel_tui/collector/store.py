@@ -1,8 +1,8 @@
 """The store: what was acknowledged is on disk, once, until it is erased or expires.
 
 One thread writes. It takes all that waits, writes it in one transaction, and resolves the futures
-when the commit has returned (SQLite with WAL and `synchronous=FULL`: `fsync`). Several processes may
-have the same store open; each waits for the others' transactions.
+when the commit has returned (SQLite with WAL and `synchronous=FULL`: `fsync`). Several processes
+may have the same store open; each waits for the others' transactions.
 """
 
 from __future__ import annotations
@@ -50,16 +50,19 @@ class _Work:
     """What the writer is asked for.
 
     Attributes:
-        weight: how many spans it is about.
-        write: called in a transaction; what it returns is the answer.
-        is_shared: whether other work may be in the same transaction.
         done: resolved after the commit.
+        arrivals: to be kept, in a transaction with others.
+        write: else called in a transaction of its own; what it returns is the answer.
     """
 
-    weight: int
-    write: Callable[[sqlite3.Connection], Any]
-    is_shared: bool
     done: Future[Any]
+    arrivals: tuple[Arrival, ...] = ()
+    write: Callable[[sqlite3.Connection], Any] | None = None
+
+    @property
+    def weight(self) -> int:
+        """How many spans it is about."""
+        return sum(len(arrival.spans) for arrival in self.arrivals)
 
 
 class Store:
@@ -106,13 +109,7 @@ class Store:
             StoreBusyError: too much waits already.
             StoreError: the store is closed.
         """
-        taken = tuple(arrivals)
-
-        def write(connection: sqlite3.Connection) -> Kept:
-            return sum((keeping.keep(connection, self._known, each) for each in taken), Kept())
-
-        weight = sum(len(arrival.spans) for arrival in taken)
-        return self._put(write, weight=weight, is_shared=True)
+        return self._put(_Work(Future(), arrivals=tuple(arrivals)))
 
     def mine(self, cookie: str) -> list[dict[str, Any]]:
         """Return everything that is kept of a cookie, as rows for JSON.
@@ -137,7 +134,7 @@ class Store:
             self._leaves_traces = True
             return keeping.erase(connection, cookie)
 
-        return self._put(write, weight=0, is_shared=False)
+        return self._put(_Work(Future(), write=write))
 
     def expire(self) -> int:
         """Remove what is older than its retention; return how many spans and error texts went.
@@ -158,10 +155,10 @@ class Store:
             before = today - self.retention_days
             return keeping.expire(connection, before, _EXPIRED_AT_ONCE)
 
-        total: int = self._put(messages, weight=0, is_shared=False).result()
+        total: int = self._put(_Work(Future(), write=messages)).result()
         installations = _EXPIRED_AT_ONCE
         while installations == _EXPIRED_AT_ONCE:
-            expired, installations = self._put(spans, weight=0, is_shared=False).result()
+            expired, installations = self._put(_Work(Future(), write=spans)).result()
             total += expired
         return total
 
@@ -181,11 +178,9 @@ class Store:
                 self._work.put(None)
         self._writer.join()
 
-    def _put(
-        self, write: Callable[[sqlite3.Connection], Any], *, weight: int, is_shared: bool
-    ) -> Future[Any]:
-        done: Future[Any] = Future()
-        done.set_running_or_notify_cancel()  # what waits here is written, whoever has gone away
+    def _put(self, work: _Work) -> Future[Any]:
+        work.done.set_running_or_notify_cancel()  # it is written, whoever has gone away meanwhile
+        weight = work.weight
         with self._lock:
             if self._is_closed:
                 raise StoreError(f"The store {self.path} is closed.")
@@ -194,8 +189,8 @@ class Store:
                     f"{self._waiting:,} spans wait to be written to {self.path}. Come again."
                 )
             self._waiting += weight
-            self._work.put(_Work(weight, write, is_shared, done))
-        return done
+            self._work.put(work)
+        return work.done
 
     # The writer's thread -------------------------------------------------------------------------
 
@@ -204,12 +199,14 @@ class Store:
         with closing(self._connection):
             while is_open:
                 work, is_open = self._next()
-                self._write(work)
+                together = [each for each in work if each.write is None]
+                self._write(together)
+                self._write(work[len(together) :])
                 with self._lock:
                     self._waiting -= sum(each.weight for each in work)
 
     def _next(self) -> tuple[list[_Work], bool]:
-        """Wait for work, and return what may be in one transaction; False at the end."""
+        """Wait for work: much to be kept, then at most one of another kind; False at the end."""
         work: list[_Work] = []
         weight = 0
         while weight < _MOST_AT_ONCE:
@@ -221,7 +218,7 @@ class Store:
                 return work, False
             work.append(each)
             weight += each.weight + 1
-            if not each.is_shared:
+            if each.write is not None:
                 break
         return work, True
 
@@ -231,14 +228,14 @@ class Store:
         try:
             answers = self._transacted(work)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told to whoever waits
-            self._known.forget()
-            if len(work) > 1:  # one of them may be what cannot be written
-                for each in work:
+            if len(work) > 1 and not isinstance(error, sqlite3.OperationalError):
+                for each in work:  # one of them is what cannot be written
                     self._write([each])
                 return
             failure = StoreError(f"Nothing was written to the store {self.path}: {error}.")
             failure.__cause__ = error
-            work[0].done.set_exception(failure)
+            for each in work:
+                each.done.set_exception(failure)
             return
         if self._leaves_traces:
             self._overwrite()
@@ -246,20 +243,22 @@ class Store:
             each.done.set_result(answer)
 
     def _transacted(self, work: Sequence[_Work]) -> list[Any]:
-        for tried in range(1, _TRIES + 1):
+        """Write some work in one transaction, and return the answers."""
+        tried = 0
+        while True:
+            tried += 1
             try:
                 with transaction(self._connection):
                     self._known.check(self._connection)
-                    return [each.write(self._connection) for each in work]
-            except sqlite3.OperationalError as error:
+                    write = work[0].write
+                    if write is not None:
+                        return [write(self._connection)]
+                    requests = [each.arrivals for each in work]
+                    return [*keeping.keep(self._connection, self._known, requests)]
+            except BaseException as error:
                 self._known.forget()
-                is_locked = error.sqlite_errorcode & 0xFF in {
-                    sqlite3.SQLITE_BUSY,
-                    sqlite3.SQLITE_LOCKED,
-                }
-                if not is_locked or tried == _TRIES:
+                if tried == _TRIES or not _is_locked(error):
                     raise
-        raise AssertionError("it was tried")
 
     def _overwrite(self) -> None:
         """Empty the journal, in which what was removed still stands; later, if somebody reads."""
@@ -271,3 +270,11 @@ class Store:
             if row[0] == 0:
                 self._leaves_traces = False
                 return
+
+
+def _is_locked(error: BaseException) -> bool:
+    """Tell whether another process was in the way."""
+    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+    }
