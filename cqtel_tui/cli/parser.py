@@ -86,6 +86,7 @@ def parser() -> Parser:
     _choosing(commands)
     _reviewing(commands)
     _running(commands)
+    _collecting(commands)
     return top
 
 
@@ -218,4 +219,58 @@ def _running(commands: Commands) -> None:
         "look around in a throw-away home with payloads that were really recorded",
         "running",
         "demo",
+    )
+
+
+def _collecting(commands: Commands) -> None:
+    collector = _add(commands, "collector", "receive payloads", "collecting", "serve")
+    collector.add_argument(
+        "--listen", metavar="ADDRESS:PORT", default="127.0.0.1:4318", help="default: %(default)s"
+    )
+    _store(collector)
+    collector.add_argument(
+        "--trusted-proxy",
+        metavar="NETWORK",
+        action="append",
+        default=[],
+        help="whose X-Forwarded-For to believe; may be given more than once",
+    )
+    collector.add_argument(
+        "--ip-hash",
+        choices=("sha1", "hmac-daily"),
+        default="sha1",
+        help="sha1 as documented; hmac-daily forgets its key each day (default: %(default)s)",
+    )
+    collector.add_argument(
+        "--city-database", metavar="FILE", help="an mmdb that knows regions and cities"
+    )
+    collector.add_argument(
+        "--workers", metavar="N", type=int, default=1, help="processes on one port (default: 1)"
+    )
+    collector.add_argument(
+        "--retention", metavar="DAYS", type=int, default=396, help="default: %(default)s"
+    )
+    collector.add_argument(
+        "--error-retention",
+        metavar="DAYS",
+        type=int,
+        default=30,
+        help="how long error texts are kept (default: %(default)s)",
+    )
+    collector.add_argument(
+        "--rate",
+        metavar="N",
+        type=float,
+        default=50.0,
+        help="requests a second that one network may send; 0: no limit (default: 50)",
+    )
+    # What else a collector can be asked to do, instead of serving: `_add(actions, …)`.
+    collector.add_subparsers(metavar="ACTION")
+
+
+def _store(command: Parser) -> None:
+    command.add_argument(
+        "--store",
+        metavar="FILE",
+        help="the SQLite file (default: collector/store.sqlite3 in the state folder)",
     )
