@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
@@ -291,23 +292,27 @@ def _connected(uri: str) -> sqlite3.Connection:
 
 
 def _make(path: Path) -> None:
-    """Make the file, for its owner alone; SQLite gives its journal the same mode."""
+    """Make the file, for its owner alone; SQLite gives its journal the same mode.
+
+    One that is there is not opened: closing it would end the locks of this process on it.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    opened = os.open(path, flags, 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise StoreError(f"{path} is not a file. Give another path with --store.")
-        if hasattr(os, "fchmod"):
-            os.fchmod(opened, 0o600)
-            os.fsync(opened)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    finally:
-        os.close(opened)
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            raise StoreError(f"{path} is not a file. Give another path with --store.") from None
+        if mode & 0o077:
+            path.chmod(0o600)
+        return
+    os.close(made)
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -338,8 +343,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 def _statements(script: str) -> Iterator[str]:
     """Split a script; `executescript` would commit what is under way."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for piece in script.split(";"):
+        statement += f"{piece};"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""
