@@ -103,11 +103,11 @@ MIGRATIONS = (
     -- trait in bucket -1.
     CREATE TABLE counts (
         trait INTEGER NOT NULL,
-        day INTEGER NOT NULL,
         bucket INTEGER NOT NULL,
+        day INTEGER NOT NULL,
         spans INTEGER NOT NULL,
         failed INTEGER NOT NULL,
-        PRIMARY KEY (trait, day, bucket)
+        PRIMARY KEY (trait, bucket, day)
     ) STRICT, WITHOUT ROWID;
 
     -- The last day on which an installation had a trait. All periods end today, so that it had the
@@ -138,7 +138,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
 
     CREATE TRIGGER span_kept AFTER INSERT ON spans BEGIN
-        INSERT INTO counts VALUES (NEW.name, NEW.day, NEW.bucket, 1, NEW.failed)
+        INSERT INTO counts VALUES (NEW.name, NEW.bucket, NEW.day, 1, NEW.failed)
             ON CONFLICT DO UPDATE SET spans = spans + 1, failed = failed + excluded.failed;
         INSERT INTO seen VALUES (NEW.installation, NEW.name, NEW.day)
             ON CONFLICT DO UPDATE SET last_day = excluded.last_day
@@ -151,7 +151,7 @@ MIGRATIONS = (
 
     CREATE TRIGGER operation_kept AFTER INSERT ON spans WHEN NEW.parent_id IS NULL BEGIN
         INSERT INTO counts
-            SELECT trait, NEW.day, -1, 1, NEW.failed FROM context_traits
+            SELECT trait, -1, NEW.day, 1, NEW.failed FROM context_traits
             WHERE context = (SELECT context FROM arrivals WHERE id = NEW.arrival)
             ON CONFLICT DO UPDATE SET spans = spans + 1, failed = failed + excluded.failed;
         INSERT INTO seen
@@ -163,7 +163,7 @@ MIGRATIONS = (
 
     CREATE TRIGGER span_gone BEFORE DELETE ON spans BEGIN
         UPDATE counts SET spans = spans - 1, failed = failed - OLD.failed
-            WHERE (trait, day, bucket) = (OLD.name, OLD.day, OLD.bucket);
+            WHERE (trait, bucket, day) = (OLD.name, OLD.bucket, OLD.day);
         UPDATE days SET spans = spans - 1, operations = operations - (OLD.parent_id IS NULL),
                 failed = failed - (OLD.parent_id IS NULL AND OLD.failed)
             WHERE (day, installation) = (OLD.day, OLD.installation);
@@ -177,7 +177,7 @@ MIGRATIONS = (
     END;
 
     CREATE TRIGGER counted_none AFTER UPDATE ON counts WHEN NEW.spans = 0 BEGIN
-        DELETE FROM counts WHERE (trait, day, bucket) = (NEW.trait, NEW.day, NEW.bucket);
+        DELETE FROM counts WHERE (trait, bucket, day) = (NEW.trait, NEW.bucket, NEW.day);
     END;
 
     CREATE TRIGGER seen_first AFTER INSERT ON seen BEGIN
