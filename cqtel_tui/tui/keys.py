@@ -14,6 +14,7 @@ from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.choices import Choices
 from .screens.cookie import CookieScreen
 from .screens.help import Help
+from .screens.report import ReportScreen
 from .screens.sending import Sending
 from .screens.stored import Stored
 from .widgets.envelopes import Envelopes
@@ -41,6 +42,7 @@ PLACES: dict[str, type[DOMNode]] = {
     "while sending": Sending,
     "help": Help,
     "the first-run prompt": Prompt,
+    "a collector's report": ReportScreen,
 }
 """Where keys are bound, in words."""
 
