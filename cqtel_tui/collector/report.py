@@ -367,11 +367,11 @@ def _row(group: Group, columns: int, k: int) -> Row:
 
 
 def _by_name(row: Row) -> tuple[Any, ...]:
-    return None in row.of, tuple(map(str, row.of))
+    return row.of.count(None), tuple(map(str, row.of))
 
 
 def _by_count(row: Row) -> tuple[Any, ...]:
-    return None in row.of, -row.count, tuple(map(str, row.of))
+    return row.of.count(None), -row.count, tuple(map(str, row.of))
 
 
 def named(text: str | None) -> str:

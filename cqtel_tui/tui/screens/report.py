@@ -239,10 +239,10 @@ class ReportScreen(Screen[None]):
 
     def _sorted(self, rows: Sequence[Row]) -> list[Row]:
         sorts = {
-            "largest": lambda row: (None in row.of, 0 if self.table == "days" else -row.count),
-            "name": lambda row: (None in row.of, [str(text) for text in row.of]),
-            "failures": lambda row: (None in row.of, row.success_rate),
-            "slowest": lambda row: (None in row.of, -(row.p95 or 0.0)),
+            "largest": lambda row: (row.of.count(None), 0 if self.table == "days" else -row.count),
+            "name": lambda row: (row.of.count(None), [str(text) for text in row.of]),
+            "failures": lambda row: (row.of.count(None), row.success_rate),
+            "slowest": lambda row: (row.of.count(None), -(row.p95 or 0.0)),
         }
         return sorted(rows, key=sorts[self.sort])
 
