@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 import threading
 from collections import deque
 from concurrent.futures import Future
@@ -24,7 +23,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from .engine import ADDRESS_HASH
-from .sinks import RETRY_SECONDS, UNAVAILABLE, BusyError, Kept
+from .logs import tell, tell_error
+from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,15 +46,12 @@ _LANES = 4
 _SHA1_DIGITS = 40
 _SUCCESS = range(200, 300)
 _TOO_MANY = 429
-_BAD_GATEWAY = 502
 _HEADERS = {
     "Content-Type": "application/x-protobuf",
     "Accept-Encoding": "identity",
     "User-Agent": "cqtel-edge",
 }
 _AGAIN = "Try again later."
-
-log = logging.getLogger(__name__)
 
 
 class _Waiting(NamedTuple):
@@ -170,10 +167,10 @@ class Edge:
         except BusyError as error:
             _fail(batch, error)
         except (httpx.HTTPError, TimeoutError) as error:
-            log.warning("the engine did not answer: %s", type(error).__name__)
+            tell("the engine did not answer", why=type(error).__name__)
             _fail(batch, BusyError(f"What stands behind this collector is silent. {_AGAIN}"))
         except Exception as error:  # noqa: BLE001  # told to whoever waits; the next one may do
-            log.error("nothing could be handed on: %s", type(error).__name__)  # noqa: TRY400  # what it holds is nobody's
+            tell_error("nothing could be handed on", error)
             _fail(batch, BusyError(f"This collector could not hand it on. {_AGAIN}"))
         else:
             _succeed(batch, refused, words)
@@ -190,7 +187,7 @@ class Edge:
             status = response.status_code
             if status in _SUCCESS:
                 return _partial_success(await _beginning(response))
-            log.warning("the engine answered %d", status)
+            tell("the engine did not take it", status=status)
             if status in {_TOO_MANY, UNAVAILABLE}:
                 raise BusyError(
                     f"What stands behind this collector has too much to do. {_AGAIN}",
@@ -199,7 +196,7 @@ class Edge:
                 )
             raise BusyError(
                 f"What stands behind this collector answered {status}. {_AGAIN}",
-                status=_BAD_GATEWAY,
+                status=BAD_GATEWAY,
             )
         finally:
             await response.aclose()

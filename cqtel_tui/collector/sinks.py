@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 RETRY_SECONDS = 5
+BAD_GATEWAY = 502
 UNAVAILABLE = 503
 
 

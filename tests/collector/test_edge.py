@@ -27,6 +27,7 @@ from ..deliver.collectors import PATIENCE, Collector, reply, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from concurrent.futures import Future
 
     from ..deliver.collectors import Request
     from ..e2e.rotel_receiver import Receiver
@@ -370,7 +371,7 @@ def test_too_much_that_waits_is_refused_at_once_and_what_waits_still_arrives(
     large = [an_arrival(*(a_span(message="x" * 1000) for _ in range(500)))]
     size = len(encode(large))
     most = (MAX_WAITING_BYTES + 5 * MAX_REQUEST_BYTES) // size
-    kept = []
+    kept: list[Future[Kept]] = []
     with pytest.raises(BusyError) as caught:
         kept.extend(edge.keep(large) for _ in range(most))
     assert caught.value.status == 503
