@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..collector import store_path
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
+from .output import show
 
 if TYPE_CHECKING:
     import argparse
@@ -42,7 +43,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
     Raises:
         WrongUsageError: one has a value that it cannot have.
     """
-    from ..collector.settings import Settings, read_listen, read_network
+    from ..collector.settings import Settings, read_forward, read_listen, read_network
 
     host, port = read_listen(given.listen)
     for option in ("workers", "retention", "error_retention"):
@@ -61,9 +62,19 @@ def settings_of(given: argparse.Namespace) -> Settings:
         retention_days=given.retention,
         error_days=given.error_retention,
         rate=given.rate,
+        forward=read_forward(given.forward) if given.forward else "",
     )
 
 
 def store_of(given: argparse.Namespace) -> Path:
     """Return the store that was given, or the one below the state folder."""
     return Path(given.store) if given.store else store_path(places().state)
+
+
+def engine_configuration(given: argparse.Namespace) -> int:
+    """Print the configuration of an OpenTelemetry Collector that stands behind an edge."""
+    from ..collector.engine import configuration
+
+    for line in configuration(given.retention).splitlines():
+        show(line)
+    return 0

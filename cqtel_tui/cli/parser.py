@@ -264,8 +264,20 @@ def _collecting(commands: Commands) -> None:
         default=50.0,
         help="requests a second that one network may send; 0: no limit (default: 50)",
     )
+    collector.add_argument(
+        "--forward",
+        metavar="URL",
+        help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
     # What else a collector can be asked to do, instead of serving: `_add(actions, …)`.
-    collector.add_subparsers(metavar="ACTION")
+    actions = collector.add_subparsers(metavar="ACTION")
+    _add(
+        actions,
+        "engine-config",
+        "the configuration of an OpenTelemetry Collector behind --forward, as YAML",
+        "collecting",
+        "engine_configuration",
+    )
 
 
 def _store(command: Parser) -> None:

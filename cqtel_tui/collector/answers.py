@@ -25,7 +25,8 @@ _CODES = {
     429: 8,
     500: 13,  # INTERNAL
     501: 12,
-    503: 14,  # UNAVAILABLE
+    502: 14,  # UNAVAILABLE
+    503: 14,
 }
 _VARINT = 0x80
 _MAX_MESSAGE = 4096

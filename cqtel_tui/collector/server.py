@@ -27,7 +27,7 @@ from .limits import Limits
 from .logs import tell_error
 from .metrics import CONTENT_TYPE, Metrics
 from .settings import SHA1
-from .sinks import BusyError, Keeper
+from .sinks import BAD_GATEWAY, BusyError, Keeper
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -53,6 +53,7 @@ KEEP_SECONDS = 30.0
 """How long the sink may take."""
 HOUSEKEEPING_SECONDS = 3600.0
 NO_ADDRESS = "the address that it came from cannot be read"
+NOT_TAKEN = "what stands behind this collector did not take it"
 TOO_OFTEN = "too many requests from there"
 _LARGE = 1 << 16
 _DRAINED_BYTES = 8 * MAX_BODY_BYTES
@@ -181,11 +182,13 @@ class Application:
 
     async def _keep(self, encoding: str, allowed: Allowed) -> Answer:
         """Hand arrivals on, and answer once they cannot be lost any more."""
+        rejected, message = allowed.rejected, allowed.message
         if allowed.arrivals:
             try:
                 kept = await _result(self._sink.keep(allowed.arrivals))
             except BusyError as error:
-                return refusal(encoding, 503, "busy", retry_after(error.seconds))
+                words = "busy" if error.status != BAD_GATEWAY else NOT_TAKEN
+                return refusal(encoding, error.status, words, retry_after(error.seconds))
             except Exception as error:  # noqa: BLE001  # the client is to come again
                 tell_error("a request could not be kept", error)
                 return refusal(encoding, 503, "it could not be kept", retry_after(_COME_AGAIN))
@@ -194,9 +197,11 @@ class Application:
                 self.metrics.duplicates.inc(kept.duplicates)
             if kept.erased:
                 self.metrics.erased.inc(kept.erased)
-        if allowed.rejected:
-            self.metrics.refused.inc(allowed.rejected)
-        return done(encoding, allowed.rejected, allowed.message)
+            rejected += kept.refused
+            message = "; ".join(filter(None, (message, kept.words)))
+        if rejected:
+            self.metrics.refused.inc(rejected)
+        return done(encoding, rejected, message)
 
     # All else -------------------------------------------------------------------------------------
 
