@@ -47,6 +47,12 @@ KEYS = {
         "attributes, events (name, time_unix_nano, attributes), problems), problems), unknown, "
         "problems (offset, line, reason)"
     ),
+    "report": (
+        "since, until, k, total; days (day), operations (program, operation), spans (program, "
+        "span), versions (program, version), providers (provider, version), ci (ci), countries "
+        "(country): each row also has count, success_rate, installations, those of operations and "
+        "spans p50, p95, p99 in seconds; null is the other ones"
+    ),
 }
 """The stable keys of each command's `--json`, those of objects within it in parentheses."""
 
@@ -269,8 +275,32 @@ def _collecting(commands: Commands) -> None:
         metavar="URL",
         help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
     )
-    # What else a collector can be asked to do, instead of serving: `_add(actions, …)`.
-    actions = collector.add_subparsers(metavar="ACTION")
+    collector.add_argument(
+        "--check",
+        dest="command",
+        action="store_const",
+        const=_late("reporting", "check"),
+        help="do not serve, but tell whether the store is whole; exit code 1 if it is not",
+    )
+    # What else a collector can be asked to do, instead of serving.
+    _acting(collector.add_subparsers(metavar="ACTION"))
+
+
+def _acting(actions: Commands) -> None:
+    report = _add(actions, "report", "what a store tells of everybody", "reporting", "report")
+    report.add_argument(
+        "--since", metavar="DAYS", default="30d", help="30d is today and 29 days before (default)"
+    )
+    report.add_argument("--csv", action="store_true", help="as CSV, all tables in one")
+    report.add_argument(
+        "-k",
+        metavar="N",
+        type=int,
+        default=5,
+        help="the fewest installations that a row may tell of (default: %(default)s)",
+    )
+    _store(report)
+    report.set_defaults(store=argparse.SUPPRESS)  # it may be given before the action, too
     _add(
         actions,
         "engine-config",
@@ -278,6 +308,14 @@ def _collecting(commands: Commands) -> None:
         "collecting",
         "engine_configuration",
     )
+    unit = _add(
+        actions,
+        "packaging",
+        "a systemd unit, or what to build a container from",
+        "collecting",
+        "packaging",
+    )
+    unit.add_argument("what", choices=("systemd", "container"))
 
 
 def _store(command: Parser) -> None:

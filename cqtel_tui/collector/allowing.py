@@ -41,7 +41,7 @@ MAX_REASONS = 20
 _MAX_KEY = 60
 _DAY = 86_400 * 10**9
 _ERROR = 2
-_KINDS = frozenset({None, 0, 1})
+_KINDS = (None, 0, 1)
 """Of a span: not said, or internal."""
 _TRACE_ID = 16
 _SPAN_ID = 8

@@ -31,7 +31,8 @@ _DAYS = """
     SELECT day, installation, count(*), sum(parent_id IS NULL), sum(parent_id IS NULL AND failed)
         FROM spans GROUP BY 1, 2
 """
-_TOLD_TWICE = (("counts", _COUNTS), ("seen", _SEEN), ("days", _DAYS))
+_RECENCY = "SELECT trait, last_day, count(*) FROM seen GROUP BY 1, 2"
+_TOLD_TWICE = (("counts", _COUNTS), ("seen", _SEEN), ("days", _DAYS), ("recency", _RECENCY))
 
 _LEFT_OVER = (
     (
@@ -43,6 +44,8 @@ _LEFT_OVER = (
             " AND contexts.installation = spans.installation"
         ),
     ),
+    ("spans without a name", "spans", "SELECT 1 FROM traits WHERE id = name"),
+    ("traits without a name", "context_traits", "SELECT 1 FROM traits WHERE id = trait"),
     ("requests without spans", "arrivals", "SELECT 1 FROM spans WHERE arrival = arrivals.id"),
     ("contexts without requests", "contexts", "SELECT 1 FROM arrivals WHERE context = contexts.id"),
     (

@@ -77,7 +77,7 @@ class Bounded(_Protocol):
         if self.cycle is not before:
             self._since = None
             self._head = 0
-        elif before is None or before.response_complete:
+        elif before is None or before.response_complete:  # type: ignore[redundant-expr]  # it is
             if self._since is None:
                 self._since = self.loop.time()
             self._head += len(data)
@@ -96,9 +96,13 @@ class Bounded(_Protocol):
 
     def _look(self) -> None:
         now = self.loop.time()
-        since, unread_since = self._since, self._unread_since
-        is_slow = since is not None and now - since > HEAD_SECONDS
-        if is_slow or (unread_since is not None and now - unread_since > UNREAD_SECONDS):
+        if _is_past(self._since, HEAD_SECONDS, now) or _is_past(
+            self._unread_since, UNREAD_SECONDS, now
+        ):
             self.transport.abort()
         else:
             self._look_again = self.loop.call_later(_LOOK_SECONDS, self._look)
+
+
+def _is_past(since: float | None, seconds: float, now: float) -> bool:
+    return since is not None and now - since > seconds

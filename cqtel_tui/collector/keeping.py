@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .durations import bucket
+from .sinks import Kept
 
 if TYPE_CHECKING:
     import sqlite3
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from .arrivals import Arrival, ArrivedSpan
 
 OPERATION, SPAN = "operation", "span"
-VERSION, PLUGIN, CI, COUNTRY = "version", "plugin", "ci", "country"
+VERSION, CI, COUNTRY = "version", "ci", "country"
+PROVIDER, PROVIDER_VERSION = "provider", "provider version"
 TOTAL = "total"
-"""The kinds of traits; a trait of the last one is one that every operation has."""
+"""The kinds of traits; the last one's is what every operation has."""
 
 DAY_SECONDS = 24 * 3600
 MOST_DAYS_HELD = 30
@@ -27,27 +28,6 @@ MOST_DAYS_HELD = 30
 
 _MOST_KNOWN = 50_000
 _SHA1_HEX = 40
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What became of the spans of a request.
-
-    Attributes:
-        new: kept.
-        duplicates: known by trace and span id before.
-        erased: dropped, for their cookie was erased.
-    """
-
-    new: int = 0
-    duplicates: int = 0
-    erased: int = 0
-
-    def __add__(self, other: Kept) -> Kept:
-        """Return both together."""
-        return Kept(
-            self.new + other.new, self.duplicates + other.duplicates, self.erased + other.erased
-        )
 
 
 class Known:
@@ -117,13 +97,15 @@ def keep(
         messages,
     )
     counted = {} if new == len(spans) else _counted(connection, known, range(first, row))
-    kept = [Kept()] * len(requests)
+    kept = [Kept(0)] * len(requests)
     for request, at, count in placed:
+        before = kept[request]
         if at is None:
-            kept[request] += Kept(erased=count)
+            kept[request] = before._replace(erased=before.erased + count)
         else:
             came = counted.get(at, 0) if new < len(spans) else count
-            kept[request] += Kept(new=came, duplicates=count - came)
+            duplicates = before.duplicates + count - came
+            kept[request] = before._replace(new=before.new + came, duplicates=duplicates)
     return kept
 
 
@@ -172,10 +154,13 @@ def expire_messages(connection: sqlite3.Connection, before: int) -> int:
 
 def prune_traits(connection: sqlite3.Connection) -> None:
     """Remove each name, version, plugin and country that nobody has any more."""
-    connection.execute(
-        "DELETE FROM traits WHERE NOT EXISTS (SELECT 1 FROM seen WHERE trait = traits.id)"
-        " AND NOT EXISTS (SELECT 1 FROM context_traits WHERE trait = traits.id)"
-    )
+    is_unseen = "NOT EXISTS (SELECT 1 FROM recency WHERE trait = traits.id)"
+    if connection.execute(f"SELECT 1 FROM traits WHERE {is_unseen}").fetchone():  # noqa: S608  # ours
+        # Parts of an operation that never came have none of the traits that their request told of.
+        connection.execute(
+            f"DELETE FROM traits WHERE {is_unseen}"  # noqa: S608  # ours
+            " AND id NOT IN (SELECT trait FROM context_traits)"
+        )
 
 
 def mine(connection: sqlite3.Connection, cookie: str) -> list[dict[str, Any]]:
@@ -249,7 +234,9 @@ def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
     yield CI, "" if arrival.ci is None else "yes" if arrival.ci else "no"
     yield COUNTRY, arrival.origin.country or ""
     for plugin in dict.fromkeys(arrival.plugins):
-        yield PLUGIN, plugin.replace("@", " ", 1)
+        yield PROVIDER_VERSION, plugin.replace("@", " ", 1)
+    for provider in dict.fromkeys(plugin.partition("@")[0] for plugin in arrival.plugins):
+        yield PROVIDER, provider
 
 
 def _name(connection: sqlite3.Connection, known: Known, app: str, span: ArrivedSpan) -> int:

@@ -37,6 +37,7 @@ MIGRATIONS = (
     CREATE TABLE erased (cookie BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 
     -- What operations have in common, by which a report groups: a name, a version, a country ...
+    -- Not a foreign key of what refers to it: each would need an index of its own.
     CREATE TABLE traits (
         id INTEGER PRIMARY KEY,
         kind TEXT NOT NULL,
@@ -55,10 +56,9 @@ MIGRATIONS = (
 
     CREATE TABLE context_traits (
         context INTEGER NOT NULL REFERENCES contexts ON DELETE CASCADE,
-        trait INTEGER NOT NULL REFERENCES traits,
+        trait INTEGER NOT NULL,
         PRIMARY KEY (context, trait)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX contexts_of_trait ON context_traits (trait);
 
     CREATE TABLE arrivals (
         id INTEGER PRIMARY KEY,
@@ -76,7 +76,7 @@ MIGRATIONS = (
         trace_id BLOB NOT NULL,
         span_id BLOB NOT NULL,
         parent_id BLOB,             -- none: the operation itself
-        name INTEGER NOT NULL REFERENCES traits,
+        name INTEGER NOT NULL,      -- a trait
         started INTEGER NOT NULL,   -- nanoseconds since 1970
         duration INTEGER NOT NULL,  -- nanoseconds
         bucket INTEGER NOT NULL,    -- of the duration
@@ -101,7 +101,7 @@ MIGRATIONS = (
     -- How many, by day: spans of a name by the bucket of their duration; operations of any other
     -- trait in bucket -1.
     CREATE TABLE counts (
-        trait INTEGER NOT NULL REFERENCES traits,
+        trait INTEGER NOT NULL,
         day INTEGER NOT NULL,
         bucket INTEGER NOT NULL,
         spans INTEGER NOT NULL,
@@ -112,22 +112,29 @@ MIGRATIONS = (
     -- The last day on which an installation had a trait. All periods end today, so that it had the
     -- trait in a period if that day is in it.
     CREATE TABLE seen (
-        installation INTEGER NOT NULL REFERENCES installations,
-        trait INTEGER NOT NULL REFERENCES traits,
+        installation INTEGER NOT NULL,
+        trait INTEGER NOT NULL,
         last_day INTEGER NOT NULL,
         PRIMARY KEY (installation, trait)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX seen_of_trait ON seen (trait, last_day);
+
+    -- How many installations had a trait last on a day. Summed up from a day on: how many had it in
+    -- that period.
+    CREATE TABLE recency (
+        trait INTEGER NOT NULL,
+        last_day INTEGER NOT NULL,
+        installations INTEGER NOT NULL,
+        PRIMARY KEY (trait, last_day)
+    ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE days (
         day INTEGER NOT NULL,
-        installation INTEGER NOT NULL REFERENCES installations,
+        installation INTEGER NOT NULL,
         spans INTEGER NOT NULL,
         operations INTEGER NOT NULL,
         failed INTEGER NOT NULL,    -- operations
         PRIMARY KEY (day, installation)
     ) STRICT, WITHOUT ROWID;
-    CREATE INDEX days_of_installation ON days (installation);
 
     CREATE TRIGGER span_kept AFTER INSERT ON spans BEGIN
         INSERT INTO counts VALUES (NEW.name, NEW.day, NEW.bucket, 1, NEW.failed)
@@ -170,6 +177,27 @@ MIGRATIONS = (
 
     CREATE TRIGGER counted_none AFTER UPDATE ON counts WHEN NEW.spans = 0 BEGIN
         DELETE FROM counts WHERE (trait, day, bucket) = (NEW.trait, NEW.day, NEW.bucket);
+    END;
+
+    CREATE TRIGGER seen_first AFTER INSERT ON seen BEGIN
+        INSERT INTO recency VALUES (NEW.trait, NEW.last_day, 1)
+            ON CONFLICT DO UPDATE SET installations = installations + 1;
+    END;
+
+    CREATE TRIGGER seen_again AFTER UPDATE ON seen BEGIN
+        UPDATE recency SET installations = installations - 1
+            WHERE (trait, last_day) = (OLD.trait, OLD.last_day);
+        INSERT INTO recency VALUES (NEW.trait, NEW.last_day, 1)
+            ON CONFLICT DO UPDATE SET installations = installations + 1;
+    END;
+
+    CREATE TRIGGER seen_no_more AFTER DELETE ON seen BEGIN
+        UPDATE recency SET installations = installations - 1
+            WHERE (trait, last_day) = (OLD.trait, OLD.last_day);
+    END;
+
+    CREATE TRIGGER recent_none AFTER UPDATE ON recency WHEN NEW.installations = 0 BEGIN
+        DELETE FROM recency WHERE (trait, last_day) = (NEW.trait, NEW.last_day);
     END;
 
     -- An installation loses whole days: all of them when it is erased, its first ones by retention.

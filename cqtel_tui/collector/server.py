@@ -129,6 +129,9 @@ class Application:
             answer = _late(asked)
         except DisconnectedError:
             return
+        except Exception as error:  # noqa: BLE001  # told without its message, which may quote
+            tell_error("a request could not be answered", error)
+            answer = refusal(asked.encoding or JSON, 500, "there is an error in the collector")
         await _send(send, answer)
         self.metrics.requests.labels("traces", str(answer.status)).inc()
         self.metrics.seconds.observe(time.perf_counter() - begun)
@@ -145,14 +148,9 @@ class Application:
             return refusal(encoding, 415, f"{error}; gzip and deflate are")
         except (UndecodableError, allowing.MalformedError) as error:
             return refusal(encoding, 400, f"{error}")
-        except DisconnectedError:
-            raise
         except CqtelError as error:
             tell_error("nothing could be derived", error)
             return refusal(encoding, 503, "busy", retry_after(_COME_AGAIN))
-        except Exception as error:  # noqa: BLE001  # told without its message, which may quote
-            tell_error("a request could not be read", error)
-            return refusal(encoding, 500, "it could not be read, because of an error here")
         if isinstance(read, Answer):
             return read
         deadline.reschedule(asyncio.get_running_loop().time() + KEEP_SECONDS)

@@ -17,8 +17,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from . import checking, keeping
-from .keeping import Kept, Known
+from .keeping import Known
 from .schema import StoreError, connect_to_write, connected_to_read, transaction
+from .settings import ERROR_DAYS, RETENTION_DAYS
+from .sinks import BusyError, Kept
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,12 +28,8 @@ if TYPE_CHECKING:
 
     from .arrivals import Arrival
 
-__all__ = ["ERROR_DAYS", "RETENTION_DAYS", "Kept", "Store", "StoreBusyError", "StoreError"]
+__all__ = ["Kept", "Store", "StoreBusyError", "StoreError"]
 
-RETENTION_DAYS = 396
-"""Thirteen months: a year can be compared with the one before."""
-
-ERROR_DAYS = 30
 MOST_WAITING = 20_000
 """Spans that may wait to be written; beyond them a sender is asked to come again."""
 
@@ -41,7 +39,7 @@ _TRIES = 3
 _CHECKPOINT_TRIES = 20
 
 
-class StoreBusyError(StoreError):
+class StoreBusyError(StoreError, BusyError):
     """Too much waits to be written: nothing was taken, and the sender should come again."""
 
 

@@ -92,7 +92,9 @@ def arrival(  # noqa: PLR0913  # a case says what matters to it
     )
 
 
-def some(count: int, *, installations: int = 20, days: int = 30, seed: int = 1) -> list[Arrival]:
+def some(
+    count: int, *, installations: int = 20, days: int = 30, seed: int = 1, now: int = NOW
+) -> list[Arrival]:
     """Make the arrivals of `count` operations: most of few versions, countries and names."""
     draw = random.Random(seed)  # noqa: S311  # the same each time
     return [
@@ -106,7 +108,7 @@ def some(count: int, *, installations: int = 20, days: int = 30, seed: int = 1) 
             plugins=PLUGINS[: 1 + who % 4],
             ci=who % 5 == 0,
             country=COUNTRIES[who % 6],
-            received=NOW - draw.randrange(days) * DAY,
+            received=now - draw.randrange(days) * DAY,
             milliseconds=int(draw.lognormvariate(7, 1.5)),
             failed=draw.random() < 0.05,
         )
