@@ -10,7 +10,6 @@ import os
 import signal
 import threading
 import time
-import urllib.parse
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -25,33 +24,26 @@ from prometheus_client.mmap_dict import MmapedDict
 from cqtel_tui.collector.serving import _TOO_SOON_SECONDS
 from cqtel_tui.collector.store import Store
 
+from ..deliver.collectors import PATIENCE, reply, running
 from ..deliver.collectors import Collector as Engine
-from ..deliver.collectors import reply, running
 from ..e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL, running_rotel
-from .processes import PATIENCE, collecting
+from .served import PROTOBUF, command, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from ..e2e.rotel_receiver import Receiver
-    from .processes import Collector
+    from .served import Command
 
 LOOPBACK_SHA1 = hashlib.sha1(b"127.0.0.1", usedforsecurity=False).hexdigest()
-PROTOBUF = {"Content-Type": "application/x-protobuf"}
-JSON = {"Content-Type": "application/json"}
+FREELY = ("--rate", "0")
 
 
 @pytest.fixture
 def engine() -> Iterator[Engine]:
     with running() as collector:
         yield collector
-
-
-@pytest.fixture
-def client() -> Iterator[httpx.Client]:
-    with httpx.Client(trust_env=False, timeout=PATIENCE) as one:
-        yield one
 
 
 def a_request(number: int, *, cookie: str = "", error: str = "") -> ExportTraceServiceRequest:
@@ -75,9 +67,8 @@ def a_request(number: int, *, cookie: str = "", error: str = "") -> ExportTraceS
     return request
 
 
-def post(client: httpx.Client, url: str, number: int, **headers: str) -> httpx.Response:
-    body = a_request(number).SerializeToString()
-    return client.post(url, content=body, headers=PROTOBUF | headers)
+def post(edge: Command, number: int, **headers: str) -> httpx.Response:
+    return edge.post(a_request(number).SerializeToString(), **PROTOBUF, **headers)
 
 
 def arrived(engine: Engine) -> Counter[int]:
@@ -91,11 +82,9 @@ def arrived(engine: Engine) -> Counter[int]:
     )
 
 
-def test_an_edge_hands_clean_otlp_on_to_rotel(
-    tmp_path: Path, rotel: Receiver, client: httpx.Client
-) -> None:
-    with collecting(tmp_path, "--forward", rotel.endpoint) as edge:
-        answer = post(client, edge.url, 1, **{"X-Forwarded-For": "203.0.113.7"})
+def test_an_edge_hands_clean_otlp_on_to_rotel(tmp_path: Path, rotel: Receiver) -> None:
+    with command(tmp_path, *FREELY, "--forward", rotel.endpoint) as edge:
+        answer = post(edge, 1, x_forwarded_for="203.0.113.7")
         assert answer.status_code == 200
         assert b"host.name" in answer.content  # what was left out, and that it was
         (request,) = rotel.received()
@@ -107,18 +96,20 @@ def test_an_edge_hands_clean_otlp_on_to_rotel(
 
 
 def test_an_edge_keeps_nothing_and_tells_the_engine_no_address(
-    tmp_path: Path, engine: Engine, client: httpx.Client
+    tmp_path: Path, engine: Engine
 ) -> None:
-    with collecting(tmp_path, "--forward", engine.url, "--trusted-proxy", "127.0.0.0/8") as edge:
-        forwarded = {"X-Forwarded-For": "203.0.113.7", "Forwarded": "for=203.0.113.7"}
-        assert post(client, edge.url, 1, **forwarded).status_code == 200
-        policy = client.get(edge.beside("/v1/policy")).json()
+    trusting = ("--trusted-proxy", "127.0.0.0/8")
+    with command(tmp_path, *FREELY, *trusting, "--forward", engine.url) as edge:
+        forwarded = {"x_forwarded_for": "203.0.113.7", "forwarded": "for=203.0.113.7"}
+        assert post(edge, 1, **forwarded).status_code == 200
+        policy = edge.client.get("/v1/policy").json()
         assert (policy["forwards"], policy["keeps_data"]) == (True, False)
         cookie = {"Authorization": f"Bearer {uuid4()}"}
         for method in ("GET", "DELETE"):
-            asked = client.request(method, edge.beside("/v1/data"), headers=cookie)
+            asked = edge.client.request(method, "/v1/data", headers=cookie)
             assert asked.status_code == 501
             assert "hands everything on" in asked.json()["message"]
+        assert edge.stop() == 0
     (request,) = engine.requests
     sent = request.head + request.body
     assert hashlib.sha1(b"203.0.113.7", usedforsecurity=False).hexdigest().encode() in sent
@@ -126,17 +117,17 @@ def test_an_edge_keeps_nothing_and_tells_the_engine_no_address(
     assert sent.count(host) == 1
     for address in (b"203.0.113.7", bytes([203, 0, 113, 7]), bytes([127, 0, 0, 1]), b"127.0.0.1"):
         assert address not in sent.replace(host, b"")
-    assert [path for path in edge.home.rglob("*") if path.is_file()] == []
-    assert "203.0.113.7" not in (tmp_path / "collector.log").read_text()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert "203.0.113.7" not in "".join(edge.said)
 
 
 def test_what_an_engine_refuses_is_told_together_with_what_the_edge_left_out(
-    tmp_path: Path, engine: Engine, client: httpx.Client
+    tmp_path: Path, engine: Engine
 ) -> None:
     refused = b"\x0a\x0e\x08\x01\x12\x0atoo old \xe2\x8c"  # not UTF-8 at its end
     partial = b"\x0a\x0b\x08\x01\x12\x07too old"
     engine.replies.extend([reply(200, partial), reply(200, refused)])
-    with collecting(tmp_path, "--forward", engine.url) as edge:
+    with command(tmp_path, *FREELY, "--forward", engine.url) as edge:
         body = (
             b'{"resourceSpans":[{"resource":{"attributes":[{"key":"service.name","value":'
             b'{"stringValue":"cloudquery"}},{"key":"host.name","value":{"stringValue":"x"}}]},'
@@ -144,17 +135,17 @@ def test_what_an_engine_refuses_is_told_together_with_what_the_edge_left_out(
             b'"startTimeUnixNano":"%d","endTimeUnixNano":"%d","status":{"code":1}}]}]}]}'
             % (1, 1, time.time_ns() - 10, time.time_ns())
         )
-        said = client.post(edge.url, content=body, headers=JSON).json()["partialSuccess"]
+        said = edge.post(body).json()["partialSuccess"]
         assert said["rejectedSpans"] == "1"
         assert "host.name" in said["errorMessage"]
         assert said["errorMessage"].endswith("too old")
-        assert client.post(edge.url, content=body, headers=JSON).status_code == 200
+        assert edge.post(body).status_code == 200
 
 
 def test_what_an_engine_does_not_take_is_left_with_the_client(
-    tmp_path: Path, engine: Engine, client: httpx.Client
+    tmp_path: Path, engine: Engine
 ) -> None:
-    with collecting(tmp_path, "--forward", engine.url) as edge:
+    with command(tmp_path, *FREELY, "--forward", engine.url) as edge:
         for answer, status, seconds in (
             (reply(429, Retry_After="7"), 429, "7"),
             (reply(503, Retry_After="90"), 503, "90"),
@@ -162,31 +153,30 @@ def test_what_an_engine_does_not_take_is_left_with_the_client(
             (b"", 503, "5"),
         ):
             engine.replies.append(answer)
-            refused = post(client, edge.url, 1)
+            refused = post(edge, 1)
             assert (refused.status_code, refused.headers["Retry-After"]) == (status, seconds)
             assert refused.headers["Content-Type"] == "application/x-protobuf"
             assert str(engine.port) not in refused.text
-            assert post(client, edge.url, 2).status_code == 200
+            assert post(edge, 2).status_code == 200
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="several processes cannot share a port here")
 def test_several_edges_behind_one_port_lose_nothing_and_one_that_is_killed_is_replaced(
-    tmp_path: Path, engine: Engine
+    tmp_path: Path, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with collecting(tmp_path, "--forward", engine.url, workers=3) as edges:
-        first = {one["process"] for one in edges.said("listening")}
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with command(tmp_path, *FREELY, "--forward", engine.url, workers=3) as edges:
+        first = {one["process"] for one in events(edges, "listening")}
         assert len(first) == 3
-        assert len({one["port"] for one in edges.said("listening")}) == 1
+        assert len({one["port"] for one in events(edges, "listening")}) == 1
         begun = time.monotonic()
         with ThreadPoolExecutor(8) as pool:
             answers = list(pool.map(lambda number: _once(edges, number), range(1, 121)))
         assert answers == [200] * 120
         assert arrived(engine) == Counter(range(1, 121))
-        until = time.monotonic() + PATIENCE
         # A request is counted only after it is answered.
-        while sum((shares := taken_by_process(tmp_path)).values()) < 120:
-            assert time.monotonic() < until, shares
-            time.sleep(0.01)
+        wait_for(lambda: sum(taken_by_process(tmp_path).values()) >= 120)
+        shares = taken_by_process(tmp_path)
         assert sum(shares.values()) == 120
         assert set(shares) <= first
         assert len(shares) >= 2
@@ -203,9 +193,13 @@ def test_several_edges_behind_one_port_lose_nothing_and_one_that_is_killed_is_re
             tries = dict(zip(range(1001, 1241), tried, strict=True))
         came = arrived(engine)
         assert [number for number in tries if not 1 <= came[number] <= tries[number]] == []
-        edges.wait_for("a worker ended, and is replaced")
-        assert len(edges.wait_for("listening", 4)) == 4
+        wait_for(lambda: len(events(edges, "listening")) == 4)
+        assert len(events(edges, "a worker ended, and is replaced")) == 1
         assert _once(edges, 2000) == 200
+
+
+def events(running: Command, name: str) -> list[dict[str, Any]]:
+    return [event for event in running.events() if event["event"] == name]
 
 
 def taken_by_process(folder: Path) -> dict[int, int]:
@@ -223,16 +217,16 @@ def taken_by_process(folder: Path) -> dict[int, int]:
     return counted
 
 
-def _once(edges: Collector, number: int) -> int:
+def _once(edges: Command, number: int) -> int:
     # A connection of its own, so that the system may choose another process for it.
-    where = urllib.parse.urlsplit(edges.url)
-    connection = http.client.HTTPConnection(where.netloc, timeout=PATIENCE)
+    connection = http.client.HTTPConnection("127.0.0.1", edges.port, timeout=PATIENCE)
     with contextlib.closing(connection):
-        connection.request("POST", where.path, a_request(number).SerializeToString(), PROTOBUF)
+        body = a_request(number).SerializeToString()
+        connection.request("POST", "/v1/traces", body, PROTOBUF)
         return connection.getresponse().status
 
 
-def _until_taken(edges: Collector, number: int, done: threading.Semaphore) -> int:
+def _until_taken(edges: Command, number: int, done: threading.Semaphore) -> int:
     """Post until it is acknowledged, as a client does; return how often that took."""
     for tries in range(1, 100):
         with contextlib.suppress(OSError, http.client.HTTPException):
@@ -244,33 +238,25 @@ def _until_taken(edges: Collector, number: int, done: threading.Semaphore) -> in
 
 @pytest.mark.skipif(not HAS_WHEEL, reason=NO_WHEEL)
 @pytest.mark.parametrize("compression", ["none", "gzip"])
-def test_rotel_forwards_to_a_collector(
-    tmp_path: Path, client: httpx.Client, compression: str
-) -> None:
+def test_rotel_forwards_to_a_collector(tmp_path: Path, compression: str) -> None:
     cookie = str(uuid4())
-    with collecting(tmp_path) as collector:
+    with command(tmp_path, *FREELY, "--store", str(tmp_path / "store.sqlite3")) as collector:
         exporter = (
             "--exporter=otlp",
             "--otlp-exporter-protocol=http",
-            f"--otlp-exporter-endpoint={collector.beside('')}",
+            f"--otlp-exporter-endpoint={collector.url}",
             f"--otlp-exporter-compression={compression}",
             "--batch-timeout=100ms",
         )
         with running_rotel(tmp_path, *exporter) as (rotel, _):
             for number in (1, 2):
                 body = a_request(number, cookie=cookie).SerializeToString()
-                assert client.post(rotel, content=body, headers=PROTOBUF).status_code == 200
-            with contextlib.closing(Store(collector.store)) as store:
-                operations = _wait_for(store, cookie, 2)
+                answer = httpx.post(rotel, content=body, headers=PROTOBUF, trust_env=False)
+                assert answer.status_code == 200
+            with contextlib.closing(Store(tmp_path / "store.sqlite3")) as store:
+                wait_for(lambda: len(store.mine(cookie)) >= 2)
+                operations = store.mine(cookie)
     spans = {span["span_id"] for one in operations for span in one["spans"]}
     assert spans == {f"{number:016x}" for number in (1, 2)}
     assert {one["service.name"] for one in operations} == {"cloudquery"}
     assert "nobodys-business" not in f"{operations}"
-
-
-def _wait_for(store: Store, cookie: str, count: int) -> list[dict[str, Any]]:
-    until = time.monotonic() + PATIENCE
-    while len(operations := store.mine(cookie)) < count:
-        assert time.monotonic() < until, operations
-        time.sleep(0.01)
-    return operations

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -21,7 +21,8 @@ from opentelemetry.trace import Status, StatusCode
 
 from cqtel_tui.collector.store import Store
 
-from .processes import PATIENCE, Collector, collecting
+from ..deliver.collectors import PATIENCE
+from .served import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -32,13 +33,19 @@ JAVASCRIPT = Path(__file__).with_name("javascript")
 PRIVATE = "nobodys-business"
 
 
+class Receiving(NamedTuple):
+    url: str
+    store: Path
+
+
 @pytest.fixture(scope="module")
-def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Collector]:
-    with collecting(tmp_path_factory.mktemp("collector")) as running:
-        yield running
+def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
+    store = tmp_path_factory.mktemp("collector") / "store.sqlite3"
+    with command(store.parent, "--store", str(store), "--rate", "0") as running:
+        yield Receiving(f"{running.url}/v1/traces", store)
 
 
-def assert_one_operation_is_kept(collector: Collector, cookie: str) -> None:
+def assert_one_operation_is_kept(collector: Receiving, cookie: str) -> None:
     """Look for the operation with one part that each of these SDKs is told to deliver."""
     with closing(Store(collector.store)) as store:
         operations = store.mine(cookie)
@@ -78,7 +85,7 @@ class Watched(SpanExporter):
 
 @pytest.mark.parametrize("compression", [Compression.NoCompression, Compression.Gzip])
 def test_the_python_sdk_delivers_in_protobuf(
-    collector: Collector, scrubbed: Path, compression: Compression
+    collector: Receiving, scrubbed: Path, compression: Compression
 ) -> None:
     cookie = str(uuid4())
     exporter = Watched(collector.url, compression)
@@ -117,7 +124,7 @@ def _why_no_javascript() -> str:
 @pytest.mark.skipif(bool(_why_no_javascript()), reason=_why_no_javascript())
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("encoding", ["json", "protobuf"])
-def test_the_javascript_sdk_delivers(collector: Collector, encoding: str, compression: str) -> None:
+def test_the_javascript_sdk_delivers(collector: Receiving, encoding: str, compression: str) -> None:
     cookie = str(uuid4())
     node = shutil.which("node")
     assert node is not None
