@@ -70,7 +70,10 @@ def listener(settings: Settings) -> socket.socket:
         CqtelError: the address or the port cannot be had.
     """
     version = ipaddress.ip_address(settings.host).version
-    bound = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6)  # noqa: PLR2004
+    family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004
+    # asyncio sends at once (TCP_NODELAY) only where the protocol is named: else each answer, being
+    # written in two parts, waits 40 ms for the client's delayed acknowledgement of the first.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

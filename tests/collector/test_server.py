@@ -375,3 +375,11 @@ def test_http_1_0_is_served(collector: Served) -> None:
         answer.begin()
         assert json.loads(answer.read()) == {"status": "ok"}
         answer.close()
+
+
+def test_an_answer_waits_for_no_acknowledgement_of_its_first_part(collector: Served) -> None:
+    with collector.connected():
+        wait_for(lambda: collector.server.server_state.connections)
+        for connection in list(collector.server.server_state.connections):
+            accepted = connection.transport.get_extra_info("socket")
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
