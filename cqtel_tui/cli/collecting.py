@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..collector import store_path
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
+from .output import show
 
 if TYPE_CHECKING:
     import argparse
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 _EXTRA = frozenset(
     {"starlette", "uvicorn", "iptocc", "maxminddb", "opentelemetry", "google", "prometheus_client"}
 )
+_PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
 NOT_INSTALLED = (
     "The collector needs {module}, which is not installed. Install it with: "
     "pip install 'cqtel-tui[collector]'"
@@ -42,7 +44,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
     Raises:
         WrongUsageError: one has a value that it cannot have.
     """
-    from ..collector.settings import Settings, read_listen, read_network
+    from ..collector.settings import Settings, read_forward, read_listen, read_network
 
     host, port = read_listen(given.listen)
     for option in ("workers", "retention", "error_retention"):
@@ -61,9 +63,30 @@ def settings_of(given: argparse.Namespace) -> Settings:
         retention_days=given.retention,
         error_days=given.error_retention,
         rate=given.rate,
+        forward=read_forward(given.forward) if given.forward else "",
     )
 
 
 def store_of(given: argparse.Namespace) -> Path:
     """Return the store that was given, or the one below the state folder."""
     return Path(given.store) if given.store else store_path(places().state)
+
+
+def engine_configuration(given: argparse.Namespace) -> int:
+    """Print the configuration of an OpenTelemetry Collector that stands behind an edge."""
+    from ..collector.engine import configuration
+
+    for line in configuration(given.retention).splitlines():
+        show(line)
+    return 0
+
+
+def packaging(given: argparse.Namespace) -> int:
+    """Print what an operator installs a collector with."""
+    from importlib.resources import files
+
+    name = _PACKAGING[given.what]
+    text = files("cqtel_tui.collector").joinpath("packaging", name).read_text("utf-8")
+    for line in text.splitlines():
+        show(line)
+    return 0

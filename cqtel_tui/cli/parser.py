@@ -271,14 +271,22 @@ def _collecting(commands: Commands) -> None:
         help="requests a second that one network may send; 0: no limit (default: 50)",
     )
     collector.add_argument(
+        "--forward",
+        metavar="URL",
+        help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
+    collector.add_argument(
         "--check",
         dest="command",
         action="store_const",
         const=_late("reporting", "check"),
         help="do not serve, but tell whether the store is whole; exit code 1 if it is not",
     )
-    # What else a collector can be asked to do, instead of serving: `_add(actions, …)`.
-    actions = collector.add_subparsers(metavar="ACTION")
+    # What else a collector can be asked to do, instead of serving.
+    _acting(collector.add_subparsers(metavar="ACTION"))
+
+
+def _acting(actions: Commands) -> None:
     report = _add(actions, "report", "what a store tells of everybody", "reporting", "report")
     report.add_argument(
         "--since", metavar="DAYS", default="30d", help="30d is today and 29 days before (default)"
@@ -292,6 +300,21 @@ def _collecting(commands: Commands) -> None:
         help="the fewest installations that a row may tell of (default: %(default)s)",
     )
     _store(report, default=argparse.SUPPRESS)  # it may be given before the action, too
+    _add(
+        actions,
+        "engine-config",
+        "the configuration of an OpenTelemetry Collector behind --forward, as YAML",
+        "collecting",
+        "engine_configuration",
+    )
+    unit = _add(
+        actions,
+        "packaging",
+        "a systemd unit, or what to build a container from",
+        "collecting",
+        "packaging",
+    )
+    unit.add_argument("what", choices=("systemd", "container"))
 
 
 def _store(command: Parser, *, default: str | None = None) -> None:

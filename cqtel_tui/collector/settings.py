@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import urllib.parse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -21,6 +22,7 @@ RETENTION_DAYS = 396
 ERROR_DAYS = 30
 RATE = 50.0
 _PORTS = 1 << 16
+_TRACES = "/v1/traces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,7 @@ class Settings:
         retention_days: how long operations are kept.
         error_days: how long error texts are kept.
         rate: requests a second that one network may send in the long run; 0 is without limit.
+        forward: the URL that an edge posts clean traces to; empty if they are kept here.
     """
 
     store: Path
@@ -50,6 +53,7 @@ class Settings:
     retention_days: int = RETENTION_DAYS
     error_days: int = ERROR_DAYS
     rate: float = RATE
+    forward: str = ""
 
 
 def read_listen(text: str) -> tuple[str, int]:
@@ -80,3 +84,24 @@ def read_network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError:
         raise WrongUsageError(f"{text} is no address and no network, such as 10.0.0.0/8") from None
+
+
+def read_forward(text: str) -> str:
+    """Read the base URL of an OpenTelemetry Collector; return where it takes traces.
+
+    The path is added as the OTLP specification says of a base URL.
+
+    Raises:
+        WrongUsageError: it is no URL to post to, or has what would be lost.
+    """
+    try:
+        parts = urllib.parse.urlsplit(text)
+        is_usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        is_usable, parts = False, urllib.parse.urlsplit("")
+    if not is_usable or not text.isascii() or not text.isprintable() or " " in text:
+        raise WrongUsageError(f"{text} is no URL to forward to, such as http://127.0.0.1:4319")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise WrongUsageError("--forward takes a URL without user, query and fragment")
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path.removesuffix(_TRACES)}{_TRACES}"

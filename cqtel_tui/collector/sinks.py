@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 RETRY_SECONDS = 5
+BAD_GATEWAY = 502
+UNAVAILABLE = 503
 
 
 class BusyError(CqtelError):
@@ -21,11 +23,15 @@ class BusyError(CqtelError):
 
     Attributes:
         seconds: when.
+        status: the HTTP status to answer with: 429, 502 or 503.
     """
 
-    def __init__(self, message: str, seconds: int = RETRY_SECONDS) -> None:
+    def __init__(
+        self, message: str, seconds: int = RETRY_SECONDS, status: int = UNAVAILABLE
+    ) -> None:
         super().__init__(message)
         self.seconds = seconds
+        self.status = status
 
 
 class Kept(NamedTuple):
@@ -35,11 +41,15 @@ class Kept(NamedTuple):
         new: kept now.
         duplicates: kept before.
         erased: dropped, because their cookie was erased.
+        refused: left out by what stands behind an edge.
+        words: why, in its words; untrusted.
     """
 
     new: int
     duplicates: int = 0
     erased: int = 0
+    refused: int = 0
+    words: str = ""
 
 
 class Sink(Protocol):
@@ -76,6 +86,10 @@ def open_sink(settings: Settings) -> Sink:
     Raises:
         CqtelError: it cannot be opened.
     """
+    if settings.forward:
+        from .edge import Edge
+
+        return Edge(settings.forward)
     from .store import Store
 
     return Store(
