@@ -26,8 +26,7 @@ _MAX_DATA_TOKENS = 4 * MAX_TOKENS
 _MAX_WORDS = 500
 _MAX_ROWS = 40
 _MAX_NUMBER = 1 << 53
-_MAX_SHOWN_OPERATIONS = 500
-_MAX_SHOWN_KEYS = 60
+_MAX_LINES = 5_000
 
 SHA1 = "sha1"
 HMAC_DAILY = "hmac-daily"
@@ -247,7 +246,7 @@ def _derived(policy: Policy) -> Iterator[Line]:
 
 
 def _keeping(policy: Policy) -> Iterator[Line]:
-    for name, days in (("kept", policy.retention_days), ("error texts", policy.error_days)):
+    for name, days in (("kept", policy.retention_days), ("errors", policy.error_days)):
         if days is not None:
             yield Line(name, f"{days:,} days")
     if policy.forwards:
@@ -271,21 +270,33 @@ def _of_you(policy: Policy, me: Me) -> Iterator[Line]:
 def operation_lines(operations: Sequence[JsonObject]) -> list[Line]:
     """Return what a collector has of somebody: a line for each key, as far as anybody reads."""
     lines: list[Line] = []
-    for number, operation in enumerate(operations[:_MAX_SHOWN_OPERATIONS], 1):
-        lines.append(Line(f"{number:,}", _as_text(operation.get("name", "an operation"))))
-        lines += [
-            Line("", f"{one_line(key, 100)} = {_as_text(value)}")
-            for key, value in [*operation.items()][:_MAX_SHOWN_KEYS]
-            if key != "name"
-        ]
-    left_out = len(operations) - _MAX_SHOWN_OPERATIONS
-    if left_out > 0:
-        words = f"… and {left_out:,} operations more: an exported file has them all."
-        lines.append(Line("", words, is_warning=True))
+    for number, operation in enumerate(operations, 1):
+        if len(lines) > _MAX_LINES:
+            left_out = len(operations) - number + 1
+            words = f"… and {left_out:,} operations more: an exported file has them all."
+            return [*lines, Line("", words, is_warning=True)]
+        lines += _operation(f"{number:,}", operation)
     return lines
 
 
+def _operation(number: str, operation: JsonObject) -> Iterator[Line]:
+    for at, (key, value) in enumerate(operation.items()):
+        if at == _MAX_ROWS:
+            words = f"… and {len(operation) - at:,} keys more: an exported file has them all."
+            yield Line("", words, is_warning=True)
+            return
+        several = value if isinstance(value, list) and value else [value]
+        for later, each in enumerate(several[:_MAX_ROWS]):
+            name = "" if at or later else number
+            yield Line(name, f"{one_line(key, 100)} = {_as_text(each)}")
+        if len(several) > _MAX_ROWS:
+            yield Line("", f"… and {len(several) - _MAX_ROWS:,} more", is_warning=True)
+
+
 def _as_text(value: JsonValue) -> str:
+    if isinstance(value, dict):
+        said = [f"{key} {_as_text(inner)}" for key, inner in value.items() if inner is not None]
+        return one_line(", ".join(said), _MAX_WORDS)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return one_line(text, _MAX_WORDS)
 
