@@ -54,26 +54,29 @@ def mine(given: argparse.Namespace) -> int:
 
 def erase(given: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
-    endpoint, directory = _endpoint(), here()
+    from ..deliver.rights import key_of
+
+    if not given.yes and not somebody_may_be_there():
+        raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
+    endpoint, cookie = _endpoint(), key_of(here())
     question = f"Have {endpoint} erase all that it has of this directory's cookie? No undo."
-    if not given.yes and not _somebody_says_yes(question):
+    if not given.yes and not is_sure(question):
         say("nothing was asked for")
         return 1
-    erase_now(endpoint, directory)
+    _erase(endpoint, cookie)
     say("payloads with this cookie are dropped there from now on. For a new one: cq-telemetry "
         "cookie reset")  # fmt: skip
     return 0
 
 
-def erase_now(endpoint: str, directory: str) -> None:
-    """Have a collector erase everything of a directory's cookie, and say what was erased.
+def _erase(endpoint: str, cookie: str) -> None:
+    """Have a collector erase everything of a cookie, and say what was erased.
 
     Raises:
         CqtelError: it was not, or nobody knows whether it was.
     """
-    from ..deliver.rights import Collector, key_of
+    from ..deliver.rights import Collector
 
-    cookie = key_of(directory)
     try:
         with Collector(endpoint) as collector:
             erased = collector.erase(cookie)
@@ -108,7 +111,9 @@ def offer_erasure(directory: str | None, *, wanted: bool) -> None:
         if not is_sure(f"{question} Without the cookie it cannot be asked for that any more."):
             return
     try:
-        erase_now(_endpoint(), directory or here())
+        from ..deliver.rights import key_of
+
+        _erase(_endpoint(), key_of(directory or here()))
     except CqtelError as error:
         raise CqtelError(
             f"{error}. The cookie was kept: without it, nothing can be erased there. Try again, "
@@ -123,12 +128,6 @@ def _endpoint() -> str:
             "There is no endpoint, and so nobody to ask. To set one: cq-telemetry endpoint URL"
         )
     return endpoint
-
-
-def _somebody_says_yes(question: str) -> bool:
-    if not somebody_may_be_there():
-        raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
-    return is_sure(question)
 
 
 def _show(line: Line, width: int) -> None:

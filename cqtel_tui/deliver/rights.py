@@ -84,6 +84,11 @@ class Collector:
     def __exit__(self, *_: object) -> None:
         self._connection.close()
 
+    @property
+    def proxy(self) -> str:
+        """The proxy that it is asked by, without its password; empty if there is none."""
+        return self._connection.proxy
+
     def announcement(self) -> Announcement:
         """Ask what it does, and what it would derive from this machine; without a cookie.
 
@@ -92,7 +97,7 @@ class Collector:
         """
         policy = self._ask("GET", "policy", read_policy)
         me = self._ask("GET", "me", read_me)
-        return Announcement(self.endpoint, self._connection.proxy, policy, me)
+        return Announcement(self.endpoint, self.proxy, policy, me)
 
     def data(self, cookie: str) -> list[JsonObject]:
         """Ask for everything that it has of a cookie.

@@ -242,12 +242,12 @@ def _derived(policy: Policy) -> Iterator[Line]:
         yield Line("" if at else "derives", f"{field}: {how}")
         if not each.is_known:
             yield Line("", f"{field} is NOT in the catalogue.", is_warning=True)
-    yield Line("location", f"by {one_line(policy.location, 100)}")
+    yield Line("location", one_line(policy.location, 100))
 
 
 def _keeping(policy: Policy) -> Iterator[Line]:
     for name, days in (("kept", policy.retention_days), ("errors", policy.error_days)):
-        if days is not None:
+        if days is not None and policy.keeps_data:
             yield Line(name, f"{days:,} days")
     if policy.forwards:
         yield Line("handed on", "yes: to another server, which it does not name")
@@ -319,7 +319,7 @@ def _derivation(said: JsonValue) -> Derivation:
 
 def _text(said: JsonObject, key: str) -> str:
     value = said.get(key)
-    if not isinstance(value, str) or len(value) > _MAX_WORDS:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_WORDS:
         raise _strange(f'"{one_line(key, 40)}" is not a short text')
     return value
 
