@@ -223,8 +223,8 @@ def announced(announcement: Announcement) -> list[Line]:
     if policy.catalogue != CATALOGUE_VERSION:
         words = f"It keeps to version {policy.catalogue:,} of the catalogue; this is of version"
         lines.append(Line("", f"{words} {CATALOGUE_VERSION}.", is_warning=True))
-    lines += [*_hashing(policy.ip_hash), *_derived(policy), *_keeping(policy)]
-    return [*lines, *_of_you(policy, me), Line("", ONLY_WORDS)]
+    lines += [*_hashing(policy.ip_hash), *_of_you(policy, me)]
+    return [*lines, *_derived(policy), *_keeping(policy), Line("", ONLY_WORDS)]
 
 
 def _hashing(ip_hash: str) -> list[Line]:

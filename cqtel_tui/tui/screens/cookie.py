@@ -74,9 +74,7 @@ class CookieScreen(Room):
             _choice("r", "reset", "It is forgotten; a new one is made when telemetry is on."),
             _choice("l", "lock", "A directory takes its place: no id from then on."),
             _choice("n", "unlock", "The directory goes; the next payload may have a new id."),
-            _choice(
-                "m", "mine", "Shows what the collector has of this id; can write it to a file."
-            ),
+            _choice("m", "mine", "Shows what the collector has of this id, to read or to keep."),
             _choice("e", "erase", "The collector erases all that it has of this id. No undo."),
             Content(""),
             *_asking(decision.endpoint, snapshot.status.proxy),
@@ -103,11 +101,22 @@ class CookieScreen(Room):
     @work(group="change")
     async def action_mine(self) -> None:
         """Show what the collector has of this cookie."""
+        from .asking import yes_or_no
         from .mine import Mine
         from .requesting import ask_collector, key_here
 
         cookie = key_here(self.home)
         if cookie is None:
+            return
+        answer = await self.app.push_screen_wait(
+            yes_or_no(
+                "Ask the collector for all that it has of this cookie?",
+                f"{one_line(self.home.endpoint or '', 200)} sees your network address, and the "
+                "cookie: it is the key to that data.",
+                yes="yes, ask",
+            )
+        )
+        if answer != "y":
             return
         operations = await ask_collector(
             self.home, "Asking for what it has", lambda collector: collector.data(cookie)
@@ -128,7 +137,8 @@ class CookieScreen(Room):
         answer = await self.app.push_screen_wait(
             yes_or_no(
                 "Have the collector erase all that it has of this cookie?",
-                "What is sent with it later is dropped there, too; r makes a new one. No undo.",
+                f"{one_line(self.home.endpoint or '', 200)} sees your network address. What is "
+                "sent with this cookie later is dropped there, too. No undo.",
                 yes="yes, erase it",
             )
         )
@@ -144,7 +154,7 @@ def _asking(endpoint: str | None, proxy: str) -> list[Content]:
     return [
         views.muted(
             f"m and e ask {one_line(endpoint, 300)}{by}. That shows it your network address, and "
-            "the cookie: it is the key to your data there. Nothing is asked before you press them."
+            "the cookie: it is the key to your data there. Nothing is asked before you say so."
         )
     ]
 

@@ -142,9 +142,9 @@ async def agrees_to_forget(
         collector = one_line(app.endpoint, 100)
         details = (
             *details,
-            f"It is the key to what {collector} has of you: e first has that erased.",
+            f"The cookie is the key to what {collector} has of you. e has that erased first.",
         )
-        answers.append(("e", f"erase there, {yes.removeprefix('yes, ')}", "error"))
+        answers.append(("e", "yes, and erase there", "error"))
     answer = await app.push_screen_wait(Ask(question, details, answers))
     if answer == "e" and not await erase(app):
         app.tell("The cookie was kept: without it, nothing can be erased there.", wrong=True)
