@@ -52,6 +52,12 @@ KEYS = {
         "attributes, events (name, time_unix_nano, attributes), problems), problems), unknown, "
         "problems (offset, line, reason)"
     ),
+    "report": (
+        "since, until, k, total; days (day), operations (program, operation), spans (program, "
+        "span), versions (program, version), providers (provider, version), ci (ci), countries "
+        "(country): each row also has count, success_rate, installations, those of operations and "
+        "spans p50, p95, p99 in seconds; null is the other ones"
+    ),
 }
 """The stable keys of each command's `--json`, those of objects within it in parentheses."""
 
@@ -92,6 +98,7 @@ def parser() -> Parser:
     _reviewing(commands)
     _asking(commands)
     _running(commands)
+    _collecting(commands)
     return top
 
 
@@ -251,4 +258,102 @@ def _running(commands: Commands) -> None:
         "look around in a throw-away home with payloads that were really recorded",
         "running",
         "demo",
+    )
+
+
+def _collecting(commands: Commands) -> None:
+    collector = _add(commands, "collector", "receive payloads", "collecting", "serve")
+    collector.add_argument(
+        "--listen", metavar="ADDRESS:PORT", default="127.0.0.1:4318", help="default: %(default)s"
+    )
+    _store(collector)
+    collector.add_argument(
+        "--trusted-proxy",
+        metavar="NETWORK",
+        action="append",
+        default=[],
+        help="whose X-Forwarded-For to believe; may be given more than once",
+    )
+    collector.add_argument(
+        "--ip-hash",
+        choices=("sha1", "hmac-daily"),
+        default="sha1",
+        help="sha1 as documented; hmac-daily forgets its key each day (default: %(default)s)",
+    )
+    collector.add_argument(
+        "--city-database", metavar="FILE", help="an mmdb that knows regions and cities"
+    )
+    collector.add_argument(
+        "--workers", metavar="N", type=int, default=1, help="processes on one port (default: 1)"
+    )
+    collector.add_argument(
+        "--retention", metavar="DAYS", type=int, default=396, help="default: %(default)s"
+    )
+    collector.add_argument(
+        "--error-retention",
+        metavar="DAYS",
+        type=int,
+        default=30,
+        help="how long error texts are kept (default: %(default)s)",
+    )
+    collector.add_argument(
+        "--rate",
+        metavar="N",
+        type=float,
+        default=50.0,
+        help="requests a second that one network may send; 0: no limit (default: 50)",
+    )
+    collector.add_argument(
+        "--forward",
+        metavar="URL",
+        help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
+    collector.add_argument(
+        "--check",
+        dest="command",
+        action="store_const",
+        const=_late("reporting", "check"),
+        help="do not serve, but tell whether the store is whole; exit code 1 if it is not",
+    )
+    # What else a collector can be asked to do, instead of serving.
+    _acting(collector.add_subparsers(metavar="ACTION"))
+
+
+def _acting(actions: Commands) -> None:
+    report = _add(actions, "report", "what a store tells of everybody", "reporting", "report")
+    report.add_argument(
+        "--since", metavar="DAYS", default="30d", help="30d is today and 29 days before (default)"
+    )
+    report.add_argument("--csv", action="store_true", help="as CSV, all tables in one")
+    report.add_argument(
+        "-k",
+        metavar="N",
+        type=int,
+        default=5,
+        help="the fewest installations that a row may tell of (default: %(default)s)",
+    )
+    _store(report)
+    report.set_defaults(store=argparse.SUPPRESS)  # it may be given before the action, too
+    _add(
+        actions,
+        "engine-config",
+        "the configuration of an OpenTelemetry Collector behind --forward, as YAML",
+        "collecting",
+        "engine_configuration",
+    )
+    unit = _add(
+        actions,
+        "packaging",
+        "a systemd unit, or what to build a container from",
+        "collecting",
+        "packaging",
+    )
+    unit.add_argument("what", choices=("systemd", "container"))
+
+
+def _store(command: Parser) -> None:
+    command.add_argument(
+        "--store",
+        metavar="FILE",
+        help="the SQLite file (default: collector/store.sqlite3 in the state folder)",
     )

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
 from ..consent.choices import endpoint_problem
+from ..encodings import UndecodableError, decoded
 from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..review.headers import masked
-from .encodings import UndecodableError, decoded
 from .listening import Caught
 from .protocols import Description, Understood, understand
 from .protocols.unknown import KIND as UNKNOWN

@@ -20,8 +20,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY, environment
-from cqtel_tui.gate.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
