@@ -332,8 +332,7 @@ def _acting(actions: Commands) -> None:
         default=5,
         help="the fewest installations that a row may tell of (default: %(default)s)",
     )
-    _store(report)
-    report.set_defaults(store=argparse.SUPPRESS)  # it may be given before the action, too
+    _store(report, default=argparse.SUPPRESS)  # it may be given before the action, too
     _add(
         actions,
         "engine-config",
@@ -351,9 +350,10 @@ def _acting(actions: Commands) -> None:
     unit.add_argument("what", choices=("systemd", "container"))
 
 
-def _store(command: Parser) -> None:
+def _store(command: Parser, *, default: str | None = None) -> None:
     command.add_argument(
         "--store",
         metavar="FILE",
+        default=default,
         help="the SQLite file (default: collector/store.sqlite3 in the state folder)",
     )

@@ -229,9 +229,12 @@ def figures(connection: sqlite3.Connection, since: int, k: int) -> Figures:
 
 def _days(connection: sqlite3.Connection, since: int, k: int) -> list[Group]:
     rows = connection.execute(
-        "SELECT day, sum(operations), sum(failed), count(*) FROM days"
-        " WHERE day >= ? AND operations > 0 GROUP BY day",
-        (since,),
+        "SELECT day, counts.spans, counts.failed, installations"
+        " FROM counts JOIN traits ON traits.id = trait JOIN ("
+        "  SELECT day, count(*) AS installations FROM days"
+        "  WHERE day >= ? AND operations > 0 GROUP BY day) USING (day)"
+        " WHERE kind = ? ORDER BY day",
+        (since, TOTAL),
     ).fetchall()
     who: defaultdict[int, set[int]] = defaultdict(set)
     for day in [day for day, _, _, installations in rows if installations < k]:

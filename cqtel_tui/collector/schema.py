@@ -10,6 +10,7 @@ import contextlib
 import os
 import sqlite3
 import stat
+import sys
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
@@ -102,11 +103,11 @@ MIGRATIONS = (
     -- trait in bucket -1.
     CREATE TABLE counts (
         trait INTEGER NOT NULL,
-        day INTEGER NOT NULL,
         bucket INTEGER NOT NULL,
+        day INTEGER NOT NULL,
         spans INTEGER NOT NULL,
         failed INTEGER NOT NULL,
-        PRIMARY KEY (trait, day, bucket)
+        PRIMARY KEY (trait, bucket, day)
     ) STRICT, WITHOUT ROWID;
 
     -- The last day on which an installation had a trait. All periods end today, so that it had the
@@ -137,7 +138,7 @@ MIGRATIONS = (
     ) STRICT, WITHOUT ROWID;
 
     CREATE TRIGGER span_kept AFTER INSERT ON spans BEGIN
-        INSERT INTO counts VALUES (NEW.name, NEW.day, NEW.bucket, 1, NEW.failed)
+        INSERT INTO counts VALUES (NEW.name, NEW.bucket, NEW.day, 1, NEW.failed)
             ON CONFLICT DO UPDATE SET spans = spans + 1, failed = failed + excluded.failed;
         INSERT INTO seen VALUES (NEW.installation, NEW.name, NEW.day)
             ON CONFLICT DO UPDATE SET last_day = excluded.last_day
@@ -150,7 +151,7 @@ MIGRATIONS = (
 
     CREATE TRIGGER operation_kept AFTER INSERT ON spans WHEN NEW.parent_id IS NULL BEGIN
         INSERT INTO counts
-            SELECT trait, NEW.day, -1, 1, NEW.failed FROM context_traits
+            SELECT trait, -1, NEW.day, 1, NEW.failed FROM context_traits
             WHERE context = (SELECT context FROM arrivals WHERE id = NEW.arrival)
             ON CONFLICT DO UPDATE SET spans = spans + 1, failed = failed + excluded.failed;
         INSERT INTO seen
@@ -162,7 +163,7 @@ MIGRATIONS = (
 
     CREATE TRIGGER span_gone BEFORE DELETE ON spans BEGIN
         UPDATE counts SET spans = spans - 1, failed = failed - OLD.failed
-            WHERE (trait, day, bucket) = (OLD.name, OLD.day, OLD.bucket);
+            WHERE (trait, bucket, day) = (OLD.name, OLD.bucket, OLD.day);
         UPDATE days SET spans = spans - 1, operations = operations - (OLD.parent_id IS NULL),
                 failed = failed - (OLD.parent_id IS NULL AND OLD.failed)
             WHERE (day, installation) = (OLD.day, OLD.installation);
@@ -176,7 +177,7 @@ MIGRATIONS = (
     END;
 
     CREATE TRIGGER counted_none AFTER UPDATE ON counts WHEN NEW.spans = 0 BEGIN
-        DELETE FROM counts WHERE (trait, day, bucket) = (NEW.trait, NEW.day, NEW.bucket);
+        DELETE FROM counts WHERE (trait, bucket, day) = (NEW.trait, NEW.bucket, NEW.day);
     END;
 
     CREATE TRIGGER seen_first AFTER INSERT ON seen BEGIN
@@ -291,23 +292,27 @@ def _connected(uri: str) -> sqlite3.Connection:
 
 
 def _make(path: Path) -> None:
-    """Make the file, for its owner alone; SQLite gives its journal the same mode."""
+    """Make the file, for its owner alone; SQLite gives its journal the same mode.
+
+    One that is there is not opened: closing it would end the locks of this process on it.
+    """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    opened = os.open(path, flags, 0o600)
     try:
-        if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise StoreError(f"{path} is not a file. Give another path with --store.")
-        if hasattr(os, "fchmod"):
-            os.fchmod(opened, 0o600)
-            os.fsync(opened)
-            folder = os.open(path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
-    finally:
-        os.close(opened)
+        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        mode = path.lstat().st_mode
+        if not stat.S_ISREG(mode):
+            raise StoreError(f"{path} is not a file. Give another path with --store.") from None
+        if mode & 0o077:
+            path.chmod(0o600)
+        return
+    os.close(made)
+    if sys.platform != "win32":
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _version(connection: sqlite3.Connection, path: Path) -> int:
@@ -338,8 +343,8 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
 def _statements(script: str) -> Iterator[str]:
     """Split a script; `executescript` would commit what is under way."""
     statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
+    for piece in script.split(";"):
+        statement += f"{piece};"
         if sqlite3.complete_statement(statement):
             yield statement
             statement = ""

@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from . import checking, keeping
+from . import checking, keeping, scrubbing
 from .keeping import Known
 from .schema import StoreError, connect_to_write, connected_to_read, transaction
 from .settings import ERROR_DAYS, RETENTION_DAYS
@@ -36,7 +36,9 @@ MOST_WAITING = 20_000
 _MOST_AT_ONCE = 4_000
 _EXPIRED_AT_ONCE = 200
 _TRIES = 3
-_CHECKPOINT_TRIES = 20
+_OVERWRITE_AGAIN_SECONDS = 1.0
+_OVERWRITE_SHARE = 9
+"""How much longer than it took is waited before it is done again."""
 
 
 class StoreBusyError(StoreError, BusyError):
@@ -95,6 +97,7 @@ class Store:
         self._waiting = 0
         self._is_closed = False
         self._leaves_traces = False
+        self._overwrites_at = 0.0
         self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._writer.start()
 
@@ -197,11 +200,15 @@ class Store:
         with closing(self._connection):
             while is_open:
                 work, is_open = self._next()
+                if not is_open:
+                    self._overwrites_at = 0.0
                 together = [each for each in work if each.write is None]
                 self._write(together)
                 self._write(work[len(together) :])
                 with self._lock:
                     self._waiting -= sum(each.weight for each in work)
+                if self._leaves_traces:
+                    self._overwrite()
 
     def _next(self) -> tuple[list[_Work], bool]:
         """Wait for work: much to be kept, then at most one of another kind; False at the end."""
@@ -209,7 +216,8 @@ class Store:
         weight = 0
         while weight < _MOST_AT_ONCE:
             try:
-                each = self._work.get(block=not work)
+                wait = max(0.01, self._overwrites_at - time.monotonic())
+                each = self._work.get(not work, wait if self._leaves_traces else None)
             except queue.Empty:
                 break
             if each is None:
@@ -259,15 +267,17 @@ class Store:
                     raise
 
     def _overwrite(self) -> None:
-        """Empty the journal, in which what was removed still stands; later, if somebody reads."""
-        for _ in range(_CHECKPOINT_TRIES):
-            try:
-                row = self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-            except sqlite3.OperationalError:
-                return
-            if row[0] == 0:
-                self._leaves_traces = False
-                return
+        """Overwrite what was removed, in the journal and in the file.
+
+        At most once in a while, as it takes a second for a large store; and again if another
+        process was in the way.
+        """
+        now = time.monotonic()
+        if now >= self._overwrites_at:
+            self._leaves_traces = not scrubbing.scrub(self.path)
+            took = time.monotonic() - now
+            wait = _OVERWRITE_AGAIN_SECONDS if self._leaves_traces else took * _OVERWRITE_SHARE
+            self._overwrites_at = time.monotonic() + wait
 
 
 def _is_locked(error: BaseException) -> bool:
