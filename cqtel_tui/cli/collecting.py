@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _EXTRA = frozenset(
     {"starlette", "uvicorn", "iptocc", "maxminddb", "opentelemetry", "google", "prometheus_client"}
 )
+_PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
 NOT_INSTALLED = (
     "The collector needs {module}, which is not installed. Install it with: "
     "pip install 'cqtel-tui[collector]'"
@@ -76,5 +77,16 @@ def engine_configuration(given: argparse.Namespace) -> int:
     from ..collector.engine import configuration
 
     for line in configuration(given.retention).splitlines():
+        show(line)
+    return 0
+
+
+def packaging(given: argparse.Namespace) -> int:
+    """Print what an operator installs a collector with."""
+    from importlib.resources import files
+
+    name = _PACKAGING[given.what]
+    text = files("cqtel_tui.collector").joinpath("packaging", name).read_text("utf-8")
+    for line in text.splitlines():
         show(line)
     return 0

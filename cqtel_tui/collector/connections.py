@@ -25,11 +25,14 @@ HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 1 << 16
 UNREAD_SECONDS = 30.0
 IDLE_SECONDS = 30
+MAX_PIPELINED = 32
+"""Requests that may wait on one connection for the answer to the one before."""
 _LOOK_SECONDS = 2.0
+_FULL_BODY = b'{"code": 14, "message": "too many connections"}'
 _FULL = (
     b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 5\r\ncontent-type: application/json\r\n"
-    b'content-length: 30\r\nconnection: close\r\n\r\n{"code":14,"message":"it is full"}'
-)
+    b"content-length: %d\r\nconnection: close\r\n\r\n%b"
+) % (len(_FULL_BODY), _FULL_BODY)
 
 
 def bounded(metrics: Metrics) -> type[asyncio.Protocol]:
@@ -46,6 +49,7 @@ class Bounded(_Protocol):
         super().__init__(*given, **named)
         self._since: float | None = None
         self._head = 0
+        self._unread = 0
         self._unread_since: float | None = None
         self._look_again: asyncio.TimerHandle | None = None
 
@@ -83,19 +87,17 @@ class Bounded(_Protocol):
             self._head += len(data)
             if self._head > MAX_HEAD_BYTES:
                 self.transport.close()
-
-    def pause_writing(self) -> None:
-        """Note that the client does not read."""
-        self._unread_since = self.loop.time()
-        super().pause_writing()
-
-    def resume_writing(self) -> None:
-        """Note that it does."""
-        self._unread_since = None
-        super().resume_writing()
+        if len(getattr(self, "pipeline", ())) > MAX_PIPELINED:
+            self.transport.abort()
 
     def _look(self) -> None:
         now = self.loop.time()
+        unread = self.transport.get_write_buffer_size()
+        if not unread:
+            self._unread_since = None
+        elif self._unread_since is None or unread < self._unread:
+            self._unread_since = now  # some of it was read since the last look
+        self._unread = unread
         if _is_past(self._since, HEAD_SECONDS, now) or _is_past(
             self._unread_since, UNREAD_SECONDS, now
         ):

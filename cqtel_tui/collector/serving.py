@@ -46,12 +46,21 @@ def run(settings: Settings) -> int:
     Raises:
         CqtelError: it cannot listen, or the store cannot be opened.
     """
-    os.umask(0o077)
-    logs.start()
+    _prepare()
     if settings.workers > 1:
         return _supervise(settings)
     with listener(settings) as listening:
         return serve(settings, listening)
+
+
+def _prepare() -> None:
+    """Let nobody else read what is written, and let a crash leave no image of the memory."""
+    os.umask(0o077)
+    with contextlib.suppress(ImportError, OSError, ValueError):
+        import resource  # not on Windows
+
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    logs.start()
 
 
 def listener(settings: Settings) -> socket.socket:
@@ -224,8 +233,7 @@ class _Workers:
 
 def _work(settings: Settings, number: int) -> None:
     """Be one worker, and end with the process that started it."""
-    os.umask(0o077)
-    logs.start()
+    _prepare()
     parent = multiprocessing.parent_process()
     assert parent is not None  # noqa: S101  # there is one where this is called
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
