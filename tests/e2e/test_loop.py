@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import sys
 import time
@@ -13,7 +14,7 @@ from cqtel_tui.consent.saving import decide_telemetry, save
 
 from ..cli.machines import PATIENCE, Machine, run
 from ..collector.served import Command, command
-from ..tui.terminal import terminal
+from ..tui.terminal import UI, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -76,52 +77,77 @@ def delivered(machine: Machine, number: int) -> None:
         time.sleep(0.02)
 
 
-def drawn(machine: Machine) -> Any:
-    """Open the UI in a real terminal, as that user in that project."""
-    script = machine.program("ui", f"#!/bin/sh\nexec {sys.executable} -P -m cqtel_tui\n")
-    given = {name: value for name, value in machine.environment.items() if name != "PATH"}
-    return terminal(str(script), size=(110, 44), TERM="xterm-256color", **given)
+@contextlib.contextmanager
+def drawn(machine: Machine) -> Iterator[Terminal]:
+    """Open the UI in a real terminal, as that user in that project, and leave it at the end."""
+    given = [f"{name}={value}" for name, value in machine.environment.items()]
+    there = ("/bin/sh", "-c", 'cd "$1" && shift && exec env -i "$@"', "sh", str(machine.project))
+    with terminal(*there, "TERM=xterm-256color", *given, *UI, size=(110, 44)) as it:
+        yield it
+        it.type(b"q")
+        assert it.end() == 0
 
 
-def leave(it: Terminal) -> None:
-    it.type(b"q")
-    assert it.end() == 0
-
-
-def test_record_consent_deliver_report_erase_gone(
-    tmp_path: Path, collector: Command, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    endpoint = f"{collector.url}/v1/traces"
+def others_report(root: Path, endpoint: str) -> None:
+    """Let other installations report, each from a machine of its own."""
+    others = []
     for number in range(OTHERS):
-        root = tmp_path / f"other-{number}"
-        root.mkdir()
-        other = Machine(root)
+        folder = root / f"other-{number}"
+        folder.mkdir()
+        other = Machine(folder)
         save(str(other.config), {**decide_telemetry("on"), "endpoint": endpoint})
         record(other, "sync")
+        others.append(other)
+    for other in others:
         delivered(other, 1)
 
-    machine = Machine(tmp_path)
-    store = Store(machine, tmp_path / "collector")
-    monkeypatch.chdir(machine.project)
-    assert machine.cq("endpoint", endpoint).code == 0
-    record(machine, "fetch")
-    assert len(machine.envelopes()) == 1, "what nobody has decided about is held"
 
+def look_and_consent(machine: Machine, endpoint: str) -> None:
+    """Read what the collector says of itself, and then say yes, also to what is held."""
     with drawn(machine) as it:
         it.shows("UNDECIDED", "fetch")
         it.type(b"6")
         it.shows(f"a asks {endpoint}")
         it.type(b"a")
         it.shows("software   cqtel", "An unsalted SHA-1", f"cloudquery.ip_sha1 = {ADDRESS_HASH}")
-        assert store.operations(1) == {"sync": OTHERS}, "a question is kept nowhere"
         it.type(b"t")
         it.shows("May telemetry be sent")
         it.type(b"o")
         it.shows("1 payload was held before this yes")
         it.type(b"y")
         it.shows("Sent 1. The receipts are under 2.")
-        leave(it)
 
+
+def read_and_erase(machine: Machine, cookie: str) -> None:
+    """Read what the collector has of this cookie, and have it erased."""
+    with drawn(machine) as it:
+        it.shows("ON")
+        it.type(b"5")
+        it.shows(cookie)
+        it.type(b"m")
+        it.shows("sees your network address")
+        it.type(b"y")
+        it.shows("What the collector has of you: 1 operation", "name drift.aws")
+        it.type(b"\x1b")
+        it.until(lambda: "What the collector has of you" not in it.text, "the way back")
+        it.type(b"e")
+        it.shows("Have the collector erase all that it has of this cookie?")
+        it.type(b"y")
+        it.shows("The collector erased 2 spans.")
+
+
+def test_record_consent_deliver_report_erase_gone(tmp_path: Path, collector: Command) -> None:
+    endpoint = f"{collector.url}/v1/traces"
+    others_report(tmp_path, endpoint)
+    machine = Machine(tmp_path)
+    store = Store(machine, tmp_path / "collector")
+    assert machine.cq("endpoint", endpoint).code == 0
+    record(machine, "fetch")
+    assert len(machine.envelopes()) == 1, "what nobody has decided about is held"
+    assert store.operations(1) == {"sync": OTHERS}
+
+    look_and_consent(machine, endpoint)
+    assert store.operations(1) == {"sync": OTHERS, "fetch": 1}
     record(machine, "drift")
     delivered(machine, 2)
     assert store.operations(1) == {"sync": OTHERS, "fetch": 1, "drift": 1}
@@ -129,31 +155,15 @@ def test_record_consent_deliver_report_erase_gone(
     assert sum(told.values()) == OTHERS + 2
     assert not told.keys() & {"fetch", "drift"}, "nothing is told of one installation"
 
-    cookie = machine.project / ".cq" / "telemetry-cookie"
-    key = cookie.read_text()
+    cookie = (machine.project / ".cq" / "telemetry-cookie").read_text().strip()
     [mine] = machine.cq("mine", "--json").json["operations"]
     assert [span["name"] for span in mine["spans"]] == ["drift", "drift.aws"]
     assert mine["cloudquery.ip_sha1"] == ADDRESS_HASH
-    with drawn(machine) as it:
-        it.shows("ON")
-        it.type(b"5")
-        it.shows(key.strip())
-        it.type(b"m")
-        it.shows("sees your network address")
-        it.type(b"y")
-        it.shows("What the collector has of you: 1 operation", "name drift.aws")
-        it.type(b"\x1b")
-        it.until(lambda: "What the collector has" not in it.text, "the way back")
-        it.type(b"e")
-        it.shows("Have the collector erase all that it has of this cookie?")
-        it.type(b"y")
-        it.shows("The collector erased 2 spans.")
-        leave(it)
+    read_and_erase(machine, cookie)
 
     # What was held before the yes has no cookie: nobody can tell whose it is, nor erase it.
     assert store.operations(1) == {"sync": OTHERS, "fetch": 1}
     assert machine.cq("mine", "--json").json["operations"] == []
-    assert cookie.read_text() == key
     record(machine, "drift")
     delivered(machine, 3)
     assert store.operations(1) == {"sync": OTHERS, "fetch": 1}, "it comes too late to be kept"
