@@ -28,7 +28,7 @@ HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
     *("rejected", "show", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
-    *("completion", "demo", "policy", "mine", "erase"),
+    *("completion", "demo", "policy", "mine", "erase", "collector"),
 ]
 
 
