@@ -268,10 +268,12 @@ def _fill(message: Span, span: ArrivedSpan) -> None:
 async def _beginning(response: httpx.Response) -> bytes:
     """Return an answer's body as it came over the wire, as far as anything is read of it."""
     body = b""
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > MAX_ANSWER_BYTES:
-            break
+    # Once the status is known, nothing that goes wrong with the rest of the answer undoes it.
+    with contextlib.suppress(httpx.HTTPError):
+        async for part in response.aiter_raw():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                break
     return body
 
 
