@@ -114,9 +114,9 @@ def test_a_large_body_is_taken(collector: Served, notebook: Notebook) -> None:
     assert len(notebook.names) == 5000
 
 
-BOMB = gzip.compress(bytes(200_000_000))
+BOMB = gzip.compress(bytes(200_000_000), mtime=0)  # each test run has the same name for it
 DEEP = b'{"resourceSpans":' + b"[" * 100_000
-MEMBERS = gzip.compress(b"") * 10_000
+MEMBERS = gzip.compress(b"", mtime=0) * 10_000
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ MEMBERS = gzip.compress(b"") * 10_000
         (b"\xff", PROTOBUF, 400),
         (b"\x0a\x7f\x0a", PROTOBUF, 400),
         (b"{}", {"content-encoding": "gzip"}, 400),
-        (gzip.compress(as_json(request()))[:-9], {"content-encoding": "gzip"}, 400),
+        (gzip.compress(b"{}", mtime=0)[:-9], {"content-encoding": "gzip"}, 400),
         (MEMBERS, {"content-encoding": "gzip"}, 400),
         (b"{}", {"content-encoding": "br"}, 415),
         (b"{}", {"content-encoding": "gzip, gzip"}, 415),

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cqtel_tui.first_run import latest
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.prompt import Prompt
 from cqtel_tui.tui.screens.cookie import CookieScreen
+from cqtel_tui.tui.screens.requesting import Requesting
 from cqtel_tui.tui.widgets.envelopes import Envelopes
 
 from .scenarios import ALL, NOW, SCENARIOS, Scenario, home, same_everywhere
@@ -109,9 +111,16 @@ def still(app: App[Any]) -> App[Any]:
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until what was begun is done: what works in a thread, and what is to be drawn."""
     await pilot.pause()
-    while any(worker.group != "change" and not worker.is_finished for worker in pilot.app.workers):
+    while _is_busy(pilot.app):
         await pilot.pause(0.01)
     await pilot.pause()
+
+
+def _is_busy(app: App[Any]) -> bool:
+    """Tell whether something works; what changes something may wait for an answer."""
+    groups = {worker.group for worker in app.workers if not worker.is_finished}
+    waits = isinstance(app.screen, ModalScreen) and not isinstance(app.screen, Requesting)
+    return bool(groups - {"change"}) or (bool(groups) and not waits)
 
 
 def text(app: App[Any]) -> str:
