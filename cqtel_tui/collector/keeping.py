@@ -24,7 +24,7 @@ TOTAL = "total"
 
 DAY_SECONDS = 24 * 3600
 MOST_DAYS_HELD = 60
-"""As long before as the front lets an operation be (`allowing.OLDEST_DAYS`): older is told as that."""
+"""How old the front lets an operation be (`allowing.OLDEST_DAYS`); an older one is told as that."""
 
 _MOST_KNOWN = 50_000
 _SHA1_HEX = 40
