@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ...collector.report import Report, Row
 
 TABLES = {
-    "days": "Days",
+    "days": "Day",
     "operations": "Operations",
     "spans": "Parts",
     "versions": "Versions",
@@ -184,20 +184,29 @@ class ReportScreen(Screen[None]):
     def _head(self, *, reading: bool) -> Content:
         period = f"{self.days} days"
         found = self.report
-        if reading:
-            told = "reading …"
-        elif found is None or found.total is None:
-            told = "nothing to tell"
-        else:
-            total = found.total
-            told = (
-                f"{total.count:,} operations · {total.success_rate:.1%} succeeded · "
-                f"{total.installations:,}+ installations"
-            )
-        facts = Content.assemble(f" {period} · k = {self.k} · ", (told, "bold"))
+        told = ["reading …"]
+        if not reading:
+            told = ["nothing to tell"]
+            if found is not None and found.total is not None:
+                total = found.total
+                told = [
+                    (
+                        f"{total.count:,} operations · {total.success_rate:.1%} succeeded · "
+                        f"{total.installations:,}+ installations"
+                    ),
+                    (
+                        f"{total.count:,} operations · {total.success_rate:.1%} · "
+                        f"{total.installations:,}+ inst."
+                    ),
+                ]
         name = Content.assemble((" Collector ", "bold reverse"))
-        full = Content.assemble(name, f" {one_line(str(self.path), 60)} ·", facts)
-        return full if full.cell_length <= self.size.width else name + facts
+        facts = [
+            Content.assemble(f" {period} · k = {self.k} · ", (words, "bold")) for words in told
+        ]
+        path = f" {one_line(str(self.path), 60)} ·"
+        heads = [name + path + facts[0], *(name + each for each in facts), facts[-1]]
+        fitting = [head for head in heads if head.cell_length <= self.size.width]
+        return fitting[0] if fitting else heads[-1]
 
     def _text(self, width: int, *, reading: bool) -> Iterable[Content]:
         if self.problem:
