@@ -51,11 +51,22 @@ KEYS = {
         "(family, protocol, address, port, times, what), caught, closed_attempts"
     ),
     "send": "id, outcome, why",
+    "policy": (
+        "endpoint, proxy, policy (software, catalogue, ip_hash, location, derived (field, how), "
+        "retention_days, error_days, forwards, keeps_data), me (derived, ip_hash, stored)"
+    ),
+    "mine": "endpoint, operations",
     "inspect": (
         "shape, traces (resource, scope_name, scope_version, spans (name, trace_id, span_id, "
         "parent_span_id, start_unix_nano, end_unix_nano, kind, status_code, status_message, "
         "attributes, events (name, time_unix_nano, attributes), problems), problems), unknown, "
         "problems (offset, line, reason)"
+    ),
+    "report": (
+        "since, until, k, total; days (day), operations (program, operation), spans (program, "
+        "span), versions (program, version), providers (provider, version), ci (ci), countries "
+        "(country): each row also has count, success_rate, installations, those of operations and "
+        "spans p50, p95, p99 in seconds; null is the other ones"
     ),
 }
 """The stable keys of each command's `--json`, those of objects within it in parentheses."""
@@ -95,7 +106,9 @@ def parser() -> Parser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _choosing(commands)
     _reviewing(commands)
+    _asking(commands)
     _running(commands)
+    _collecting(commands)
     return top
 
 
@@ -132,6 +145,7 @@ def _choosing(commands: Commands) -> None:
                 action="store_true",
                 help="delete what is pending, what is kept of what was sent, and the cookie",
             )
+            _erasing(command)
     debug = _add(commands, "debug", "let error texts be recorded, or not", "choosing", "debug")
     debug.add_argument("choice", choices=("on", "off"))
     _scope(debug)
@@ -142,6 +156,7 @@ def _choosing(commands: Commands) -> None:
     cookie.add_argument(
         "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
     )
+    _erasing(cookie)
     shell = _add(
         commands,
         "env",
@@ -160,6 +175,14 @@ def _scope(command: Parser) -> None:
         "--replace-unreadable",
         action="store_true",
         help="if the saved choices cannot be read, keep them beside a new file",
+    )
+
+
+def _erasing(command: Parser) -> None:
+    command.add_argument(
+        "--erase",
+        action="store_true",
+        help="first have the collector erase all that it has of the cookie",
     )
 
 
@@ -211,6 +234,23 @@ def _chosen(command: Parser, what: str) -> None:
     command.add_argument("--all", action="store_true", help=f"all {what}")
 
 
+def _asking(commands: Commands) -> None:
+    _add(
+        commands,
+        "policy",
+        "ask the collector what it derives and keeps, and what it would derive from you; "
+        "that shows it your address",
+        "rights",
+        "policy",
+    )
+    mine = _add(commands, "mine", "ask the collector for all that it has of you", "rights", "mine")
+    mine.add_argument("--export", metavar="FILE", help="write it to a new file, as JSON")
+    erase = _add(
+        commands, "erase", "have the collector erase all that it has of you", "rights", "erase"
+    )
+    erase.add_argument("--yes", action="store_true", help="without a question, for scripts")
+
+
 def _program(command: Parser) -> None:
     command.add_argument("--no-telemetry", action="store_true", help="record nothing, send nothing")
     command.add_argument("--debug-telemetry", action="store_true", help="record error texts, too")
@@ -237,4 +277,102 @@ def _running(commands: Commands) -> None:
         "look around in a throw-away home with payloads that were really recorded",
         "running",
         "demo",
+    )
+
+
+def _collecting(commands: Commands) -> None:
+    collector = _add(commands, "collector", "receive payloads", "collecting", "serve")
+    collector.add_argument(
+        "--listen", metavar="ADDRESS:PORT", default="127.0.0.1:4318", help="default: %(default)s"
+    )
+    _store(collector)
+    collector.add_argument(
+        "--trusted-proxy",
+        metavar="NETWORK",
+        action="append",
+        default=[],
+        help="whose X-Forwarded-For to believe; may be given more than once",
+    )
+    collector.add_argument(
+        "--ip-hash",
+        choices=("sha1", "hmac-daily"),
+        default="sha1",
+        help="sha1 as documented; hmac-daily forgets its key each day (default: %(default)s)",
+    )
+    collector.add_argument(
+        "--city-database", metavar="FILE", help="an mmdb that knows regions and cities"
+    )
+    collector.add_argument(
+        "--workers", metavar="N", type=int, default=1, help="processes on one port (default: 1)"
+    )
+    collector.add_argument(
+        "--retention", metavar="DAYS", type=int, default=396, help="default: %(default)s"
+    )
+    collector.add_argument(
+        "--error-retention",
+        metavar="DAYS",
+        type=int,
+        default=30,
+        help="how long error texts are kept (default: %(default)s)",
+    )
+    collector.add_argument(
+        "--rate",
+        metavar="N",
+        type=float,
+        default=50.0,
+        help="requests a second that one network may send; 0: no limit (default: 50)",
+    )
+    collector.add_argument(
+        "--forward",
+        metavar="URL",
+        help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
+    collector.add_argument(
+        "--check",
+        dest="command",
+        action="store_const",
+        const=_late("reporting", "check"),
+        help="do not serve, but tell whether the store is whole; exit code 1 if it is not",
+    )
+    # What else a collector can be asked to do, instead of serving.
+    _acting(collector.add_subparsers(metavar="ACTION"))
+
+
+def _acting(actions: Commands) -> None:
+    report = _add(actions, "report", "what a store tells of everybody", "reporting", "report")
+    report.add_argument(
+        "--since", metavar="DAYS", default="30d", help="30d is today and 29 days before (default)"
+    )
+    report.add_argument("--csv", action="store_true", help="as CSV, all tables in one")
+    report.add_argument(
+        "-k",
+        metavar="N",
+        type=int,
+        default=5,
+        help="the fewest installations that a row may tell of (default: %(default)s)",
+    )
+    _store(report, default=argparse.SUPPRESS)  # it may be given before the action, too
+    _add(
+        actions,
+        "engine-config",
+        "the configuration of an OpenTelemetry Collector behind --forward, as YAML",
+        "collecting",
+        "engine_configuration",
+    )
+    unit = _add(
+        actions,
+        "packaging",
+        "a systemd unit, or what to build a container from",
+        "collecting",
+        "packaging",
+    )
+    unit.add_argument("what", choices=("systemd", "container"))
+
+
+def _store(command: Parser, *, default: str | None = None) -> None:
+    command.add_argument(
+        "--store",
+        metavar="FILE",
+        default=default,
+        help="the SQLite file (default: collector/store.sqlite3 in the state folder)",
     )

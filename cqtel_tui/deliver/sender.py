@@ -20,7 +20,7 @@ from ..outbox.envelope import TornEnvelopeError, open_envelope
 from ..outbox.receipts import Receipt
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from ..review.destination import CAUGHT, bound_for
-from .connection import REQUEST_SECONDS, Connections, NoAnswerError, header_problem
+from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError, header_problem
 from .proxies import proxy_for, without_password
 from .starting import CALLED
 from .waiting import next_attempt, pause, put_off, resume, retry_after
@@ -38,7 +38,6 @@ __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
-_REDIRECTED = range(300, 400)
 _ERROR_TEXT = b'"exception.message"'
 _ERROR_TEXT_CAUGHT = b'"has_error_text": true'
 _UNREAD = "unknown"
@@ -293,7 +292,7 @@ def _has_error_text(envelope: Envelope) -> bool:
 
 def _in_words(receipt: Receipt) -> str:
     said = f"it answered {receipt.status}"
-    if receipt.status in _REDIRECTED:
+    if receipt.status in REDIRECTED:
         return f"{said}, and redirects are not followed ({receipt.answer})"
     if receipt.rejected_spans:
         said += f", and refused {receipt.rejected_spans} spans"

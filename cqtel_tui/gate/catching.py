@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
 from ..consent.choices import endpoint_problem
+from ..encodings import UndecodableError, decoded
 from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import masked, masked_headers
-from .encodings import UndecodableError, decoded
 from .listening import Caught
 from .protocols import Description, Understood, as_document, understand
 from .protocols.unknown import KIND as UNKNOWN

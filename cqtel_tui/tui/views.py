@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..outbox.receipts import Receipt
+    from ..review.announced import Line
     from ..review.explain import Explanation
     from ..review.leaks import Surroundings
 
@@ -290,6 +291,13 @@ def moment(microseconds: int) -> str:
 def fact(name: str, value: str) -> Content:
     """Return a name and its value; both literal."""
     return Content.assemble((f"{name:<10} ", MUTED), value)
+
+
+def line(said: Line) -> Content:
+    """Return a line of what a collector says."""
+    if said.is_warning:
+        return Content.assemble(" " * 11, warning(said.text))
+    return fact(said.name, said.text)
 
 
 def muted(text: str) -> Content:

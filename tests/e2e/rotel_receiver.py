@@ -67,21 +67,34 @@ def rotel_receiver(folder: Path) -> Iterator[Receiver]:
     sink = _Sink()
     threading.Thread(target=sink.serve_forever, daemon=True).start()
     try:
-        for _ in range(_TRIES):
-            # A port that was free may be taken by the time rotel binds it.
-            http, grpc = _free_port(), _free_port()
-            process = _start(folder, http, grpc, sink.server_port)
-            try:
-                if _answers(process, http):
-                    yield Receiver(f"http://127.0.0.1:{http}/v1/traces", sink)
-                    return
-            finally:
-                process.terminate()
-                process.wait(_PATIENCE)
-        raise AssertionError(f"rotel did not start: {(folder / 'rotel.log').read_text()}")
+        exporter = (
+            "--exporter=otlp",
+            "--otlp-exporter-protocol=http",
+            f"--otlp-exporter-endpoint=http://127.0.0.1:{sink.server_port}",
+            "--disable-batching",
+        )
+        with running_rotel(folder, *exporter) as (endpoint, _):
+            yield Receiver(endpoint, sink)
     finally:
         sink.shutdown()
         sink.server_close()
+
+
+@contextlib.contextmanager
+def running_rotel(folder: Path, *options: str) -> Iterator[tuple[str, int]]:
+    """Run rotel with some options; its URL for traces, and the number of its process."""
+    for _ in range(_TRIES):
+        # A port that was free may be taken by the time rotel binds it.
+        http, grpc = _free_port(), _free_port()
+        process = _start(folder, http, grpc, *options)
+        try:
+            if _answers(process, http):
+                yield f"http://127.0.0.1:{http}/v1/traces", process.pid
+                return
+        finally:
+            process.terminate()
+            process.wait(_PATIENCE)
+    raise AssertionError(f"rotel did not start: {(folder / 'rotel.log').read_text()}")
 
 
 class _Sink(ThreadingHTTPServer):
@@ -117,7 +130,7 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _start(folder: Path, http: int, grpc: int, sink: int) -> subprocess.Popen[bytes]:
+def _start(folder: Path, http: int, grpc: int, *options: str) -> subprocess.Popen[bytes]:
     found = importlib.util.find_spec("rotel")
     assert found is not None, "rotel is not installed: pip install -e '.[dev]'"
     assert found.origin is not None
@@ -128,10 +141,7 @@ def _start(folder: Path, http: int, grpc: int, sink: int) -> subprocess.Popen[by
                 "start",
                 f"--otlp-http-endpoint=127.0.0.1:{http}",
                 f"--otlp-grpc-endpoint=127.0.0.1:{grpc}",
-                "--exporter=otlp",
-                "--otlp-exporter-protocol=http",
-                f"--otlp-exporter-endpoint=http://127.0.0.1:{sink}",
-                "--disable-batching",
+                *options,
             ],
             cwd=folder,
             env={},  # no proxy, and no ROTEL_ variable that would turn its own telemetry on

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
+from ...encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
-from ..encodings import UndecodableError, decoded
 from ..redaction import (
     ATTRIBUTES,
     ERROR_TEXT,

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
+from ...encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
-from ..encodings import UndecodableError, decoded
 from ..redaction import ID, Redaction, Removal, as_json, keep, whole_number
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 

@@ -9,17 +9,29 @@ MAX_DECODED_BYTES = 1 << 20
 
 _GZIP = 16 + zlib.MAX_WBITS
 _ANY_SPELLING_OF_GZIP = {"gzip", "x-gzip"}
+_MAX_MEMBERS = 64
+"""Of gzip, one after the other; each costs a copy of those that follow it."""
 
 
 class UndecodableError(ValueError):
     """A body is not what its Content-Encoding says, or is too much; the message says which."""
 
 
+class UnknownEncodingError(UndecodableError):
+    """A Content-Encoding is not one that can be undone."""
+
+
+class TooLargeError(UndecodableError):
+    """A body has more bytes than the limit."""
+
+
 def decoded(body: bytes, encoding: str, limit: int = MAX_DECODED_BYTES) -> bytes:
     """Return a body as it was before its Content-Encoding.
 
     Raises:
-        UndecodableError: it cannot be had, or is larger than `limit` bytes.
+        UnknownEncodingError: the encoding is not one of these.
+        TooLargeError: it has more than `limit` bytes.
+        UndecodableError: it cannot be had.
     """
     named = [one.strip().lower() for one in encoding.split(",") if one.strip()]
     if named in ([], ["identity"]):
@@ -33,15 +45,19 @@ def decoded(body: bytes, encoding: str, limit: int = MAX_DECODED_BYTES) -> bytes
         except UndecodableError:
             found = _inflated(body, -zlib.MAX_WBITS, limit)
     else:
-        raise UndecodableError("its Content-Encoding is not one that we know")
+        raise UnknownEncodingError("its Content-Encoding is not one that we know")
     if len(found) > limit:
-        raise UndecodableError(f"it has more than {limit:,} bytes")
+        raise TooLargeError(f"it has more than {limit:,} bytes")
     return found
 
 
 def _inflated(body: bytes, wrapping: int, limit: int) -> bytes:
     found = b""
+    members = 0
     while body:
+        members += 1
+        if members > _MAX_MEMBERS:
+            raise UndecodableError("it has too many members")
         inflater = zlib.decompressobj(wrapping)
         try:
             found += inflater.decompress(body, limit + 1 - len(found))

@@ -1,0 +1,92 @@
+"""The commands of the receiving end: collector."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..collector import store_path
+from ..errors import CqtelError, WrongUsageError
+from ..paths import places
+from .output import show
+
+if TYPE_CHECKING:
+    import argparse
+
+    from ..collector.settings import Settings
+
+_EXTRA = frozenset(
+    {"starlette", "uvicorn", "iptocc", "maxminddb", "opentelemetry", "google", "prometheus_client"}
+)
+_PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
+NOT_INSTALLED = (
+    "The collector needs {module}, which is not installed. Install it with: "
+    "pip install 'cqtel-tui[collector]'"
+)
+
+
+def serve(given: argparse.Namespace) -> int:
+    """Receive payloads until told to stop."""
+    settings = settings_of(given)
+    try:
+        from ..collector.serving import run
+    except ModuleNotFoundError as error:
+        module = (error.name or "").partition(".")[0]
+        if module not in _EXTRA:
+            raise
+        raise CqtelError(NOT_INSTALLED.format(module=module)) from None
+    return run(settings)
+
+
+def settings_of(given: argparse.Namespace) -> Settings:
+    """Read the options of `collector`.
+
+    Raises:
+        WrongUsageError: one has a value that it cannot have.
+    """
+    from ..collector.settings import Settings, read_forward, read_listen, read_network
+
+    host, port = read_listen(given.listen)
+    for option in ("workers", "retention", "error_retention"):
+        if getattr(given, option) < 1:
+            raise WrongUsageError(f"--{option.replace('_', '-')} takes 1 or more")
+    if not given.rate >= 0:
+        raise WrongUsageError("--rate takes 0 (no limit) or more")
+    return Settings(
+        store=store_of(given),
+        host=host,
+        port=port,
+        trusted_proxies=tuple(map(read_network, given.trusted_proxy)),
+        ip_hash=given.ip_hash,
+        city_database=Path(given.city_database) if given.city_database else None,
+        workers=given.workers,
+        retention_days=given.retention,
+        error_days=given.error_retention,
+        rate=given.rate,
+        forward=read_forward(given.forward) if given.forward else "",
+    )
+
+
+def store_of(given: argparse.Namespace) -> Path:
+    """Return the store that was given, or the one below the state folder."""
+    return Path(given.store) if given.store else store_path(places().state)
+
+
+def engine_configuration(given: argparse.Namespace) -> int:
+    """Print the configuration of an OpenTelemetry Collector that stands behind an edge."""
+    from ..collector.engine import configuration
+
+    for line in configuration(given.retention).splitlines():
+        show(line)
+    return 0
+
+
+def packaging(given: argparse.Namespace) -> int:
+    """Print what an operator installs a collector with."""
+    from importlib.resources import files
+
+    name = _PACKAGING[given.what]
+    text = files("cqtel_tui.collector").joinpath("packaging", name).read_text("utf-8")
+    for line in text.splitlines():
+        show(line)
+    return 0

@@ -1,0 +1,137 @@
+"""What a collector's store tells: collector report, collector check."""
+
+from __future__ import annotations
+
+import csv
+import re
+import sys
+import time
+from typing import TYPE_CHECKING
+
+from ..errors import WrongUsageError
+from ..sanitize import printable
+from .collecting import store_of
+from .output import say, show, show_json
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Sequence
+
+    from ..collector.report import Report, Row
+
+_PERIOD = re.compile(r"([1-9][0-9]{0,4})d?")
+_FEWEST = 2
+
+
+def report(given: argparse.Namespace) -> int:
+    """Print what a store tells of everybody."""
+    from ..collector import report as reports
+
+    if given.json and given.csv:
+        raise WrongUsageError("--json and --csv are two forms of one answer: give one of them")
+    if given.k < _FEWEST:
+        raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may be about one installation")
+    days = days_of(given.since)
+    found = reports.read(store_of(given), now=time.time(), days=days, k=given.k)
+    if given.json:
+        show_json(reports.as_json(found))
+    elif given.csv:
+        csv.writer(sys.stdout).writerows(_csv(found))
+    else:
+        for line in _lines(found):
+            show(line)
+    if found.total is None:
+        say(f"fewer than {found.k} installations reported since {found.since}: nothing is told")
+    return 0
+
+
+def check(given: argparse.Namespace) -> int:
+    """Say what is wrong with a store; fail if anything is."""
+    from ..collector.checking import check as checked
+
+    store = store_of(given)
+    problems = checked(store)
+    for problem in problems:
+        show(problem)
+    if not problems:
+        say(f"{store} is whole")
+    return 1 if problems else 0
+
+
+def days_of(text: str) -> int:
+    """Read a period such as 30d.
+
+    Raises:
+        WrongUsageError: it is none.
+    """
+    found = _PERIOD.fullmatch(text)
+    if found is None:
+        raise WrongUsageError(f"--since takes a number of days, such as 30d, and not {text}")
+    return int(found[1])
+
+
+def _csv(found: Report) -> Iterator[Sequence[object]]:
+    """Yield one table of all: the two columns that each row is of are named by the first one."""
+    yield ("table", "of", "detail", "other", "count", "success_rate", "installations",
+           "p50", "p95", "p99")  # fmt: skip
+    if found.total is not None:
+        yield "total", "", "", "no", *_numbers(found.total)
+    for name, rows in found.tables.items():
+        for row in rows:
+            of = [printable(text or "") for text in (*row.of, "")[:2]]
+            yield name, *of, "yes" if None in row.of else "no", *_numbers(row)
+
+
+def _numbers(row: Row) -> tuple[object, ...]:
+    rate = round(row.success_rate, 4)
+    return row.count, rate, row.installations, row.p50, row.p95, row.p99
+
+
+def _lines(found: Report) -> Iterator[str]:
+    from ..collector.report import COLUMNS, TIMED, TITLES
+
+    yield f"{found.since} to {found.until}; each row tells of {found.k} installations or more"
+    if found.total is None:
+        return
+    total = found.total
+    yield (
+        f"{total.count:,} operations, {total.success_rate:.1%} succeeded, "
+        f"{total.installations:,}+ installations"
+    )
+    for name, rows in found.tables.items():
+        if not rows:
+            continue
+        yield ""
+        yield TITLES[name]
+        timed = ("p50", "p95", "p99") if name in TIMED else ()
+        header = [*COLUMNS[name], "count", "share", "success", "inst.", *timed]
+        everything = sum(row.count for row in rows)
+        table = [header, *(_cells(row, everything, is_timed=bool(timed)) for row in rows)]
+        yield from _aligned(table, len(COLUMNS[name]))
+
+
+def _cells(row: Row, everything: int, *, is_timed: bool) -> list[str]:
+    from ..collector.durations import in_words
+    from ..collector.report import named
+
+    timed = [in_words(each) for each in (row.p50, row.p95, row.p99)] if is_timed else []
+    return [
+        *(named(text) for text in row.of),
+        f"{row.count:,}",
+        f"{row.count / everything:.1%}",
+        f"{row.success_rate:.1%}",
+        f"{row.installations:,}+",
+        *timed,
+    ]
+
+
+def _aligned(table: Sequence[Sequence[str]], words: int) -> Iterator[str]:
+    """Align words left and numbers right."""
+    printed = [[printable(cell, limit=60) for cell in row] for row in table]
+    widths = [max(map(len, column)) for column in zip(*printed, strict=True)]
+    for row in printed:
+        cells = [
+            cell.ljust(width) if at < words else cell.rjust(width)
+            for at, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        yield "  " + "  ".join(cells).rstrip()

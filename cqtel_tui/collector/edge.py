@@ -1,0 +1,309 @@
+"""What makes a collector an edge: it keeps nothing, and hands clean OTLP on to an engine behind it.
+
+An engine is any OTLP/HTTP receiver, such as an OpenTelemetry Collector with the configuration of
+`engine`. A client is answered only after the engine has answered. Nothing is passed on but the
+arrivals: no header of a request, and so no address.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections import deque
+from concurrent.futures import Future
+from typing import TYPE_CHECKING, NamedTuple
+
+import httpx
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+
+from .engine import ADDRESS_HASH
+from .logs import tell, tell_error
+from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
+    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
+    from .arrivals import Arrival, ArrivedSpan
+
+    _Attributes = RepeatedCompositeFieldContainer[KeyValue]
+
+REQUEST_SECONDS = 10.0
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+MAX_REQUEST_BYTES = 1024 * 1024
+MAX_ANSWER_BYTES = 64 * 1024
+MAX_WORDS = 500
+MAX_RETRY_SECONDS = 3600
+_LANES = 4
+_SHA1_DIGITS = 40
+_SUCCESS = range(200, 300)
+_TOO_MANY = 429
+_HEADERS = {
+    "Content-Type": "application/x-protobuf",
+    "Accept-Encoding": "identity",
+    "User-Agent": "cqtel-edge",
+}
+_AGAIN = "Try again later."
+
+
+class _Waiting(NamedTuple):
+    """The arrivals of one request, on their way."""
+
+    body: bytes
+    spans: int
+    kept: Future[Kept]
+
+
+class Edge:
+    """A sink that hands arrivals on.
+
+    Requests that come while others are under way are handed on together, as a store would commit
+    them together: an engine that writes to disk before it answers does so once for all of them.
+
+    Args:
+        url: where the engine takes traces.
+        seconds: how long it may take to answer.
+    """
+
+    def __init__(self, url: str, *, seconds: float = REQUEST_SECONDS) -> None:
+        self._url = url
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
+        self._is_closed = False
+        self._is_idle = False
+        self._loop = asyncio.new_event_loop()
+        self._has_more = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
+        self._thread.start()
+
+    def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
+        """Hand arrivals on; the future is done once the engine has answered for them.
+
+        Raises:
+            BusyError: too much waits already. The future raises it where the engine did not take
+                them: with its own status and time for 429 and 503, else with 502 or 503.
+        """
+        body = encode(arrivals)
+        waiting = _Waiting(body, sum(len(arrival.spans) for arrival in arrivals), Future())
+        with self._lock:
+            if self._is_closed:
+                raise BusyError(f"This collector is about to stop. {_AGAIN}")
+            if self._waiting_bytes + len(body) > MAX_WAITING_BYTES:
+                raise BusyError(f"Too much waits for what stands behind this collector. {_AGAIN}")
+            self._waiting.append(waiting)
+            self._waiting_bytes += len(body)
+            # To wake a thread costs more than all else here; one that is busy looks by itself.
+            wakes, self._is_idle = self._is_idle, False
+        if wakes:
+            self._loop.call_soon_threadsafe(self._has_more.set)
+        return waiting.kept
+
+    def close(self) -> None:
+        """Hand on what waits, and take no more."""
+        with self._lock:
+            if self._is_closed:
+                return
+            self._is_closed = True
+        self._loop.call_soon_threadsafe(self._has_more.set)
+        self._thread.join()
+
+    def _run(self) -> None:
+        with contextlib.closing(self._loop):
+            self._loop.run_until_complete(self._hand_on())
+
+    async def _hand_on(self) -> None:
+        # Without trust_env no proxy is used, and no .netrc read, that nobody named here. The
+        # certificates of SSL_CERT_FILE are an operator's own.
+        async with httpx.AsyncClient(
+            trust_env=False,
+            verify=httpx.create_ssl_context(trust_env=True),
+            follow_redirects=False,
+            timeout=self._seconds,
+            limits=httpx.Limits(max_connections=_LANES, max_keepalive_connections=_LANES),
+        ) as client:
+            await asyncio.gather(*(self._lane(client) for _ in range(_LANES)))
+
+    async def _lane(self, client: httpx.AsyncClient) -> None:
+        """Post one request after the other until the edge is closed and nothing waits."""
+        while True:
+            batch = self._take()
+            if batch:
+                await self._deliver(client, batch)
+            elif self._is_closed:
+                return
+            else:
+                self._has_more.clear()
+                with self._lock:
+                    self._is_idle = True
+                    has_more = self._waiting or self._is_closed
+                if not has_more:
+                    await self._has_more.wait()
+
+    def _take(self) -> list[_Waiting]:
+        """Take as much as one request may hold of what waits."""
+        taken: list[_Waiting] = []
+        size = 0
+        with self._lock:
+            while self._waiting:
+                if taken and size + len(self._waiting[0].body) > MAX_REQUEST_BYTES:
+                    break
+                waiting = self._waiting.popleft()
+                self._waiting_bytes -= len(waiting.body)
+                # Whoever hung up meanwhile was promised nothing.
+                if waiting.kept.set_running_or_notify_cancel():
+                    taken.append(waiting)
+                    size += len(waiting.body)
+        return taken
+
+    async def _deliver(self, client: httpx.AsyncClient, batch: Sequence[_Waiting]) -> None:
+        # Protobuf messages that follow each other are one message with the lists of all.
+        body = b"".join(waiting.body for waiting in batch)
+        try:
+            async with asyncio.timeout(self._seconds):
+                refused, words = await self._post(client, body)
+        except BusyError as error:
+            _fail(batch, error)
+        except (httpx.HTTPError, TimeoutError) as error:
+            tell("the engine did not answer", why=type(error).__name__)
+            _fail(batch, BusyError(f"What stands behind this collector is silent. {_AGAIN}"))
+        except Exception as error:  # noqa: BLE001  # told to whoever waits; the next one may do
+            tell_error("nothing could be handed on", error)
+            _fail(batch, BusyError(f"This collector could not hand it on. {_AGAIN}"))
+        else:
+            _succeed(batch, refused, words)
+
+    async def _post(self, client: httpx.AsyncClient, body: bytes) -> tuple[int, str]:
+        """Post a body; return how many spans the engine refused, and why.
+
+        Raises:
+            BusyError: it did not take them.
+        """
+        request = client.build_request("POST", self._url, headers=_HEADERS, content=body)
+        response = await client.send(request, stream=True)
+        try:
+            status = response.status_code
+            if status in _SUCCESS:
+                return _partial_success(await _beginning(response))
+            tell("the engine did not take it", status=status)
+            if status in {_TOO_MANY, UNAVAILABLE}:
+                raise BusyError(
+                    f"What stands behind this collector has too much to do. {_AGAIN}",
+                    _retry_seconds(response.headers.get("Retry-After", "")),
+                    status,
+                )
+            raise BusyError(
+                f"What stands behind this collector answered {status}. {_AGAIN}",
+                status=BAD_GATEWAY,
+            )
+        finally:
+            await response.aclose()
+
+
+def encode(arrivals: Sequence[Arrival]) -> bytes:
+    """Return arrivals as an OTLP `ExportTraceServiceRequest` in protobuf."""
+    request = ExportTraceServiceRequest()
+    for arrival in arrivals:
+        resource = request.resource_spans.add()
+        _describe(resource.resource.attributes, arrival)
+        scope = resource.scope_spans.add()
+        scope.scope.name = "cqtel"
+        for span in arrival.spans:
+            _fill(scope.spans.add(), span)
+    return request.SerializeToString()
+
+
+def _describe(attributes: _Attributes, arrival: Arrival) -> None:
+    """Say of a resource what is known of a program and of where it ran."""
+    origin = arrival.origin
+    is_sha1 = len(origin.address_hash) == _SHA1_DIGITS
+    for key, text in (
+        ("service.name", arrival.app),
+        ("service.version", arrival.version),
+        ("cloudquery.build_date", arrival.build_date),
+        ("service.instance.id", arrival.cookie),
+        ("cloudquery.ip_sha1" if is_sha1 else ADDRESS_HASH, origin.address_hash),
+        ("geo.country.iso_code", origin.country),
+        ("geo.region.name", origin.region),
+        ("geo.locality.name", origin.city),
+    ):
+        if text is not None:
+            attributes.add(key=key).value.string_value = text
+    if arrival.ci is not None:
+        attributes.add(key="cloudquery.ci").value.bool_value = arrival.ci
+    if arrival.plugins:
+        plugins = attributes.add(key="cloudquery.plugins").value.array_value
+        for plugin in arrival.plugins:
+            plugins.values.add(string_value=plugin)
+    if any(span.message is not None for span in arrival.spans):
+        attributes.add(key="cloudquery.debug").value.bool_value = True
+
+
+def _fill(message: Span, span: ArrivedSpan) -> None:
+    message.trace_id = span.trace_id
+    message.span_id = span.span_id
+    message.parent_span_id = span.parent_id
+    message.name = span.name
+    message.kind = Span.SPAN_KIND_INTERNAL
+    message.start_time_unix_nano = span.started
+    message.end_time_unix_nano = span.started + span.duration
+    message.status.code = Status.STATUS_CODE_ERROR if span.failed else Status.STATUS_CODE_OK
+    if span.exit_code is not None:
+        message.attributes.add(key="process.exit.code").value.int_value = span.exit_code
+    if span.error_type is not None:
+        message.attributes.add(key="error.type").value.string_value = span.error_type
+    if span.message is not None:
+        message.attributes.add(key="exception.message").value.string_value = span.message
+
+
+async def _beginning(response: httpx.Response) -> bytes:
+    """Return an answer's body as it came over the wire, as far as anything is read of it."""
+    body = b""
+    # Once the status is known, nothing that goes wrong with the rest of the answer undoes it.
+    with contextlib.suppress(httpx.HTTPError):
+        async for part in response.aiter_raw():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                break
+    return body
+
+
+def _partial_success(body: bytes) -> tuple[int, str]:
+    """Return how many spans an engine says it refused, and its words."""
+    try:
+        partial = ExportTraceServiceResponse.FromString(body).partial_success
+    except DecodeError:
+        # It has taken the spans; what else it says is no reason to send them again.
+        return 0, ""
+    return max(partial.rejected_spans, 0), partial.error_message[:MAX_WORDS]
+
+
+def _retry_seconds(header: str) -> int:
+    if header.isascii() and header.isdigit():
+        return min(max(int(header[:9]), 1), MAX_RETRY_SECONDS)
+    return RETRY_SECONDS
+
+
+def _succeed(batch: Sequence[_Waiting], refused: int, words: str) -> None:
+    """Tell each request what became of it.
+
+    An engine does not say whose spans it refused: where requests were handed on together, each is
+    told that as many of its own may be among them.
+    """
+    for waiting in batch:
+        of_these = min(refused, waiting.spans)
+        waiting.kept.set_result(Kept(waiting.spans - of_these, refused=of_these, words=words))
+
+
+def _fail(batch: Sequence[_Waiting], error: BusyError) -> None:
+    for waiting in batch:
+        waiting.kept.set_exception(error)

@@ -1,0 +1,393 @@
+"""What is written into the store, and what is taken out again: each within a transaction."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from .durations import bucket
+from .sinks import Kept
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Iterator, Sequence
+
+    from .arrivals import Arrival, ArrivedSpan
+
+OPERATION, SPAN = "operation", "span"
+VERSION, CI, COUNTRY = "version", "ci", "country"
+PROVIDER, PROVIDER_VERSION = "provider", "provider version"
+TOTAL = "total"
+"""The kinds of traits; the last one's is what every operation has."""
+
+DAY_SECONDS = 24 * 3600
+MOST_DAYS_HELD = 60
+"""How old the front lets an operation be (`allowing.OLDEST_DAYS`); an older one is told as that."""
+
+_MOST_KNOWN = 50_000
+_SHA1_HEX = 40
+
+
+class Known:
+    """The numbers of rows that were looked up before; nothing is true of them after a rollback."""
+
+    def __init__(self) -> None:
+        self.traits: dict[tuple[str, str], int] = {}
+        self.contexts: dict[tuple[bytes, str], tuple[int, int]] = {}
+        self._version = -1
+
+    def forget(self) -> None:
+        """Look up everything anew."""
+        self.traits.clear()
+        self.contexts.clear()
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Forget what another process may have changed, and what grew too long."""
+        version = connection.execute("PRAGMA data_version").fetchone()[0]
+        if version != self._version or len(self.contexts) + len(self.traits) > _MOST_KNOWN:
+            self._version = version
+            self.forget()
+
+
+def digest_of(cookie: str) -> bytes:
+    """Return what stands for a cookie in the store: whoever has the store has no keys."""
+    return hashlib.sha256(cookie.encode()).digest()
+
+
+def day_of(seconds: float) -> int:
+    """Return the day, since 1970, of a moment."""
+    return int(seconds // DAY_SECONDS)
+
+
+def keep(
+    connection: sqlite3.Connection, known: Known, requests: Sequence[Sequence[Arrival]]
+) -> list[Kept]:
+    """Write the spans of some requests that are not there yet; tell what became of each.
+
+    As few statements as can be: Python's lock is free only while one of them runs.
+    """
+    first = row = 1 + connection.execute("SELECT ifnull(max(id), 0) FROM arrivals").fetchone()[0]
+    arrivals: list[tuple[Any, ...]] = []
+    spans: list[tuple[Any, ...]] = []
+    messages: list[tuple[Any, ...]] = []
+    placed: list[tuple[int, int | None, int]] = []  # of which request, in which row, how many
+    for request, arrived in enumerate(requests):
+        for arrival in arrived:
+            if not arrival.spans:
+                continue
+            found = _context(connection, known, arrival)
+            placed.append((request, None if found is None else row, len(arrival.spans)))
+            if found is None:
+                continue
+            day = _day(arrival)
+            arrivals.append((row, found[0], day, arrival.received))
+            for number, span in enumerate(arrival.spans):
+                name = _name(connection, known, arrival.app, span)
+                spans.append((row, number, found[1], day, *_told(span, name)))
+                if span.message is not None:
+                    messages.append((day, span.message, row, number))
+            row += 1
+    _insert(connection, "arrivals", arrivals)
+    new = _insert(connection, "spans", spans, "ON CONFLICT (trace_id, span_id) DO NOTHING")
+    connection.executemany(
+        "INSERT INTO messages SELECT arrival, number, ?, ? FROM spans"
+        " WHERE arrival = ? AND number = ?",
+        messages,
+    )
+    counted = {} if new == len(spans) else _counted(connection, known, range(first, row))
+    kept = [Kept(0)] * len(requests)
+    for request, at, count in placed:
+        before = kept[request]
+        if at is None:
+            kept[request] = before._replace(erased=before.erased + count)
+        else:
+            came = counted.get(at, 0) if new < len(spans) else count
+            duplicates = before.duplicates + count - came
+            kept[request] = before._replace(new=before.new + came, duplicates=duplicates)
+    return kept
+
+
+def erase(connection: sqlite3.Connection, cookie: str) -> int:
+    """Remove all of a cookie, and note that what still comes is to be dropped; count the spans."""
+    who = digest_of(cookie)
+    connection.execute("INSERT INTO erased VALUES (?) ON CONFLICT DO NOTHING", (who,))
+    installation = _installation(connection, who)
+    if installation is None:
+        return 0
+    erased = _remove(
+        connection, "context IN (SELECT id FROM contexts WHERE installation = ?)", (installation,)
+    )
+    _prune_contexts(connection, installation)
+    prune_traits(connection)
+    return erased
+
+
+def expire(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
+    """Remove what is of a day before `before`, for at most `most` installations, oldest first.
+
+    Returns:
+        how many spans went, and of how many installations: fewer than `most` if nothing is left.
+    """
+    due = connection.execute(
+        "SELECT day, installation FROM days WHERE day < ? ORDER BY day, installation LIMIT ?",
+        (before, most),
+    ).fetchall()
+    expired = 0
+    for day, installation in due:
+        expired += _remove(
+            connection,
+            "day = ? AND context IN (SELECT id FROM contexts WHERE installation = ?)",
+            (day, installation),
+        )
+        _prune_contexts(connection, installation)
+    if due:
+        prune_traits(connection)
+    return expired, len(due)
+
+
+def expire_messages(connection: sqlite3.Connection, before: int) -> int:
+    """Remove the error texts of each day before `before`; return how many."""
+    return connection.execute("DELETE FROM messages WHERE day < ?", (before,)).rowcount
+
+
+def prune_traits(connection: sqlite3.Connection) -> None:
+    """Remove each name, version, plugin and country that nobody has any more."""
+    is_unseen = "NOT EXISTS (SELECT 1 FROM recency WHERE trait = traits.id)"
+    if connection.execute(f"SELECT 1 FROM traits WHERE {is_unseen}").fetchone():  # noqa: S608  # ours
+        # Parts of an operation that never came have none of the traits that their request told of.
+        connection.execute(
+            f"DELETE FROM traits WHERE {is_unseen}"  # noqa: S608  # ours
+            " AND id NOT IN (SELECT trait FROM context_traits)"
+        )
+
+
+def mine(connection: sqlite3.Connection, cookie: str) -> list[dict[str, Any]]:
+    """Return everything that is kept of a cookie, oldest first: one row a request, with its spans.
+
+    The keys are those of the catalogue; times are UTC, durations nanoseconds.
+    """
+    arrivals = connection.execute(
+        "SELECT arrivals.id, received, said FROM installations"
+        " JOIN contexts ON installation = installations.id JOIN arrivals ON context = contexts.id"
+        " WHERE key = ? ORDER BY received, arrivals.id",
+        (digest_of(cookie),),
+    )
+    return [
+        {
+            "received": _moment(received * 1_000_000_000),
+            **json.loads(said),
+            "spans": list(_spans(connection, arrival)),
+        }
+        for arrival, received, said in arrivals.fetchall()
+    ]
+
+
+def _spans(connection: sqlite3.Connection, arrival: int) -> Iterator[dict[str, Any]]:
+    rows = connection.execute(
+        "SELECT trace_id, span_id, parent_id, traits.text, started, duration, failed, exit_code,"
+        " error_type, messages.text FROM spans JOIN traits ON traits.id = name"
+        " LEFT JOIN messages USING (arrival, number) WHERE arrival = ? ORDER BY number",
+        (arrival,),
+    )
+    for trace, span, parent, name, started, duration, failed, code, error, message in rows:
+        found = {
+            "trace_id": trace.hex(),
+            "span_id": span.hex(),
+            "parent_id": parent.hex() if parent else None,
+            "name": name.partition(" ")[2],
+            "started": _moment(started),
+            "duration_ns": duration,
+            "success": not failed,
+            "process.exit.code": code,
+            "error.type": error,
+            "exception.message": message,
+        }
+        yield found
+
+
+def _said(arrival: Arrival) -> dict[str, Any]:
+    """Return all that a request says but its spans, by the keys of the catalogue."""
+    origin = arrival.origin
+    is_sha1 = len(origin.address_hash) == _SHA1_HEX
+    return {
+        "service.name": arrival.app,
+        "service.version": arrival.version,
+        "cloudquery.build_date": arrival.build_date,
+        "cloudquery.ci": arrival.ci,
+        "cloudquery.plugins": arrival.plugins,
+        "cloudquery.ip_sha1" if is_sha1 else "address_hash": origin.address_hash,
+        "geo.country.iso_code": origin.country,
+        "geo.region.name": origin.region,
+        "geo.locality.name": origin.city,
+    }
+
+
+def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
+    """Yield what an operation of this request is grouped by, but for its name.
+
+    What was not said is an empty text. No name or version holds a space.
+    """
+    yield TOTAL, ""
+    yield VERSION, f"{arrival.app} {arrival.version or ''}"
+    yield CI, "" if arrival.ci is None else "yes" if arrival.ci else "no"
+    yield COUNTRY, arrival.origin.country or ""
+    for plugin in dict.fromkeys(arrival.plugins):
+        yield PROVIDER_VERSION, plugin.replace("@", " ", 1)
+    for provider in dict.fromkeys(plugin.partition("@")[0] for plugin in arrival.plugins):
+        yield PROVIDER, provider
+
+
+def _name(connection: sqlite3.Connection, known: Known, app: str, span: ArrivedSpan) -> int:
+    return _trait(connection, known, SPAN if span.parent_id else OPERATION, f"{app} {span.name}")
+
+
+def _trait(connection: sqlite3.Connection, known: Known, kind: str, text: str) -> int:
+    number = known.traits.get((kind, text))
+    if number is None:
+        connection.execute(
+            "INSERT INTO traits (kind, text) VALUES (?, ?) ON CONFLICT DO NOTHING", (kind, text)
+        )
+        number = known.traits[kind, text] = connection.execute(
+            "SELECT id FROM traits WHERE kind = ? AND text = ?", (kind, text)
+        ).fetchone()[0]
+    return number
+
+
+def _context(
+    connection: sqlite3.Connection, known: Known, arrival: Arrival
+) -> tuple[int, int] | None:
+    """Return the rows of what a request says and of who says it, made if they are new.
+
+    None if the cookie was erased.
+    """
+    cookie = arrival.cookie
+    who = arrival.origin.address_hash.encode() if cookie is None else digest_of(cookie)
+    said = json.dumps(_said(arrival), separators=(",", ":"))
+    found = known.contexts.get((who, said))
+    if found is not None:
+        return found
+    if connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,)).fetchone():
+        return None
+    connection.execute("INSERT INTO installations (key) VALUES (?) ON CONFLICT DO NOTHING", (who,))
+    installation = _installation(connection, who)
+    digest = hashlib.blake2b(said.encode(), digest_size=16).digest()
+    made = connection.execute(
+        "INSERT INTO contexts (installation, digest, said) VALUES (?, ?, ?)"
+        " ON CONFLICT DO NOTHING RETURNING id",
+        (installation, digest, said),
+    ).fetchone()
+    if made is not None:
+        traits = [(made[0], _trait(connection, known, *each)) for each in _traits(arrival)]
+        _insert(connection, "context_traits", traits)
+    number = connection.execute(
+        "SELECT id FROM contexts WHERE installation = ? AND digest = ?", (installation, digest)
+    ).fetchone()[0]
+    known.contexts[who, said] = found = number, installation or 0
+    return found
+
+
+def _day(arrival: Arrival) -> int:
+    """Return the day on which it was, as its clock says, if that can be."""
+    today = day_of(arrival.received)
+    started = max(span.started for span in arrival.spans) // 1_000_000_000
+    return min(max(day_of(started), today - MOST_DAYS_HELD), today)
+
+
+def _told(span: ArrivedSpan, name: int) -> tuple[Any, ...]:
+    """Return the last columns of a span's row."""
+    return (
+        span.trace_id,
+        span.span_id,
+        span.parent_id or None,
+        name,
+        span.started,
+        span.duration,
+        bucket(span.duration),
+        int(span.failed),
+        span.exit_code,
+        span.error_type,
+    )
+
+
+def _insert(
+    connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]], but: str = ""
+) -> int:
+    """Insert rows, many by one statement; return how many were."""
+    inserted = at = 0
+    for many in (128, 16, 1):
+        while len(rows) - at >= many:
+            places = f"({', '.join('?' * len(rows[at]))})"
+            values = ", ".join([places] * many)
+            inserted += connection.execute(
+                f"INSERT INTO {table} VALUES {values} {but}",  # noqa: S608  # the words are ours
+                [value for row in rows[at : at + many] for value in row],
+            ).rowcount
+            at += many
+    return inserted
+
+
+def _counted(connection: sqlite3.Connection, known: Known, rows: range) -> dict[int, int]:
+    """Return how many spans are in each new row; remove the rows, and their like, that got none."""
+    within = (rows.start, rows.stop)
+    counted = dict(
+        connection.execute(
+            "SELECT arrival, count(*) FROM spans WHERE arrival >= ? AND arrival < ? GROUP BY 1",
+            within,
+        ).fetchall()
+    )
+    if len(counted) < len(rows):
+        without = [(row,) for row in rows if row not in counted]
+        who = [
+            connection.execute(
+                "SELECT installation FROM arrivals JOIN contexts ON contexts.id = context"
+                " WHERE arrivals.id = ?",
+                row,
+            ).fetchone()[0]
+            for row in without
+        ]
+        connection.executemany("DELETE FROM arrivals WHERE id = ?", without)
+        if sum(_prune_contexts(connection, each) for each in who):
+            known.forget()
+    return counted
+
+
+def _installation(connection: sqlite3.Connection, who: bytes) -> int | None:
+    found = connection.execute("SELECT id FROM installations WHERE key = ?", (who,)).fetchone()
+    return None if found is None else found[0]
+
+
+def _remove(connection: sqlite3.Connection, where: str, values: tuple[int, ...]) -> int:
+    """Remove the spans of some arrivals, and these; return how many spans."""
+    removed = connection.execute(
+        f"DELETE FROM spans WHERE arrival IN (SELECT id FROM arrivals WHERE {where})",  # noqa: S608  # ours
+        values,
+    ).rowcount
+    connection.execute(f"DELETE FROM arrivals WHERE {where}", values)  # noqa: S608  # ours
+    return removed
+
+
+def _prune_contexts(connection: sqlite3.Connection, installation: int | None) -> int:
+    """Remove what is said by no request any more, and an installation that said nothing else."""
+    pruned = connection.execute(
+        "DELETE FROM contexts WHERE installation = ?"
+        " AND NOT EXISTS (SELECT 1 FROM arrivals WHERE context = contexts.id)",
+        (installation,),
+    ).rowcount
+    connection.execute(
+        "DELETE FROM installations WHERE id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM contexts WHERE installation = installations.id)",
+        (installation,),
+    )
+    return pruned
+
+
+def _moment(nanoseconds: int) -> str:
+    """Return a moment as ISO 8601 in UTC, to the microsecond."""
+    try:
+        found = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+        found = found.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
+    except (OverflowError, ValueError, OSError):
+        return str(nanoseconds)
+    return found.isoformat()

@@ -1,0 +1,97 @@
+"""Where arrivals go from the front: into the store, or on to what stands behind an edge."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
+
+from ..errors import CqtelError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from concurrent.futures import Future
+
+    from .arrivals import Arrival
+    from .settings import Settings
+
+RETRY_SECONDS = 5
+BAD_GATEWAY = 502
+UNAVAILABLE = 503
+
+
+class BusyError(CqtelError):
+    """Arrivals cannot be kept just now; who sent them is to come again.
+
+    Attributes:
+        seconds: when.
+        status: the HTTP status to answer with: 429, 502 or 503.
+    """
+
+    def __init__(
+        self, message: str, seconds: int = RETRY_SECONDS, status: int = UNAVAILABLE
+    ) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+        self.status = status
+
+
+class Kept(NamedTuple):
+    """What became of the spans of one request.
+
+    Attributes:
+        new: kept now.
+        duplicates: kept before.
+        erased: dropped, because their cookie was erased.
+        refused: left out by what stands behind an edge.
+        words: why, in its words; untrusted.
+    """
+
+    new: int
+    duplicates: int = 0
+    erased: int = 0
+    refused: int = 0
+    words: str = ""
+
+
+class Sink(Protocol):
+    """What takes arrivals."""
+
+    def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
+        """Take the arrivals of one request; the future is done once they cannot be lost any more.
+
+        Raises:
+            BusyError: too much waits already. The future may raise it, too.
+        """
+
+    def close(self) -> None:
+        """Finish what was taken, and take no more."""
+
+
+@runtime_checkable
+class Keeper(Sink, Protocol):
+    """A sink that keeps data itself, and so can give it back and erase it."""
+
+    def mine(self, cookie: str) -> list[dict[str, Any]]:
+        """Return everything that is kept of a cookie."""
+
+    def erase(self, cookie: str) -> Future[int]:
+        """Erase everything of a cookie, now and later; the number of spans that were there."""
+
+    def expire(self) -> int:
+        """Forget what is older than the retention."""
+
+
+def open_sink(settings: Settings) -> Sink:
+    """Open the sink that the settings ask for.
+
+    Raises:
+        CqtelError: it cannot be opened.
+    """
+    if settings.forward:
+        from .edge import Edge
+
+        return Edge(settings.forward)
+    from .store import Store
+
+    return Store(
+        settings.store, retention_days=settings.retention_days, error_days=settings.error_days
+    )
