@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from ..review.documents import UnreadableError, parse
-from ..review.explain import duration, explain
+from ..review.durations import duration
 from ..sanitize import one_line, printable, printable_bytes
 
 if TYPE_CHECKING:
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
     from ..review.leaks import Surroundings
 
 MAX_RAW_BYTES = 256 * 1024
+"""As long as a payload may be; of what is longer, and not ours, less is shown."""
+_RAW_OF_MORE = 64 * 1024
+CROSS = "\N{MULTIPLICATION SIGN}"
+"""The sign of a failure: every font has it."""
 MUTED = "$foreground 70%"
 """How less important text looks. `$text-muted` would be louder: Content loses its opacity."""
 
@@ -36,6 +39,8 @@ _DURATION_CELLS = 14
 
 def explained(envelope: Envelope) -> list[Content]:
     """Return every field in plain words."""
+    from ..review.explain import explain
+
     explanation = explain(envelope.payload)
     lines: list[Content] = []
     if explanation.unreadable:
@@ -80,6 +85,8 @@ def explained(envelope: Envelope) -> list[Content]:
 
 def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
     """Return the payload's bytes, indented or as they are, with their hash and length."""
+    from ..review.documents import UnreadableError, parse
+
     headers = ", ".join(f"{key}: {value}" for key, value in envelope.headers.items())
     lines = [
         fact("sha256", envelope.sha256),
@@ -108,7 +115,7 @@ def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
 
 def in_chunks(data: bytes) -> list[Content]:
     """Return bytes made visible, so many of them as anybody may want to read."""
-    shown = data[:MAX_RAW_BYTES]
+    shown = data if len(data) <= MAX_RAW_BYTES else data[:_RAW_OF_MORE]
     chunks = [shown[at : at + _CHUNK] for at in range(0, len(shown), _CHUNK)]
     lines = [Content(printable_bytes(chunk)) for chunk in chunks]
     if len(data) > len(shown):
@@ -118,6 +125,7 @@ def in_chunks(data: bytes) -> list[Content]:
 
 def trace(envelope: Envelope, width: int) -> list[Content]:
     """Return the spans over a time axis: which part took how long, inside of which."""
+    from ..review.documents import UnreadableError, parse
     from ..review.traces import read_otlp
     from ..review.waterfall import waterfall
 
@@ -135,7 +143,7 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
     lines = [muted(" " * (_NAME_CELLS + _DURATION_CELLS) + "".join(marks)[:axis])]
     for bar in laid_out.bars:
         name = one_line("  " * min(bar.depth, 6) + bar.name, _NAME_CELLS - 1)
-        sign = "✗ " if bar.failed else "  "
+        sign = f"{CROSS} " if bar.failed else "  "
         color = "$text-error" if bar.failed else "$text-accent"
         lines.append(
             Content.assemble(

@@ -22,6 +22,7 @@ from textual.widgets import Input
 from cqtel_tui.first_run import latest
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.prompt import Prompt
+from cqtel_tui.tui.screens.boxes import Box
 from cqtel_tui.tui.screens.cookie import CookieScreen
 from cqtel_tui.tui.widgets.envelopes import Envelopes
 
@@ -79,7 +80,6 @@ async def test_the_prompt_is_drawn_as_it_was() -> None:
         for size in ((60, 16), (80, 16)):
             app = Prompt(question)
             async with still(app).run_test(size=size) as pilot:
-                await pilot.pause(0.05)
                 await settle(pilot)
                 compare(SNAPSHOTS / f"prompt-{size[0]}x{size[1]}.txt", text(app))
                 if size == PROMPT.picture:
@@ -109,9 +109,17 @@ def still(app: App[Any]) -> App[Any]:
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until what was begun is done: what works in a thread, and what is to be drawn."""
     await pilot.pause()
-    while any(worker.group != "change" and not worker.is_finished for worker in pilot.app.workers):
+    while is_at_work(pilot.app):
         await pilot.pause(0.01)
     await pilot.pause()
+
+
+def is_at_work(app: App[Any]) -> bool:
+    if any(worker.group != "change" and not worker.is_finished for worker in app.workers):
+        return True
+    if isinstance(app, Prompt):
+        return not app.query("#prompt-answers Button")
+    return any(isinstance(screen, Box) and screen.is_to_look for screen in app.screen_stack)
 
 
 def text(app: App[Any]) -> str:
