@@ -175,8 +175,7 @@ async def test_readonly_changes_and_sends_nothing(machine: Machine, collector: C
 async def test_keys_can_be_chosen_in_the_file_of_choices(machine: Machine) -> None:
     machine.write_choices({"keys": {"app.quit": "f10", "pending.drop": "ctrl+x,D"}})
     async with ui() as it:
-        await it.press("x")
-        await it.answer("q")
+        await it.press("x", "q")
         assert it.room == "pending"
         await it.shows("^x Drop", "f10 Quit")
         await it.press("D")
