@@ -88,9 +88,13 @@ def _run(given: argparse.Namespace) -> int:
         from .tui.reporting import run as run_report
 
         return run_report(Path(given.collector))
+    from .paths import places
+    from .tui.ahead import look_ahead
+
+    ahead = None if given.demo else look_ahead(places().state)
     from .tui.app import run
 
-    return run(demo=given.demo, readonly=given.readonly, room=given.screen)
+    return run(demo=given.demo, readonly=given.readonly, room=given.screen, ahead=ahead)
 
 
 def _serve(port: int, *, readonly: bool) -> int:

@@ -91,7 +91,7 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
 
 def _caught_words(run: Run) -> str:
     lost = f", {run.lost:,} lost" if run.lost else ""
-    return f"{_number(len(run.caught), 'request')} caught{lost}"
+    return f"{number(len(run.caught), 'request')} caught{lost}"
 
 
 def telemetry(given: argparse.Namespace) -> int:

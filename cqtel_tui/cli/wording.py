@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from .. import promises
 from ..errors import CqtelError
 from ..outbox import PENDING
-from ..review.explain import duration
+from ..review.durations import duration
 from ..review.headers import masked_headers
 from ..status import time_json, time_words
 from .output import say, show

@@ -19,6 +19,7 @@ from ..catalogue import RECORDED, is_name, is_version, matches
 from ..promises import BY_KEY, COLLECTOR, RESOURCE, SPAN, Field
 from ..sanitize import printable
 from .documents import JsonValue, UnreadableError, parse
+from .durations import duration
 from .events import EVENT_FIELDS, PROPERTIES, PROPERTY_SHAPES, is_event_id, is_moment, own_field
 from .places import Path, path_text
 
@@ -107,26 +108,6 @@ def explain(
     rows = tuple(_row(fact, own) for fact in facts)
     left_out = _count(document) - sum(_count(fact.value) + fact.is_attribute for fact in facts)
     return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
-
-
-def duration(nanoseconds: int) -> str:
-    """Return a duration as a person reads it: `1.234 s`, `56.7 ms`, `8.9 µs`."""
-    if nanoseconds <= 0:
-        return "0 s" if nanoseconds == 0 else f"-{duration(-nanoseconds)}"
-    # Rounded first, so that no unit is ever given a thousand times.
-    tenths = (nanoseconds + 50) // 100
-    if tenths < 10_000:  # noqa: PLR2004  # of a microsecond
-        return f"{tenths // 10}.{tenths % 10} µs"
-    tenths = (nanoseconds + 50_000) // 100_000
-    if tenths < 10_000:  # noqa: PLR2004  # of a millisecond
-        return f"{tenths // 10}.{tenths % 10} ms"
-    milliseconds = (nanoseconds + 500_000) // 1_000_000
-    if milliseconds < 60_000:  # noqa: PLR2004  # a minute
-        return f"{milliseconds // 1000}.{milliseconds % 1000:03d} s"
-    minutes, seconds = divmod((nanoseconds + _NANOSECONDS // 2) // _NANOSECONDS, 60)
-    if minutes < 60:  # noqa: PLR2004  # an hour
-        return f"{minutes} min {seconds} s"
-    return f"{minutes // 60:,} h {minutes % 60} min"
 
 
 def _count(value: JsonValue) -> int:

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
     from ..review.leaks import Surroundings
+    from .ahead import Ahead
     from .snapshot import Snapshot
 
 LOOK_EVERY_SECONDS = 1.0
@@ -74,6 +75,7 @@ class TelemetryApp(App[None]):
         readonly: change nothing and send nothing.
         demo: say that this is a demonstration.
         room: the screen to begin with, a key of `ROOMS`.
+        ahead: what is pending, where another process lists it already.
     """
 
     TITLE = "cqtel"
@@ -110,7 +112,12 @@ class TelemetryApp(App[None]):
     snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
 
     def __init__(
-        self, *, readonly: bool = False, demo: bool = False, room: str = "pending"
+        self,
+        *,
+        readonly: bool = False,
+        demo: bool = False,
+        room: str = "pending",
+        ahead: Ahead | None = None,
     ) -> None:
         super().__init__()
         self.readonly = readonly
@@ -126,6 +133,8 @@ class TelemetryApp(App[None]):
             ) from None
         self._stamp: tuple[int, ...] = ()
         self._runs: tuple[int, Sequence[Run]] = (0, ())
+        self._is_looking = False
+        self._ahead = ahead
         self._undo: list[tuple[str, Callable[[], object]]] = []
         self._only_printable = OnlyPrintable()
 
@@ -137,7 +146,10 @@ class TelemetryApp(App[None]):
 
     def on_load(self) -> None:
         """Look at how things stand, and at the keys that were chosen, before anything is drawn."""
-        self._show(*self._read())
+        if moments.is_soon_read(self.places) or (self._ahead and self._ahead.is_ready):
+            self._show(*self._read())
+        else:
+            self.snapshot = moments.glance(self.places, self.directory)
         keys = read_user(self.places.config).content.get("keys")
         if isinstance(keys, dict):
             chosen = {name: key for name, key in keys.items() if isinstance(key, str)}
@@ -148,15 +160,28 @@ class TelemetryApp(App[None]):
         if self.room != self.DEFAULT_MODE:
             self.switch_mode(self.room)
         self.set_interval(LOOK_EVERY_SECONDS, self._look)
+        if self.snapshot and self.snapshot.is_being_read:
+            self.call_after_refresh(self._look)
 
-    @work(thread=True, exclusive=True, group="look")
     def _look(self) -> None:
-        if moments.stamp(self.places, self.directory) != self._stamp:
-            self.call_from_thread(self._show, *self._read())
+        """Look for news in a thread, one at a time: a large outbox may take longer than a turn."""
+        if not self._is_looking:
+            self._is_looking = True
+            self._look_around()
+
+    @work(thread=True, group="look")
+    def _look_around(self) -> None:
+        try:
+            if moments.stamp(self.places, self.directory) != self._stamp:
+                self.call_from_thread(self._show, *self._read())
+        finally:
+            self._is_looking = False
 
     def _read(self) -> tuple[tuple[int, ...], Snapshot]:
         stamp = moments.stamp(self.places, self.directory)
-        return stamp, moments.take(self.places, self.directory)
+        ahead, self._ahead = self._ahead, None
+        pending = ahead.names() if ahead else None
+        return stamp, moments.take(self.places, self.directory, pending=pending)
 
     def _show(self, stamp: tuple[int, ...], snapshot: Snapshot) -> None:
         self._stamp = stamp
@@ -335,9 +360,9 @@ class TelemetryApp(App[None]):
         from ..consent.saving import decide_telemetry
         from .screens.asking import Ask
 
-        held = len(self.snapshot.names[PENDING]) if self.snapshot else 0
+        held = len(await self._held()) if choice == ON else 0
         include = False
-        if choice == ON and held:
+        if held:
             answer = await self.push_screen_wait(
                 Ask(
                     "1 payload was held before this yes. May it be sent, too?"
@@ -358,6 +383,11 @@ class TelemetryApp(App[None]):
             await self._offer_to_delete()
         elif include and self.endpoint:
             await self._send(self.outbox.labels(PENDING))
+
+    async def _held(self) -> Sequence[str]:
+        if self.snapshot and not self.snapshot.is_being_read:
+            return self.snapshot.names[PENDING]
+        return (await asyncio.to_thread(self._read))[1].names[PENDING]
 
     def _say_outcome(self, choice: str) -> None:
         """Say what a choice came to; another layer may have the last word."""
@@ -527,7 +557,7 @@ class TelemetryApp(App[None]):
         going: list[Label] = []
         to: dict[str, int] = {}
         unread = homeless = 0
-        endpoint = self._endpoint()
+        endpoint = self.endpoint
         for label in labels:
             url = endpoint
             if label.origin == CAUGHT:
@@ -684,7 +714,13 @@ class TelemetryApp(App[None]):
         await self._change(undo, f"Took back {what}.")
 
 
-def run(*, demo: bool = False, readonly: bool = False, room: str = "pending") -> int:
+def run(
+    *,
+    demo: bool = False,
+    readonly: bool = False,
+    room: str = "pending",
+    ahead: Ahead | None = None,
+) -> int:
     """Run the UI until it is left; return the exit code."""
     with contextlib.ExitStack() as stack:
         stack.enter_context(drawing())
@@ -692,6 +728,6 @@ def run(*, demo: bool = False, readonly: bool = False, room: str = "pending") ->
             from ..demo import throw_away_home
 
             stack.enter_context(throw_away_home())
-        app = TelemetryApp(readonly=readonly, demo=demo, room=room)
+        app = TelemetryApp(readonly=readonly, demo=demo, room=room, ahead=ahead)
         app.run()
         return app.return_code or 0

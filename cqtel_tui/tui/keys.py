@@ -21,6 +21,7 @@ from .screens.sending import Sending
 from .screens.stored import Stored
 from .screens.trimming import Trimming
 from .widgets.envelopes import Envelopes
+from .widgets.filter import Filter
 from .widgets.lines import Lines
 from .widgets.one_of import OneOf
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 PLACES: dict[str, type[DOMNode]] = {
     "everywhere": TelemetryApp,
     "a list": Envelopes,
+    "a filter": Filter,
     "pending, sent, rejected": Box,
     "pending": Pending,
     "sent, rejected": Sent,

@@ -8,7 +8,7 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Button, Static
+from textual.widgets import Static
 
 from ..question import Answer, Question, words
 from ..sanitize import one_line
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
     from textual.filter import LineFilter
+    from textual.widgets import Button
 
 
 MEANINGS = (
@@ -81,22 +82,30 @@ class Prompt(App[Answer]):
             )
             yield Lines(id="prompt-text")
             yield Static(views.muted(self._destination()), id="prompt-where")
-            with Horizontal(id="prompt-answers"):
-                for answer, meaning in words(self.question).items():
-                    label = Content.assemble((answer.value, "bold underline"), f" {meaning}")
-                    yield Button(label, id=f"answer-{answer.value}", compact=True)
+            yield Horizontal(id="prompt-answers")
 
     def on_mount(self) -> None:
         """Show the payload: the text has the focus, so that no answer has."""
         text = self.query_one("#prompt-text", Lines)
         text.show([*self._summary(), *views.explained(self.question.envelope)])
         text.focus()
-        self.query_one("#prompt-answers").visible = False
         self.set_timer(self.ANSWERS_AFTER_SECONDS, self._take_answers)
 
-    def _take_answers(self) -> None:
+    async def _take_answers(self) -> None:
+        # Made when they are shown: buttons take longer to load than all the rest.
+        from textual.widgets import Button
+
+        labels = {
+            answer: Content.assemble((answer.value, "bold underline"), f" {meaning}")
+            for answer, meaning in words(self.question).items()
+        }
+        await self.query_one("#prompt-answers").mount(
+            *(
+                Button(label, id=f"answer-{answer.value}", compact=True)
+                for answer, label in labels.items()
+            )
+        )
         self._is_answerable = True
-        self.query_one("#prompt-answers").visible = True
 
     def on_resize(self, event: events.Resize) -> None:
         """Take a resize for no answer: what stood on the screen can no longer be trusted."""

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 
 from ..consent import FILE_NAME, PROJECT_FOLDER
 from ..errors import CqtelError
+from ..outbox import PENDING
 from ..outbox.store import BOXES, SET_ASIDE, Counts, Outbox
 from ..status import Status, look
+from .ahead import SMALL_FOLDER, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,26 +28,54 @@ class Snapshot:
         status: the decision, the cookie, the counts.
         names: for each box the envelopes' file names, the newest first.
         problem: why a box cannot be listed; empty if all can.
+        is_being_read: whether the boxes are still being listed, so that nothing is known of them.
     """
 
     status: Status
     names: Mapping[str, Sequence[str]]
     problem: str = ""
+    is_being_read: bool = False
 
 
-def take(places: Places, directory: str, options: Sequence[str] = ()) -> Snapshot:
-    """Read how things stand now."""
+def glance(places: Places, directory: str, options: Sequence[str] = ()) -> Snapshot:
+    """Read how things stand now, but for what is in the outbox."""
+    names: dict[str, Sequence[str]] = dict.fromkeys((*BOXES, SET_ASIDE), ())
+    status = look(places, directory, options, Counts(0, 0, 0, 0, 0))
+    return Snapshot(status, names, is_being_read=True)
+
+
+def is_soon_read(places: Places) -> bool:
+    """Tell whether the outbox is small enough to be listed before anything is drawn."""
+    outbox = Outbox(places.state).folder
+    return all(size_of(f"{outbox}/{box}") <= SMALL_FOLDER for box in (*BOXES, SET_ASIDE))
+
+
+def take(
+    places: Places,
+    directory: str,
+    options: Sequence[str] = (),
+    pending: Sequence[str] | None = None,
+) -> Snapshot:
+    """Read how things stand now.
+
+    Args:
+        places: where the choices and the outbox are.
+        directory: the project, a real path.
+        options: the telemetry options given on the command line.
+        pending: the names of the pending envelopes, oldest first, where they are listed already.
+    """
     outbox = Outbox(places.state)
     names: dict[str, Sequence[str]] = {}
     problem = ""
     for box in (*BOXES, SET_ASIDE):
         try:
-            names[box] = outbox.names(box)[::-1]
+            listed = pending if box == PENDING else None
+            names[box] = (outbox.names(box) if listed is None else listed)[::-1]
         except CqtelError as error:
             names[box] = ()
             problem = str(error)
-    pending, sent, rejected, aside = (len(names[box]) for box in (*BOXES, SET_ASIDE))
-    counts = Counts(pending, sent, rejected, aside, outbox.losses())
+    held, sent, rejected, aside = (len(names[box]) for box in (*BOXES, SET_ASIDE))
+    counts = Counts(held, sent, rejected, aside, outbox.losses())
     return Snapshot(look(places, directory, options, counts), names, problem)
 
 

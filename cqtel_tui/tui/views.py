@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from ..review.documents import UnreadableError, parse
-from ..review.explain import duration, explain
+from ..review.durations import duration
 from ..review.headers import masked_headers
 from ..sanitize import one_line, printable, printable_bytes
 
@@ -23,7 +22,11 @@ if TYPE_CHECKING:
     from ..review.leaks import Surroundings
 
 MAX_RAW_BYTES = 256 * 1024
+"""As long as a payload may be; of what is longer, and not ours, less is shown."""
+_RAW_OF_MORE = 64 * 1024
 UNREAD = "unknown"
+CROSS = "\N{MULTIPLICATION SIGN}"
+"""The sign of a failure: every font has it."""
 MUTED = "$foreground 70%"
 """How less important text looks. `$text-muted` would be louder: Content loses its opacity."""
 
@@ -97,6 +100,8 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
 
 def _explanation(envelope: Envelope, config: str) -> Explanation:
     if envelope.origin == "record":
+        from ..review.explain import explain
+
         return explain(envelope.payload, envelope.kind)
     from ..gate.reviewing import explained as explained_by_gate
 
@@ -114,6 +119,8 @@ def _as_json(envelope: Envelope) -> bytes:
 
 def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
     """Return the payload's bytes, indented or as they are, with their hash and length."""
+    from ..review.documents import UnreadableError, parse
+
     shown = masked_headers(envelope.headers)
     headers = ", ".join(f"{key}: {value}" for key, value in shown.items())
     lines = [
@@ -143,7 +150,7 @@ def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
 
 def in_chunks(data: bytes) -> list[Content]:
     """Return bytes made visible, so many of them as anybody may want to read."""
-    shown = data[:MAX_RAW_BYTES]
+    shown = data if len(data) <= MAX_RAW_BYTES else data[:_RAW_OF_MORE]
     chunks = [shown[at : at + _CHUNK] for at in range(0, len(shown), _CHUNK)]
     lines = [Content(printable_bytes(chunk)) for chunk in chunks]
     if len(data) > len(shown):
@@ -153,6 +160,7 @@ def in_chunks(data: bytes) -> list[Content]:
 
 def trace(envelope: Envelope, width: int) -> list[Content]:
     """Return the spans over a time axis: which part took how long, inside of which."""
+    from ..review.documents import UnreadableError, parse
     from ..review.traces import read_otlp
     from ..review.waterfall import waterfall
 
@@ -170,7 +178,7 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
     lines = [muted(" " * (_NAME_CELLS + _DURATION_CELLS) + "".join(marks)[:axis])]
     for bar in laid_out.bars:
         name = one_line("  " * min(bar.depth, 6) + bar.name, _NAME_CELLS - 1)
-        sign = "✗ " if bar.failed else "  "
+        sign = f"{CROSS} " if bar.failed else "  "
         color = "$text-error" if bar.failed else "$text-accent"
         lines.append(
             Content.assemble(

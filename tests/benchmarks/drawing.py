@@ -1,9 +1,15 @@
 """Measure how fast the terminal UI draws: with 10 and with 100,000 payloads, and beside Textual.
 
-    python tests/benchmarks/drawing.py [--rounds N] [--json FILE]
+    python tests/benchmarks/drawing.py [--rounds N] [--pages N] [--json FILE]
 
-Each start is a real process on a real pty, timed until its text arrives there; the rounds of all
-cases are interleaved. Scrolling and filtering are timed inside one process.
+Each start is a real process on a real pty, timed until its text arrives there. The rounds of all
+cases are interleaved, and what is compared is compared within a round: the median of those ratios
+counts, and the least and the greatest are told. Beside the time by the clock stands the time that
+the process itself computed, which other programs on the machine hardly change.
+
+A frame while paging is the time from the key to the rows on the pty, pressed again at once: what
+is drawn in between, the detail above all, holds the next one up. Filtering and opening hostile
+payloads are timed inside one process.
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ import json
 import os
 import platform
 import pty
+import random
 import select
 import signal
 import statistics
@@ -24,13 +31,24 @@ import sys
 import tempfile
 import termios
 import time
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MANY = 100_000
 FEW = 10
 COLUMNS, LINES = 140, 40
 LONGEST_SECONDS = 60.0
+LARGE = 5_000_000
+FRAME = b"\x1b[?2026l"
+ASKS_FOR_FRAMES, HAS_FRAMES = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
+VIEWS = ("explained", "raw", "trace", "leaks", "changes")
+ONE, INLINE = "one widget", "one widget, inline"
+FEW_HELD, MANY_HELD = f"UI, {FEW} held", f"UI, {MANY:,} held"
+PROMPTED = "prompt, inline"
 
 ONE_WIDGET = """
 from textual.app import App
@@ -62,14 +80,43 @@ def hold(state: Path, number: int) -> None:
         fields[0] = f"{int(fields[0]) - 1_000_000:016d}"
         fields[1] = f"{at:016x}"
         fields[7] = names[at % len(names)]
+        fields[9] = f"{at}.envelope"  # by this a row is known on the terminal
         (pending / ",".join(fields)).write_bytes(data)
 
 
-def paint(code: str, marker: bytes, environment: dict[str, str]) -> tuple[float, int]:
-    """Start a program on a pty; return the seconds until `marker` appears, and its RSS in bytes."""
+class Terminal:
+    """A program on a pty of its own, and somebody who reads what arrives there.
+
+    Attributes:
+        process: the program's process id.
+        seen: what has arrived since it was last forgotten.
+    """
+
+    def __init__(self, process: int, pty_: int) -> None:
+        self.process = process
+        self.seen = b""
+        self._pty = pty_
+
+    def until(self, *markers: bytes) -> None:
+        """Read until all of these have arrived."""
+        end = time.perf_counter() + LONGEST_SECONDS
+        while not all(marker in self.seen for marker in markers):
+            if time.perf_counter() > end:
+                raise TimeoutError(f"{markers!r} did not appear: {self.seen[-2000:]!r}")
+            if select.select([self._pty], [], [], 0.1)[0]:
+                self.seen += os.read(self._pty, 65536)
+
+    def type(self, keys: bytes) -> None:
+        """Forget what has arrived, and press keys."""
+        self.seen = b""
+        os.write(self._pty, keys)
+
+
+@contextmanager
+def started(code: str, environment: dict[str, str]) -> Iterator[Terminal]:
+    """Start a program on a pty; end it with the block."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", LINES, COLUMNS, 0, 0))
-    began = time.perf_counter()
     program = subprocess.Popen(
         [sys.executable, "-P", "-c", code],
         stdin=theirs,
@@ -80,19 +127,51 @@ def paint(code: str, marker: bytes, environment: dict[str, str]) -> tuple[float,
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),  # noqa: PLW1509  # no threads here
     )
     os.close(theirs)
-    seen = b""
     try:
-        while marker not in seen:
-            if time.perf_counter() - began > LONGEST_SECONDS:
-                raise TimeoutError(f"{marker!r} did not appear: {seen[-2000:]!r}")
-            if select.select([ours], [], [], 0.1)[0]:
-                seen += os.read(ours, 65536)
-        took = time.perf_counter() - began
-        return took, resident(program.pid)
+        yield Terminal(program.pid, ours)
     finally:
         os.killpg(program.pid, signal.SIGKILL)
         program.wait()
         os.close(ours)
+
+
+def paint(code: str, marker: bytes, environment: dict[str, str]) -> dict[str, float]:
+    """Start a program; return the milliseconds until `marker` appears, and its memory in MB."""
+    began = time.perf_counter()
+    with started(code, environment) as terminal:
+        terminal.until(marker)
+        took = time.perf_counter() - began
+        return {
+            "clock": took * 1000,
+            "computed": computed(terminal.process),
+            "memory": resident(terminal.process) / 1e6,
+        }
+
+
+def page(environment: dict[str, str], step: int, pages: int) -> dict[str, list[float]]:
+    """Page down through the list on a pty; return the milliseconds of each frame."""
+    from cqtel_tui.review.durations import duration
+
+    clock, busy = [], []
+    with started(UI, environment) as terminal:
+        terminal.until(ASKS_FOR_FRAMES, b"cloudquery")
+        terminal.type(HAS_FRAMES)
+        terminal.until(FRAME)
+        for at in range(1, pages + 1):
+            row = f"{duration(at * step * 1_000_000):>9}".encode()
+            before, began = computed(terminal.process), time.perf_counter()
+            terminal.type(b"\x1b[6~")
+            terminal.until(row, FRAME)
+            clock.append((time.perf_counter() - began) * 1000)
+            busy.append(computed(terminal.process) - before)
+    return {"clock": clock, "computed": busy}
+
+
+def computed(process: int) -> float:
+    """Return for how many milliseconds a process has computed."""
+    threads = Path(f"/proc/{process}/task").iterdir()
+    spent = sum(int((each / "schedstat").read_text("ascii").split()[0]) for each in threads)
+    return spent / 1e6
 
 
 def resident(process: int) -> int:
@@ -103,35 +182,77 @@ def resident(process: int) -> int:
     return 0
 
 
-async def scroll(state: Path) -> dict[str, float]:
-    """Page down through all payloads, and filter them; return milliseconds."""
+async def narrow(state: Path) -> dict[str, float]:
+    """Filter all payloads; return milliseconds, and by how many rows a page moves."""
     from cqtel_tui.tui.app import TelemetryApp
     from cqtel_tui.tui.screens.boxes import Pending
 
     os.environ["CQ_TELEMETRY_HOME"] = str(state)
     app = TelemetryApp()
-    frames = []
     async with app.run_test(size=(COLUMNS, LINES)) as pilot:
-        await pilot.pause()
         screen = app.screen
         assert isinstance(screen, Pending)
+        while not screen.envelopes.names:
+            await pilot.pause(0.01)
         count = len(screen.envelopes.names)
-        for _ in range(200):
+        screen.envelopes.action_page(1)
+        step = screen.envelopes.cursor
+        took = []
+        for text in ("op:tables", "op:tables failed", "cloudquery tables"):
             began = time.perf_counter()
-            screen.envelopes.action_page(1)
-            # What a frame costs: every line in sight, anew.
-            for y in range(screen.envelopes.size.height):
-                screen.envelopes.render_line(y)
-            frames.append((time.perf_counter() - began) * 1000)
-            await pilot.pause()
-        began = time.perf_counter()
-        screen.envelopes.narrow("op:tables")
-        filtered = (time.perf_counter() - began) * 1000
-        kept = len(screen.envelopes.names)
-    return {"payloads": count, "frame_max": max(frames), "filter": filtered, "kept": kept}
+            screen.envelopes.narrow(text)
+            took.append((time.perf_counter() - began) * 1000)
+    return {"payloads": count, "filter": max(took), "step": step}
 
 
-def measure(rounds: int) -> dict[str, Any]:
+def hostile() -> dict[str, bytes]:
+    """Return payloads that somebody made to hurt whoever looks at them."""
+    some = random.Random(1)  # noqa: S311  # the same each time
+    escapes = b'{"\\u001b]0;title\\u0007[/nope]":"\x1b[2J"},'
+    return {
+        "5 MB of objects with escapes": b"[" + escapes * (LARGE // len(escapes)) + b"0]",
+        "5 MB of bytes": some.randbytes(LARGE),
+        "5 MB of NaN": b"[" + b"NaN," * (LARGE // 4) + b"NaN]",
+        "200 kB of NaN": b"[" + b"NaN," * 50_000 + b"NaN]",
+        "900 deep": b'{"a":' * 900 + b"1" + b"}" * 900,
+        "22,000 unknown values": b'{"a":[' + b"1," * 22_000 + b"1]}",
+    }
+
+
+async def open_hostile(payload: bytes) -> dict[str, float]:
+    """Look at a payload from all sides; return the milliseconds of each."""
+    from cqtel_tui.outbox import hold as put
+    from cqtel_tui.sanitize import is_printable
+    from cqtel_tui.tui.app import TelemetryApp
+    from cqtel_tui.tui.screens.boxes import Pending
+
+    with tempfile.TemporaryDirectory(prefix="cqtel-bench-") as home:
+        os.environ["CQ_TELEMETRY_HOME"] = home
+        labels = {"app": "cloudquery", "version": "1", "operation": "sync", "outcome": "ok"}
+        now = time.time_ns() // 1000
+        put(home, payload, now, "1" * 16, **labels, duration=1, headers={}, project=home)  # type: ignore[arg-type]
+        app = TelemetryApp()
+        async with app.run_test(size=(COLUMNS, LINES)) as pilot:
+            screen = app.screen
+            assert isinstance(screen, Pending)
+            while screen.detail.envelope is None:
+                await pilot.pause(0.01)
+            label = screen.envelopes.current
+            assert label is not None
+            took = {}
+            began = time.perf_counter()
+            app.outbox.open("pending", label)
+            took["read"] = (time.perf_counter() - began) * 1000
+            for view in VIEWS:
+                began = time.perf_counter()
+                screen.detail.turn_to(view)
+                drawn = [screen.detail.lines.render_line(y) for y in range(LINES)]
+                took[view] = (time.perf_counter() - began) * 1000
+                assert all(is_printable(strip.text) for strip in drawn), view
+    return took
+
+
+def measure(rounds: int, pages: int) -> dict[str, Any]:
     """Run all cases in turn, `rounds` times."""
     base = {k: v for k, v in os.environ.items() if not k.startswith(("CQ_", "PYTHON", "DO_NOT"))}
     base |= {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
@@ -142,24 +263,25 @@ def measure(rounds: int) -> dict[str, Any]:
         with_few = {**base, "CQ_TELEMETRY_HOME": str(few)}
         with_many = {**base, "CQ_TELEMETRY_HOME": str(many)}
         cases = {
-            "one widget": (ONE_WIDGET.format(inline=""), b"payload-marker", base),
-            "one widget, inline": (ONE_WIDGET.format(inline="inline=True"), b"marker", base),
-            f"UI, {FEW} held": (UI, b"cloudquery", with_few),
-            f"UI, {MANY:,} held": (UI, b"cloudquery", with_many),
-            "prompt, inline": (PROMPT, b"recorded", with_few),
+            ONE: (ONE_WIDGET.format(inline=""), b"payload-marker", base),
+            INLINE: (ONE_WIDGET.format(inline="inline=True"), b"marker", base),
+            FEW_HELD: (UI, b"cloudquery", with_few),
+            MANY_HELD: (UI, b"cloudquery", with_many),
+            PROMPTED: (PROMPT, b"recorded", with_few),
         }
-        times: dict[str, list[float]] = {name: [] for name in cases}
-        memory: dict[str, list[int]] = {name: [] for name in cases}
+        for case in cases.values():  # the first run of all compiles, and fills caches
+            paint(*case)
+        paints: dict[str, list[dict[str, float]]] = {name: [] for name in cases}
         for _ in range(rounds):
             for name, case in cases.items():
-                took, rss = paint(*case)
-                times[name].append(took * 1000)
-                memory[name].append(rss)
-        scrolled = asyncio.run(scroll(many))
+                paints[name].append(paint(*case))
+        narrowed = asyncio.run(narrow(many))
+        paged = page(with_many, int(narrowed["step"]), pages)
     return {
-        "paint_ms": {name: statistics.median(each) for name, each in times.items()},
-        "resident_mb": {name: statistics.median(each) / 1e6 for name, each in memory.items()},
-        "scroll": scrolled,
+        "paint": paints,
+        "narrow": narrowed,
+        "page": paged,
+        "hostile": {name: asyncio.run(open_hostile(each)) for name, each in hostile().items()},
         "rounds": rounds,
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -167,31 +289,53 @@ def measure(rounds: int) -> dict[str, Any]:
     }
 
 
+def ratios(found: dict[str, Any], name: str, over: str, what: str) -> list[float]:
+    """Return how much longer one case took than another, round by round."""
+    pairs = zip(found["paint"][name], found["paint"][over], strict=True)
+    return [one[what] / other[what] for one, other in pairs]
+
+
 def table(found: dict[str, Any]) -> str:
     """Return what was measured beside its limits."""
-    paints, resident_mb, scrolled = found["paint_ms"], found["resident_mb"], found["scroll"]
-    few, many = f"UI, {FEW} held", f"UI, {MANY:,} held"
-    lines = [f"{'first paint':<24} {'median':>10} {'memory':>10}"]
+    lines = [f"{'first paint':<24} {'memory':>9}  {'computed':>9}  by the clock: median, and all"]
+    for name, samples in found["paint"].items():
+        middle = {key: statistics.median(each[key] for each in samples) for key in samples[0]}
+        each = " ".join(f"{sample['clock']:.0f}" for sample in samples)
+        lines.append(
+            f"{name:<24} {middle['memory']:>6.1f} MB  {middle['computed']:>6.0f} ms  "
+            f"{middle['clock']:.0f} ms: {each}"
+        )
+    lines += ["", f"{'measured':<40} {'value':>11} {'limit':>11} {'':<9} {'least, greatest':>17}"]
+    for words, name, over, limit in (
+        ("paint, 100,000 over 10", MANY_HELD, FEW_HELD, 1.3),
+        ("paint, UI over one widget", FEW_HELD, ONE, 1.5),
+        ("paint, prompt over one widget", PROMPTED, INLINE, 1.3),
+    ):
+        for what in ("clock", "computed"):
+            lines.append(
+                _line(f"{words}{', computed' * (what == 'computed')}",
+                      ratios(found, name, over, what), limit, "x")
+            )  # fmt: skip
+    grown = [
+        many["memory"] - few["memory"]
+        for many, few in zip(found["paint"][MANY_HELD], found["paint"][FEW_HELD], strict=True)
+    ]
+    frames = found["page"]
+    late = {what: sum(each > 50 for each in frames[what]) for what in frames}
     lines += [
-        f"{name:<24} {took:>7.0f} ms {resident_mb[name]:>7.1f} MB" for name, took in paints.items()
+        _line("memory for 100,000 above 10", grown, 60.0, " MB"),
+        _line("frame, page down, longest", frames["clock"], 50.0, " ms", max),
+        _line("frame, page down, longest, computed", frames["computed"], 50.0, " ms", max),
+        _line("filter over 100,000, worst", [found["narrow"]["filter"]], 500.0, " ms"),
+        "",
+        f"Frames: {len(frames['clock'])}, their median {statistics.median(frames['clock']):.0f} ms",
+        f"over 50 ms by the clock: {late['clock']}; that computed for so long: {late['computed']}",
+        "",
+        f"{'opening, in ms':<30} {'read':>7} {'':<2}" + " ".join(f"{v:>9}" for v in VIEWS),
     ]
-    limits = [
-        ("paint, 100,000 over 10", paints[many] / paints[few], 1.3, "x"),
-        ("paint, UI over one widget", paints[few] / paints["one widget"], 1.5, "x"),
-        (
-            "paint, prompt over one widget",
-            paints["prompt, inline"] / paints["one widget, inline"],
-            1.3,
-            "x",
-        ),
-        ("memory for 100,000 above 10", resident_mb[many] - resident_mb[few], 60.0, " MB"),
-        ("longest frame, page down", scrolled["frame_max"], 50.0, " ms"),
-        ("filter over 100,000", scrolled["filter"], 500.0, " ms"),
-    ]
-    lines += ["", f"{'measured':<32} {'value':>10} {'limit':>10}"]
-    for name, value, limit, unit in limits:
-        verdict = "kept" if value <= limit else "NOT KEPT"
-        lines.append(f"{name:<32} {value:>7.2f}{unit:<3} {limit:>7.2f}{unit:<3} {verdict}")
+    for name, took in found["hostile"].items():
+        views = " ".join(f"{took[view]:>9.0f}" for view in VIEWS)
+        lines.append(f"{name:<30} {took['read']:>7.0f} {'':<2}{views}")
     lines.append(
         f"\nPython {found['python']}, {found['cores']} cores, load {found['load']:.1f}, "
         f"{found['rounds']} rounds"
@@ -199,13 +343,29 @@ def table(found: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def _line(
+    words: str,
+    values: list[float],
+    limit: float,
+    unit: str,
+    counts: Callable[[list[float]], float] = statistics.median,
+) -> str:
+    value = counts(values)
+    verdict = "kept" if value <= limit else "NOT KEPT"
+    return (
+        f"{words:<40} {value:>8.2f}{unit:<3} {limit:>8.2f}{unit:<3} {verdict:<9}"
+        f" {min(values):>8.2f} {max(values):>8.2f}"
+    )
+
+
 def main() -> None:
     """Measure, print the table, and write JSON if asked."""
     options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--rounds", type=int, default=5)
+    options.add_argument("--rounds", type=int, default=7)
+    options.add_argument("--pages", type=int, default=200)
     options.add_argument("--json", type=Path)
     given = options.parse_args()
-    found = measure(given.rounds)
+    found = measure(given.rounds, given.pages)
     print(table(found))
     if given.json:
         given.json.write_text(json.dumps(found, indent=2), encoding="utf-8")

@@ -15,7 +15,8 @@ from cqtel_tui.outbox.envelope import open_envelope
 from cqtel_tui.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
 from cqtel_tui.record import SCOPE
 from cqtel_tui.review import explain as module
-from cqtel_tui.review.explain import MAX_ROWS, Explanation, Row, duration, explain
+from cqtel_tui.review.durations import duration
+from cqtel_tui.review.explain import MAX_ROWS, Explanation, Row, explain
 from cqtel_tui.review.places import path_text, paths_at
 from cqtel_tui.sanitize import is_printable
 

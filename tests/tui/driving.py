@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from cqtel_tui.consent.choices import Choice
     from cqtel_tui.outbox.envelope import Label
     from cqtel_tui.paths import Places
+    from cqtel_tui.tui.ahead import Ahead
 
 PATIENCE = 10.0  # seconds, for a machine under load; nothing here takes so long by design
 
@@ -151,6 +152,11 @@ class Session:
         """Wait until all these texts are on the screen."""
         await self.until(lambda: all(text in self.text for text in texts), " and ".join(texts))
 
+    async def looks_at(self, label: Label) -> None:
+        """Wait until the detail shows this envelope; it follows the cursor when that rests."""
+        detail = self.box.detail
+        await self.until(lambda: detail.envelope and detail.envelope.id == label.id, label.id)
+
     async def told(self, text: str) -> None:
         """Wait until something was said in a toast."""
         await self.until(lambda: any(text in toast for toast in self.toasts), f"the toast {text!r}")
@@ -172,8 +178,8 @@ class Session:
 
     @property
     def room(self) -> str:
-        assert isinstance(self.app.screen, Room), self.app.screen
-        return self.app.screen.NAME
+        """The screen one is in; empty while something lies over it."""
+        return self.app.screen.NAME if isinstance(self.app.screen, Room) else ""
 
     @property
     def box(self) -> Box:
@@ -182,9 +188,10 @@ class Session:
 
     @property
     def question(self) -> str:
-        """What the dialog asks, with its details and answers."""
-        assert isinstance(self.app.screen, Ask), self.app.screen
+        """What the dialog asks, with its details and answers; empty while there is none."""
         asked = self.app.screen
+        if not isinstance(asked, Ask):
+            return ""
         labels = [str(button.label) for button in asked.query(Button)]
         return "\n".join([asked.question, *asked.details, *labels])
 
@@ -203,13 +210,14 @@ async def ui(
     *,
     size: tuple[int, int] = (80, 24),
     look_every: float = 3600.0,
+    ahead: Ahead | None = None,
     **given: bool,
 ) -> AsyncIterator[Session]:
     """Run the UI without a terminal; whatever it raises, the test raises."""
     before = application.LOOK_EVERY_SECONDS
     application.LOOK_EVERY_SECONDS = look_every
     try:
-        app = TelemetryApp(room=room, **given)
+        app = TelemetryApp(room=room, ahead=ahead, **given)
         app.animation_level = "none"
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot)

@@ -53,9 +53,11 @@ async def test_a_question_changes_nothing_by_escape_and_enter_takes_the_safe_ans
     empty: Machine,
 ) -> None:
     async with ui() as it:
-        await it.press("t", "escape")
+        await it.press("t")
+        await it.answer("escape")
         assert it.room == "pending"
-        await it.press("t", "enter")
+        await it.press("t")
+        await it.answer("enter")
         await it.told("Telemetry is undecided.")
         assert empty.chosen.telemetry is None
         await it.press("t", "right", "l", "h", "right", "left", "enter")
@@ -82,6 +84,30 @@ async def test_a_row_of_answers_is_moved_in_and_saved_by_keys(empty: Machine) ->
         await it.press("up", "up", "right", "enter")
         await it.until(lambda: stored(it, "scope") == "project")
         assert stored(it, "debug") == "off", "for this directory nothing is chosen"
+
+
+def cursors(it: Session) -> list[str]:
+    """Return the rows in which a cursor is drawn."""
+    rows = it.app.screen.query(OneOf)
+    drawn = {str(row.id): row.render() for row in rows}
+    return [name for name, row in drawn.items() if "reverse" in str(getattr(row, "spans", ""))]
+
+
+async def test_the_cursor_is_drawn_where_the_focus_is_and_stays_under_ones_hands(
+    empty: Machine,
+) -> None:
+    async with ui("choices", look_every=0.05) as it:
+        assert cursors(it) == ["telemetry"]
+        await it.press("down")
+        assert cursors(it) == ["debug"]
+        await it.press("up", "up")
+        assert cursors(it) == ["scope"]
+        await it.press("down", "right")
+        empty.choose(telemetry="on", catalogue=1)
+        await it.until(lambda: stored(it, "telemetry") == "on")
+        await it.press("enter")
+        await it.answer("escape")
+        assert empty.chosen.telemetry == "off", "Enter takes the answer the cursor was on"
 
 
 async def test_an_answer_is_saved_by_a_click_for_this_directory_alone(empty: Machine) -> None:
@@ -111,7 +137,8 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
     machine: Machine, answer: str, included: bool
 ) -> None:
     async with ui() as it:
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.until(lambda: "5 payloads were held before this yes" in it.question)
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
@@ -122,7 +149,8 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
 
 async def test_a_yes_that_is_broken_off_is_no_yes(machine: Machine) -> None:
     async with ui() as it:
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.until(lambda: "before this yes" in it.question)
         await it.press("escape")
         await it.until(lambda: it.room == "pending")
@@ -135,7 +163,8 @@ async def test_a_no_offers_to_delete_what_was_recorded(
 ) -> None:
     machine.make_cookie()
     async with ui() as it:
-        await it.press("t", "f")
+        await it.press("t")
+        await it.answer("f")
         await it.until(lambda: "Delete what was recorded" in it.question)
         assert machine.chosen.telemetry == "off", "the no is saved before it is asked"
         await it.answer(answer)
@@ -152,7 +181,8 @@ async def test_a_variable_that_overrides_a_choice_is_named_at_once(
     monkeypatch.setenv(variable, "1")
     async with ui("choices") as it:
         await it.shows(" OFF ", f"{variable}=1", "unset it in this shell")
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.told(f"Saved, but telemetry is off: {variable}=1 decides.")
         assert empty.chosen.telemetry == "on"
         assert stored(it, "telemetry") == "on", "the toggle shows what is stored"
@@ -169,7 +199,7 @@ async def test_every_layer_is_shown_with_what_it_says(
     (empty.project / ".cq" / "telemetry.json").write_text('{"debug": false}')
     empty.choose(telemetry="on", catalogue=1)
     monkeypatch.setenv("CQ_DEBUG_TELEMETRY", "1")
-    async with ui("choices", size=(200, 50)) as it:
+    async with ui("choices", size=(250, 50)) as it:
         for words in [
             "command line", "CQ_DEBUG_TELEMETRY=1", "admin policy", "no debug", "it came with this",
             "ask whoever administers", "you said so for all projects",
@@ -189,10 +219,15 @@ async def test_choices_that_cannot_be_read_mean_off_and_are_not_written_over(
         await it.shows(" OFF ")
         assert stored(it, "telemetry") == stored(it, "debug") == ""
         assert "●" not in it.text.split("Telemetry", 2)[2].split("\n")[0]
-        await it.press("t", "f")
+        await it.press("t")
+        await it.answer("f")
         await it.told("It counts as off, and was left as it is.")
-        await it.press("d", "y")
-        await it.press("t", "o", "n")
+        await it.press("d")
+        await it.answer("y")
+        await it.press("t")
+        await it.answer("o")
+        await it.until(lambda: "before this yes" in it.question)
+        await it.press("n")
         await it.until(lambda: len(it.toasts) >= 2)
         assert machine.choices.read_bytes() == content
         assert it.room == "choices", "a no that was not saved offers nothing"
@@ -202,7 +237,8 @@ async def test_a_directory_in_the_place_of_the_choices_is_left_alone(empty: Mach
     empty.choices.mkdir(parents=True)
     async with ui("choices") as it:
         await it.shows(" OFF ", "not a regular file")
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.told("left as it is")
         assert empty.choices.is_dir()
         assert stored(it, "telemetry") == ""
@@ -216,7 +252,8 @@ async def test_a_folder_that_cannot_be_written_leaves_the_toggle_as_stored(
     empty.choices.parent.chmod(0o500)
     try:
         async with ui("choices") as it:
-            await it.press("t", "o")
+            await it.press("t")
+            await it.answer("o")
             await it.told("could not be written")
             assert stored(it, "telemetry") == "off"
             await it.shows(" OFF ")
@@ -234,7 +271,8 @@ async def test_a_failed_write_leaves_the_toggle_as_stored(
 
     async with ui("choices") as it:
         monkeypatch.setattr(os, "fsync", full)
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.told("No space left on device")
         monkeypatch.undo()
         assert stored(it, "telemetry") == "off"
@@ -259,7 +297,8 @@ async def test_debug_mode_is_asked_for_before_and_ended_without_a_question(
         await it.press("enter")
         await it.until(lambda: it.room == "pending")
         assert not empty.choices.exists(), "Enter by reflex does no harm"
-        await it.press("d", "y")
+        await it.press("d")
+        await it.answer("y")
         await it.until(lambda: empty.chosen.debug is True)
         await it.shows("debug ON: error texts too")
         await it.press("d")
@@ -272,7 +311,8 @@ async def test_debug_mode_that_another_layer_keeps_off_says_so(
 ) -> None:
     monkeypatch.setenv("CQ_DEBUG_TELEMETRY", "0")
     async with ui() as it:
-        await it.press("d", "y")
+        await it.press("d")
+        await it.answer("y")
         await it.told("another layer keeps debug mode off")
         await it.shows("debug off")
 
@@ -325,9 +365,11 @@ async def test_an_endpoint_that_cannot_be_one_is_refused_with_the_reason(
 async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
     empty.write_choices({"all": {"telemetry": "off"}, "mine": [1, 2]})
     async with ui("choices") as it:
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.until(lambda: empty.chosen.telemetry == "on")
-        await it.press("d", "y")
+        await it.press("d")
+        await it.answer("y")
         await it.until(lambda: empty.chosen.debug is True)
         await set_endpoint(it, ENDPOINT)
         await it.until(lambda: empty.chosen.endpoint == ENDPOINT)
@@ -345,9 +387,11 @@ async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
 
 async def test_deleting_everything_cannot_be_undone_by_halves(machine: Machine) -> None:
     async with ui() as it:
-        await it.press("x", "y")
+        await it.press("x")
+        await it.answer("y")
         await it.until(lambda: len(machine.labels()) == 4)
-        await it.press("t", "f")
+        await it.press("t")
+        await it.answer("f")
         await it.answer("y")
         await it.until(lambda: not machine.labels())
         await it.press("u")

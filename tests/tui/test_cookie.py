@@ -48,10 +48,12 @@ async def test_reset_shows_the_old_and_the_new_value(empty: Machine) -> None:
 async def test_reset_makes_no_new_one_before_a_yes(empty: Machine) -> None:
     empty.make_cookie(VALUE)
     async with ui("cookie") as it:
-        await it.press("r", "enter")
+        await it.press("r")
+        await it.answer("enter")
         await it.until(lambda: it.room == "cookie")
         assert empty.cookie.read_text().strip() == VALUE, "Enter by reflex does no harm"
-        await it.press("r", "y")
+        await it.press("r")
+        await it.answer("y")
         await it.told(f"{VALUE} → none")
         assert not empty.cookie.exists()
         await it.shows("absent")
@@ -65,12 +67,14 @@ async def test_lock_and_unlock(empty: Machine) -> None:
     (home / "telemetry-random-id").write_text(VALUE)
     async with ui("cookie", size=(80, 40)) as it:
         await it.shows(f"present    {home / 'telemetry-random-id'}"[:60])
-        await it.press("l", "y")
+        await it.press("l")
+        await it.answer("y")
         await it.told("locked")
         assert empty.cookie.is_dir()
         assert (home / "telemetry-random-id").is_dir()
         await it.shows("cookie locked", "a directory stands in its place", "carries no id")
-        await it.press("r", "y")
+        await it.press("r")
+        await it.answer("y")
         await it.told("is locked. Unlock it first")
         await it.press("n", "y")
         await it.told("unlocked")
@@ -93,9 +97,11 @@ async def test_an_unsafe_cookie_is_told_of_with_the_reason(empty: Machine) -> No
     empty.cookie.symlink_to(target)
     async with ui("cookie", size=(100, 24)) as it:
         await it.shows("unsafe: it is a link", "cookie unsafe, not sent")
-        await it.press("r", "y")
+        await it.press("r")
+        await it.answer("y")
         await it.told("is unsafe: it is a link")
-        await it.press("l", "y")
+        await it.press("l")
+        await it.answer("y")
         await it.shows("cookie locked")
     assert target.read_text() == VALUE, "what a link points to is not touched"
 

@@ -67,7 +67,8 @@ async def test_a_torn_envelope_is_dropped_and_comes_back_as_torn_as_it_was(
     machine.tear(machine.labels()[0])
     before = contents(machine)
     async with ui() as it:
-        await it.press("x", "y")
+        await it.press("x")
+        await it.answer("y")
         await it.until(lambda: len(contents(machine)) == 4)
         await it.press("u")
         await it.until(lambda: contents(machine) == before)
@@ -79,7 +80,8 @@ async def test_what_cannot_even_be_read_can_be_dropped(machine: Machine) -> None
     path.symlink_to("/dev/zero")
     async with ui() as it:
         await it.shows("it cannot be read")
-        await it.press("X", "y")
+        await it.press("X")
+        await it.answer("y")
         await it.until(lambda: list((machine.outbox.folder / PENDING).iterdir()) == [])
 
 
@@ -97,7 +99,8 @@ async def test_what_was_sent_can_be_forgotten_with_its_receipt(
 ) -> None:
     machine.allow(collector.url)
     async with ui() as it:
-        await it.press("s", "y")
+        await it.press("s")
+        await it.answer("y")
         await it.told("Sent 1.")
         await it.press("2", "x")
         assert "and what is known of their delivery" in it.question

@@ -11,6 +11,7 @@ import pytest
 
 from cqtel_tui import Telemetry
 from cqtel_tui.record.inspection import FILE_NAME
+from cqtel_tui.tui.views import CROSS
 
 from .driving import ui
 from .hostile import ATTACKS, EVERYTHING, PAYLOADS
@@ -55,7 +56,7 @@ async def test_a_file_of_2021_is_read(empty: Machine) -> None:
     Path("old.txt").write_text(spans)
     async with ui("files") as it:
         await open_file(it, "old.txt")
-        await it.shows("as a 2021 release wrote them", "2.500 s  fetch", "✗ failed", "drift")
+        await it.shows("as a 2021 release wrote them", "2.500 s  fetch", f"{CROSS} failed", "drift")
         await it.shows("success = true", "cloudquery.io")
 
 

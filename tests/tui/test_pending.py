@@ -12,6 +12,7 @@ import pytest
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import SET_ASIDE
 from cqtel_tui.tui.app import MAX_COPIED
+from cqtel_tui.tui.views import CROSS
 
 from .driving import ids, ui
 
@@ -46,7 +47,7 @@ async def test_a_row_tells_when_what_how_it_went_how_long_of_which_program(
     machine: Machine,
 ) -> None:
     async with ui(size=(190, 24)) as it:
-        row = next(line for line in it.text.split("\n") if "✗ failed" in line)
+        row = next(line for line in it.text.split("\n") if f"{CROSS} failed" in line)
         assert "sync" in row
         assert "8.800 s" in row
         assert "cloudquery 6.21.1" in row
@@ -56,7 +57,7 @@ async def test_a_row_tells_when_what_how_it_went_how_long_of_which_program(
 
 async def test_what_has_no_room_is_left_out_whole(machine: Machine) -> None:
     async with ui(size=(60, 20)) as it:
-        row = next(line for line in it.text.split("\n") if "✗ failed" in line)
+        row = next(line for line in it.text.split("\n") if f"{CROSS} failed" in line)
         assert "8.800 s" in row
         assert "cloudquery" not in row
 
@@ -95,7 +96,7 @@ async def test_marks_are_shown_counted_and_toggled(machine: Machine) -> None:
         assert "marked" not in it.text
 
 
-@keys("box.filter", "box.clear")
+@keys("box.filter", "box.clear", "filter.keep")
 async def test_a_filter_narrows_while_one_types(machine: Machine) -> None:
     async with ui() as it:
         await it.press("slash")
@@ -125,6 +126,7 @@ def test_what_a_filter_keeps(machine: Machine, text: str, expected: int) -> None
     assert len(matching(machine.outbox.names(PENDING), text)) == expected
 
 
+@keys("filter.clear")
 async def test_escape_in_the_field_shows_all_again(machine: Machine) -> None:
     async with ui() as it:
         await it.press("slash")
@@ -206,8 +208,7 @@ async def test_the_view_stays_when_the_cursor_moves(machine: Machine) -> None:
         await it.press("j", "j")
         assert it.box.detail.view == "raw"
         assert machine.labels()[2].id != machine.labels()[0].id
-        assert it.box.detail.envelope is not None
-        assert it.box.detail.envelope.id == machine.labels()[2].id
+        await it.looks_at(machine.labels()[2])
 
 
 @keys("box.copy")

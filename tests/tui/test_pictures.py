@@ -24,6 +24,7 @@ from cqtel_tui.first_run import latest
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.prompt import Prompt
 from cqtel_tui.tui.reporting import ReportApp
+from cqtel_tui.tui.screens.boxes import Box
 from cqtel_tui.tui.screens.cookie import CookieScreen
 from cqtel_tui.tui.screens.report import ReportScreen
 from cqtel_tui.tui.screens.requesting import Requesting
@@ -85,7 +86,6 @@ async def test_the_prompt_is_drawn_as_it_was() -> None:
         for size in ((60, 16), (80, 16)):
             app = Prompt(question)
             async with still(app).run_test(size=size) as pilot:
-                await pilot.pause(0.05)
                 await settle(pilot)
                 compare(SNAPSHOTS / f"prompt-{size[0]}x{size[1]}.txt", text(app))
                 if size == PROMPT.picture:
@@ -122,16 +122,20 @@ def shown(scenario: Scenario, machine: Machine) -> App[Any]:
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until what was begun is done: what works in a thread, and what is to be drawn."""
     await pilot.pause()
-    while _is_busy(pilot.app):
+    while is_at_work(pilot.app):
         await pilot.pause(0.01)
     await pilot.pause()
 
 
-def _is_busy(app: App[Any]) -> bool:
+def is_at_work(app: App[Any]) -> bool:
     """Tell whether something works; what changes something may wait for an answer."""
     groups = {worker.group for worker in app.workers if not worker.is_finished}
     waits = isinstance(app.screen, ModalScreen) and not isinstance(app.screen, Requesting)
-    return bool(groups - {"change"}) or (bool(groups) and not waits)
+    if groups - {"change"} or (groups and not waits):
+        return True
+    if isinstance(app, Prompt):
+        return not app.query("#prompt-answers Button")
+    return any(isinstance(screen, Box) and screen.is_to_look for screen in app.screen_stack)
 
 
 def text(app: App[Any]) -> str:

@@ -93,7 +93,8 @@ async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
         undecided = machine.chosen.telemetry
         assert undecided is None
         assert collector.connections == 0
-        await it.press("s", "y")
+        await it.press("s")
+        await it.answer("y")
         await it.told("Sent 1.")
         assert machine.chosen.telemetry == "on"
         assert machine.chosen.consented > 0, "what else was held before is not part of it"
@@ -107,7 +108,8 @@ async def test_a_yes_that_includes_what_is_held_sends_it(
     machine.choose(endpoint=collector.url)
     payloads = machine.payloads()
     async with ui() as it:
-        await it.press("t", "o")
+        await it.press("t")
+        await it.answer("o")
         await it.answer("y")
         await it.told("Sent 5.")
         assert sorted(collector.bodies) == sorted(payloads)
@@ -143,7 +145,8 @@ async def test_a_no_that_comes_meanwhile_stops_the_rest(
 
     collector.replies.append(withdraw)
     async with ui() as it:
-        await it.press("S", "y")
+        await it.press("S")
+        await it.answer("y")
         await it.told("Sent 1 of 5: refused, telemetry is off")
         assert len(collector.bodies) == 1
         assert len(machine.labels()) == 4
@@ -154,7 +157,8 @@ async def test_escape_stops(machine: Machine, collector: Collector) -> None:
     machine.allow(collector.url)
     collector.replies.extend([QUICK, collector.hang])
     async with ui() as it:
-        await it.press("S", "y")
+        await it.press("S")
+        await it.answer("y")
         await it.until(lambda: len(collector.requests) == 2)
         await it.shows("Sending 5", "Esc stops")
         await it.press("escape")
@@ -171,7 +175,8 @@ async def test_leaving_while_one_is_on_its_way_does_not_hang(
     machine.allow(collector.url)
     collector.always = collector.hang
     async with ui() as it:
-        await it.press("s", "y")
+        await it.press("s")
+        await it.answer("y")
         await it.until(lambda: len(collector.requests) == 1)
         began = time.monotonic()
         await it.press("ctrl+q")
@@ -185,7 +190,8 @@ async def test_no_answer_postpones_and_says_when_it_is_tried_again(
     machine.allow(collector.url)
     collector.always = reply(503, b"[/nope] \x1b[31mbusy", Retry_After="120")
     async with ui(size=(100, 24)) as it:
-        await it.press("S", "y")
+        await it.press("S")
+        await it.answer("y")
         await it.told("Sent 0 of 5: postponed")
         await it.told("next attempt in")
         assert len(collector.requests) == 1, "the others wait, too"
@@ -201,7 +207,8 @@ async def test_what_is_rejected_tells_why_and_can_be_held_again(
     collector.replies.append(reply(400, b"I do not like [/nope] \x1b]0;owned\x07"))
     label = machine.labels()[0]
     async with ui() as it:
-        await it.press("s", "y")
+        await it.press("s")
+        await it.answer("y")
         await it.told("Sent 0 of 1: rejected")
         await it.press("3")
         await it.shows("Rejected 1", "HTTP 400", "I do not like [/nope] ␛]0;owned␇")
@@ -220,7 +227,8 @@ async def test_a_torn_envelope_is_set_aside_and_the_others_are_sent(
     torn = machine.labels()[2]
     machine.tear(torn)
     async with ui(size=(120, 24)) as it:
-        await it.press("S", "y")
+        await it.press("S")
+        await it.answer("y")
         await it.told("Sent 4 of 5: set aside")
         await it.shows("1 set aside")
         assert ids(machine.labels(SET_ASIDE)) == [torn.id]

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cqtel_tui.tui.views import CROSS
+
 from .driving import environment, program
 from .hostile import PAYLOADS
 from .terminal import UI, terminal
@@ -162,7 +164,7 @@ def test_an_editor_that_is_not_there_is_told_of(machine: Machine) -> None:
 
 def test_no_color_has_no_colour_and_says_all_in_words(machine: Machine) -> None:
     with terminal(NO_COLOR="1") as it:
-        it.shows("UNDECIDED", "✗ failed", "The program")
+        it.shows("UNDECIDED", f"{CROSS} failed", "The program")
         colours = {cell.fg for line in it.screen.buffer.values() for cell in line.values()}
         it.type(b"q")
         assert it.end() == 0

@@ -21,6 +21,7 @@ from .room import Room
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from textual.timer import Timer
     from textual.widget import Widget
 
     from ...outbox.envelope import Envelope, Label
@@ -35,6 +36,8 @@ VIEWS = (
     ("leaks", "Leak check"),
     ("changes", "Changes"),
 )
+_REST_SECONDS = 0.05
+"""More than lies between two keys of one that is held down, and too little to be waited for."""
 
 
 class Box(Room):
@@ -67,6 +70,7 @@ class Box(Room):
     def __init__(self) -> None:
         super().__init__()
         self._verbatim = False
+        self._look_soon: Timer | None = None
 
     def body(self) -> Iterable[Widget]:
         """Lay out the list beside or above the detail, by the width."""
@@ -93,8 +97,12 @@ class Box(Room):
     def news(self, snapshot: Snapshot) -> None:
         """Show the list as it is now."""
         self.envelopes.empty = "It cannot be listed." if snapshot.problem else self.EMPTY
+        if snapshot.is_being_read:
+            self.envelopes.empty = "Reading what is here …"
         self.envelopes.show(snapshot.names[self.NAME])
-        if snapshot.problem:
+        if snapshot.is_being_read:
+            self.detail.tell(views.muted("Reading …"))
+        elif snapshot.problem:
             self.detail.tell(views.warning(snapshot.problem))
         elif not snapshot.names[self.NAME]:
             self.detail.tell(*self.empty(snapshot))
@@ -104,11 +112,26 @@ class Box(Room):
         del snapshot
         return []
 
+    @property
+    def is_to_look(self) -> bool:
+        """Whether the detail does not show yet what the cursor is on."""
+        return self._look_soon is not None
+
     @on(Envelopes.Moved)
-    def _moved(self, event: Envelopes.Moved) -> None:
+    def _moved(self) -> None:
+        """Look at the payload once the cursor rests: whoever pages on does not wait for it."""
+        if self._look_soon is not None:
+            self._look_soon.stop()
+        self._look_soon = self.set_timer(_REST_SECONDS, self._look)
+
+    def _look(self) -> None:
+        if self.is_held_back:
+            self._moved()
+            return
+        self._look_soon = None
         label = self.envelopes.current
         if label is None:
-            if event.name:
+            if self.envelopes.current_name:
                 self.detail.tell(views.warning("This file's name is not an envelope's."))
             elif self.envelopes.all_names:
                 self.detail.tell(views.muted("Nothing matches the filter. Esc clears it."))
@@ -192,6 +215,12 @@ class Box(Room):
 
         lines = closed_lines(run)
         return [Content(""), *lines] if lines else []
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer no filter where its key would be typed into one."""
+        if action == "filter" and self.focused is not None and self.focused.id == "filter":
+            return False
+        return super().check_action(action, parameters)
 
     async def action_filter(self) -> None:
         """Ask for a filter."""

@@ -151,8 +151,8 @@ def _why(snapshot: Snapshot) -> list[Content]:
         ),
         *_new_fields(decision.catalogue),
         Content(""),
-        views.title("Who says what"),
-        views.muted("A no from anywhere wins; a yes must be your own. ▶ decides."),
+        views.title("Who says what (▶ decides)"),
+        views.muted("A no from anywhere wins; a yes must be your own."),
         Content(""),
     ]
     for reason in snapshot.status.reasons:

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Input
 
 from ...record.inspection import FILE_NAME
-from ...review.explain import duration
+from ...review.durations import duration
 from ...review.traces import Inspection, read_inspection
 from ...sanitize import one_line, printable
 from .. import views
@@ -109,7 +109,7 @@ def _inspected(found: Inspection) -> list[Content]:
         lines += [_attribute("  ", key, value) for key, value in trace.resource]
         lines += [views.warning(one_line(problem, 300)) for problem in trace.problems]
         for span in trace.spans:
-            failed = "  ✗ failed" if span.status_code == "error" else ""
+            failed = f"  {views.CROSS} failed" if span.status_code == "error" else ""
             lines.append(
                 Content.assemble(
                     f"  {duration(span.duration_nano):>12}  ",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.content import Content
@@ -15,7 +15,7 @@ from ..widgets.keys_bar import KeysBar
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from textual.app import ComposeResult
+    from textual.app import App, ComposeResult
     from textual.geometry import Size
     from textual.widget import Widget
 
@@ -49,10 +49,34 @@ def too_small(way_out: str) -> Static:
     return Static(Content(f"{words}\n{way_out}"), classes="too-small")
 
 
+def _breakpoints(app: App[Any]) -> list[str]:
+    ways = (
+        (app.size.width, app.HORIZONTAL_BREAKPOINTS),
+        (app.size.height, app.VERTICAL_BREAKPOINTS),
+    )
+    return [max(each for each in those if each[0] <= size)[1] for size, those in ways if those]
+
+
 class Room(Screen[None]):
     """A screen of the application, one of `ROOMS`."""
 
     NAME = ""
+
+    def __init__(self) -> None:
+        # Textual learns the breakpoints from the first resize, and would lay out all of it twice.
+        super().__init__(classes=" ".join(_breakpoints(self.app)))
+        # Nothing of it is styled yet: the style sheet need not be read anew for it.
+        self._css_update_count = self.app._css_update_count  # noqa: SLF001
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether nothing is shown yet of what is drawn, as while the screen is made."""
+        return bool(self.app._batch_count)  # noqa: SLF001  # there is no public way to know
+
+    def _compositor_refresh(self) -> None:
+        # Textual would draw the whole screen, and throw it away.
+        if not self.is_held_back:
+            super()._compositor_refresh()
 
     @property
     def home(self) -> TelemetryApp:
@@ -86,7 +110,10 @@ class Room(Screen[None]):
             return
         app = self.home
         self.query_one("#status", StatusLine).show(
-            snapshot.status, readonly=app.readonly, demo=app.demo
+            snapshot.status,
+            reading=snapshot.is_being_read,
+            readonly=app.readonly,
+            demo=app.demo,
         )
         names = self._rooms(snapshot)
         short = {key: name.partition(" ")[2] for key, name in names}

@@ -153,7 +153,7 @@ class Stored(Room):
 
 
 def _promise(enforcement: Enforcement, verdict: Verdict | None) -> list[Content]:
-    sign, style = ("✓", "$text-success") if enforcement.is_stored else ("✗", "$text-error")
+    sign, style = ("✓", "$text-success") if enforcement.is_stored else (views.CROSS, "$text-error")
     lines = [
         Content.assemble((f"  {sign} ", style), (enforcement.sentence, "bold")),
         views.muted(f"    {enforcement.how}"),

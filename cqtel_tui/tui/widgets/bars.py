@@ -40,12 +40,16 @@ class StatusLine(Static):
         self._state = ""
         self._facts: list[str] = []
 
-    def show(self, status: Status, *, readonly: bool = False, demo: bool = False) -> None:
-        """Show how things stand."""
+    def show(
+        self, status: Status, *, reading: bool = False, readonly: bool = False, demo: bool = False
+    ) -> None:
+        """Show how things stand; while it is being read, nothing is said of the outbox."""
         facts = [f"debug {'ON: error texts too' if status.decision.debug else 'off'}"]
         facts.append(_COOKIES[status.cookie.state])
         if status.decision.inspect:
             facts.append("inspecting only")
+        if reading:
+            facts.append("reading …")
         if status.counts.set_aside:
             facts.append(f"{status.counts.set_aside} set aside")
         if status.counts.dropped:
@@ -141,15 +145,21 @@ class Picker(Static):
                 self.post_message(self.Picked(self, key))
 
     def _draw(self) -> None:
+        short = [(key, self._short.get(key, name)) for key, name in self._names]
         parts: list[tuple[str, str]] = []
-        self._columns = []
-        at = 0
-        needed = sum(len(name) + 3 for _, name in self._names) - 1
-        for key, full in self._names:
-            name = full if needed <= self.size.width else self._short.get(key, full)
-            text = f" {name} "
-            parts.append((text, "bold reverse" if key == self.current else MUTED))
-            parts.append((" ", ""))
-            self._columns.append((at, at + len(text), key))
-            at += len(text) + 1
+        for names, padding, gap in (
+            (self._names, 1, 1),
+            (self._names, 1, 0),
+            (short, 1, 0),
+            (short, 0, 1),
+        ):
+            self._columns, parts, at = [], [], 0
+            for key, name in names:
+                text = name.center(len(name) + 2 * padding)
+                parts.append((text, "bold reverse" if key == self.current else MUTED))
+                parts.append((" " * gap, ""))
+                self._columns.append((at, at + len(text), key))
+                at += len(text) + gap
+            if at - gap <= self.size.width:
+                break
         self.update(Content.assemble(*parts))

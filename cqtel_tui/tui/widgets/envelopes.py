@@ -4,33 +4,33 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
-from textual.content import Content
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.visual import Visual
 
 from ...outbox.envelope import Label, read_label
-from ...review.explain import duration
+from ...review.durations import duration
 from ...sanitize import one_line
-from ..views import MUTED
+from ..views import CROSS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from datetime import date
 
     from textual import events
 
 _ID = slice(17, 33)
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
 _ORIGINS = {"record": ("recorded here", "here"), "gate": ("caught", "caught")}
-_OUTCOMES = {"ok": ("✓ ok", "$text-success"), "failed": ("✗ failed", "$text-error")}
+_OUTCOMES = {"ok": ("✓ ok", "ok"), "failed": (f"{CROSS} failed", "failed")}
+_MAX_DRAWN = 500
+"""Rows that are kept as they were drawn: those in sight, and around."""
 
 
 @dataclass
@@ -59,6 +59,7 @@ class Envelopes(ScrollView, can_focus=True):
         "envelopes--ok",
         "envelopes--dim",
         "envelopes--mark",
+        "envelopes--tried",
     }
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -85,13 +86,7 @@ class Envelopes(ScrollView, can_focus=True):
 
     @dataclass
     class Moved(Message):
-        """The cursor is on another envelope, or on none.
-
-        Attributes:
-            name: its file name; empty if there is none.
-        """
-
-        name: str
+        """The cursor is on another envelope, or on none."""
 
     @dataclass
     class Arranged(Message):
@@ -107,6 +102,8 @@ class Envelopes(ScrollView, can_focus=True):
         self.empty = empty
         self._current = ""
         self._moment = _TIME
+        self._today = (0.0, 0.0)
+        self._drawn: dict[tuple[str, int, bool, str], Strip] = {}
 
     def show(self, names: Sequence[str]) -> None:
         """Show these envelopes; the cursor and the marks stay on theirs."""
@@ -124,6 +121,11 @@ class Envelopes(ScrollView, can_focus=True):
         """Sort by `time`, `operation`, `size` or `duration`."""
         self.by = by
         self._arrange()
+
+    @property
+    def current_name(self) -> str:
+        """The file name under the cursor, an envelope's or not; empty if there is none."""
+        return self._current
 
     @property
     def current(self) -> Label | None:
@@ -157,6 +159,7 @@ class Envelopes(ScrollView, can_focus=True):
             names = sorted(names, key=_SORTS[self.by], reverse=self.by in {"size", "duration"})
         self.names = names
         self._moment = _TIME if all(map(self._is_of_today, self.all_names[-1:])) else _DAY_AND_TIME
+        self._drawn.clear()
         identity = self._current[_ID]
         same = (i for i, name in enumerate(names) if name[_ID] == identity)
         at = next(same, None) if identity else None
@@ -173,7 +176,7 @@ class Envelopes(ScrollView, can_focus=True):
         name = self.names[self.cursor] if self.cursor < len(self.names) else ""
         if name != self._current:
             self._current = name
-            self.post_message(self.Moved(name))
+            self.post_message(self.Moved())
 
     def validate_cursor(self, cursor: int) -> int:
         """Keep the cursor on the list."""
@@ -245,54 +248,80 @@ class Envelopes(ScrollView, can_focus=True):
         self.post_message(self.Arranged())
         self.refresh()
 
+    def notify_style_update(self) -> None:
+        """Draw all rows anew: the colours are others."""
+        super().notify_style_update()
+        self._drawn.clear()
+
     def render_line(self, y: int) -> Strip:
         """Render one line of the screen."""
         at = y + self.scroll_offset.y
         width = self.scrollable_content_region.width
         if not self.names:
-            return self._strip(Content(self._words(y)).stylize(MUTED), width)
+            return self._strip([(self._words(y), "dim")], width)
         if at >= len(self.names):
-            return Strip.blank(width, self.rich_style)
-        classes: tuple[str, ...] = ()
+            return self._strip([], width)
+        name = self.names[at]
+        over_all = ""
         if at == self.cursor:
-            classes = ("envelopes--cursor" if self.has_focus else "envelopes--blurred",)
-        row = self._row(self.names[at], width)
-        # Colours that are read on the background are not read on the cursor.
-        return self._strip(Content(row.plain) if classes else row, width, *classes)
+            over_all = "cursor" if self.has_focus else "blurred"
+        self._follow_the_day()
+        key = (name, width, name[_ID] in self.marked, over_all)
+        drawn = self._drawn.get(key)
+        if drawn is None:
+            if len(self._drawn) > _MAX_DRAWN:
+                self._drawn.clear()
+            drawn = self._drawn[key] = self._strip(self._row(name, width), width, over_all)
+        return drawn
 
     def _words(self, y: int) -> str:
         words = "Nothing matches the filter. Esc clears it." if self.all_names else self.empty
         lines = words.splitlines()
         return f" {lines[y]}" if y < len(lines) else ""
 
-    def _strip(self, content: Content, width: int, *classes: str) -> Strip:
-        style = self.get_visual_style(*classes)
-        rich = self.get_component_rich_style(*classes) if classes else self.rich_style
-        strips = Visual.to_strips(self, content, width, 1, style, apply_selection=False)
-        strip = strips[0] if strips else Strip.blank(width)
-        return strip.extend_cell_length(width, rich).crop(0, width)
+    def _strip(self, parts: Sequence[tuple[str, str]], width: int, over_all: str = "") -> Strip:
+        """Return a line of literal texts; a cursor has one colour, on which others are not read."""
+        plain = self._style(over_all)
+        strip = Strip([Segment(t, plain if over_all else self._style(name)) for t, name in parts])
+        return strip.extend_cell_length(width, plain).crop(0, width)
+
+    def _style(self, name: str) -> Style:
+        if not name or name == "operation":
+            return self.visual_style.rich_style + Style(bold=bool(name))
+        return self.get_component_rich_style(f"envelopes--{name}")
+
+    def _follow_the_day(self) -> None:
+        now = self.clock()
+        if not self._today[0] <= now < self._today[1]:
+            year, month, day, *_ = time.localtime(now)
+            begins, ends = ((year, month, each, 0, 0, 0, 0, 0, -1) for each in (day, day + 1))
+            self._today = time.mktime(begins), time.mktime(ends)
+            self._drawn.clear()
 
     def _is_of_today(self, name: str) -> bool:
+        self._follow_the_day()
         label = read_label(name)
-        return label is None or _day(label.created / 1_000_000) == _day(self.clock())
+        return label is None or self._today[0] <= label.created / 1_000_000 < self._today[1]
 
-    def _row(self, name: str, width: int) -> Content:
+    def _row(self, name: str, width: int) -> list[tuple[str, str]]:
+        """Return the texts of a row, each with the name of its looks."""
         label = read_label(name)
         if label is None:
-            return Content(f"   {one_line(name, max(10, width - 4))}  (not an envelope's name)")
-        is_marked = label.id in self.marked
-        moment = _local(label.created / 1_000_000)
-        when = f"{moment:%H:%M:%S}" if self._is_of_today(name) else f"{moment:%m-%d %H:%M}"
-        outcome, style = _OUTCOMES.get(label.outcome, ("? unknown", MUTED))
-        parts: list[tuple[str, str]] = [
-            (" ● " if is_marked else "   ", "bold $text-accent"),
+            words = f"   {one_line(name, max(10, width - 4))}  (not an envelope's name)"
+            return [(words, "")]
+        seconds = label.created / 1_000_000
+        is_of_today = self._today[0] <= seconds < self._today[1]
+        when = time.strftime("%H:%M:%S" if is_of_today else "%m-%d %H:%M", time.localtime(seconds))
+        outcome, looks = _OUTCOMES.get(label.outcome, ("? unknown", "dim"))
+        parts = [
+            (" ● " if label.id in self.marked else "   ", "mark"),
             (f"{when:<{self._moment}} ", ""),
-            (f"{one_line(label.operation, 16):<15} ", "bold"),
-            (f"{outcome:<9}", style),
+            (f"{one_line(label.operation, 16):<15} ", "operation"),
+            (f"{outcome:<9}", looks),
             (f"{_took(label):>9}", ""),
         ]
         room = width - sum(len(text) for text, _ in parts)
-        return Content.assemble(*parts, *_more(label, room))
+        return [*parts, *_more(label, room)]
 
 
 def _took(label: Label) -> str:
@@ -307,10 +336,10 @@ def _more(label: Label, room: int) -> list[tuple[str, str]]:
     long, short = _ORIGINS.get(label.origin, ("unknown", "?"))
     program = (f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}", "")
     name = (f"  {one_line(label.app, 10):<10}", "")
-    size = (f"{label.size:>8,} B", MUTED)
-    origin = (f"  {short:<6}", MUTED)
+    size = (f"{label.size:>8,} B", "dim")
+    origin = (f"  {short:<6}", "dim")
     for parts in (
-        [program, size, (f"  {long:<13}", MUTED)],
+        [program, size, (f"  {long:<13}", "dim")],
         [program, size, origin],
         [program, origin],
         [name, origin],
@@ -320,16 +349,8 @@ def _more(label: Label, room: int) -> list[tuple[str, str]]:
         if left >= 0:
             tried = f"  tried {label.attempt:,} times"
             is_told = label.attempt and len(tried) <= left
-            return [*parts, (tried, "$text-warning")] if is_told else parts
+            return [*parts, (tried, "tried")] if is_told else parts
     return []
-
-
-def _local(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC).astimezone()
-
-
-def _day(seconds: float) -> date:
-    return _local(seconds).date()
 
 
 def matching(names: Sequence[str], text: str) -> Sequence[str]:
@@ -355,8 +376,10 @@ _KEYS = {"id": 1, "from": 4, "app": 5, "version": 6, "op": 7, "outcome": 8}
 
 def _field(name: str, at: int) -> str:
     """Return a field of a file name; empty if it has none, for it may be anybody's file."""
-    fields = name.removesuffix(".envelope").split(",")
-    return fields[at] if at < len(fields) else ""
+    fields = name.split(",", at + 1)
+    if len(fields) > at + 1:
+        return fields[at]
+    return fields[at].removesuffix(".envelope") if at < len(fields) else ""
 
 
 def _number(name: str, at: int) -> int:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
 from .envelopes import Narrowed
@@ -10,6 +13,13 @@ from .envelopes import Narrowed
 
 class Filter(Input):
     """Says what the list is to be narrowed to, at every key, and at Enter that it is done."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "submit", "Keep", key_display="enter", id="filter.keep",
+                tooltip="Keep the filter, and go back to the list"),
+        Binding("escape", "screen.clear_filter", "Show all", key_display="esc", id="filter.clear",
+                tooltip="Show all again"),
+    ]  # fmt: skip
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
         super().__init__(placeholder="filter: words, op:sync, app:…, failed, ok", id=id)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from textual import events
 
 MAX_LINES = 20_000
+_LONG = 1_000
+"""Characters: a longer paragraph without a style is not read by words: it is cut, not wrapped."""
 _COLUMNS = re.compile(r" *(?:\S.{0,20}?  +){0,2}")
 
 
@@ -47,6 +49,7 @@ class Lines(ScrollView, can_focus=True):
         self._paragraphs: Sequence[Content] = ()
         self._wrapped: list[Content] = []
         self._width = 0
+        self._drawn: dict[int, Strip] = {}
 
     @property
     def text(self) -> str:
@@ -74,23 +77,42 @@ class Lines(ScrollView, can_focus=True):
         self._width = width = self.scrollable_content_region.width
         if width <= 0:
             return
+        self._drawn.clear()
         self._wrapped = []
         for paragraph in self._paragraphs:
-            if paragraph.cell_length <= width and "\n" not in paragraph.plain:
+            text = paragraph.plain
+            if len(text) > _LONG and not paragraph.spans and text.isascii() and "\n" not in text:
+                cuts = range(0, len(text), width)
+                self._wrapped += [Content(text[at : at + width]) for at in cuts]
+            elif paragraph.cell_length <= width and "\n" not in text:
                 self._wrapped.append(paragraph)
             else:
                 self._wrapped += _hanging(paragraph, width)
         self.virtual_size = Size(width, len(self._wrapped))
         self.refresh()
 
+    def notify_style_update(self) -> None:
+        """Draw all lines anew: the colours are others."""
+        super().notify_style_update()
+        self._drawn.clear()
+
     def render_line(self, y: int) -> Strip:
         """Render one line of the screen."""
         at = y + self.scroll_offset.y
+        drawn = self._drawn.get(at)
+        if drawn is None:
+            drawn = self._drawn[at] = self._draw(at)
+        return drawn
+
+    def _draw(self, at: int) -> Strip:
         width = self.scrollable_content_region.width
-        line = self._wrapped[at] if at < len(self._wrapped) else Content("")
-        strips = Visual.to_strips(self, line, width, 1, self.visual_style, apply_selection=False)
+        style = self.visual_style
+        if at >= len(self._wrapped):
+            return Strip.blank(width, style.rich_style)
+        line = self._wrapped[at]
+        strips = Visual.to_strips(self, line, width, 1, style, apply_selection=False)
         strip = strips[0] if strips else Strip.blank(width)
-        return strip.extend_cell_length(width, self.rich_style).crop(0, width)
+        return strip.extend_cell_length(width, style.rich_style).crop(0, width)
 
 
 def _hanging(paragraph: Content, width: int) -> list[Content]:

@@ -61,19 +61,18 @@ class OneOf(Static, can_focus=True):
         if stored != self._stored:
             self._stored = stored
             keys = [key for key, _ in self._answers]
-            self._at = keys.index(stored) if stored in keys else 0
+            # Under somebody's hands the cursor stays: the next Enter is meant for that answer.
+            if not self.has_focus:
+                self._at = keys.index(stored) if stored in keys else 0
         self._draw()
 
     def on_mount(self) -> None:
         """Draw the row."""
         self._draw()
 
-    def on_focus(self) -> None:
-        """Draw the cursor."""
-        self._draw()
-
-    def on_blur(self) -> None:
-        """Take the cursor away."""
+    def watch_has_focus(self, _has_focus: bool) -> None:  # noqa: FBT001  # Textual's signature
+        """Draw the cursor, or take it away."""
+        super().watch_has_focus(_has_focus)
         self._draw()
 
     def action_move(self, by: int) -> None:
