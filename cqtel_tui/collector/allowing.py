@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from ..catalogue import CATALOGUE_VERSION, ON_SPANS, RECORDED, allows, is_name
+from ..catalogue import CATALOGUE_VERSION, MAX_NAME, ON_SPANS, RECORDED, allows, is_name
 from ..record import SCOPE, UNNAMED
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
@@ -30,6 +31,18 @@ if TYPE_CHECKING:
 
     from .arrivals import Origin
 
+    _Span: TypeAlias = tuple[
+        bytes | None,
+        bytes | None,
+        bytes | None,
+        object,
+        int | None,
+        int | None,
+        object,
+        dict[str, Any],
+    ]
+    """As it came: three ids, name, start, end, code, attributes; None for what cannot be read."""
+
 MAX_SPANS = 10_000
 """Of one request; those beyond are refused."""
 OLDEST_DAYS = 60
@@ -43,9 +56,14 @@ _DAY = 86_400 * 10**9
 _ERROR = 2
 _KINDS = (None, 0, 1)
 """Of a span: not said, or internal."""
-_TRACE_ID = 16
-_SPAN_ID = 8
+_NO_TRACE = bytes(16)
+_NO_SPAN = bytes(8)
 _LONGEST_NUMBER = 20
+
+_ONLY_IN_DEBUG = frozenset(key for key, (_, _, only) in RECORDED.items() if only)
+_COMMON = frozenset({"service.name", "service.version", "cloudquery.build_date", "error.type"})
+"""Keys whose values many requests have in common, so that they are looked at once."""
+_MAX_COMMON = 100
 
 _UNKNOWN = "not in the catalogue"
 _MISPLACED = "not in the catalogue at that place"
@@ -75,17 +93,8 @@ class Allowed:
     message: str
 
 
-class _Span(NamedTuple):
-    """A span as it came: ids as bytes, None for what cannot be read."""
-
-    trace_id: bytes | None
-    span_id: bytes | None
-    parent_id: bytes | None
-    name: object
-    start: int | None
-    end: int | None
-    code: object
-    attributes: dict[str, Any]
+def _none(_: str) -> None:
+    """Say of any attribute that it is not there."""
 
 
 class _Unfit:
@@ -155,13 +164,34 @@ class _Allowing:
                 self._refuse("without a service.name that the catalogue allows")
             return
         kept: list[ArrivedSpan] = []
-        for span in spans:
-            if self._spans + len(kept) >= MAX_SPANS:
+        most = MAX_SPANS - self._spans
+        for trace_id, span_id, parent_id, name, start, end, code, said in spans:
+            if len(kept) >= most:
                 self._refuse(f"beyond {MAX_SPANS:,} spans in one request")
-            elif problem := self._problem(span):
-                self._refuse(problem)
+            elif trace_id is None or span_id is None or parent_id is None:
+                self._refuse("without valid ids")
+            elif not start or not end or end < start:
+                self._refuse("without a valid start and end")
+            elif start < self._earliest:
+                self._refuse(f"from more than {OLDEST_DAYS} days ago")
+            elif end > self._latest:
+                self._refuse(f"from more than {AHEAD_DAYS} day ahead")
             else:
-                kept.append(self._span(span, debug=debug))
+                get = self._allowed(said, "span", on_span=True, debug=debug).get if said else _none
+                kept.append(
+                    ArrivedSpan(
+                        trace_id,
+                        span_id,
+                        parent_id,
+                        self._name(name),
+                        start,
+                        end - start,
+                        code == _ERROR,
+                        get("process.exit.code"),
+                        get("error.type"),
+                        get("exception.message"),
+                    )
+                )
         if kept:
             self._spans += len(kept)
             self._arrivals.append(
@@ -202,43 +232,11 @@ class _Allowing:
     def _refuse(self, why: str) -> None:
         self._refused[why] = self._refused.get(why, 0) + 1
 
-    def _problem(self, span: _Span) -> str:
-        """Tell why a span cannot be kept; empty if it can."""
-        if span.trace_id is None or span.span_id is None or span.parent_id is None:
-            return "without valid ids"
-        if not span.start or not span.end or span.end < span.start:
-            return "without a valid start and end"
-        if span.start < self._earliest:
-            return f"from more than {OLDEST_DAYS} days ago"
-        if span.end > self._latest:
-            return f"from more than {AHEAD_DAYS} day ahead"
-        return ""
-
-    def _span(self, span: _Span, *, debug: bool) -> ArrivedSpan:
-        said = span.attributes
-        if said:
-            said = self._allowed(said, "span", on_span=True, debug=debug)
-        name = span.name
-        if not is_name(name):
-            self.left_out("name", _UNFIT_SHAPE)
-            name = UNNAMED
-        assert span.trace_id is not None  # noqa: S101  # `_problem` has seen to it
-        assert span.span_id is not None  # noqa: S101
-        assert span.parent_id is not None  # noqa: S101
-        assert span.start is not None  # noqa: S101
-        assert span.end is not None  # noqa: S101
-        return ArrivedSpan(
-            span.trace_id,
-            span.span_id,
-            span.parent_id,
-            str(name),
-            span.start,
-            span.end - span.start,
-            span.code == _ERROR,
-            said.get("process.exit.code"),
-            said.get("error.type"),
-            said.get("exception.message"),
-        )
+    def _name(self, name: object) -> str:
+        if type(name) is str and len(name) <= MAX_NAME and _is_name(name):
+            return name
+        self.left_out("name", _UNFIT_SHAPE)
+        return UNNAMED
 
     def _allowed(
         self, said: dict[str, Any], where: str, *, on_span: bool, debug: bool
@@ -247,8 +245,8 @@ class _Allowing:
         for key, value in said.items():
             if (
                 (key in ON_SPANS) is on_span
-                and allows(key, value, CATALOGUE_VERSION, debug=debug)
-                and (type(value) is not str or _is_text(value))
+                and (debug or key not in _ONLY_IN_DEBUG)
+                and _fits(key, value)
             ):
                 kept[key] = value
             elif key != "cloudquery.debug" or value is not False:
@@ -259,10 +257,9 @@ class _Allowing:
 
     def unknown(self, found: dict[str, Any], known: frozenset[str], where: str) -> None:
         """Note the members of an object that nothing is kept of."""
-        if not found.keys() <= known:
-            for key in found.keys() - known:
-                if found[key]:  # else it says nothing
-                    self.left_out(f"{where} {_quoted(key)}", _UNKNOWN)
+        for key in found.keys() - known:
+            if found[key]:  # else it says nothing
+                self.left_out(f"{where} {_quoted(key)}", _UNKNOWN)
 
     def attributes_of_json(self, holder: dict[str, Any]) -> dict[str, Any]:
         """Read OTLP's list of keys and values."""
@@ -283,28 +280,31 @@ class _Allowing:
             self.unknown(scope, _SCOPE_SPANS_KEYS, "scopeSpans")
             self._scope(_object_in(scope, "scope"))
             for one in _objects(scope, "spans"):
-                self.unknown(one, _SPAN_KEYS, "span")
-                if one.get("kind") not in _KINDS:
-                    self.left_out("kind", _UNFIT_SHAPE)
-                status = one.get("status")
-                if status is None:
-                    code = None
-                elif type(status) is dict:
-                    code = status.get("code")
-                    self.unknown(status, _STATUS_KEYS, "status")
-                else:
-                    raise MalformedError("a status is not an object")
+                if not one.keys() <= _SPAN_KEYS:
+                    self.unknown(one, _SPAN_KEYS, "span")
                 get = one.get
-                yield _Span(
-                    _id_of_json(get("traceId"), _TRACE_ID),
-                    _id_of_json(get("spanId"), _SPAN_ID),
-                    _id_of_json(parent, _SPAN_ID) if (parent := get("parentSpanId")) else b"",
+                if get("kind") not in _KINDS:
+                    self.left_out("kind", _UNFIT_SHAPE)
+                parent = get("parentSpanId")
+                yield (
+                    _id_of_json(get("traceId"), _NO_TRACE),
+                    _id_of_json(get("spanId"), _NO_SPAN),
+                    _id_of_json(parent, _NO_SPAN) if parent else b"",
                     get("name"),
                     _whole(get("startTimeUnixNano")),
                     _whole(get("endTimeUnixNano")),
-                    code,
-                    self.attributes_of_json(one) if get("attributes") else _NOTHING,
+                    self._code(one["status"]) if "status" in one else None,
+                    self.attributes_of_json(one) if "attributes" in one else _NOTHING,
                 )
+
+    def _code(self, status: object) -> object:
+        if status is None:
+            return None
+        if type(status) is not dict:
+            raise MalformedError("a status is not an object")
+        if not status.keys() <= _STATUS_KEYS:
+            self.unknown(status, _STATUS_KEYS, "status")
+        return status.get("code")
 
     def _scope(self, scope: dict[str, Any]) -> None:
         if scope and (scope.get("name") != SCOPE or len(scope) > 1):
@@ -334,10 +334,10 @@ class _Allowing:
                 self.left_out("scopeSpans schemaUrl", _UNKNOWN)
             for one in scope.spans:
                 self._rest_of(one)
-                yield _Span(
-                    _id(one.trace_id, _TRACE_ID),
-                    _id(one.span_id, _SPAN_ID),
-                    _id(one.parent_span_id, _SPAN_ID) if one.parent_span_id else b"",
+                yield (
+                    _id(one.trace_id, _NO_TRACE),
+                    _id(one.span_id, _NO_SPAN),
+                    _id(one.parent_span_id, _NO_SPAN) if one.parent_span_id else b"",
                     one.name,
                     one.start_time_unix_nano,
                     one.end_time_unix_nano,
@@ -366,12 +366,31 @@ def _why(key: str, *, on_span: bool, debug: bool) -> str:
         return _UNKNOWN
     if (key in ON_SPANS) is not on_span:
         return _MISPLACED
-    only_in_debug = RECORDED[key][2]
-    return _NO_DEBUG if only_in_debug and not debug else _UNFIT_SHAPE
+    return _NO_DEBUG if key in _ONLY_IN_DEBUG and not debug else _UNFIT_SHAPE
 
 
 def _quoted(key: str) -> str:
     return printable(key if len(key) <= _MAX_KEY else key[:_MAX_KEY] + "…")
+
+
+def _fits(key: str, value: object) -> bool:
+    """Tell whether the catalogue allows a value of a key, whatever the mode."""
+    if type(value) is str and len(value) <= _MAX_COMMON and key in _COMMON:
+        return _fits_again(key, value)
+    return allows(key, value, CATALOGUE_VERSION, debug=True) and (
+        type(value) is not str or _is_text(value)
+    )
+
+
+@lru_cache(maxsize=4096)
+def _fits_again(key: str, value: str) -> bool:
+    """Tell the same, from memory; it holds nothing that could tell one from another."""
+    return allows(key, value, CATALOGUE_VERSION, debug=True) and _is_text(value)
+
+
+@lru_cache(maxsize=4096)
+def _is_name(name: str) -> bool:
+    return is_name(name)
 
 
 def _is_text(value: str) -> bool:
@@ -474,11 +493,11 @@ def _whole(value: object) -> int | None:
     return None
 
 
-def _id_of_json(value: object, size: int) -> bytes | None:
-    if type(value) is not str or len(value) != 2 * size:
+def _id_of_json(value: object, none: bytes) -> bytes | None:
+    if type(value) is not str or len(value) != 2 * len(none):
         return None
     try:
-        return _id(bytes.fromhex(value), size)
+        return _id(bytes.fromhex(value), none)
     except ValueError:
         return None
 
@@ -486,9 +505,9 @@ def _id_of_json(value: object, size: int) -> bytes | None:
 # Protobuf -----------------------------------------------------------------------------------------
 
 
-def _id(value: bytes, size: int) -> bytes | None:
-    """Return an id; None if it has another size, or is all zeros, which means none."""
-    return value if len(value) == size and any(value) else None
+def _id(value: bytes, none: bytes) -> bytes | None:
+    """Return an id; None if it has another size than `none`, or is that: all zeros."""
+    return value if len(value) == len(none) and value != none else None
 
 
 def _value_of_protobuf(value: AnyValue) -> object:

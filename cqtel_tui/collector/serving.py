@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 GRACE_SECONDS = 35
 _BACKLOG = 2048
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
-_TOO_SOON_SECONDS = 2.0
 _FAILED = 1
+_HOPELESS = 78
+"""A worker's exit code when another in its place would fail as well (EX_CONFIG of sysexits.h)."""
+_REPLACED_A_MINUTE = 10
+_MINUTE = 60.0
 
 
 def run(settings: Settings) -> int:
@@ -70,7 +73,10 @@ def listener(settings: Settings) -> socket.socket:
         CqtelError: the address or the port cannot be had.
     """
     version = ipaddress.ip_address(settings.host).version
-    bound = socket.socket(socket.AF_INET if version == 4 else socket.AF_INET6)  # noqa: PLR2004
+    family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004
+    # asyncio sends at once (TCP_NODELAY) only where the protocol is named: else each answer, being
+    # written in two parts, waits 40 ms for the client's delayed acknowledgement of the first.
+    bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if sys.platform != "win32":
             bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -174,7 +180,7 @@ class _Workers:
         self._settings = settings
         self._context = multiprocessing.get_context("spawn")
         self._processes: dict[int, BaseProcess] = {}
-        self._started: dict[int, float] = {}
+        self._replaced: list[float] = []
         self._is_stopping = False
         self._ears, self._bell = os.pipe()
         self._code = 0
@@ -197,7 +203,6 @@ class _Workers:
         process = self._context.Process(target=_work, args=(self._settings, number))
         process.start()
         self._processes[number] = process
-        self._started[number] = time.monotonic()
 
     def _wait(self) -> None:
         sentinels = {process.sentinel: number for number, process in self._processes.items()}
@@ -214,13 +219,17 @@ class _Workers:
         process.join()
         if self._is_stopping:
             self._code = self._code or int(process.exitcode != 0)
-        elif time.monotonic() - self._started[number] < _TOO_SOON_SECONDS:
-            # It would only end again.
+        elif process.exitcode == _HOPELESS or self._dies_too_often():
             self._code = _FAILED
             self._end_all()
         else:
             logs.tell("a worker ended, and is replaced", code=process.exitcode)
             self._start(number)
+
+    def _dies_too_often(self) -> bool:
+        now = time.monotonic()
+        self._replaced = [*(then for then in self._replaced if now - then < _MINUTE), now]
+        return len(self._replaced) > _REPLACED_A_MINUTE
 
     def _stop(self, *_: object) -> None:
         os.write(self._bell, b"\0")
@@ -242,7 +251,7 @@ def _work(settings: Settings, number: int) -> None:
             sys.exit(serve(settings, listening, tidies=number == 0))
     except CqtelError as error:
         sys.stderr.write(f"cq-telemetry: {error}\n")
-        sys.exit(_FAILED)
+        sys.exit(_HOPELESS)
 
 
 def _end_with(sentinel: int) -> None:

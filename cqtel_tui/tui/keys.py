@@ -15,6 +15,7 @@ from .screens.choices import Choices
 from .screens.cookie import CookieScreen
 from .screens.help import Help
 from .screens.mine import Mine
+from .screens.report import ReportScreen
 from .screens.requesting import Requesting
 from .screens.sending import Sending
 from .screens.stored import Stored
@@ -45,6 +46,7 @@ PLACES: dict[str, type[DOMNode]] = {
     "what a collector has": Mine,
     "help": Help,
     "the first-run prompt": Prompt,
+    "a collector's report": ReportScreen,
 }
 """Where keys are bound, in words."""
 

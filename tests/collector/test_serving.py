@@ -287,16 +287,15 @@ shares_ports = pytest.mark.skipif(
 )
 
 
-def _post_anew(collector: Command) -> None:
-    """Post over a connection of its own, which any of the workers may get."""
-    answer = httpx.post(
-        f"{collector.url}/v1/traces",
-        content=as_json(request()),
-        headers=JSON | {"connection": "close"},
-        timeout=PATIENCE,
-        trust_env=False,
-    )
-    assert answer.content == b"{}"
+def _post_anew(collector: Command, times: int) -> None:
+    """Post, each time over a connection of its own, which any of the workers may get."""
+    limits = httpx.Limits(max_keepalive_connections=0)
+    with httpx.Client(limits=limits, timeout=PATIENCE, trust_env=False) as client:
+        for _ in range(times):
+            answer = client.post(
+                f"{collector.url}/v1/traces", content=as_json(request()), headers=JSON
+            )
+            assert answer.content == b"{}"
 
 
 def _workers(collector: Command) -> set[int]:
@@ -306,8 +305,7 @@ def _workers(collector: Command) -> set[int]:
 @shares_ports
 def test_workers_share_a_port_a_store_and_the_counters(tmp_path: Path) -> None:
     with command(tmp_path, workers=2) as collector:
-        for _ in range(30):
-            _post_anew(collector)
+        _post_anew(collector, 30)
         assert operations(collector) == 30
         page = collector.client.get("/metrics").text
         assert 'cqtel_collector_spans_total{what="new"} 30.0' in page
@@ -315,8 +313,7 @@ def test_workers_share_a_port_a_store_and_the_counters(tmp_path: Path) -> None:
         [dead, _] = sorted(_workers(collector))
         os.kill(dead, signal.SIGKILL)
         wait_for(lambda: len(_workers(collector)) == 3)
-        for _ in range(10):
-            _post_anew(collector)
+        _post_anew(collector, 10)
         assert operations(collector) == 40
         assert collector.stop() == 0
     assert [one["event"] for one in collector.events()].count("stopped") == 2

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cqtel_tui import Telemetry
+from cqtel_tui.collector.store import Store
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.demo import throw_away_home
 from cqtel_tui.outbox import PENDING, sha256
@@ -19,6 +20,7 @@ from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT
 from cqtel_tui.paths import places
 
+from ..collector.arriving import some
 from ..deliver.announcing import Rights
 from ..deliver.collectors import reply, running
 from .driving import Machine
@@ -49,6 +51,7 @@ class Scenario:
         theme: the theme's name.
         environ: variables that are set.
         collector: what makes the collector of the endpoint another one; there is none if None.
+        operations: how many are in the store whose report is drawn; None draws the program itself.
     """
 
     name: str
@@ -60,6 +63,7 @@ class Scenario:
     theme: str = "textual-dark"
     environ: tuple[tuple[str, str], ...] = ()
     collector: Callable[[Rights], None] | None = None
+    operations: int | None = None
 
 
 @contextlib.contextmanager
@@ -85,6 +89,15 @@ def home(scenario: Scenario) -> Iterator[Machine]:
             machine.choose(endpoint=collector.url)
             scenario.collector(Rights(collector))
         yield machine
+
+
+def store(scenario: Scenario, machine: Machine) -> Path:
+    """Make the store of a collector, unless the scenario is that there is none."""
+    path = machine.project.parent / "collector.sqlite3"
+    if scenario.operations:
+        with contextlib.closing(Store(path)) as made:
+            made.keep(some(scenario.operations, installations=scenario.operations // 8)).result()
+    return path
 
 
 def same_everywhere(drawn: str, machine: Machine) -> str:
@@ -230,6 +243,18 @@ SCENARIOS = (
     Scenario("hostile", (), _hostile, sizes=(USUAL, LARGE)),
     Scenario("hostile-leaks", (_VIEW, _VIEW, _VIEW), _hostile, sizes=(USUAL,)),
     Scenario("too-small", (), sizes=((40, 12),)),
+    Scenario("report", (), operations=800, picture=(100, 30), has_png=True),
+    Scenario("report-operations", ("2",), operations=800),
+    Scenario("report-spans", ("3",), operations=800, sizes=(SMALL, LARGE)),
+    Scenario("report-versions", ("4",), operations=800, sizes=(SMALL, USUAL)),
+    Scenario("report-providers", ("5",), operations=800, sizes=(SMALL, USUAL)),
+    Scenario("report-ci", ("6",), operations=800, sizes=(USUAL,)),
+    Scenario("report-countries", ("7",), operations=800, sizes=(USUAL,)),
+    Scenario("report-year", ("p", "p"), operations=800, sizes=(USUAL,)),
+    Scenario("report-of-few", (), operations=16, sizes=(USUAL,)),
+    Scenario("report-missing", (), operations=0, sizes=(SMALL, USUAL)),
+    Scenario("report-help", ("question_mark",), operations=16, sizes=(SMALL, USUAL)),
+    Scenario("report-too-small", (), operations=16, sizes=((40, 12),)),
     Scenario("light", ("down",), sizes=(), picture=USUAL, theme="textual-light"),
     Scenario("ansi", ("down",), sizes=(), picture=USUAL, theme="ansi-dark"),
     Scenario("no-color", ("down",), sizes=(), picture=USUAL, environ=(("NO_COLOR", "1"),)),
