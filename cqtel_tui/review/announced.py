@@ -127,7 +127,7 @@ class Announcement:
 
     def as_json(self) -> dict[str, Any]:
         """Return it under the stable keys of `cq-telemetry policy --json`."""
-        return asdict(self)
+        return {**asdict(self), "proxy": self.proxy or None}
 
 
 @dataclass(frozen=True, slots=True)

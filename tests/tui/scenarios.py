@@ -116,12 +116,16 @@ def _off(machine: Machine) -> None:
     machine.choose(**decide_telemetry("off"))
 
 
-def _on(machine: Machine) -> None:
-    """A yes was given a while ago: two payloads were sent, one was rejected."""
-    machine.choose(**decide_telemetry("on", now=NOW), endpoint=ENDPOINT)
+def _with_cookie(machine: Machine) -> None:
     machine.make_cookie()
     written = NOW / 1e9 - 3 * 24 * 3600
     os.utime(machine.cookie, (written, written))
+
+
+def _on(machine: Machine) -> None:
+    """A yes was given a while ago: two payloads were sent, one was rejected."""
+    machine.choose(**decide_telemetry("on", now=NOW), endpoint=ENDPOINT)
+    _with_cookie(machine)
     answers = [(SENT, 200, "{}"), (SENT, 200, "{}"), (REJECTED, 413, "payload too large")]
     for label, (box, status, answer) in zip(machine.labels()[4:1:-1], answers, strict=True):
         held = machine.outbox.open(PENDING, label).payload
@@ -221,8 +225,8 @@ SCENARIOS = (
     Scenario("stored-asked", ("6", "a"), collector=_as_documented),
     Scenario("stored-daily", ("6", "a"), sizes=(USUAL,), collector=_daily),
     Scenario("stored-strange", ("6", "a"), sizes=(SMALL, USUAL), collector=_of_another_kind),
-    Scenario("mine", ("5", "m", "y"), Machine.make_cookie, collector=_as_documented),
-    Scenario("mine-empty", ("5", "m", "y"), Machine.make_cookie, sizes=(USUAL,),
+    Scenario("mine", ("5", "m", "y"), _with_cookie, collector=_as_documented),
+    Scenario("mine-empty", ("5", "m", "y"), _with_cookie, sizes=(USUAL,),
              collector=_has_nothing),
     Scenario("ask-mine", ("5", "m"), _on, sizes=(SMALL, USUAL)),
     Scenario("ask-erase", ("5", "e"), _on, sizes=(SMALL, USUAL)),

@@ -32,6 +32,7 @@ class Ask(ModalScreen[str | None]):
             focus, so that Enter by reflex does no harm.
     """
 
+    AUTO_FOCUS = "Button"  # the first one; by hand, it could be gone by a quick answer already
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Back", id="ask.back", tooltip="Change nothing"),
         Binding("left,h", "app.focus_previous", "Previous", show=False, id="ask.previous",
@@ -43,7 +44,7 @@ class Ask(ModalScreen[str | None]):
     def __init__(
         self, question: str, details: Sequence[str], answers: Sequence[tuple[str, str, str]]
     ) -> None:
-        super().__init__()
+        super().__init__(classes="-many" if len(answers) > _FEW else None)
         self.question = question
         self.details = details
         self.answers = answers
@@ -61,11 +62,6 @@ class Ask(ModalScreen[str | None]):
                     button.variant = variant
                     yield button
         yield too_small("Esc goes back.")
-
-    def on_mount(self) -> None:
-        """Give the safe answer the focus."""
-        self.set_class(len(self.answers) > _FEW, "-many")
-        self.query(Button).first().focus()
 
     def on_key(self, event) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
         """Take an answer's key."""
