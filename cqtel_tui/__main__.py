@@ -44,6 +44,9 @@ def parser() -> argparse.ArgumentParser:
         help="serve it to a browser on this machine (needs the extra: cqtel-tui[serve])",
     )
     options.add_argument(
+        "--collector", metavar="STORE", help="show the report of a collector's store, with charts"
+    )
+    options.add_argument(
         "--keys", action="store_true", help="print all keys, with the ids a key map names them by"
     )
     options.add_argument(
@@ -79,6 +82,12 @@ def _run(given: argparse.Namespace) -> int:
         return 1
     if given.consent:
         return _consent(plain=given.plain)
+    if given.collector is not None:
+        from pathlib import Path
+
+        from .tui.reporting import run as run_report
+
+        return run_report(Path(given.collector))
     from .tui.app import run
 
     return run(demo=given.demo, readonly=given.readonly, room=given.screen)

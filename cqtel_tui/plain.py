@@ -6,12 +6,14 @@ import shlex
 import sys
 
 from .cli import main
+from .cli.output import is_sure
 from .cli.parser import parser
 
 _LEAVE = frozenset({"quit", "exit", "q"})
 _READS = frozenset(
     {"catalogue", "env", "export", "inspect", "pending", "rejected", "sent", "show", "status"}
 )
+_ASKS_ITSELF = frozenset({"erase"})
 _ALSO_READ = (["cookie"], ["cookie", "show"])
 
 
@@ -48,14 +50,8 @@ def _read_commands(*, readonly: bool) -> int:
             _do(words)
         elif readonly:
             print("This session is read-only.")
-        elif _is_sure(line.strip()):
+        elif words[0] in _ASKS_ITSELF or is_sure(f'"{line.strip()}": are you sure?'):
             _do(words)
-
-
-def _is_sure(line: str) -> bool:
-    sys.stdout.write(f'"{line}": are you sure? y or n: ')
-    sys.stdout.flush()
-    return sys.stdin.readline().strip().lower() == "y"
 
 
 def _do(words: list[str]) -> None:

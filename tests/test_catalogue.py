@@ -64,7 +64,8 @@ PROMISED = {
         "geo.locality.name",
     },
 }
-ONLY_IN_DEBUG = {"exception.message"}
+ONLY_IN_DEBUG = {"cloudquery.debug", "exception.message"}
+BOOLEANS = {"cloudquery.ci", "cloudquery.debug"}
 NEVER = {
     "We don't store your IP address",
     (
@@ -85,6 +86,7 @@ GOOD: dict[str, list[object]] = {
     "cloudquery.build_date": ["2022-01-31", "2022-01-31T23:59:59Z"],
     "service.instance.id": [COOKIE, "ffffffff-ffff-4fff-bfff-ffffffffffff"],
     "cloudquery.ci": [True, False],
+    "cloudquery.debug": [True, False],
     "cloudquery.plugins": [
         [],
         ["source/cloudquery/aws@v22.1.0"],
@@ -184,6 +186,7 @@ BAD: dict[str, list[object]] = {
         uuid.UUID(COOKIE),
     ],
     "cloudquery.ci": [0, 1, "true", "false", [True]],
+    "cloudquery.debug": [0, 1, "true", "false", [True]],
     "cloudquery.plugins": [
         "source/cloudquery/aws@v1",
         ["source/cloudquery/aws"],
@@ -274,11 +277,12 @@ class TestAShape:
         assert [value for value in hostile + BAD[key] if allowed(key, value)] == []
 
     def test_takes_nothing_of_another_s(self, key: str) -> None:
-        others = [v for other, values in GOOD.items() if other != key for v in values]
+        alike = BOOLEANS if key in BOOLEANS else {key}
+        others = [v for other, values in GOOD.items() if other not in alike for v in values]
         taken = [value for value in others if allowed(key, value)]
         # A version or a name of letters and digits is also the name of something.
         assert all(isinstance(value, str) for value in taken)
-        if key in {"service.instance.id", "cloudquery.ci", "cloudquery.plugins"}:
+        if key in {"service.instance.id", "cloudquery.plugins", *BOOLEANS}:
             assert taken == []
 
 

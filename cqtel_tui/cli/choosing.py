@@ -14,7 +14,8 @@ from ..outbox import PENDING
 from ..outbox.store import BOXES, SET_ASIDE, Outbox
 from ..paths import agreed, places
 from ..withdrawal import discard
-from .output import here, here_if_any, say, show, show_json
+from .output import here, here_if_any, number, say, show, show_json
+from .rights import offer_erasure
 
 if TYPE_CHECKING:
     import argparse
@@ -79,8 +80,8 @@ def telemetry(given: argparse.Namespace) -> int:
         include_held=getattr(given, "include_held", False),
     )
     _save(given, change)
-    if getattr(given, "discard", False):
-        say(f"deleted: {_removed_words(discard(places(), here_if_any()))}")
+    if given.choice == "off":
+        _take_back(given)
     decision = ask(places())
     say(f"telemetry is {standing.WORDS[decision.state]}")
     if decision.state != _WANTED[given.choice]:
@@ -88,8 +89,21 @@ def telemetry(given: argparse.Namespace) -> int:
     elif decision.state == ON:
         _say_what_is_missing(decision, included=given.include_held)
     elif decision.state == OFF and not given.discard:
-        _say_what_is_kept()
+        _say_what_is_kept(None if given.erase else decision.endpoint)
     return 0
+
+
+def _take_back(given: argparse.Namespace) -> None:
+    """Delete what was recorded, here and at the collector, as far as that is asked for."""
+    directory = here_if_any()
+    if given.erase or given.discard:
+        try:
+            offer_erasure(directory, wanted=given.erase)
+        except CqtelError as error:
+            say("your no is saved; nothing was deleted")
+            raise error from None
+    if given.discard:
+        say(f"deleted: {_removed_words(discard(places(), directory))}")
 
 
 def _say_what_is_missing(decision: Decision, *, included: bool) -> None:
@@ -98,38 +112,36 @@ def _say_what_is_missing(decision: Decision, *, included: bool) -> None:
         say("there is no endpoint, so that payloads stay here: cq-telemetry endpoint URL")
     held = len(Outbox(places().state).names(PENDING))
     if held and included:
-        say(f"held before it, and included: {_number(held, 'payload')}; cq-telemetry send --all")
+        say(f"held before it, and included: {number(held, 'payload')}; cq-telemetry send --all")
     elif held:
         say(
-            f"held before it, and not included: {_number(held, 'payload')}; to send them all the "
+            f"held before it, and not included: {number(held, 'payload')}; to send them all the "
             "same: cq-telemetry send, or cq-telemetry on --include-held"
         )
 
 
-def _say_what_is_kept() -> None:
-    """Say what a no leaves on this machine."""
+def _say_what_is_kept(endpoint: str | None) -> None:
+    """Say what a no leaves on this machine, and at the collector of an endpoint."""
     outbox = Outbox(places().state)
     kept = sum(len(outbox.names(box)) for box in (*BOXES, SET_ASIDE))
     directory = here_if_any()
     has_cookie = directory is not None and cookies.look(directory).state == cookies.PRESENT
     if kept or has_cookie:
-        what = [_number(kept, "payload")] * bool(kept) + ["the cookie"] * has_cookie
+        what = [number(kept, "payload")] * bool(kept) + ["the cookie"] * has_cookie
         say(f"still here: {', '.join(what)}; to delete them: cq-telemetry off --discard")
+    if has_cookie and endpoint is not None:
+        say(f"what {endpoint} has of this cookie is there, too; to erase it: cq-telemetry erase")
 
 
 def _removed_words(removed: Mapping[str, int]) -> str:
     names = {"pending": "held", "set-aside": "set aside"}
     words = [
-        _number(number, f"{names.get(box, box)} payload")
-        for box, number in removed.items()
-        if number and box != "cookie"
+        number(count, f"{names.get(box, box)} payload")
+        for box, count in removed.items()
+        if count and box != "cookie"
     ]
     words += ["the cookie"] * removed["cookie"]
     return ", ".join(words) or "nothing, there was nothing"
-
-
-def _number(number: int, what: str) -> str:
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def debug(given: argparse.Namespace) -> int:
@@ -170,6 +182,10 @@ def endpoint(given: argparse.Namespace) -> int:
 def cookie(given: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
     directory = here()
+    if given.action in {"reset", "lock"}:
+        offer_erasure(directory, wanted=given.erase)
+    elif given.erase:
+        raise WrongUsageError("--erase goes with reset and lock. By itself: cq-telemetry erase")
     if given.action == "reset":
         create = ask(places()).state == ON
         old, new = cookies.reset(directory, create=create)

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any
 
 from ..errors import CqtelError
+from ..exporting import json_text
 from ..sanitize import printable, printable_bytes
 
 
 def say(text: str) -> None:
     """Say something about what happened, on stderr; the text may be untrusted."""
     sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
+
+
+def number(count: int, what: str) -> str:
+    """Return how many of something there are, in words."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def somebody_may_be_there() -> bool:
+    """Tell whether there is a terminal at all; what else it takes, `first_run` knows."""
+    streams = (sys.stdin, sys.stderr)
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
+
+
+def is_sure(question: str) -> bool:
+    """Ask somebody at the terminal, by y or n; whatever else they answer is a no."""
+    sys.stdout.flush()
+    sys.stderr.write(f"{printable(question)} y or n: ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() == "y"
 
 
 def show(text: str = "") -> None:
@@ -23,8 +42,7 @@ def show(text: str = "") -> None:
 
 def show_json(value: Any) -> None:
     """Write a JSON value, in plain ASCII without a control character."""
-    # The one control character that JSON may hold as it is. It can stand in a string alone.
-    sys.stdout.write(json.dumps(value, indent=2).replace("\x7f", "\\u007f") + "\n")
+    sys.stdout.write(json_text(value))
 
 
 def show_bytes(data: bytes, *, end: bytes = b"") -> None:

@@ -41,6 +41,11 @@ KEYS = {
         "count), looked_for, not_looked_for, left_out"
     ),
     "send": "id, outcome, why",
+    "policy": (
+        "endpoint, proxy, policy (software, catalogue, ip_hash, location, derived (field, how), "
+        "retention_days, error_days, forwards, keeps_data), me (derived, ip_hash, stored)"
+    ),
+    "mine": "endpoint, operations",
     "inspect": (
         "shape, traces (resource, scope_name, scope_version, spans (name, trace_id, span_id, "
         "parent_span_id, start_unix_nano, end_unix_nano, kind, status_code, status_message, "
@@ -91,6 +96,7 @@ def parser() -> Parser:
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _choosing(commands)
     _reviewing(commands)
+    _asking(commands)
     _running(commands)
     _collecting(commands)
     return top
@@ -129,6 +135,7 @@ def _choosing(commands: Commands) -> None:
                 action="store_true",
                 help="delete what is pending, what is kept of what was sent, and the cookie",
             )
+            _erasing(command)
     debug = _add(commands, "debug", "let error texts be recorded, or not", "choosing", "debug")
     debug.add_argument("choice", choices=("on", "off"))
     _scope(debug)
@@ -139,6 +146,7 @@ def _choosing(commands: Commands) -> None:
     cookie.add_argument(
         "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
     )
+    _erasing(cookie)
     shell = _add(
         commands,
         "env",
@@ -157,6 +165,14 @@ def _scope(command: Parser) -> None:
         "--replace-unreadable",
         action="store_true",
         help="if the saved choices cannot be read, keep them beside a new file",
+    )
+
+
+def _erasing(command: Parser) -> None:
+    command.add_argument(
+        "--erase",
+        action="store_true",
+        help="first have the collector erase all that it has of the cookie",
     )
 
 
@@ -198,6 +214,23 @@ def _reviewing(commands: Commands) -> None:
 def _chosen(command: Parser, what: str) -> None:
     command.add_argument("id", metavar="ID", nargs="*")
     command.add_argument("--all", action="store_true", help=f"all {what}")
+
+
+def _asking(commands: Commands) -> None:
+    _add(
+        commands,
+        "policy",
+        "ask the collector what it derives and keeps, and what it would derive from you; "
+        "that shows it your address",
+        "rights",
+        "policy",
+    )
+    mine = _add(commands, "mine", "ask the collector for all that it has of you", "rights", "mine")
+    mine.add_argument("--export", metavar="FILE", help="write it to a new file, as JSON")
+    erase = _add(
+        commands, "erase", "have the collector erase all that it has of you", "rights", "erase"
+    )
+    erase.add_argument("--yes", action="store_true", help="without a question, for scripts")
 
 
 def _running(commands: Commands) -> None:

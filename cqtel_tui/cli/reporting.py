@@ -20,19 +20,7 @@ if TYPE_CHECKING:
     from ..collector.report import Report, Row
 
 _PERIOD = re.compile(r"([1-9][0-9]{0,4})d?")
-_OTHER = "(other)"
-_NOT_SAID = "(not said)"
-_TITLES = {
-    "days": "Operations per day",
-    "operations": "Operations",
-    "spans": "Parts of operations",
-    "versions": "Versions",
-    "providers": "Providers",
-    "ci": "In CI",
-    "countries": "Countries",
-}
-_THREE_DIGITS = 100
-_TIMED = ("operations", "spans")
+_FEWEST = 2
 
 
 def report(given: argparse.Namespace) -> int:
@@ -41,8 +29,8 @@ def report(given: argparse.Namespace) -> int:
 
     if given.json and given.csv:
         raise WrongUsageError("--json and --csv are two forms of one answer: give one of them")
-    if given.k < 1:
-        raise WrongUsageError("-k takes 1 or more")
+    if given.k < _FEWEST:
+        raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may be about one installation")
     days = days_of(given.since)
     found = reports.read(store_of(given), now=time.time(), days=days, k=given.k)
     if given.json:
@@ -100,7 +88,7 @@ def _numbers(row: Row) -> tuple[object, ...]:
 
 
 def _lines(found: Report) -> Iterator[str]:
-    from ..collector.report import COLUMNS
+    from ..collector.report import COLUMNS, TIMED, TITLES
 
     yield f"{found.since} to {found.until}; each row tells of {found.k} installations or more"
     if found.total is None:
@@ -114,8 +102,8 @@ def _lines(found: Report) -> Iterator[str]:
         if not rows:
             continue
         yield ""
-        yield _TITLES[name]
-        timed = ("p50", "p95", "p99") if name in _TIMED else ()
+        yield TITLES[name]
+        timed = ("p50", "p95", "p99") if name in TIMED else ()
         header = [*COLUMNS[name], "count", "share", "success", "inst.", *timed]
         everything = sum(row.count for row in rows)
         table = [header, *(_cells(row, everything, is_timed=bool(timed)) for row in rows)]
@@ -123,7 +111,10 @@ def _lines(found: Report) -> Iterator[str]:
 
 
 def _cells(row: Row, everything: int, *, is_timed: bool) -> list[str]:
-    timed = [seconds(each) for each in (row.p50, row.p95, row.p99)] if is_timed else []
+    from ..collector.durations import in_words
+    from ..collector.report import named
+
+    timed = [in_words(each) for each in (row.p50, row.p95, row.p99)] if is_timed else []
     return [
         *(named(text) for text in row.of),
         f"{row.count:,}",
@@ -132,20 +123,6 @@ def _cells(row: Row, everything: int, *, is_timed: bool) -> list[str]:
         f"{row.installations:,}+",
         *timed,
     ]
-
-
-def named(text: str | None) -> str:
-    """Say what a row is of."""
-    return _OTHER if text is None else text or _NOT_SAID
-
-
-def seconds(value: float | None) -> str:
-    """Say a duration in seconds: in three digits, or all of them before the point."""
-    if value is None:
-        return ""
-    unit = "s" if value >= 1 else "ms" if value * 1_000 >= 1 else "µs"
-    scaled = value * {"s": 1, "ms": 1_000, "µs": 1_000_000}[unit]
-    return f"{scaled:,.0f} {unit}" if scaled >= _THREE_DIGITS else f"{scaled:.3g} {unit}"
 
 
 def _aligned(table: Sequence[Sequence[str]], words: int) -> Iterator[str]:

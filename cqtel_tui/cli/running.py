@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from ..consent import OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
-from .output import say, show
+from .output import say, show, somebody_may_be_there
 
 if TYPE_CHECKING:
     import argparse
@@ -43,17 +42,11 @@ def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does no
     except CommandNotFound as error:
         say(f"{error}")
         return error.status
-    if held and outcome.signal is None and _somebody_may_be_there():
+    if held and outcome.signal is None and somebody_may_be_there():
         from ..first_run import ask_if_due
 
         ask_if_due(places(), held[-1])
     end_like(outcome)
-
-
-def _somebody_may_be_there() -> bool:
-    """Tell whether there is a terminal at all; what else it takes, `first_run` knows."""
-    streams = (sys.stdin, sys.stderr)
-    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 
 
 def environment(given: argparse.Namespace) -> int:

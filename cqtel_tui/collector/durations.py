@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 _GROWTH = 1.02
 _LOG_GROWTH = math.log(_GROWTH)
+_THREE_DIGITS = 100
 
 
 def bucket(duration: int) -> int:
@@ -23,6 +24,15 @@ def bucket(duration: int) -> int:
 def middle(number: int) -> float:
     """Return the duration, in nanoseconds, that stands for all of a bucket: within 1 % of each."""
     return 0.0 if number == 0 else float(2 * _GROWTH ** (number - 1) / (_GROWTH + 1))
+
+
+def in_words(seconds: float | None) -> str:
+    """Return a duration in three digits, or in all that stand before the point."""
+    if seconds is None:
+        return ""
+    unit = "s" if seconds >= 1 else "ms" if seconds * 1_000 >= 1 else "µs"
+    scaled = seconds * {"s": 1, "ms": 1_000, "µs": 1_000_000}[unit]
+    return f"{scaled:,.0f} {unit}" if scaled >= _THREE_DIGITS else f"{scaled:.3g} {unit}"
 
 
 def percentile(buckets: Mapping[int, int], share: float) -> float:

@@ -23,8 +23,8 @@ TOTAL = "total"
 """The kinds of traits; the last one's is what every operation has."""
 
 DAY_SECONDS = 24 * 3600
-MOST_DAYS_HELD = 30
-"""What a recording program holds for longer, it drops: an older time is a wrong clock's."""
+MOST_DAYS_HELD = 60
+"""How old the front lets an operation be (`allowing.OLDEST_DAYS`); an older one is told as that."""
 
 _MOST_KNOWN = 50_000
 _SHA1_HEX = 40

@@ -60,6 +60,18 @@ COLUMNS = {
 }
 """The tables of a report, and what each row of them is of."""
 
+TITLES = {
+    "days": "Operations per day",
+    "operations": "Operations",
+    "spans": "Parts of operations",
+    "versions": "Versions",
+    "providers": "Providers",
+    "ci": "In CI",
+    "countries": "Countries",
+}
+TIMED = ("operations", "spans")
+"""The tables whose rows have durations."""
+
 _KINDS = {
     "days": DAY,
     "operations": OPERATION,
@@ -355,11 +367,16 @@ def _row(group: Group, columns: int, k: int) -> Row:
 
 
 def _by_name(row: Row) -> tuple[Any, ...]:
-    return None in row.of, tuple(map(str, row.of))
+    return row.of.count(None), tuple(map(str, row.of))
 
 
 def _by_count(row: Row) -> tuple[Any, ...]:
-    return None in row.of, -row.count, tuple(map(str, row.of))
+    return row.of.count(None), -row.count, tuple(map(str, row.of))
+
+
+def named(text: str | None) -> str:
+    """Say what a row is of; the parentheses tell it from any name."""
+    return "(other)" if text is None else text or "(not said)"
 
 
 def as_json(found: Report) -> dict[str, Any]:

@@ -32,7 +32,7 @@ MAX_ANSWER_CHARACTERS = 500
 _MAX_REJECTED = 1 << 31
 _GLANCE_SECONDS = 0.05
 _FAREWELL_SECONDS = 1.0
-_REDIRECTED = range(300, 400)
+REDIRECTED = range(300, 400)
 _OURS_TO_SAY = frozenset(
     {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
 )
@@ -60,6 +60,23 @@ class Answer:
     words: str
     rejected_spans: int
     retry_after: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back for one request; all of it is untrusted.
+
+    Attributes:
+        status: the HTTP status.
+        headers: as they came.
+        body: as it came, never decompressed; no more of it than was wanted.
+        problem: why this is not the whole body; empty if it is.
+    """
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+    problem: str
 
 
 class Connections:
@@ -135,13 +152,36 @@ class Connection:
         Raises:
             NoAnswerError: there was no answer, or none in time.
         """
+        return _answer(self.ask("POST", self._url, envelope.headers, envelope.payload))
+
+    def ask(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        content: bytes | None = None,
+        *,
+        most: int = MAX_ANSWER_BYTES,
+    ) -> Reply:
+        """Make one request with these headers, and no others; follow no redirect.
+
+        Args:
+            method: of HTTP.
+            url: at the collector that this connection is to.
+            headers: `Host` and the length are added.
+            content: the body; None for none.
+            most: how many bytes of the answer's body are wanted.
+
+        Raises:
+            NoAnswerError: there was no answer, or none in time.
+        """
         try:
             # A request made by hand has these headers, Host and Content-Length, and no others.
             request = httpx.Request(
-                "POST",
-                self._url,
-                headers=dict(envelope.headers),
-                content=envelope.payload,
+                method,
+                url,
+                headers=dict(headers),
+                content=content,
                 extensions={
                     # For a thread that was left alone; `_wait` has no patience for as long.
                     "timeout": httpx.Timeout(self._seconds + _FAREWELL_SECONDS).as_dict(),
@@ -149,18 +189,22 @@ class Connection:
                 },
             )
         except (httpx.InvalidURL, ValueError) as error:
-            raise NoAnswerError(f"it is not a URL that can be posted to ({error})") from None
-        self._heard = heard = _Heard()
+            raise NoAnswerError(f"it is not a URL that can be asked ({error})") from None
+        self._heard = heard = _Heard(most)
         threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
         try:
             reason = self._wait(heard)
         finally:
             if not heard.is_over.is_set():
                 self._stop(heard)
+        problem = reason or _in_words(heard.error)
         # Once the status is known, nothing that goes wrong with the rest of the answer undoes it.
-        if heard.response is not None:
-            return _answer(heard.response, bytes(heard.body))
-        raise NoAnswerError(reason or _in_words(heard.error))
+        if heard.response is None:
+            raise NoAnswerError(problem)
+        body = bytes(heard.body)
+        if len(body) >= most:
+            problem = f"it is longer than {most:,} bytes"
+        return Reply(heard.response.status_code, heard.response.headers, body[:most], problem)
 
     def _wait(self, heard: _Heard) -> str:
         """Wait until an exchange is over; return why it is to be stopped before, or nothing."""
@@ -192,7 +236,7 @@ class Connection:
                 heard.response = response
                 for part in response.iter_raw():
                     heard.body += part
-                    if len(heard.body) >= MAX_ANSWER_BYTES:
+                    if len(heard.body) >= heard.most:
                         break
         except Exception as error:  # noqa: BLE001  # told to whoever waits, whatever it is
             heard.error = error
@@ -201,9 +245,10 @@ class Connection:
 
 
 class _Heard:
-    """What one exchange has heard so far."""
+    """What one exchange has heard so far, of no more than `most` bytes."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int) -> None:
+        self.most = most
         self.response: httpx.Response | None = None
         self.body = bytearray()
         self.error: Exception | None = None
@@ -254,24 +299,27 @@ def _proxy(proxy: str, trusted: ssl.SSLContext) -> httpx.Proxy:
 
 
 def _in_words(error: Exception | None) -> str:
+    if error is None:
+        return ""
     if isinstance(error, (httpx.HTTPError, NoAnswerError)) and str(error):
         return str(error)
-    return f"{type(error).__name__} {error or ''}".rstrip()
+    return f"{type(error).__name__} {error}".rstrip()
 
 
-def _answer(response: httpx.Response, body: bytes) -> Answer:
-    headers = response.headers
-    words, rejected = "", 0
-    # Never decompressed: a few bytes can be made to fill the memory.
-    if headers.get("Content-Encoding", "identity").lower() == "identity":
-        words, rejected = _read_body(body[:MAX_ANSWER_BYTES])
-    if response.status_code in _REDIRECTED:
-        words = f"Location: {headers.get('Location', '')}"
+def is_plain(reply: Reply) -> bool:
+    """Tell whether the body can be read as it came: a few bytes can be made to fill the memory."""
+    return bool(reply.headers.get("Content-Encoding", "identity").lower() == "identity")
+
+
+def _answer(reply: Reply) -> Answer:
+    words, rejected = _read_body(reply.body) if is_plain(reply) else ("", 0)
+    if reply.status in REDIRECTED:
+        words = f"Location: {reply.headers.get('Location', '')}"
     return Answer(
-        response.status_code,
+        reply.status,
         words[:MAX_ANSWER_CHARACTERS],
         rejected,
-        headers.get("Retry-After", ""),
+        reply.headers.get("Retry-After", ""),
     )
 
 

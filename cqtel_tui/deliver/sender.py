@@ -19,7 +19,7 @@ from ..outbox import PENDING, make_folder, project_mark, sha256
 from ..outbox.envelope import TornEnvelopeError, open_envelope
 from ..outbox.receipts import Receipt
 from ..outbox.store import REJECTED, SENT, NoSuchEnvelopeError, Outbox
-from .connection import REQUEST_SECONDS, Connections, NoAnswerError, header_problem
+from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError, header_problem
 from .proxies import proxy_for, without_password
 from .starting import CALLED
 from .waiting import next_attempt, pause, put_off, resume, retry_after
@@ -38,7 +38,6 @@ LOCK = "sender.lock"
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
-_REDIRECTED = range(300, 400)
 _ERROR_TEXT = b'"exception.message"'
 
 
@@ -269,7 +268,7 @@ class Sender:
 
 def _in_words(receipt: Receipt) -> str:
     said = f"it answered {receipt.status}"
-    if receipt.status in _REDIRECTED:
+    if receipt.status in REDIRECTED:
         return f"{said}, and redirects are not followed ({receipt.answer})"
     if receipt.rejected_spans:
         said += f", and refused {receipt.rejected_spans} spans"

@@ -311,7 +311,7 @@ class Operation(Span):
             "service.version": telemetry.version,
             "cloudquery.build_date": telemetry.build_date,
             "cloudquery.ci": _in_ci(),
-            "cloudquery.debug": decision.debug or None,
+            "cloudquery.debug": (decision.debug and self._has_error_text()) or None,
         }
         unfit = 0
         if os.path.exists(f"{directory}/{PROJECT_FOLDER}"):  # noqa: PTH110  # pathlib costs 13 ms
@@ -326,6 +326,9 @@ class Operation(Span):
             resource["service.instance.id"] = found
         kept, dropped = _allowed(resource, decision, on_span=False)
         return kept, dropped + unfit
+
+    def _has_error_text(self) -> bool:
+        return any("exception.message" in (span.attributes or ()) for span in self.spans)
 
     def _spans(self, spans: "list[Span]", decision: "Decision") -> "tuple[str, int]":
         """Return these spans as JSON, and how many of their values were left out."""

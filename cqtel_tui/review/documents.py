@@ -92,13 +92,20 @@ class Documents:
     problems: tuple[Problem, ...]
 
 
-def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> JsonValue:
+def parse(
+    data: bytes,
+    *,
+    max_bytes: int = MAX_BYTES,
+    max_depth: int = MAX_DEPTH,
+    max_tokens: int = MAX_TOKENS,
+) -> JsonValue:
     """Read one JSON document as RFC 8259 has it, in UTF-8 and without a byte order mark.
 
     Args:
         data: The whole document; whitespace around it is fine.
         max_bytes: The most bytes it may have.
         max_depth: The most arrays and objects inside one another; keep it in the hundreds.
+        max_tokens: The most brackets, commas and quotes.
 
     Raises:
         UnreadableError: And nothing else, whatever the bytes are: too long, too deep, not UTF-8,
@@ -110,7 +117,7 @@ def parse(data: bytes, *, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH
         raise UnreadableError(_problem(data, max_bytes, reason))
     if data.startswith(_BYTE_ORDER_MARK):
         raise UnreadableError(_problem(data, 0, "a byte order mark, which JSON has not"))
-    source, fault = _readable_part(data, final=True, max_depth=max_depth)
+    source, fault = _readable_part(data, final=True, max_depth=max_depth, max_tokens=max_tokens)
     if fault is not None:
         raise UnreadableError(fault)
     value, end = _decode(source, 0)
@@ -243,14 +250,19 @@ def _problem(data: bytes, offset: int, reason: str) -> Problem:
 # What must be known before the decoder may run ----------------------------------------------------
 
 
-def _readable_part(data: bytes, *, final: bool, max_depth: int) -> tuple[_Source, Problem | None]:
+def _readable_part(
+    data: bytes, *, final: bool, max_depth: int, max_tokens: int = MAX_TOKENS
+) -> tuple[_Source, Problem | None]:
     """Give as much as the decoder may have, and what ends that early, if anything does.
 
     Unless the data are final, a character that is cut in two at their end is no fault.
     """
     fault = None
     for find, reason in (
-        (_too_dense_at, f"more than {MAX_TOKENS:,} brackets, commas and quotes"),
+        (
+            partial(_too_dense_at, max_tokens=max_tokens),
+            f"more than {max_tokens:,} brackets, commas and quotes",
+        ),
         (partial(_too_deep_at, max_depth=max_depth), f"nested more than {max_depth:,} deep"),
         (_long_number_at, f"a number of more than {MAX_NUMBER:,} characters"),
         (partial(_not_utf8_at, final=final), "not UTF-8"),
@@ -263,10 +275,10 @@ def _readable_part(data: bytes, *, final: bool, max_depth: int) -> tuple[_Source
     return _Source(data, data.decode(errors="ignore")), fault
 
 
-def _too_dense_at(data: bytes) -> int | None:
-    if len(data.translate(None, _NOT_TOKENS)) <= MAX_TOKENS:
+def _too_dense_at(data: bytes, *, max_tokens: int) -> int | None:
+    if len(data.translate(None, _NOT_TOKENS)) <= max_tokens:
         return None
-    return next(islice(re.finditer(rb'[\[{,"]', data), MAX_TOKENS, None)).start()
+    return next(islice(re.finditer(rb'[\[{,"]', data), max_tokens, None)).start()
 
 
 def _too_deep_at(data: bytes, *, max_depth: int) -> int | None:

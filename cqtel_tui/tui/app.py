@@ -320,7 +320,7 @@ class TelemetryApp(App[None]):
         self._say_outcome(choice)
         if choice == OFF:
             await self._offer_to_delete()
-        elif include and self._endpoint():
+        elif include and self.endpoint:
             await self._send(self.outbox.labels(PENDING))
 
     def _say_outcome(self, choice: str) -> None:
@@ -342,17 +342,15 @@ class TelemetryApp(App[None]):
 
     async def _offer_to_delete(self) -> None:
         from ..withdrawal import discard
-        from .screens.asking import yes_or_no
+        from .screens.requesting import agrees_to_forget
 
-        answer = await self.push_screen_wait(
-            yes_or_no(
-                "Telemetry is off. Delete what was recorded, too?",
-                "What is held, what is kept of what was sent, and the cookie. No undo.",
-                yes="yes, delete all",
-                no="no, keep it",
-            )
-        )
-        if answer == "y":
+        if await agrees_to_forget(
+            self,
+            "Telemetry is off. Delete what was recorded, too?",
+            "What is held, what is kept of what was sent, and the cookie. No undo.",
+            yes="yes, delete all",
+            no="no, keep it",
+        ):
             self._undo.clear()  # what was dropped before is gone for good, too
             await self._change(
                 lambda: discard(self.places, self.directory),
@@ -411,6 +409,7 @@ class TelemetryApp(App[None]):
     async def action_cookie(self, action: str) -> None:
         """Reset, lock or unlock the cookie, after a question."""
         from .screens.asking import yes_or_no
+        from .screens.requesting import agrees_to_forget
 
         questions = {
             "reset": ("Forget this cookie?", "The next payload has a new id, or none.", "reset"),
@@ -422,8 +421,12 @@ class TelemetryApp(App[None]):
             "unlock": ("Unlock the cookie?", "The next payload may have a new id.", "unlock"),
         }
         question, detail, word = questions[action]
-        answer = await self.push_screen_wait(yes_or_no(question, detail, yes=f"yes, {word} it"))
-        if answer != "y":
+        yes = f"yes, {word} it"
+        if action == "unlock":
+            agreed_to = await self.push_screen_wait(yes_or_no(question, detail, yes=yes)) == "y"
+        else:
+            agreed_to = await agrees_to_forget(self, question, detail, yes=yes)
+        if not agreed_to:
             return
         if action == "reset":
             await self._change(self._reset_cookie)
@@ -444,7 +447,9 @@ class TelemetryApp(App[None]):
             return []
         return self.outbox.labels(screen.NAME) if every else screen.envelopes.chosen
 
-    def _endpoint(self) -> str | None:
+    @property
+    def endpoint(self) -> str | None:
+        """Where payloads go to; None for nowhere."""
         return self.snapshot.status.decision.endpoint if self.snapshot else None
 
     @work(group="change")

@@ -14,6 +14,9 @@ from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.choices import Choices
 from .screens.cookie import CookieScreen
 from .screens.help import Help
+from .screens.mine import Mine
+from .screens.report import ReportScreen
+from .screens.requesting import Requesting
 from .screens.sending import Sending
 from .screens.stored import Stored
 from .widgets.envelopes import Envelopes
@@ -39,8 +42,11 @@ PLACES: dict[str, type[DOMNode]] = {
     "a text": Lines,
     "a question": Ask,
     "while sending": Sending,
+    "while a collector is asked": Requesting,
+    "what a collector has": Mine,
     "help": Help,
     "the first-run prompt": Prompt,
+    "a collector's report": ReportScreen,
 }
 """Where keys are bound, in words."""
 

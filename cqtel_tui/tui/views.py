@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..outbox.receipts import Receipt
+    from ..review.announced import Line
     from ..review.leaks import Surroundings
 
 MAX_RAW_BYTES = 256 * 1024
@@ -248,6 +249,13 @@ def moment(microseconds: int) -> str:
 def fact(name: str, value: str) -> Content:
     """Return a name and its value; both literal."""
     return Content.assemble((f"{name:<10} ", MUTED), value)
+
+
+def line(said: Line) -> Content:
+    """Return a line of what a collector says."""
+    if said.is_warning:
+        return Content.assemble(" " * 11, warning(said.text))
+    return fact(said.name, said.text)
 
 
 def muted(text: str) -> Content:

@@ -96,6 +96,7 @@ def measure(operations: int, *, checks: bool) -> dict[str, Any]:
             found: dict[str, Any] = {**fill(store, operations)}
             found["file_mb"] = path.stat().st_size / 1e6
             found["resident_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
+            told = report.read(path, now=NOW, days=DAYS)
             reports = []
             for _ in range(7):
                 began = time.perf_counter()

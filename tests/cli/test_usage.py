@@ -28,7 +28,7 @@ HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
     *("rejected", "show", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
-    *("completion", "demo"),
+    *("completion", "demo", "policy", "mine", "erase", "collector"),
 ]
 
 
@@ -68,6 +68,12 @@ def test_the_help_names_every_command_and_the_version_is_ours(cq: Here) -> None:
         "status extra",
         "on --discard",
         "off --include-held",
+        "on --erase",
+        "cookie show --erase",
+        "cookie unlock --erase",
+        "mine --export",
+        "erase",  # nobody is there to be asked
+        "erase --y",
         "off --disc",  # nothing is deleted by half a word
         "debug",
         "debug maybe",

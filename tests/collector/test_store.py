@@ -13,6 +13,7 @@ import pytest
 
 from cqtel_tui.collector import schema
 from cqtel_tui.collector import store as stores
+from cqtel_tui.collector.allowing import OLDEST_DAYS
 from cqtel_tui.collector.keeping import MOST_DAYS_HELD, day_of
 from cqtel_tui.collector.sinks import BusyError, Keeper, Kept
 from cqtel_tui.collector.store import Store, StoreBusyError, StoreError
@@ -154,6 +155,10 @@ def test_the_day_is_that_of_the_operation_unless_its_clock_is_wrong(
     spans = tuple(replace(span, started=began * 1_000_000_000) for span in kept.spans)
     store.keep([replace(kept, spans=spans)]).result()
     assert select(store, "SELECT day FROM arrivals") == [(day_of(NOW) + day,)]
+
+
+def test_the_front_and_the_store_agree_on_how_old_an_operation_may_be() -> None:
+    assert OLDEST_DAYS == MOST_DAYS_HELD
 
 
 def test_too_much_waiting_is_refused_at_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -58,6 +58,7 @@ def test_a_real_receiver_understands_what_we_send(
         "service.version": "0.20.0",
         "cloudquery.build_date": "2021-12-01",
         "cloudquery.ci": False,
+        "cloudquery.debug": True,
         "cloudquery.plugins": ["provider/cloudquery/aws@v0.1.0"],
         "service.instance.id": cookie,
     }

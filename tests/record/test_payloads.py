@@ -68,6 +68,7 @@ def test_a_payload_is_the_official_message_with_nothing_unknown_in_it(machine: M
         "service.instance.id",
         "cloudquery.build_date",
         "cloudquery.ci",
+        "cloudquery.debug",
         "cloudquery.plugins",
     }
     assert (first.name, second.name) == ("fetch", "fetch.aws")
@@ -223,6 +224,15 @@ def test_a_text_never_exceeds_its_bound(machine: Machine, letter: str) -> None:
     assert isinstance(message, str)
     assert MAX_STRING_BYTES - 4 < len(message.encode()) <= MAX_STRING_BYTES
     assert machine.envelope().dropped == 0
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_debug_mode_is_told_only_where_an_error_text_is(machine: Machine, fails: bool) -> None:
+    telemetry = Telemetry("cloudquery", debug_telemetry=True)
+    with telemetry.operation("sync") as operation:
+        if fails:
+            operation.fail(ValueError("no"))
+    assert machine.payload().resource.get("cloudquery.debug", False) is fails
 
 
 @pytest.mark.parametrize("variable", CI_VARIABLES)

@@ -16,6 +16,7 @@ RESOURCE: dict[str, Any] = {
     "service.version": "6.21.1",
     "cloudquery.build_date": "2026-01-02T03:04:05Z",
     "cloudquery.ci": False,
+    "cloudquery.debug": True,
     "cloudquery.plugins": ["source/cloudquery/aws@v1.2.3-rc.beta", "provider/acme/x@1.2.3.4"],
     "service.instance.id": COOKIE,
 }

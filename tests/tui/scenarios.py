@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cqtel_tui import Telemetry
+from cqtel_tui.collector.store import Store
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.demo import throw_away_home
 from cqtel_tui.outbox import PENDING, sha256
@@ -18,6 +20,9 @@ from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT
 from cqtel_tui.paths import places
 
+from ..collector.arriving import some
+from ..deliver.announcing import Rights
+from ..deliver.collectors import reply, running
 from .driving import Machine
 from .hostile import payload
 
@@ -45,6 +50,8 @@ class Scenario:
         has_png: whether there is a PNG of it, too.
         theme: the theme's name.
         environ: variables that are set.
+        collector: what makes the collector of the endpoint another one; there is none if None.
+        operations: how many are in the store whose report is drawn; None draws the program itself.
     """
 
     name: str
@@ -55,6 +62,8 @@ class Scenario:
     has_png: bool = False
     theme: str = "textual-dark"
     environ: tuple[tuple[str, str], ...] = ()
+    collector: Callable[[Rights], None] | None = None
+    operations: int | None = None
 
 
 @contextlib.contextmanager
@@ -66,19 +75,35 @@ def home(scenario: Scenario) -> Iterator[Machine]:
         return hashlib.shake_256(str(next(numbers)).encode()).digest(length)
 
     # The path is in the pictures: its length must not depend on the machine.
-    with throw_away_home(NOW, entropy=same, within="/tmp") as project:  # noqa: S108
+    with (
+        running() as collector,
+        throw_away_home(NOW, entropy=same, within="/tmp") as project,  # noqa: S108
+    ):
         os.environ["XDG_CONFIG_DIRS"] = str(project.parent / "policy")
         os.environ.update(scenario.environ)
         machine = Machine(places(), project)
         machine.clock = count(NOW // 1000, 1_000_000).__next__
         if scenario.home is not None:
             scenario.home(machine)
+        if scenario.collector is not None:
+            machine.choose(endpoint=collector.url)
+            scenario.collector(Rights(collector))
         yield machine
 
 
+def store(scenario: Scenario, machine: Machine) -> Path:
+    """Make the store of a collector, unless the scenario is that there is none."""
+    path = machine.project.parent / "collector.sqlite3"
+    if scenario.operations:
+        with contextlib.closing(Store(path)) as made:
+            made.keep(some(scenario.operations, installations=scenario.operations // 8)).result()
+    return path
+
+
 def same_everywhere(drawn: str, machine: Machine) -> str:
-    """Return what was drawn without what is random in it: the folder's name."""
+    """Return what was drawn without what is random in it: a folder's name, a collector's port."""
     name = machine.project.parent.name
+    drawn = re.sub(r"127\.0\.0\.1:\d{5}", "127.0.0.1:43180", drawn)
     return drawn.replace(name, name[:-8] + "a1b2c3d4")
 
 
@@ -141,6 +166,28 @@ def _broken_file(machine: Machine) -> None:
     Path(machine.project, "cq-telemetry.txt").write_text('{"resourceSpans": [{"[/nope]": 1}')
 
 
+def _as_documented(rights: Rights) -> None:
+    del rights
+
+
+def _daily(rights: Rights) -> None:
+    how = "HMAC-SHA-256 of the text of your IP address, with a random key of the day."
+    rights.policy |= {
+        "ip_hash": "hmac-daily",
+        "derived": [{"field": "address_hash", "how": how}, *rights.policy["derived"][1:]],
+    }
+    del rights.me["cloudquery.ip_sha1"]
+    rights.me |= {"address_hash": hashlib.sha256(b"").hexdigest(), "ip_hash": "hmac-daily"}
+
+
+def _of_another_kind(rights: Rights) -> None:
+    rights.instead["GET /v1/policy"] = reply(404)
+
+
+def _has_nothing(rights: Rights) -> None:
+    rights.operations = []
+
+
 SCENARIOS = (
     Scenario("pending", ("down",), picture=LARGE, has_png=True),
     Scenario("raw", ("down", _VIEW), picture=(100, 30), has_png=True),
@@ -163,6 +210,17 @@ SCENARIOS = (
     Scenario("cookie", ("5",), _on, picture=(100, 30), has_png=True),
     Scenario("cookie-locked", ("5",), _locked, sizes=(USUAL,)),
     Scenario("stored", ("6",), picture=(100, 30), has_png=True),
+    Scenario("stored-unasked", ("6",), collector=_as_documented),
+    Scenario("stored-asked", ("6", "a"), collector=_as_documented),
+    Scenario("stored-daily", ("6", "a"), sizes=(USUAL,), collector=_daily),
+    Scenario("stored-strange", ("6", "a"), sizes=(SMALL, USUAL), collector=_of_another_kind),
+    Scenario("mine", ("5", "m", "y"), Machine.make_cookie, collector=_as_documented),
+    Scenario("mine-empty", ("5", "m", "y"), Machine.make_cookie, sizes=(USUAL,),
+             collector=_has_nothing),
+    Scenario("ask-mine", ("5", "m"), _on, sizes=(SMALL, USUAL)),
+    Scenario("ask-erase", ("5", "e"), _on, sizes=(SMALL, USUAL)),
+    Scenario("ask-forget", ("5", "r"), _on, sizes=(SMALL, USUAL)),
+    Scenario("ask-delete-there", ("t", "f"), _on, sizes=(SMALL, USUAL)),
     Scenario("files", ("7",)),
     Scenario("files-inspected", ("7",), _inspected, sizes=(USUAL,)),
     Scenario("files-broken", ("7",), _broken_file, sizes=(USUAL,)),
@@ -185,6 +243,18 @@ SCENARIOS = (
     Scenario("hostile", (), _hostile, sizes=(USUAL, LARGE)),
     Scenario("hostile-leaks", (_VIEW, _VIEW, _VIEW), _hostile, sizes=(USUAL,)),
     Scenario("too-small", (), sizes=((40, 12),)),
+    Scenario("report", (), operations=800, picture=(100, 30), has_png=True),
+    Scenario("report-operations", ("2",), operations=800),
+    Scenario("report-spans", ("3",), operations=800, sizes=(SMALL, LARGE)),
+    Scenario("report-versions", ("4",), operations=800, sizes=(SMALL, USUAL)),
+    Scenario("report-providers", ("5",), operations=800, sizes=(SMALL, USUAL)),
+    Scenario("report-ci", ("6",), operations=800, sizes=(USUAL,)),
+    Scenario("report-countries", ("7",), operations=800, sizes=(USUAL,)),
+    Scenario("report-year", ("p", "p"), operations=800, sizes=(USUAL,)),
+    Scenario("report-of-few", (), operations=16, sizes=(USUAL,)),
+    Scenario("report-missing", (), operations=0, sizes=(SMALL, USUAL)),
+    Scenario("report-help", ("question_mark",), operations=16, sizes=(SMALL, USUAL)),
+    Scenario("report-too-small", (), operations=16, sizes=((40, 12),)),
     Scenario("light", ("down",), sizes=(), picture=USUAL, theme="textual-light"),
     Scenario("ansi", ("down",), sizes=(), picture=USUAL, theme="ansi-dark"),
     Scenario("no-color", ("down",), sizes=(), picture=USUAL, environ=(("NO_COLOR", "1"),)),

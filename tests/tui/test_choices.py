@@ -169,7 +169,7 @@ async def test_every_layer_is_shown_with_what_it_says(
     (empty.project / ".cq" / "telemetry.json").write_text('{"debug": false}')
     empty.choose(telemetry="on", catalogue=1)
     monkeypatch.setenv("CQ_DEBUG_TELEMETRY", "1")
-    async with ui("choices", size=(120, 50)) as it:
+    async with ui("choices", size=(200, 50)) as it:
         for words in [
             "command line", "CQ_DEBUG_TELEMETRY=1", "admin policy", "no debug", "it came with this",
             "ask whoever administers", "you said so for all projects",

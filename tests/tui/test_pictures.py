@@ -17,19 +17,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from cqtel_tui.first_run import latest
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.prompt import Prompt
+from cqtel_tui.tui.reporting import ReportApp
 from cqtel_tui.tui.screens.cookie import CookieScreen
+from cqtel_tui.tui.screens.report import ReportScreen
+from cqtel_tui.tui.screens.requesting import Requesting
 from cqtel_tui.tui.widgets.envelopes import Envelopes
 
-from .scenarios import ALL, NOW, SCENARIOS, Scenario, home, same_everywhere
+from .scenarios import ALL, NOW, SCENARIOS, Scenario, home, same_everywhere, store
 
 if TYPE_CHECKING:
     from textual.app import App
     from textual.pilot import Pilot
+
+    from .driving import Machine
 
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux", reason="the path of the temporary folder is in the pictures"
@@ -47,7 +53,7 @@ _HEADER_BYTES = 33
 @pytest.fixture(autouse=True)
 def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
     """Stop the clocks, and the blinking of cursors."""
-    for owner in (Envelopes, CookieScreen):
+    for owner in (Envelopes, CookieScreen, ReportScreen):
         monkeypatch.setattr(owner, "clock", staticmethod(lambda: NOW / 1e9))
     monkeypatch.setattr(Input.cursor_blink, "_default", False)
     monkeypatch.setattr(Prompt, "ANSWERS_AFTER_SECONDS", 0.001)
@@ -56,7 +62,7 @@ def _stopped(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda s: s.name)
 async def test_a_screen_is_drawn_as_it_was(scenario: Scenario) -> None:
     with home(scenario) as machine:
-        app = TelemetryApp()
+        app = shown(scenario, machine)
         app.theme = scenario.theme
         sizes = [*scenario.sizes, *([scenario.picture] if scenario.picture else [])]
         async with still(app).run_test(size=sizes[0], notifications=True) as pilot:
@@ -106,12 +112,26 @@ def still(app: App[Any]) -> App[Any]:
     return app
 
 
+def shown(scenario: Scenario, machine: Machine) -> App[Any]:
+    """Return the program of a scenario: the one of this machine, or a collector's report."""
+    if scenario.operations is None:
+        return TelemetryApp()
+    return ReportApp(store(scenario, machine))
+
+
 async def settle(pilot: Pilot[Any]) -> None:
     """Wait until what was begun is done: what works in a thread, and what is to be drawn."""
     await pilot.pause()
-    while any(worker.group != "change" and not worker.is_finished for worker in pilot.app.workers):
+    while _is_busy(pilot.app):
         await pilot.pause(0.01)
     await pilot.pause()
+
+
+def _is_busy(app: App[Any]) -> bool:
+    """Tell whether something works; what changes something may wait for an answer."""
+    groups = {worker.group for worker in app.workers if not worker.is_finished}
+    waits = isinstance(app.screen, ModalScreen) and not isinstance(app.screen, Requesting)
+    return bool(groups - {"change"}) or (bool(groups) and not waits)
 
 
 def text(app: App[Any]) -> str:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
+_FEW = 2
+"""So many answers find room, three lines each, in the smallest terminal."""
+
+
 class Ask(ModalScreen[str | None]):
     """A question with a few answers, one key each; Esc gives None.
 
@@ -60,6 +64,7 @@ class Ask(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Give the safe answer the focus."""
+        self.set_class(len(self.answers) > _FEW, "-many")
         self.query(Button).first().focus()
 
     def on_key(self, event) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001

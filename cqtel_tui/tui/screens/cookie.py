@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from ...consent import ON
 from ...consent.cookie import ABSENT, LOCKED, PRESENT
+from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines
@@ -38,6 +40,10 @@ class CookieScreen(Room):
                 tooltip="Put a directory in its place: no identifier at all"),
         Binding("n", "app.cookie('unlock')", "Unlock", id="cookie.unlock",
                 tooltip="Remove that directory, if it is empty"),
+        Binding("m", "mine", "Mine", id="cookie.mine",
+                tooltip="Ask the collector for all that it has of this cookie"),
+        Binding("e", "erase", "Erase", id="cookie.erase",
+                tooltip="Have the collector erase all that it has of this cookie"),
     ]  # fmt: skip
 
     def body(self) -> Iterable[Widget]:
@@ -68,6 +74,10 @@ class CookieScreen(Room):
             _choice("r", "reset", "It is forgotten; a new one is made when telemetry is on."),
             _choice("l", "lock", "A directory takes its place: no id from then on."),
             _choice("n", "unlock", "The directory goes; the next payload may have a new id."),
+            _choice("m", "mine", "Shows what the collector has of this id, to read or to keep."),
+            _choice("e", "erase", "The collector erases all that it has of this id. No undo."),
+            Content(""),
+            *_asking(decision.endpoint, snapshot.status.proxy),
             Content(""),
             views.title("What earlier releases left"),
             Content(""),
@@ -82,6 +92,71 @@ class CookieScreen(Room):
         """Begin in the text."""
         super().on_mount()
         self.query_one("#cookie-text").focus()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show, but do not do, what shows a collector an address where nothing may be sent."""
+        del parameters
+        return True if action not in {"mine", "erase"} or self.home.may_change else None
+
+    @work(group="change")
+    async def action_mine(self) -> None:
+        """Show what the collector has of this cookie."""
+        from .asking import yes_or_no
+        from .mine import Mine
+        from .requesting import ask_collector, key_here
+
+        cookie = key_here(self.home)
+        if cookie is None:
+            return
+        answer = await self.app.push_screen_wait(
+            yes_or_no(
+                "Ask the collector for all that it has of this cookie?",
+                f"{one_line(self.home.endpoint or '', 200)} sees your network address, and the "
+                "cookie: it is the key to that data.",
+                yes="yes, ask",
+            )
+        )
+        if answer != "y":
+            return
+        operations = await ask_collector(
+            self.home, "Asking for what it has", lambda collector: collector.data(cookie)
+        )
+        if isinstance(operations, CqtelError):
+            self.home.tell(str(operations), wrong=True)
+            return
+        await self.app.push_screen_wait(Mine(self.home, operations))
+
+    @work(group="change")
+    async def action_erase(self) -> None:
+        """Have the collector erase all that it has of this cookie, after a question."""
+        from .asking import yes_or_no
+        from .requesting import erase, key_here
+
+        if key_here(self.home) is None:
+            return
+        answer = await self.app.push_screen_wait(
+            yes_or_no(
+                "Have the collector erase all that it has of this cookie?",
+                f"{one_line(self.home.endpoint or '', 200)} sees your network address. What is "
+                "sent with this cookie later is dropped there, too. No undo.",
+                yes="yes, erase it",
+            )
+        )
+        if answer == "y":
+            await erase(self.home)
+
+
+def _asking(endpoint: str | None, proxy: str) -> list[Content]:
+    """Return what it means to ask the collector."""
+    if endpoint is None:
+        return [views.muted("There is no endpoint, and so no collector to ask. 4 sets one.")]
+    by = f", by the proxy {one_line(proxy, 300)}" if proxy else ""
+    return [
+        views.muted(
+            f"m and e ask {one_line(endpoint, 300)}{by}. That shows it your network address, and "
+            "the cookie: it is the key to your data there. Nothing is asked before you say so."
+        )
+    ]
 
 
 def _choice(key: str, name: str, meaning: str) -> Content:

@@ -9,7 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from ... import promises
+from ...errors import CqtelError
+from ...review.announced import announced
 from ...review.proof import ENFORCEMENTS
+from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines
 from .room import Room
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from ...review.announced import Announcement
     from ...review.proof import Enforcement, Proof, Verdict
+    from ..snapshot import Snapshot
 
 
 class Stored(Room):
@@ -30,12 +35,16 @@ class Stored(Room):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "prove", "Prove it", id="stored.prove",
                 tooltip="Record a throw-away operation among canaries, and look for them"),
+        Binding("a", "ask", "Ask collector", id="stored.ask",
+                tooltip="Ask the collector what it does, and what it would derive from you"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
         super().__init__()
         self._proof: Proof | None = None
         self._proving = False
+        self._answer: Announcement | CqtelError | None = None
+        self._asked = ""
 
     def body(self) -> Iterable[Widget]:
         """Lay out one text."""
@@ -65,9 +74,59 @@ class Stored(Room):
         self._proof = proof
         self._show()
 
+    def news(self, snapshot: Snapshot) -> None:
+        """Forget what another collector than that of the endpoint has said."""
+        if self._answer is not None and snapshot.status.decision.endpoint != self._asked:
+            self._answer = None
+        self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Show, but do not do, what shows a collector an address where nothing may be sent."""
+        del parameters
+        return True if action != "ask" or self.home.may_change else None
+
+    @work(group="change")
+    async def action_ask(self) -> None:
+        """Ask the collector what it does, and what it would derive from this machine."""
+        from .requesting import ask_collector
+
+        self._asked = self.home.endpoint or ""
+        self._answer = await ask_collector(
+            self.home, "Asking what it does", lambda collector: collector.announcement()
+        )
+        self._show()
+
     def _show(self) -> None:
         text = self.query_one("#stored-text", Lines)
-        text.show([*self._head(), *self._promises(), *_catalogue()], keep_position=True)
+        lines = [*self._head(), *self._collector(), *self._promises(), *_catalogue()]
+        text.show(lines, keep_position=True)
+
+    def _collector(self) -> list[Content]:
+        """Return what the collector says, or what it would mean to ask it."""
+        lines = [views.title("What the collector says of itself, and of you"), Content("")]
+        if isinstance(self._answer, CqtelError):
+            lines.append(views.warning(one_line(str(self._answer), 800)))
+        elif self._answer is not None:
+            lines += [views.line(each) for each in announced(self._answer)]
+        else:
+            lines += self._unasked()
+        return [*lines, Content("")]
+
+    def _unasked(self) -> list[Content]:
+        status = self.home.snapshot.status if self.home.snapshot else None
+        if status is None or status.decision.endpoint is None:
+            return [views.muted("There is no endpoint, and so no collector to ask. 4 sets one.")]
+        by = f", by the proxy {one_line(status.proxy, 300)}" if status.proxy else ""
+        return [
+            Content(
+                f"a asks {one_line(status.decision.endpoint, 300)}{by}: what it derives, how it "
+                "hashes an address and how long it keeps what, and what it would derive from you."
+            ),
+            views.muted(
+                "That shows it your network address, as sending does, and nothing else: no cookie, "
+                "no payload. Nothing is asked before you press it."
+            ),
+        ]
 
     def _head(self) -> list[Content]:
         if self._proving:

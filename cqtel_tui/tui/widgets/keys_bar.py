@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 _LEFT_OUT_FIRST = ("list.mark", "app.debug", "app.telemetry")
-_LEFT_OUT_LAST = ("app.help", "app.quit")
+_LEFT_OUT_LAST = ("app.help", "app.quit", "report.help", "report.quit")
 
 
 class KeysBar(Static):
