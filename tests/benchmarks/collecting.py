@@ -548,13 +548,6 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         payload = recorded(Path(name))
         floor = fsync_waits(Path(name), payload)
-    with contextlib.closing(Loader(payload)) as loader:
-        measure(compared, loader, max(1, given.rounds), given.seconds)
-        if given.payloads:
-            for case in compared:
-                if "workers" not in case.name:
-                    measure_memory(case, loader, given.payloads)
-    rows = [row(case, connections) for connections in CONNECTIONS for case in compared]
     machine = {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
@@ -564,16 +557,30 @@ def main() -> None:
         "fsync_p50_ms": percentile(floor, 0.5),
         "fsync_p99_ms": percentile(floor, 0.99),
         "load_before": began[0],
-        "load_after": os.getloadavg()[0],
     }
-    sys.stdout.write(told(machine, rows, every))
+    with contextlib.closing(Loader(payload)) as loader:
+        measure(compared, loader, max(1, given.rounds), given.seconds)
+        rows = [row(case, connections) for connections in CONNECTIONS for case in compared]
+        machine["load_after"] = os.getloadavg()[0]
+        say(told(machine, rows, every))
+        if given.payloads:
+            for case in compared:
+                if "workers" not in case.name:
+                    measure_memory(case, loader, given.payloads)
+            say(memory_table(compared))
     if given.json:
         document = {"machine": machine, "rows": rows, "memory": memory(every)}
         given.json.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
 
 
+def say(text: str) -> None:
+    """Print what is known by now."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
 def told(machine: dict[str, Any], rows: list[dict[str, Any]], every: list[Case]) -> str:
-    """Return everything as text."""
+    """Return what was seen of each, as text."""
     text = (
         f"Python {machine['python']}, {machine['cores']} cores that the client shares, "
         f"{machine['payload_bytes']:,} bytes of JSON with {machine['spans']} spans each\n"
@@ -582,10 +589,8 @@ def told(machine: dict[str, Any], rows: list[dict[str, Any]], every: list[Case])
         f"load of the machine: {machine['load_before']:.1f} before, "
         f"{machine['load_after']:.1f} after\n"
         "CPU: of the server for each payload, all its processes; other: refused or broken off\n\n"
-        f"{table(rows)}\n"
+        f"{table(rows)}"
     )
-    if any(case.memory_load for case in every):
-        text += memory_table(every)
     for case in every:
         if case.missing:
             text += f"{case.name} was not measured: {case.missing}\n"
