@@ -80,6 +80,7 @@ class Edge:
         self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
         self._is_closed = False
+        self._is_idle = False
         self._loop = asyncio.new_event_loop()
         self._has_more = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
@@ -101,7 +102,10 @@ class Edge:
                 raise BusyError(f"Too much waits for what stands behind this collector. {_AGAIN}")
             self._waiting.append(waiting)
             self._waiting_bytes += len(body)
-        self._loop.call_soon_threadsafe(self._has_more.set)
+            # To wake a thread costs more than all else here; one that is busy looks by itself.
+            wakes, self._is_idle = self._is_idle, False
+        if wakes:
+            self._loop.call_soon_threadsafe(self._has_more.set)
         return waiting.kept
 
     def close(self) -> None:
@@ -139,7 +143,10 @@ class Edge:
                 return
             else:
                 self._has_more.clear()
-                if not self._waiting and not self._is_closed:
+                with self._lock:
+                    self._is_idle = True
+                    has_more = self._waiting or self._is_closed
+                if not has_more:
                     await self._has_more.wait()
 
     def _take(self) -> list[_Waiting]:
@@ -261,10 +268,12 @@ def _fill(message: Span, span: ArrivedSpan) -> None:
 async def _beginning(response: httpx.Response) -> bytes:
     """Return an answer's body as it came over the wire, as far as anything is read of it."""
     body = b""
-    async for part in response.aiter_raw():
-        body += part
-        if len(body) > MAX_ANSWER_BYTES:
-            break
+    # Once the status is known, nothing that goes wrong with the rest of the answer undoes it.
+    with contextlib.suppress(httpx.HTTPError):
+        async for part in response.aiter_raw():
+            body += part
+            if len(body) > MAX_ANSWER_BYTES:
+                break
     return body
 
 

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 TRACES = "/v1/traces"
 MAX_BODY_BYTES = 4 << 20
 """Of a request, compressed or not."""
+MAX_COMING_BYTES = 64 << 20
+"""Of all bodies that are coming in parts at one time."""
 BODY_SECONDS = 20.0
 """How long a request's body may take to come."""
 KEEP_SECONDS = 30.0
@@ -93,6 +95,7 @@ class Application:
         self._settings = settings
         self._addresses = addresses
         self._limits = Limits(settings.rate / settings.workers)
+        self._coming = 0
         self._clock = clock
         self._tidies = tidies
         self._others = Starlette(
@@ -103,7 +106,7 @@ class Application:
                 Route("/healthz", self._health),
                 Route("/metrics", self._metrics),
             ],
-            exception_handlers={HTTPException: _refused},
+            exception_handlers={HTTPException: _refused, CqtelError: _unavailable},
             lifespan=self._lifespan,
         )
         self._others.router.redirect_slashes = False
@@ -148,6 +151,8 @@ class Application:
             return refusal(encoding, 415, f"{error}; gzip and deflate are")
         except (UndecodableError, allowing.MalformedError) as error:
             return refusal(encoding, 400, f"{error}")
+        except BusyError as error:
+            return refusal(encoding, 503, "busy", retry_after(error.seconds), _CLOSE)
         except CqtelError as error:
             tell_error("nothing could be derived", error)
             return refusal(encoding, 503, "busy", retry_after(_COME_AGAIN))
@@ -169,7 +174,7 @@ class Application:
             self.metrics.limited.inc()
             await asked.drain()
             return refusal(encoding, 429, TOO_OFTEN, retry_after(wait))
-        body = await asked.body()
+        body = await self._body(asked)
         self.metrics.bytes.inc(len(body))
         if asked.compression:
             body = decoded(body, asked.compression, MAX_BODY_BYTES)
@@ -177,6 +182,34 @@ class Application:
         if len(body) < _LARGE:
             return read(body, derived.origin, self._clock())
         return await asyncio.to_thread(read, body, derived.origin, self._clock())
+
+    async def _body(self, asked: _Asked) -> bytes:
+        """Return a body, if there is room for it beside those that are coming just now.
+
+        Raises:
+            TooLargeError: it has more bytes than a request may have.
+            BusyError: there is no room.
+            DisconnectedError: the client has gone.
+        """
+        part, more = await asked.part()
+        if not more and len(part) <= MAX_BODY_BYTES:
+            return part
+        parts = []
+        size = 0
+        try:
+            while True:
+                size += len(part)
+                self._coming += len(part)
+                parts.append(part)
+                if size > MAX_BODY_BYTES:
+                    raise TooLargeError(f"it has more than {MAX_BODY_BYTES:,} bytes")
+                if self._coming > MAX_COMING_BYTES:
+                    raise BusyError("too many large bodies are coming at once")
+                if not more:
+                    return b"".join(parts)
+                part, more = await asked.part()
+        finally:
+            self._coming -= size
 
     async def _keep(self, encoding: str, allowed: Allowed) -> Answer:
         """Hand arrivals on, and answer once they cannot be lost any more."""
@@ -336,35 +369,20 @@ class _Asked:
             elif name == b"expect":
                 self._expects = True
 
-    async def body(self) -> bytes:
-        """Return the body.
-
-        Raises:
-            TooLargeError: it has more bytes than a request may have.
-            DisconnectedError: the client has gone.
-        """
-        part, more = await self._part()
-        if not more and len(part) <= MAX_BODY_BYTES:
-            return part
-        parts = [part]
-        size = len(part)
-        while more and size <= MAX_BODY_BYTES:
-            part, more = await self._part()
-            parts.append(part)
-            size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise TooLargeError(f"it has more than {MAX_BODY_BYTES:,} bytes")
-        return b"".join(parts)
-
     async def drain(self) -> None:
         """Read on without keeping anything: most clients read no answer before they have sent."""
         size = 0
         # A client that waits for 100 Continue would send it all only because we read on.
         while not self.is_over and not self._expects and size <= _DRAINED_BYTES:
-            part, _ = await self._part()
+            part, _ = await self.part()
             size += len(part)
 
-    async def _part(self) -> tuple[bytes, bool]:
+    async def part(self) -> tuple[bytes, bool]:
+        """Return the next part of the body, and whether there are more.
+
+        Raises:
+            DisconnectedError: the client has gone.
+        """
         message = await self._receive()
         if message["type"] == "http.disconnect":
             raise DisconnectedError
@@ -462,6 +480,15 @@ async def _result(future: Future[T]) -> T:
     future.add_done_callback(wake)
     await waiting
     return future.result()
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    """Answer that it could not be done just now: what is not the asker's doing."""
+    tell_error("what was asked for could not be done", error)
+    seconds = error.seconds if isinstance(error, BusyError) else _COME_AGAIN
+    name, value = retry_after(seconds)
+    headers = {name.decode(): value.decode()}
+    return Response(refusal(JSON, 503, "busy").body, 503, headers, media_type=JSON)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -371,7 +371,7 @@ SPANS = some.lists(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 @given(ATTRIBUTES, SPANS)
 def test_whatever_comes_nothing_beyond_the_catalogue_is_kept(
     resource: list[Any], spans: list[Any]

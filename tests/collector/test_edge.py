@@ -336,17 +336,28 @@ def _hang_up(_: Request, connection: socket.socket) -> bytes:
     return b""
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [_hang_up, b"SSH-2.0-OpenSSH_9.2\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{"],
-)
+def _hang_up_within(_: Request, connection: socket.socket) -> bytes:
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+    connection.shutdown(socket.SHUT_RDWR)
+    return b""
+
+
+def test_an_answer_that_breaks_off_after_its_status_has_been_given(
+    engine: Collector, edge: Edge
+) -> None:
+    engine.replies.append(_hang_up_within)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert len(engine.requests) == 2
+
+
+@pytest.mark.parametrize("answer", [_hang_up, b"SSH-2.0-OpenSSH_9.2\r\n\r\n"])
 def test_an_engine_that_answers_no_http_is_silent(
-    engine: Collector, answer: bytes | Callable[[Request, socket.socket], bytes]
+    engine: Collector, edge: Edge, answer: bytes | Callable[[Request, socket.socket], bytes]
 ) -> None:
     engine.replies.append(answer)
-    with an_edge(engine.url, seconds=1) as edge:
-        assert refusal(edge).status == 503
-        assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert refusal(edge).status == 503
+    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
 
 
 def test_an_engine_that_is_not_there_is_silent_and_may_come_back() -> None:

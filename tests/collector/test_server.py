@@ -22,6 +22,7 @@ from .served import PROTOBUF, Notebook, Served, served, wait_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from concurrent.futures import Future
     from pathlib import Path
 
     import httpx
@@ -168,6 +169,27 @@ def test_too_much_in_chunks_is_refused(collector: Served) -> None:
     assert collector.is_well()
 
 
+def test_bodies_that_come_at_once_are_bounded_together(
+    collector: Served, notebook: Notebook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(serving, "MAX_COMING_BYTES", 150_000)
+    head = (
+        "POST /v1/traces HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
+        "Content-Length: 200000\r\n\r\n"
+    )
+    application = collector.server.config.loaded_app
+    with collector.connected() as connection:
+        connection.sendall(head.encode() + b" " * 100_000)
+        wait_for(lambda: application._coming == 100_000)
+        answer = collector.post(b" " * 60_000 for _ in range(2))
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert collector.is_well()
+    wait_for(lambda: application._coming == 0)
+    body = as_json(request())
+    assert collector.post(iter([body[:50], body[50:] + b" " * 100_000])).content == b"{}"
+    assert len(notebook.names) == 2
+
+
 def test_who_asks_first_is_told_before_the_body_is_sent(collector: Served) -> None:
     head = (
         "POST /v1/traces HTTP/1.1\r\nHost: h\r\nContent-Type: application/json\r\n"
@@ -307,6 +329,25 @@ def test_no_other_site_may_ask_through_a_browser(collector: Served) -> None:
         assert not [name for name in answer.headers if name.startswith("access-control")]
         assert "set-cookie" not in answer.headers
         assert "server" not in answer.headers
+
+
+def test_a_keeper_that_cannot_answer_says_when_to_come_again(tmp_path: Path) -> None:
+    class Failing(Notebook):
+        def mine(self, cookie: str) -> list[dict[str, Any]]:
+            raise CqtelError(f"{cookie} is secret")
+
+        def erase(self, cookie: str) -> Future[int]:
+            raise BusyError(f"{cookie} is secret", 11)
+
+        def expire(self) -> int:
+            raise ValueError
+
+    with served(tmp_path, Failing()) as collector:
+        headers = {"authorization": f"Bearer {COOKIE}"}
+        for method, seconds in (("GET", "5"), ("DELETE", "11")):
+            answer = collector.client.request(method, "/v1/data", headers=headers)
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, seconds)
+            assert answer.json() == {"code": 14, "message": "busy"}
 
 
 def test_an_edge_has_no_data_of_its_own(collector: Served) -> None:
