@@ -289,10 +289,11 @@ def _context(
 
 
 def _day(arrival: Arrival) -> int:
-    """Return the day on which it was, as its clock says, if that can be."""
+    """Return the day on which its operation began, as its clock says, if that can be."""
+    whole = (span.started for span in arrival.spans if not span.parent_id)
+    began = next(whole, arrival.spans[0].started) // 1_000_000_000
     today = day_of(arrival.received)
-    started = max(span.started for span in arrival.spans) // 1_000_000_000
-    return min(max(day_of(started), today - MOST_DAYS_HELD), today)
+    return min(max(day_of(began), today - MOST_DAYS_HELD), today)
 
 
 def _told(span: ArrivedSpan, name: int) -> tuple[Any, ...]:

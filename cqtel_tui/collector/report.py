@@ -13,7 +13,8 @@ No row is about fewer than k installations, nor is what is left when rows are ta
   one, it is left out, with its versions: all operations without its own would be theirs.
 - Installations are told as a multiple of k, rounded down: their differences tell of nobody.
 
-Two reports over different periods can still be compared: publish one period, not each day's.
+What this cannot do: two reports over different periods can be compared, so publish one, not each
+day's; and whoever sends as many made-up installations makes up a row that has one real one in it.
 """
 
 from __future__ import annotations

@@ -122,9 +122,11 @@ class Store:
             return keeping.mine(connection, cookie)
 
     def erase(self, cookie: str) -> Future[int]:
-        """Erase all of a cookie, also from what is free in the file; resolves to its spans' number.
+        """Erase all of a cookie; resolves to the number of its spans.
 
-        What comes of it from then on is dropped: the SHA-256 of the cookie stays for that.
+        The bytes are overwritten in the journal and the file before that, unless somebody reads or
+        it was done just before: then soon after, and with `expire` at the latest. What comes of the
+        cookie from then on is dropped: its SHA-256 stays for that.
 
         Raises:
             StoreError: the store is closed.

@@ -109,7 +109,7 @@ async def test_tables_go_round(tmp_path: Path) -> None:
     async with reporting_on(store_of(tmp_path, some(50))) as pilot:
         await pilot.press("left_square_bracket")
         assert screen(pilot).table == "countries"
-        await pilot.press("right_square_bracket", "tab")
+        await pilot.press("right_square_bracket", "right_square_bracket")
         assert screen(pilot).table == "operations"
 
 

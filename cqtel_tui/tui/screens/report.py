@@ -34,14 +34,16 @@ if TYPE_CHECKING:
 
 TABLES = {
     "days": "Day",
-    "operations": "Operations",
-    "spans": "Parts",
-    "versions": "Versions",
-    "providers": "Providers",
+    "operations": "Operation",
+    "spans": "Part",
+    "versions": "Version",
+    "providers": "Provider",
     "ci": "CI",
-    "countries": "Countries",
+    "countries": "Country",
 }
-_SHORT = TABLES | {"operations": "Ops", "countries": "Countr."}
+"""By what each table tells."""
+
+_SHORT = TABLES | {"operations": "Oper."}
 PERIODS = (7, 30, 90, 396)
 SORTS = ("largest", "name", "failures", "slowest")
 LEAST_K = 2
@@ -63,12 +65,12 @@ class ReportScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(at), f"table('{key}')", name, show=False, id=f"report.{key}",
-                    tooltip=f"Go to: {name}")
+                    tooltip=f"Go to the table by: {name}")
             for at, (key, name) in enumerate(TABLES.items(), 1)
         ),
         Binding("left_square_bracket", "step(-1)", "Previous", show=False, id="report.previous",
                 key_display="[", tooltip="The table before this one"),
-        Binding("right_square_bracket,tab", "step(1)", "Next", key_display="]", id="report.next",
+        Binding("right_square_bracket", "step(1)", "Next", key_display="]", id="report.next",
                 tooltip="The table after this one"),
         Binding("p", "period(1)", "Period", id="report.period",
                 tooltip="Another period: 7, 30, 90 or 396 days"),
