@@ -247,7 +247,7 @@ def test_an_interrupt_while_recording_reaches_the_program(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), telemetry.operation("fetch"):
-        monkeypatch.setattr("cqtel_tui.outbox.hold", interrupted)
+        monkeypatch.setattr("cqtel_tui.hot_path.hold", interrupted)
     assert machine.envelopes() == []
 
 
