@@ -1,6 +1,6 @@
 """Read what was chosen: `choices.json` of the user and of an administrator, and a project's file.
 
-What each of them is trusted for is written down in `hot_path`, which reads the user's wherever a
+What each of them is trusted for is written down in `warm_path`, which reads the user's wherever a
 program records. Writing is `saving`'s. A file that cannot be read, parsed or trusted is never
 taken for silence: its `problem` means off. Annotations are quoted: whoever has a policy, or a
 project with a say, pays for importing this.
@@ -14,14 +14,16 @@ from ..hot_path import (
     ADMIN,
     FILE_NAME,
     HAS_DIR_FD,
-    MAX_BYTES,
-    MAX_ENDPOINT,
     NO_DEBUG,
     OFF,
     OPEN_FOLDER,
     PROJECT,
     PROJECT_FILE,
     PROJECT_FOLDER,
+)
+from ..warm_path import (
+    MAX_BYTES,
+    MAX_ENDPOINT,
     check_folder,
     checked_choices,
     endpoint_problem,

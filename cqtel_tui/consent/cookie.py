@@ -1,31 +1,21 @@
 """The cookie: the random UUID in `.cq/telemetry-cookie` that tells one installation from another.
 
 The folder comes with a repository and is untrusted: it is opened without following a link, and
-everything in it is reached through that handle. `hot_path` looks at it wherever a program records;
+everything in it is reached through that handle. `warm_path` looks at it wherever a program records;
 here it is made. Changing it is `changing`'s, whose names can be had from here, too.
 """
 
 import os
 import stat
 
-from ..hot_path import (
-    ABSENT,
-    COOKIE_NAME,
-    CREATE,
-    LOCKED,
-    PRESENT,
-    PROJECT_FOLDER,
-    UNSAFE,
-    cookie_in,
-    look_at_cookie,
-    open_folder,
-)
+from ..hot_path import CREATE, PROJECT_FOLDER, open_folder
+from ..warm_path import ABSENT, COOKIE_NAME, LOCKED, PRESENT, UNSAFE, cookie_in, look_at_cookie
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..hot_path import Found
+    from ..warm_path import Found
     from .changing import CookieError, legacy, lock, reset, unlock
 
 __all__ = [

@@ -35,10 +35,11 @@ import sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 import os
-from cqtel_tui.hot_path import ask, folders, look_at_cookie
+from cqtel_tui.hot_path import ask, folders
 decision = ask(folders(os.environ))
 if decision.state == "on":
-    assert look_at_cookie(".")[0] == "present"
+    from cqtel_tui.warm_path import cookie_of
+    assert cookie_of(".", create=True)
 print(decision.state, *sorted(set(sys.modules) - before))
 """
 
@@ -71,7 +72,7 @@ def test_nor_does_who_chose_and_has_a_cookie(machine: Machine) -> None:
         {"telemetry": "on", "catalogue": 1, "endpoint": "http://127.0.0.1:4318/v1/traces"},
         {"debug": True},
     )
-    assert asked(machine) == ("on", {"cqtel_tui", "hot_path"})
+    assert asked(machine) == ("on", {"cqtel_tui", "hot_path", "warm_path"})
 
 
 def test_a_project_s_file_imports_nothing_of_python_s(
@@ -91,5 +92,6 @@ def test_a_project_s_file_imports_nothing_of_python_s(
             "consent.choices",
             "errors",
             "hot_path",
+            "warm_path",
         },
     )

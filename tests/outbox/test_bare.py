@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui._bare import parse, quote
-from cqtel_tui.hot_path import plain_object
+from cqtel_tui.warm_path import plain_object
 
 VALUES: Any = st.recursive(
     st.none()
