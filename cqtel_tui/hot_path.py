@@ -1,11 +1,12 @@
 """All that an ordinary recording executes, from the first span to the envelope in the outbox.
 
 It is one file because it runs inside somebody else's command (DESIGN §11): importing a module
-costs a hundredth of what a bare Python takes to start, a class a five-hundredth, and a variable
-that is not set an exception. So whatever runs in each command stands here, once, and what does not
-(an error, a policy, a first cookie, another system's folders) is imported where it is needed. The
-rooms hand on what is theirs: `record` the recorder, `outbox` the writing, `consent` the asking,
-`catalogue` the fields, `paths` the folders. Read on there for what each of them is about.
+costs a hundredth of what a bare Python takes to start, a class a five-hundredth, and to ask for a
+variable that is not set an exception. So whatever runs in each command stands here, once. What a
+choice adds is in `warm_path`, and what seldom happens (an error, a policy, a first cookie, another
+system's folders) in the rooms, each imported where it is needed. The rooms hand on what is theirs:
+`record` the recorder, `outbox` the writing, `consent` the asking, `catalogue` the fields, `paths`
+the folders.
 
 Nothing here raises into the program, prints to its stdout or waits. Only builtin modules are
 imported, and annotations are quoted, for `__future__` is a module, too.

@@ -168,13 +168,12 @@ def _is_host(host: str) -> bool:
 
 
 def _is_ipv4(host: str) -> bool:
-    numbers = host.split(".")
-    return (
-        len(numbers) == 4  # noqa: PLR2004  # of one byte each, in decimal, without leading zeros
-        and host.isascii()
-        and all(n.isdigit() and len(n) <= 3 and str(int(n)) == n for n in numbers)  # noqa: PLR2004
-        and all(int(n) < 256 for n in numbers)  # noqa: PLR2004
-    )
+    if len(host) > len("255.255.255.255") or not host.isascii():
+        return False
+    numbers = [int(number) if number.isdigit() else 256 for number in host.split(".")]
+    # Four of one byte each, in decimal, without leading zeros.
+    written = ".".join([str(number) for number in numbers])
+    return len(numbers) == 4 and max(numbers) < 256 and written == host  # noqa: PLR2004
 
 
 def owners(*others: int) -> "set[int]":
