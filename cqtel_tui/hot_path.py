@@ -129,8 +129,8 @@ _TO_9 = str.maketrans(DIGITS, "9" * 10)
 _TO_F = str.maketrans(_HEX, "f" * 16)
 _DATES = ("9999-99-99", "9999-99-99T99:99:99Z")
 
-# Tasks need a context variable, whose module costs as much as a span does a thousand times: a
-# program that has tasks (asyncio, trio …) has imported it already.
+# Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
+# trio …) has imported it already.
 _thread = _local()
 _task: "ContextVar[Span | None] | None" = None
 
