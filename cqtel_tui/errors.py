@@ -1,7 +1,5 @@
 """The errors of this program, few and ours."""
 
-from __future__ import annotations
-
 
 class CqtelError(Exception):
     """What went wrong: its message says what happened, to which file, and what to do next."""
@@ -9,3 +7,7 @@ class CqtelError(Exception):
 
 class WrongUsageError(CqtelError):
     """A command was given something that it cannot take; the message says what it can."""
+
+
+class UntrustedFileError(ValueError):
+    """A file that cannot be read, parsed or trusted; the message says why. Means off."""

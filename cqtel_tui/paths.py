@@ -1,35 +1,46 @@
 """Where things live: the folders of configuration and state, as platformdirs has them.
 
-On the hot path (DESIGN §11): the plain cases are worked out here, the odd ones are platformdirs'
-to decide. `agreed` checks that both would look in the same place.
+The plain cases are worked out in `hot_path`, the odd ones are platformdirs' to decide. `agreed`
+checks that both would look in the same place. Annotations are quoted: some systems' commands pay
+for importing this.
 """
 
 import os
 import sys
 
+from .hot_path import APPLICATION, HOME_VARIABLE, folders
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
 
-APPLICATION = "cqtel"
-HOME_VARIABLE = "CQ_TELEMETRY_HOME"
+__all__ = ["HOME_VARIABLE", "Places", "agreed", "odd_folders", "places", "windows_admin"]
 
 
-class Places:
-    """The folders this program uses.
+class Places(tuple[str, str, tuple[str, ...]]):
+    """The folders this program uses, by name; to `hot_path` they are a plain tuple."""
 
-    Attributes:
-        config: holds `choices.json`.
-        state: holds `outbox/`.
-        admin: folders in which an administrator may put a `choices.json`, first one first.
-    """
+    __slots__ = ()
 
-    __slots__ = ("admin", "config", "state")
+    def __new__(cls, config: str, state: str, admin: "tuple[str, ...]") -> "Self":
+        """Name the parts of `hot_path.folders`."""
+        return super().__new__(cls, (config, state, admin))
 
-    def __init__(self, config: str, state: str, admin: "tuple[str, ...]") -> None:
-        self.config = config
-        self.state = state
-        self.admin = admin
+    @property
+    def config(self) -> str:
+        """The folder that holds `choices.json`."""
+        return self[0]
+
+    @property
+    def state(self) -> str:
+        """The folder that holds `outbox/`."""
+        return self[1]
+
+    @property
+    def admin(self) -> "tuple[str, ...]":
+        """The folders in which an administrator may put a `choices.json`, first one first."""
+        return self[2]
 
 
 def places(environ: "Mapping[str, str] | None" = None, platform: str = sys.platform) -> "Places":
@@ -38,16 +49,7 @@ def places(environ: "Mapping[str, str] | None" = None, platform: str = sys.platf
     Raises:
         CqtelError: there is no home folder, so that no path would be absolute.
     """
-    environ = os.environ if environ is None else environ
-    admin = _admin(environ, platform)
-    home = environ.get(HOME_VARIABLE)
-    if home:
-        # An administrator's policy holds for a moved home too: its variable is anybody's to set.
-        home = os.path.abspath(home)  # noqa: PTH100  # pathlib costs 13 ms here
-        return Places(home, home, admin)
-    plain = _plain(environ, platform)
-    config, state = plain if plain is not None else _by_platformdirs()
-    return Places(config, state, admin)
+    return Places(*folders(os.environ if environ is None else environ, platform))
 
 
 def agreed(environ: "Mapping[str, str] | None" = None) -> "Places":
@@ -68,39 +70,33 @@ def agreed(environ: "Mapping[str, str] | None" = None) -> "Places":
     return here
 
 
-def _plain(environ: "Mapping[str, str]", platform: str) -> "tuple[str, str] | None":
-    """Return the config and state folders where that takes no thought; None where it does."""
-    if platform == "win32":
-        local = environ.get("LOCALAPPDATA", "")
-        odd = "/" in local or "\\." in local or "\\\\" in local
-        if "WIN_PD_OVERRIDE_LOCAL_APPDATA" in environ or local[1:3] != ":\\" or odd:
-            return None
-        folder = local.rstrip("\\") + "\\" + APPLICATION
-        return folder, folder
-    if platform not in {"linux", "darwin"} or "ANDROID_DATA" in environ:
-        return None
-    home = environ.get("HOME", "")
-    config = environ.get("XDG_CONFIG_HOME", "")
-    state = environ.get("XDG_STATE_HOME", "")
-    if home[:1] != "/" or config[:1] not in {"", "/"} or state[:1] not in {"", "/"}:
-        return None
-    home = home.rstrip("/")
-    if platform == "darwin":
-        default = home + "/Library/Application Support"
-        return _join(config or default), _join(state or default)
-    return _join(config or home + "/.config"), _join(state or home + "/.local/state")
+def odd_folders(environ: "Mapping[str, str]", platform: str) -> "tuple[str, str]":
+    """Return the folders of configuration and state where that takes more than the environment.
+
+    Raises:
+        CqtelError: there is no home folder, so that no path would be absolute.
+    """
+    local = environ.get("LOCALAPPDATA", "")
+    is_odd = local[1:3] != ":\\" or "/" in local or "\\." in local or "\\\\" in local
+    if platform != "win32" or is_odd or "WIN_PD_OVERRIDE_LOCAL_APPDATA" in environ:
+        return _by_platformdirs()
+    folder = local.rstrip("\\") + "\\" + APPLICATION
+    return folder, folder
 
 
-def _join(folder: str) -> str:
-    return folder + ("" if folder.endswith("/") else "/") + APPLICATION
+def windows_admin(environ: "Mapping[str, str]") -> "tuple[str, ...]":
+    """Return each of Windows' folders with a system-wide configuration, and always its own."""
+    found = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")
+    named = [folder.rstrip("\\") + "\\" + APPLICATION for folder in found if folder]
+    return tuple(dict.fromkeys(named))
 
 
 def _by_platformdirs() -> "tuple[str, str]":
     from platformdirs import PlatformDirs
 
     try:
-        folders = PlatformDirs(APPLICATION, appauthor=False)
-        found = folders.user_config_dir, folders.user_state_dir
+        found_by_it = PlatformDirs(APPLICATION, appauthor=False)
+        found = found_by_it.user_config_dir, found_by_it.user_state_dir
         problem = f"{found} is not absolute"
     except (RuntimeError, ValueError) as error:
         found, problem = ("", ""), str(error)
@@ -113,19 +109,3 @@ def _by_platformdirs() -> "tuple[str, str]":
             f"Set HOME or {HOME_VARIABLE} to an absolute path."
         )
     return found
-
-
-def _admin(environ: "Mapping[str, str]", platform: str) -> "tuple[str, ...]":
-    """Return each folder with a system-wide configuration, and always the system's own."""
-    if platform == "win32":
-        folders = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")
-        named = [folder.rstrip("\\") + "\\" + APPLICATION for folder in folders if folder]
-        return tuple(dict.fromkeys(named))
-    system = "/Library/Application Support" if platform == "darwin" else "/etc/xdg"
-    listed = environ.get("XDG_CONFIG_DIRS")
-    if not listed:
-        return (_join(system),)
-    named = [_join(folder) for folder in listed.split(":") if folder[:1] == "/"]
-    if _join(system) not in named:
-        named.append(_join(system))
-    return tuple(named)

@@ -28,6 +28,8 @@ HEAVY = {
     *("__future__", "_contextvars", "_hashlib", "_socket", "_ssl", "_struct", "zipfile"),
     *("httpx", "httpcore", "platformdirs", "rich", "textual", "google", "opentelemetry"),
 }
+# One recording in sixteen makes room.
+BY_CHANCE = {"outbox", "outbox.bounds", "cqtel_tui.outbox", "cqtel_tui.outbox.bounds"}
 WALLED = {"textual", "rich", "httpx"}
 
 RECORD = """
@@ -92,10 +94,11 @@ def test_asking_for_a_name_that_is_not_there_is_the_usual_error(home: Path) -> N
 
 
 def test_recording_undecided_imports_nothing_heavy(home: Path) -> None:
-    modules = imported(home, RECORD.replace("RECORDED", "True"))
-    assert heavy(modules) == set()
-    assert ours(modules) <= {"catalogue", "consent", "outbox", "outbox.bounds", "paths", "record"}
-    assert len(modules) <= 10
+    for once in ("hot_path", "outbox"), ("hot_path",):  # the first one makes the folders
+        modules = imported(home, RECORD.replace("RECORDED", "True"))
+        assert heavy(modules) == set()
+        assert ours(modules) <= {*once, *BY_CHANCE}
+        assert len(modules - BY_CHANCE) <= 2 + len(once)
 
 
 def test_recording_after_a_yes_imports_nothing_heavy(home: Path) -> None:
@@ -109,6 +112,9 @@ def test_recording_after_a_yes_imports_nothing_heavy(home: Path) -> None:
     assert heavy(modules) == set()
     assert "deliver" not in ours(modules)
     assert (home / ".cq" / "telemetry-cookie").is_file()
+    modules = imported(home, RECORD.replace("RECORDED", "True"))
+    assert ours(modules) <= {"hot_path", "warm_path", *BY_CHANCE}
+    assert "_json" not in modules
 
 
 @pytest.mark.skipif(not hasattr(os, "posix_spawn"), reason="there is no posix_spawn")
@@ -124,7 +130,7 @@ def test_recording_nothing_imports_nothing_heavy(home: Path) -> None:
     choose(home, telemetry="off")
     modules = imported(home, RECORD.replace("RECORDED", "False"))
     assert heavy(modules) == set()
-    assert "outbox" not in ours(modules)
+    assert ours(modules) == {"hot_path", "warm_path"}
 
 
 @pytest.mark.parametrize(
@@ -132,7 +138,7 @@ def test_recording_nothing_imports_nothing_heavy(home: Path) -> None:
     [
         *("catalogue", "promises", "sanitize", "paths", "errors"),
         *("consent", "consent.choices", "consent.layers", "consent.saving", "consent.cookie"),
-        *("record", "record.plugins", "record.inspection"),
+        *("hot_path", "warm_path", "record", "record.inspection"),
         *("outbox", "outbox.bounds", "outbox.envelope", "outbox.store", "outbox.receipts"),
         *("review", "review.documents", "review.explain", "review.traces"),
     ],

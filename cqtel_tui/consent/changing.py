@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..hot_path import open_folder
 from . import PROJECT_FOLDER
 from .cookie import (
     LEGACY_NAME,
@@ -22,7 +23,7 @@ from .cookie import (
     Cookie,
     folder_problem,
     look,
-    open_folder,
+    open_or_make_folder,
     read_or_create,
 )
 
@@ -153,7 +154,7 @@ def _in_folder(
 ) -> None:
     """Change the folder through its own handle, and see the change to the disk."""
     try:
-        folder = open_folder(directory, create=create)
+        folder = open_or_make_folder(directory) if create else open_folder(directory)
     except OSError as error:
         raise CookieError(
             f"{folder_problem(directory, error)} in {directory}. "

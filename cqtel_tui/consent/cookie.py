@@ -1,20 +1,21 @@
 """The cookie: the random UUID in `.cq/telemetry-cookie` that tells one installation from another.
 
-On the hot path (DESIGN §11). The folder comes with a repository and is untrusted: it is opened
-without following a link, and everything in it is reached through that handle. Changing the cookie
-is `changing`'s, whose names can be had from here, too.
+The folder comes with a repository and is untrusted: it is opened without following a link, and
+everything in it is reached through that handle. `warm_path` looks at it wherever a program records;
+here it is made. Changing it is `changing`'s, whose names can be had from here, too.
 """
 
 import os
 import stat
 
-from ..catalogue import is_cookie
-from . import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
+from ..hot_path import CREATE, PROJECT_FOLDER, open_folder
+from ..warm_path import ABSENT, COOKIE_NAME, LOCKED, PRESENT, UNSAFE, cookie_in, look_at_cookie
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..warm_path import Found
     from .changing import CookieError, legacy, lock, reset, unlock
 
 __all__ = [
@@ -26,28 +27,21 @@ __all__ = [
     "UNSAFE",
     "Cookie",
     "CookieError",
+    "folder_problem",
     "legacy",
     "lock",
     "look",
     "new_value",
+    "open_or_make_folder",
     "read_or_create",
     "reset",
     "unlock",
+    "why_closed",
 ]
 
-NAME = "telemetry-cookie"
+NAME = COOKIE_NAME
 LEGACY_NAME = "telemetry-random-id"
 """What the releases of 2021 and 2022 called it, in the same folder and in the home folder."""
-
-ABSENT = "absent"
-PRESENT = "present"
-LOCKED = "locked"
-UNSAFE = "unsafe"
-
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
-_LONGEST = 64
 
 
 def __getattr__(name: str) -> object:
@@ -89,17 +83,8 @@ class Cookie:
 
 def look(directory: str, name: str = NAME) -> "Cookie":
     """Return the cookie of the project in `directory`, without touching it."""
-    path = os.path.join(directory, PROJECT_FOLDER, name)  # noqa: PTH118  # pathlib costs 13 ms
-    try:
-        folder = open_folder(directory)
-    except FileNotFoundError:
-        return Cookie(path, ABSENT)
-    except OSError as error:
-        return Cookie(path, UNSAFE, reason=folder_problem(directory, error))
-    try:
-        return _look(folder, name, path)
-    finally:
-        os.close(folder)
+    path = os.path.join(directory, PROJECT_FOLDER, name)  # noqa: PTH118
+    return Cookie(path, *look_at_cookie(directory, name))
 
 
 def read_or_create(directory: str, entropy: "Callable[[int], bytes]" = os.urandom) -> "str | None":
@@ -111,14 +96,12 @@ def read_or_create(directory: str, entropy: "Callable[[int], bytes]" = os.urando
     if found.state != ABSENT:
         return found.value
     try:
-        folder = open_folder(directory, create=True)
+        folder = open_or_make_folder(directory)
     except OSError:
         return None
     try:
         value = new_value(entropy)
-        if _publish(folder, value, entropy):
-            return value
-        return _look(folder, NAME, found.path).value
+        return value if _publish(folder, value, entropy) else cookie_in(folder, NAME)[1]
     except OSError:
         return None
     finally:
@@ -132,21 +115,20 @@ def new_value(entropy: "Callable[[int], bytes]" = os.urandom) -> str:
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
-def open_folder(directory: str, *, create: bool = False) -> int:
-    """Open the folder of the cookie, never what a link points to.
+def open_or_make_folder(directory: str) -> int:
+    """Open the folder of the cookie, made now if there is none.
 
     Raises:
-        OSError: it is not there, is a link or no folder, or cannot be opened.
+        OSError: it is a link or no folder, or cannot be opened or made.
     """
-    if not HAS_DIR_FD:
-        raise OSError(0, "this system cannot open the folder without following links")
-    path = os.path.join(directory, PROJECT_FOLDER)  # noqa: PTH118
-    if create:
+    try:
+        return open_folder(directory)
+    except FileNotFoundError:
         try:
-            os.mkdir(path, 0o755)  # noqa: PTH102
+            os.mkdir(os.path.join(directory, PROJECT_FOLDER), 0o755)  # noqa: PTH102, PTH118
         except FileExistsError:
             pass
-    return os.open(path, OPEN_FOLDER)
+        return open_folder(directory)
 
 
 def folder_problem(directory: str, error: OSError) -> str:
@@ -156,50 +138,22 @@ def folder_problem(directory: str, error: OSError) -> str:
     return f"{PROJECT_FOLDER} cannot be opened: {error.strerror}"
 
 
-def _look(folder: int, name: str, path: str) -> "Cookie":
-    try:
-        opened = os.open(name, _READ | _CLOEXEC, dir_fd=folder)
-    except FileNotFoundError:
-        return Cookie(path, ABSENT)
-    except OSError as error:
-        return _closed(folder, name, path, error)
-    try:
-        status = os.fstat(opened)
-        if stat.S_ISDIR(status.st_mode):
-            return Cookie(path, LOCKED)
-        if not stat.S_ISREG(status.st_mode):
-            return Cookie(path, UNSAFE, reason="it is not a regular file")
-        if status.st_uid != os.geteuid():
-            return Cookie(path, UNSAFE, reason=f"it belongs to another user (uid {status.st_uid})")
-        if status.st_mode & stat.S_IWOTH:
-            return Cookie(path, UNSAFE, reason="everybody may write it")
-        data = os.read(opened, _LONGEST + 1)
-    except OSError as error:
-        return Cookie(path, UNSAFE, reason=f"it cannot be read: {error.strerror}")
-    finally:
-        os.close(opened)
-    value = data.decode("ascii", "replace").strip()
-    if len(data) > _LONGEST or not is_cookie(value):
-        return Cookie(path, UNSAFE, reason="it does not hold a random UUID (version 4)")
-    return Cookie(path, PRESENT, value, modified=status.st_mtime)
-
-
-def _closed(folder: int, name: str, path: str, error: OSError) -> "Cookie":
+def why_closed(folder: int, name: str, error: OSError) -> "Found":
     """Return what cannot be opened: a directory locks, be it closed to everybody."""
     try:
         mode = os.lstat(name, dir_fd=folder).st_mode
     except OSError:
         mode = 0
     if stat.S_ISDIR(mode):
-        return Cookie(path, LOCKED)
+        return LOCKED, None, "", None
     reason = "it is a link" if stat.S_ISLNK(mode) else f"it cannot be read: {error.strerror}"
-    return Cookie(path, UNSAFE, reason=reason)
+    return UNSAFE, None, reason, None
 
 
 def _publish(folder: int, value: str, entropy: "Callable[[int], bytes]") -> bool:
     """Put a whole cookie in place, unless another process was first; tell whether it is ours."""
     temporary = f".{NAME}.{entropy(8).hex()}"
-    opened = os.open(temporary, _CREATE | _CLOEXEC, 0o600, dir_fd=folder)
+    opened = os.open(temporary, CREATE, 0o600, dir_fd=folder)
     try:
         os.write(opened, value.encode() + b"\n")
         os.fsync(opened)

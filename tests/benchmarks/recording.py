@@ -1,11 +1,14 @@
 """Measure what recording costs the command it runs in, beside what others cost (DESIGN §11).
 
-    python tests/benchmarks/recording.py [--rounds N] [--json FILE]
+    python tests/benchmarks/recording.py [--rounds N] [--json FILE] [--count]
 
 Each case is a program of its own: it imports a client, records one operation with five parts and
 exits. All are run in turn, round after round, so that a slow moment of the machine slows all. Each
 program is compiled beforehand, has no PYTHON* variable, and its own home. Nothing leaves the
 machine: every endpoint is a loopback port, and a first run of each program makes sure.
+
+`--count` counts the instructions of our own cases by valgrind instead, which come out the same
+whatever else the machine does; of the system's own work they tell nothing.
 """
 
 from __future__ import annotations
@@ -439,6 +442,45 @@ def rows(compared: list[Case]) -> list[Row]:
     return found
 
 
+def count(bench: Bench, compared: list[Case]) -> str:
+    """Return a table of the instructions that our own cases execute, beside a bare Python."""
+    lines = []
+    bare = 0
+    for case in compared[: compared.index(next(case for case in compared if case.needs))]:
+        bench.prepare(case)
+        # One recording in sixteen makes room: the least of three did not.
+        least = min(_instructions(bench, case) for _ in range(3))
+        bare = bare or least
+        lines.append(
+            f"{case.name:41} {least / 1e6:8.2f} {(least - bare) / 1e6:+8.2f} {least / bare:7.3f}"
+        )
+    return "\n".join(
+        [f"{'millions of instructions':41} {'all':>8} {'over':>8} {'ratio':>7}", *lines]
+    )
+
+
+def _instructions(bench: Bench, case: Case) -> int:
+    bench.reset(case)
+    program = [sys.executable, str(bench.home(case) / "program.pyc")]
+    done = subprocess.run(
+        [
+            shutil.which("valgrind") or "",
+            "--tool=callgrind",
+            "--callgrind-out-file=/dev/null",
+            *program,
+        ],
+        env={**bench.environment(case), "PYTHONHASHSEED": "0"},
+        cwd=bench.directory(case),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=True,
+    )
+    bench.settle(case)
+    return int(done.stderr.partition("Collected : ")[2].split()[0])
+
+
 def span_cost(bench: Bench, case: Case) -> tuple[float, float]:
     """Return microseconds for a span while the program runs, and with its part of the payload."""
     found = []
@@ -493,7 +535,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=100, metavar="N")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
+    parser.add_argument("--count", action="store_true", help="count instructions, by valgrind")
     given = parser.parse_args()
+    if given.count and not shutil.which("valgrind"):
+        sys.exit("valgrind is not installed, which counts the instructions.")
     if not hasattr(os, "posix_spawn") or not hasattr(os, "wait4"):
         sys.exit("This measures with posix_spawn and wait4, which this system has not.")
     written = given.json.absolute() if given.json else None
@@ -506,6 +551,10 @@ def main() -> None:
     ):
         bench = Bench(Path(folder).resolve())
         compared = cases(down, up)
+        if given.count:
+            sys.stdout.write(f"{count(bench, compared)}\n")
+            os.chdir(folder)
+            return
         measure(max(1, given.rounds), bench, compared)
         while_running, altogether = span_cost(bench, compared[2])
         os.chdir(folder)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from cqtel_tui.consent.choices import endpoint_problem, is_loopback, read_policy, read_user
 from cqtel_tui.consent.layers import why
 from cqtel_tui.consent.saving import ChoicesUnreadableError, decide_telemetry, save
+from cqtel_tui.paths import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -306,7 +307,7 @@ class TestAnAdministratorsPolicy:
         second = machine.root / "second"
         second.mkdir()
         put(second / "choices.json", {"telemetry": "off"})
-        machine.places.admin = (str(machine.policy), str(second))
+        machine.places = Places(str(machine.config), "", (str(machine.policy), str(second)))
         assert machine.ask().state == "off"
 
 

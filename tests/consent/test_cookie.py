@@ -522,7 +522,7 @@ class TestWhatEarlierReleasesLeft:
 def test_a_system_that_cannot_hold_a_folder_has_no_cookie(
     machine: Machine, project: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(cookie, "HAS_DIR_FD", False)
+    monkeypatch.setattr("cqtel_tui.hot_path.HAS_DIR_FD", False)
     machine.cookie.write_text(VALUE)
     assert look(project).state == "unsafe"
     assert read_or_create(project) is None

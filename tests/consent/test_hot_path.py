@@ -20,7 +20,6 @@ FREE = {
     "__future__",  # no annotation is evaluated, for this
     "_abc",
     "_collections_abc",
-    "_json",
     "_stat",
     "abc",
     "errno",
@@ -35,12 +34,12 @@ ASK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
-from cqtel_tui.consent import ask
-from cqtel_tui.paths import places
-decision = ask(places())
+import os
+from cqtel_tui.hot_path import ask, folders
+decision = ask(folders(os.environ))
 if decision.state == "on":
-    from cqtel_tui.consent.cookie import read_or_create
-    assert read_or_create(".")
+    from cqtel_tui.warm_path import cookie_of
+    assert cookie_of(".", create=True)
 print(decision.state, *sorted(set(sys.modules) - before))
 """
 
@@ -64,12 +63,22 @@ def asked(machine: Machine) -> tuple[str, set[str]]:
 
 
 def test_who_chose_nothing_pays_for_nothing_more(machine: Machine) -> None:
-    assert asked(machine) == ("hold", {"cqtel_tui", "catalogue", "consent", "paths"})
+    assert asked(machine) == ("hold", {"cqtel_tui", "hot_path"})
 
 
-def test_a_choice_a_project_s_file_and_a_cookie_import_nothing_of_python_s(
+def test_nor_does_who_chose_and_has_a_cookie(machine: Machine) -> None:
+    machine.cookie.write_text("f47ac10b-58cc-4372-a567-0e02b2c3d479\n")
+    machine.user_chose(
+        {"telemetry": "on", "catalogue": 1, "endpoint": "http://127.0.0.1:4318/v1/traces"},
+        {"debug": True},
+    )
+    assert asked(machine) == ("on", {"cqtel_tui", "hot_path", "warm_path"})
+
+
+def test_a_project_s_file_imports_nothing_of_python_s(
     machine: Machine, put: Callable[[Path, object], None]
 ) -> None:
+    machine.cookie.write_text("f47ac10b-58cc-4372-a567-0e02b2c3d479\n")
     machine.user_chose(
         {"telemetry": "on", "catalogue": 1, "endpoint": "http://127.0.0.1:4318/v1/traces"},
         {"debug": True},
@@ -79,12 +88,10 @@ def test_a_choice_a_project_s_file_and_a_cookie_import_nothing_of_python_s(
         "on",
         {
             "cqtel_tui",
-            "_bare",
-            "catalogue",
             "consent",
             "consent.choices",
-            "consent.cookie",
-            "paths",
+            "errors",
+            "hot_path",
+            "warm_path",
         },
     )
-    assert machine.cookie.exists()

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui._bare import parse, quote
+from cqtel_tui.warm_path import plain_object
 
 VALUES: Any = st.recursive(
     st.none()
@@ -34,6 +35,34 @@ BROKEN = [
 def test_what_json_writes_is_read(value: object) -> None:
     assert parse(json.dumps(value)) == value
     assert parse("\r\n\t " + json.dumps(value, indent=2, ensure_ascii=False) + " \n") == value
+
+
+@given(
+    st.text('{}[]":,01a-. \\\n\t\r\xa0\x0b٣')
+    | st.lists(
+        st.sampled_from(['{"a"', ":", ",", "}", "{", '"b"', "1", "07", "true", "null", " ", "\n"])
+    ).map("".join)
+    | st.builds(json.dumps, VALUES, ensure_ascii=st.booleans())
+)
+def test_what_is_read_as_plain_is_read_no_other_way_at_length(text: str) -> None:
+    if (plain := plain_object(text)) is not None:
+        assert plain == parse(text)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers(0) | st.from_regex(r"[a-zß/:. -]*", fullmatch=True),
+        lambda inner: st.dictionaries(st.from_regex(r"[a-zß/]*", fullmatch=True), inner),
+        max_leaves=9,
+    ).filter(lambda value: value is not None)
+)
+def test_what_saving_writes_is_plain(value: object) -> None:
+    assert plain_object(json.dumps(value, indent=2, ensure_ascii=False) + "\n") == value
+
+
+@pytest.mark.parametrize("text", BROKEN)
+def test_what_is_broken_is_not_plain(text: str) -> None:
+    assert plain_object(text) is None
 
 
 @given(st.text())

@@ -240,6 +240,21 @@ def test_spans_left_open_closed_twice_or_entered_twice_are_no_error(
     assert len(machine.envelopes()) == 1
 
 
+def test_a_no_that_came_while_a_yes_was_at_work_is_heard(
+    machine: Machine, telemetry: Telemetry
+) -> None:
+    machine.choose("on")
+    with telemetry.operation("fetch"):
+        machine.choose("off")
+    assert telemetry.held is None
+    machine.choose("on")
+    with telemetry.operation("fetch"):
+        machine.folder.mkdir(exist_ok=True)
+        (machine.folder / "telemetry.json").write_text('{"telemetry": "off"}')
+    assert telemetry.held is None
+    assert machine.envelopes() == []
+
+
 def test_an_interrupt_while_recording_reaches_the_program(
     machine: Machine, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,7 +262,7 @@ def test_an_interrupt_while_recording_reaches_the_program(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), telemetry.operation("fetch"):
-        monkeypatch.setattr("cqtel_tui.outbox.hold", interrupted)
+        monkeypatch.setattr("cqtel_tui.hot_path.hold", interrupted)
     assert machine.envelopes() == []
 
 

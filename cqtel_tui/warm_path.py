@@ -1,0 +1,377 @@
+"""What a recording executes besides, once the user has chosen: `choices.json`, and the cookie.
+
+On the hot path (DESIGN §11) as `hot_path` is, and one file for the same reason. Whatever is there
+is not trusted before it has been looked at: no link is followed, a FIFO is not waited for, and a
+file that somebody else may have written means off. `consent` has the rest of what concerns them.
+"""
+
+import os
+import stat
+
+from .hot_path import (
+    DEBUG,
+    DIGITS,
+    FILE_NAME,
+    LOWER,
+    NO_DEBUG,
+    NO_LINK,
+    OFF,
+    USER,
+    is_boolean,
+    is_cookie,
+    open_folder,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .hot_path import Chosen, Said
+
+    Found = tuple[str, str | None, str, float | None]
+    """A cookie's state, value, what makes it unsafe, and when it was written."""
+
+MAX_BYTES = 256 * 1024
+MAX_ENDPOINT = 2048
+_MAX_PLAIN = 4096
+_MAX_COOKIE = 64
+
+COOKIE_NAME = "telemetry-cookie"
+ABSENT = "absent"
+PRESENT = "present"
+LOCKED = "locked"
+UNSAFE = "unsafe"
+
+_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
+_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+_read_last: "tuple[bytes, Chosen | None, dict[str, Chosen]]" = (b"", None, {})
+"""The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
+
+
+def user_says(config: str, project: str) -> "tuple[list[Said], list[Chosen]]":
+    """Return what the user says of this project and of all, and those choices, narrowest first."""
+    path = f"{config}/{FILE_NAME}"
+    try:
+        data = read_trusted(path, owners())
+        if data is None:
+            return [], []
+        check_folder(config)
+        every, projects = _chosen(data)
+    except ValueError as problem:
+        return [(USER, OFF, path, str(problem))], []
+    said: list[Said] = []
+    chosen = [every]
+    if projects:
+        # Keyed by real path; a link to a project is that project.
+        names = dict.fromkeys((os.path.realpath(project), project))
+        chosen = [projects[name] for name in names if name in projects] + chosen
+    for choice in chosen:
+        telemetry, debug = choice[:2]
+        note = f"you said so for {'all projects' if choice is every else 'this project'}"
+        if telemetry is not None:
+            said.append((USER, telemetry, path, note))
+        if debug is not None:
+            said.append((USER, DEBUG if debug else NO_DEBUG, path, note))
+    return said, chosen
+
+
+def _chosen(data: bytes) -> "tuple[Chosen, dict[str, Chosen]]":
+    """Return what the bytes of a file of choices say for all projects, and for each."""
+    global _read_last  # noqa: PLW0603  # asked twice, of the same file
+    known, every, projects = _read_last
+    if every is None or known != data:
+        every, projects = checked_choices(parsed(data))
+        _read_last = data, every, projects
+    return every, projects
+
+
+def checked_choices(content: "Mapping[str, object]") -> "tuple[Chosen, dict[str, Chosen]]":
+    """Return the choice for all projects, and those for one each by real path.
+
+    Raises:
+        UntrustedFileError: one of them is not what it may be.
+    """
+    projects = content.get("projects", {})
+    if not isinstance(projects, dict):
+        raise untrusted('"projects" is not an object')
+    return _checked(content.get("all", {}), '"all"'), {
+        where: _checked(chosen, f'"projects": {where!r}') for where, chosen in projects.items()
+    }
+
+
+def _checked(content: object, where: str) -> "Chosen":
+    if not isinstance(content, dict):
+        raise untrusted(f"{where} is not an object")
+    telemetry = content.get("telemetry")
+    debug = content.get("debug")
+    endpoint = content.get("endpoint")
+    catalogue = content.get("catalogue", 0)
+    consented = content.get("consented", 0)
+    if telemetry not in (None, "on", "off") or (telemetry == "on" and not catalogue):
+        raise untrusted(
+            f'{where} has a "telemetry" that is not "off", nor "on" with its "catalogue"'
+        )
+    if debug is not None and not is_boolean(debug):
+        raise untrusted(f'{where} has a "debug" that is not true or false')
+    if endpoint is not None and (problem := endpoint_problem(endpoint)):
+        raise untrusted(f'{where} has an "endpoint" that cannot be used: {problem}')
+    for number in (catalogue, consented):
+        if type(number) is not int or number < 0:
+            raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
+    return telemetry, debug, endpoint, catalogue, consented
+
+
+def endpoint_problem(url: object) -> "str | None":
+    """Say what is wrong with an endpoint; None if payloads may be sent there.
+
+    `https` only, but for this machine itself; no user name or password in it.
+    """
+    if not isinstance(url, str) or len(url) > MAX_ENDPOINT:
+        return "it is not a URL"
+    scheme, separator, rest = url.partition("://")
+    authority = rest.replace("?", "/").replace("#", "/").partition("/")[0]
+    host = authority.rpartition(":")[0] if ":" in authority.rpartition("]")[2] else authority
+    port = authority[len(host) + 1 :]
+    if not separator or not host or not url.isascii() or not url.isprintable() or " " in url:
+        return "it is not a URL"
+    if "@" in authority or "\\" in url:
+        return "it has a user name, a password or a backslash in it"
+    if not _is_host(host):
+        return "its host is neither a name nor an address"
+    if len(authority) > len(host) and not (port.isdigit() and 0 < int(port) < 1 << 16):
+        return "its port is not a number from 1 to 65535"
+    if scheme == "https" or (scheme == "http" and is_loopback(host)):
+        return None
+    return "it is not https (http is for this machine alone)"
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether `host`, as written in a URL, is this machine itself."""
+    return host.lower() in {"localhost", "[::1]", "::1"} or (
+        host.startswith("127.") and _is_ipv4(host)
+    )
+
+
+def _is_host(host: str) -> bool:
+    """Tell whether `host` is a name or an address, written so that all programs read the same."""
+    if host[0] == "[":
+        from ipaddress import AddressValueError, IPv6Address
+
+        try:
+            return host[-1] == "]" and "%" not in host and bool(IPv6Address(host[1:-1]).packed)
+        except AddressValueError:
+            return False
+    if host.rpartition(".")[2].isdigit():
+        return _is_ipv4(host)
+    return not host.lower().strip(LOWER + DIGITS + ".-_")
+
+
+def _is_ipv4(host: str) -> bool:
+    if len(host) > len("255.255.255.255") or not host.isascii():
+        return False
+    numbers = [int(number) if number.isdigit() else 256 for number in host.split(".")]
+    # Four of one byte each, in decimal, without leading zeros.
+    written = ".".join([str(number) for number in numbers])
+    return len(numbers) == 4 and max(numbers) < 256 and written == host  # noqa: PLR2004
+
+
+def owners(*others: int) -> "set[int]":
+    """Return who may own a file: this user, and `others`; nobody where files tell no owner."""
+    return {os.geteuid(), *others} if hasattr(os, "geteuid") else set()
+
+
+def read_trusted(
+    path: str, owners: "set[int] | None", folder: "int | None" = None
+) -> "bytes | None":
+    """Return what is in a file that only its owners can change; None if there is no file.
+
+    Raises:
+        UntrustedFileError: it is something else, or cannot be read.
+    """
+    try:
+        opened = os.open(path, _READ) if folder is None else os.open(path, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        from .consent.choices import why_closed
+
+        raise why_closed(path, folder, error) from None
+    try:
+        status = os.fstat(opened)
+        if not stat.S_ISREG(status.st_mode):
+            raise untrusted("it is not a regular file")
+        if owners and status.st_uid not in owners:
+            raise untrusted(f"it belongs to another user (uid {status.st_uid})")
+        if owners and status.st_mode & _WRITABLE_BY_OTHERS:
+            raise untrusted("it can be written by others; use chmod go-w")
+        data = b""
+        while part := os.read(opened, MAX_BYTES + 1 - len(data)):
+            data += part
+    except OSError as error:
+        raise untrusted(f"it cannot be read: {error.strerror}") from None
+    finally:
+        os.close(opened)
+    return data
+
+
+def check_folder(folder: str) -> None:
+    """Make sure that nobody else can put another file in a file's place.
+
+    Raises:
+        UntrustedFileError: somebody else can.
+    """
+    may_own = owners(0)
+    try:
+        status = os.stat(folder)  # noqa: PTH116
+    except OSError as error:
+        raise untrusted(f"its folder cannot be read: {error.strerror}") from None
+    if may_own and status.st_uid not in may_own:
+        raise untrusted(f"its folder belongs to another user (uid {status.st_uid})")
+    if may_own and status.st_mode & _WRITABLE_BY_OTHERS:
+        raise untrusted("its folder can be written by others; use chmod go-w")
+
+
+def parsed(data: bytes) -> "dict[str, object]":
+    """Return the object that a file's bytes hold.
+
+    Raises:
+        UntrustedFileError: they are too many, or no strict JSON object.
+    """
+    if len(data) > MAX_BYTES:
+        raise untrusted(f"it is larger than {MAX_BYTES} bytes")
+    try:
+        text = data.decode()
+        content = plain_object(text)
+        if content is None:
+            from ._bare import parse
+
+            content = parse(text)
+    except (ValueError, RecursionError) as error:
+        raise untrusted(f"it is not JSON that we can read: {error}") from None
+    if not isinstance(content, dict):
+        raise untrusted("it is not a JSON object")
+    return content
+
+
+def plain_object(text: str) -> object:
+    """Return the object in a JSON text that is plain; None if `_bare.parse` is to look at it.
+
+    Plain is what `saving` writes: objects, strings without escapes, whole numbers and literals.
+    Loading a library to parse as much takes longer than to record does.
+    """
+    pieces = text.split('"')  # what is between strings, and every other one a string
+    if "\\" in text or len(text) > _MAX_PLAIN or not len(pieces) % 2:
+        return None
+    words: list[str] = []
+    for at, piece in enumerate(pieces):
+        if at % 2:
+            words.append('"' + piece)
+        else:
+            for mark in "\n{}:,":
+                piece = piece.replace(mark, f" {mark} " if mark != "\n" else " ")  # noqa: PLW2901
+            words += piece.split(" ")
+        if not piece.isprintable():
+            return None
+    words = [word for word in words if word]
+    words.reverse()
+    try:
+        value = _plain_value(words)
+    except (ValueError, IndexError, RecursionError):
+        return None
+    return None if words else value
+
+
+def _plain_value(words: "list[str]") -> object:
+    """Take one value from the end of `words`, strings with a quotation mark before them."""
+    word = words.pop()
+    if word[0] == '"':
+        return word[1:]
+    if word == "{":
+        found: dict[str, object] = {}
+        if words[-1] == "}":
+            words.pop()
+            return found
+        while word != "}":
+            key = words.pop()
+            if key[0] != '"' or key[1:] in found or words.pop() != ":":
+                raise ValueError(key)
+            found[key[1:]] = _plain_value(words)
+            word = words.pop()
+            if word not in {",", "}"}:
+                raise ValueError(word)
+        return found
+    if word in {"true", "false"}:
+        return word == "true"
+    if word == "null":
+        return None
+    if word.strip(DIGITS) or (word[0] == "0" and word != "0"):
+        raise ValueError(word)
+    return int(word)
+
+
+def untrusted(reason: str) -> ValueError:
+    """Return the error of a file that cannot be read, parsed or trusted; it means off."""
+    from .errors import UntrustedFileError
+
+    return UntrustedFileError(reason)
+
+
+def look_at_cookie(directory: str, name: str = COOKIE_NAME) -> "Found":
+    """Return what is found where the cookie of the project in `directory` is, untouched."""
+    try:
+        folder = open_folder(directory)
+    except FileNotFoundError:
+        return ABSENT, None, "", None
+    except OSError as error:
+        from .consent.cookie import folder_problem
+
+        return UNSAFE, None, folder_problem(directory, error), None
+    try:
+        return cookie_in(folder, name)
+    finally:
+        os.close(folder)
+
+
+def cookie_in(folder: int, name: str) -> "Found":
+    """Return what is found under this name in an open folder."""
+    try:
+        opened = os.open(name, _READ, dir_fd=folder)
+    except FileNotFoundError:
+        return ABSENT, None, "", None
+    except OSError as error:
+        from .consent.cookie import why_closed
+
+        return why_closed(folder, name, error)
+    reason = ""
+    try:
+        status = os.fstat(opened)
+        if stat.S_ISDIR(status.st_mode):
+            return LOCKED, None, "", None
+        if not stat.S_ISREG(status.st_mode):
+            reason = "it is not a regular file"
+        elif status.st_uid != os.geteuid():
+            reason = f"it belongs to another user (uid {status.st_uid})"
+        elif status.st_mode & stat.S_IWOTH:
+            reason = "everybody may write it"
+        else:
+            data = os.read(opened, _MAX_COOKIE + 1)
+            value = data.decode("ascii", "replace").strip()
+            if len(data) <= _MAX_COOKIE and is_cookie(value):
+                return PRESENT, value, "", status.st_mtime
+            reason = "it does not hold a random UUID (version 4)"
+    except OSError as error:
+        reason = f"it cannot be read: {error.strerror}"
+    finally:
+        os.close(opened)
+    return UNSAFE, None, reason, None
+
+
+def cookie_of(directory: str, *, create: bool) -> "str | None":
+    """Return the cookie's value, made now if there is none and `create`; None without one."""
+    state, value, _, _ = look_at_cookie(directory)
+    if create and state == ABSENT:
+        from .consent.cookie import read_or_create
+
+        return read_or_create(directory)
+    return value
