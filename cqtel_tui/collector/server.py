@@ -429,7 +429,9 @@ def policy(settings: Settings, *, keeps_data: bool) -> dict[str, Any]:
         "ip_hash": settings.ip_hash,
         "location": "city" if has_cities else "country",
         "derived": derived,
-        "retention": {"days": settings.retention_days, "error_days": settings.error_days},
+        "retention": {"days": settings.retention_days, "error_days": settings.error_days}
+        if keeps_data
+        else None,
         "forwards": not keeps_data,
         "keeps_data": keeps_data,
     }

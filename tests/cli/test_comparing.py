@@ -9,6 +9,7 @@ from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.listening import Caught
 
+from .test_keys import CAUGHT, keys_of
 from .test_reviewing import assert_harmless
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
 def test_the_same_is_there_as_json_with_stable_keys(cq: Here) -> None:
     identity = hold(cq, batch(status="ok", team="alice"))
     found = json.loads(cq("show", identity, "--caught", "--json").out)
+    assert keys_of(found) == {where: set(keys) for where, keys in CAUGHT.items()}
     assert (found["method"], found["path"], found["removed"]) == ("POST", "/v1/batch", 1)
     assert found["headers"][1] == ["authorization", "Basic •••••••• (24 characters)"]
     assert found["values"][-1] == {

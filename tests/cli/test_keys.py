@@ -54,6 +54,13 @@ LEAKS = {
         *("excerpt", "advice", "count"),
     ],
 }
+CAUGHT = {
+    "": [
+        *("method", "path", "headers", "when", "length", "operation", "problem", "kept", "removed"),
+        *("replaced", "added", "left_out", "values"),
+    ],
+    "values": ["within", "name", "path", "fate", "caught", "sent", "why"],
+}
 INSPECT = {
     "": ["shape", "traces", "unknown", "problems"],
     "traces": ["resource", "scope_name", "scope_version", "spans", "problems"],
@@ -169,7 +176,7 @@ def test_the_help_tells_the_keys(
     cq: Here, command: str, frozen: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "2000")
-    told = f"{written(SHOW)}; with --leaks: {written(LEAKS)}"
+    told = f"{written(SHOW)}; with --leaks: {written(LEAKS)}; with --caught: {written(CAUGHT)}"
     assert KEYS[command] == (told if command == "show" else written(frozen))
     assert f"Keys of --json: {KEYS[command]}." in cq(command, "--help").lines
 

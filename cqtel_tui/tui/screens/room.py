@@ -65,13 +65,14 @@ class Room(Screen[None]):
     def __init__(self) -> None:
         # Textual learns the breakpoints from the first resize, and would lay out all of it twice.
         super().__init__(classes=" ".join(_breakpoints(self.app)))
-        # Nothing of it is styled yet: the style sheet need not be read anew for it.
-        self._css_update_count = self.app._css_update_count  # noqa: SLF001
+        # Nothing of it is styled yet: the style sheet need not be read anew for it. Textual keeps
+        # these names for itself; a version without them is only slower.
+        self._css_update_count = getattr(self.app, "_css_update_count", 0)
 
     @property
     def is_held_back(self) -> bool:
         """Whether nothing is shown yet of what is drawn, as while the screen is made."""
-        return bool(self.app._batch_count)  # noqa: SLF001  # there is no public way to know
+        return bool(getattr(self.app, "_batch_count", 0))
 
     def _compositor_refresh(self) -> None:
         # Textual would draw the whole screen, and throw it away.
