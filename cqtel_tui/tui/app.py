@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 from functools import cached_property
 from pathlib import Path
@@ -160,6 +161,10 @@ class TelemetryApp(App[None]):
         if self.room != self.DEFAULT_MODE:
             self.switch_mode(self.room)
         self.set_interval(LOOK_EVERY_SECONDS, self._look)
+        if not self.is_headless:
+            # All that is there by then stays: looking through it for garbage, again and again, held
+            # up every tenth page.
+            self.call_after_refresh(gc.freeze)
         if self.snapshot and self.snapshot.is_being_read:
             self.call_after_refresh(self._look)
 

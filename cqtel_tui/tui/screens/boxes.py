@@ -36,7 +36,7 @@ VIEWS = (
     ("leaks", "Leak check"),
     ("changes", "Changes"),
 )
-_REST_SECONDS = 0.05
+_REST_SECONDS = 0.1
 """More than lies between two keys of one that is held down, and too little to be waited for."""
 
 

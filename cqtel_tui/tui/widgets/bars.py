@@ -75,7 +75,7 @@ class StatusLine(Static):
         state = Content.assemble(" Telemetry ", (f" {word} ", f"bold reverse {style}"))
         facts = Content.assemble(*(part for f in self._facts for part in ((" · ", MUTED), f)))
         full = Content.assemble(state, f" {meaning}", facts)
-        self.update(full if full.cell_length <= self.size.width else state + facts)
+        self.update(full if full.cell_length <= self.size.width else state + facts, layout=False)
 
 
 class Picker(Static):
@@ -162,4 +162,4 @@ class Picker(Static):
                 at += len(text) + gap
             if at - gap <= self.size.width:
                 break
-        self.update(Content.assemble(*parts))
+        self.update(Content.assemble(*parts), layout=False)

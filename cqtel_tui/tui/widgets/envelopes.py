@@ -190,7 +190,8 @@ class Envelopes(ScrollView, can_focus=True):
         self._tell()
 
     def _keep_in_sight(self) -> None:
-        self.scroll_to_region(Region(0, self.cursor, self.size.width, 1), animate=False, force=True)
+        row = Region(0, self.cursor, self.size.width, 1)
+        self.scroll_to_region(row, animate=False, force=True, immediate=True)
 
     def on_resize(self, event: events.Resize) -> None:
         """Follow the width."""

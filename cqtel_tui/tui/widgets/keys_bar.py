@@ -74,4 +74,4 @@ class KeysBar(Static):
             ]
             self._columns.append((at, at + len(name) + len(words), key))
             at += len(name) + len(words)
-        self.update(Content.assemble(*parts))
+        self.update(Content.assemble(*parts), layout=False)

@@ -88,8 +88,16 @@ class Lines(ScrollView, can_focus=True):
                 self._wrapped.append(paragraph)
             else:
                 self._wrapped += _hanging(paragraph, width)
-        self.virtual_size = Size(width, len(self._wrapped))
+        self._resize_text(Size(width, len(self._wrapped)))
         self.refresh()
+
+    def _resize_text(self, size: Size) -> None:
+        if not self.show_vertical_scrollbar or size.height <= self.size.height:
+            self.virtual_size = size  # the scrollbar may come or go, which lays out all anew
+            return
+        self.set_reactive(Lines.virtual_size, size)
+        self.vertical_scrollbar.window_virtual_size = size.height
+        self.scroll_to(y=min(self.scroll_offset.y, self.max_scroll_y), animate=False, force=True)
 
     def notify_style_update(self) -> None:
         """Draw all lines anew: the colours are others."""
