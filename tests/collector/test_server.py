@@ -13,6 +13,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from cqtel_tui.collector import server as serving
 from cqtel_tui.collector.server import MAX_BODY_BYTES
+from cqtel_tui.collector.server import policy as policy_of
+from cqtel_tui.collector.settings import Settings
 from cqtel_tui.collector.sinks import BusyError
 from cqtel_tui.errors import CqtelError
 
@@ -368,7 +370,7 @@ def test_a_policy_says_what_is_derived(tmp_path: Path) -> None:
         policy = collector.client.get("/v1/policy").json()
     assert policy["software"].startswith("cqtel ")
     assert (policy["catalogue"], policy["ip_hash"], policy["location"]) == (1, "sha1", "country")
-    assert policy["retention"] == {"days": 396, "error_days": 30}
+    assert policy["retention"] is None, "nothing is kept by what only takes"
     assert [one["field"] for one in policy["derived"]] == [
         "cloudquery.ip_sha1",
         "geo.country.iso_code",
@@ -379,8 +381,13 @@ def test_a_policy_says_what_is_derived(tmp_path: Path) -> None:
         me = collector.client.get("/v1/me").json()
     assert policy["derived"][0]["field"] == "address_hash"
     assert "random key" in policy["derived"][0]["how"]
-    assert policy["retention"]["days"] == 7
     assert len(me["address_hash"]) == 64
+
+
+def test_what_keeps_says_for_how_long(tmp_path: Path) -> None:
+    settings = Settings(tmp_path / "store.sqlite3", retention_days=7)
+    announced = policy_of(settings, keeps_data=True)
+    assert announced["retention"] == {"days": 7, "error_days": 30}
 
 
 def test_who_asks_is_told_what_would_be_derived(collector: Served, notebook: Notebook) -> None:

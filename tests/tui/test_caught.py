@@ -104,6 +104,7 @@ async def test_only_what_was_caught_has_such_a_view_and_the_view_that_was_chosen
     run: Machine,
 ) -> None:
     async with ui() as it:
+        await looked_at(it)
         assert "Caught" not in it.text
         await it.press("j")
         await looked_at(it)

@@ -71,6 +71,7 @@ class Box(Room):
         super().__init__()
         self._verbatim = False
         self._look_soon: Timer | None = None
+        self._looked_at = ""
 
     def body(self) -> Iterable[Widget]:
         """Lay out the list beside or above the detail, by the width."""
@@ -124,11 +125,19 @@ class Box(Room):
             self._look_soon.stop()
         self._look_soon = self.set_timer(_REST_SECONDS, self._look)
 
+    def _catch_up(self) -> None:
+        """Look now: what is asked of the detail is asked of what the cursor is on."""
+        if self._looked_at != self.envelopes.current_name:
+            if self._look_soon is not None:
+                self._look_soon.stop()
+            self._look()
+
     def _look(self) -> None:
         if self.is_held_back:
             self._moved()
             return
         self._look_soon = None
+        self._looked_at = self.envelopes.current_name
         label = self.envelopes.current
         if label is None:
             if self.envelopes.current_name:
@@ -267,11 +276,13 @@ class Box(Room):
 
     def action_view(self, by: int) -> None:
         """Look at the payload from the next side."""
+        self._catch_up()
         self.detail.turn(by)
 
     def action_verbatim(self) -> None:
         """Show raw bytes indented, or as they are."""
         self._verbatim = not self._verbatim
+        self._catch_up()
         self.detail.again()
 
     def action_editor(self) -> None:
@@ -286,6 +297,7 @@ class Box(Room):
 
     def action_copy(self) -> None:
         """Copy what is shown."""
+        self._catch_up()
         self.home.copy_text(self.detail.lines.text)
 
 
@@ -361,6 +373,7 @@ class Sent(Box):
             self.home.tell(f"It cannot be verified: {error}", wrong=True)
             return
         intact = receipt is not None and sha256(payload) == receipt.sha256
+        self._catch_up()
         self.detail.turn_to("receipt")
         self.detail.lines.show(self._receipt(label, intact=intact))
 
