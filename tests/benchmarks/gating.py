@@ -186,7 +186,7 @@ def report(title: str, measured: list[Case]) -> dict[str, float]:
         ("where the upstream hangs, it adds", ON_AND_HANGING),
     ):
         for than, other in (("the program alone", ALONE), ("the same command while off", OFF)):
-            added = medians[case] - medians[other]
+            added = medians[under] - medians[other]
             verdict = "kept" if added <= MOST_ADDED_MS else "NOT KEPT"
             limit = f"at most {MOST_ADDED_MS:.0f} ms: {verdict}"
             print(f"  {what} {added:+.1f} ms to {than}; {limit}")

@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import uuid4
 
@@ -22,14 +21,15 @@ from opentelemetry.trace import Status, StatusCode
 from cqtel_tui.collector.store import Store
 
 from ..deliver.collectors import PATIENCE
+from ..javascript_sdk import JAVASCRIPT, why_no_javascript
 from .served import command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
     from opentelemetry.sdk.trace import ReadableSpan
 
-JAVASCRIPT = Path(__file__).with_name("javascript")
 PRIVATE = "nobodys-business"
 
 
@@ -113,15 +113,7 @@ def test_the_python_sdk_delivers_in_protobuf(
     assert_one_operation_is_kept(collector, cookie)
 
 
-def _why_no_javascript() -> str:
-    if shutil.which("node") is None:
-        return "node is not installed, and the JavaScript SDK needs it"
-    if not (JAVASCRIPT / "node_modules" / "@opentelemetry").is_dir():
-        return f"the JavaScript SDK is not installed: npm install --prefix {JAVASCRIPT}"
-    return ""
-
-
-@pytest.mark.skipif(bool(_why_no_javascript()), reason=_why_no_javascript())
+@pytest.mark.skipif(bool(why_no_javascript()), reason=why_no_javascript())
 @pytest.mark.parametrize("compression", ["none", "gzip"])
 @pytest.mark.parametrize("encoding", ["json", "protobuf"])
 def test_the_javascript_sdk_delivers(collector: Receiving, encoding: str, compression: str) -> None:

@@ -27,12 +27,13 @@ from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
 from cqtel_tui.gate.redaction import Pseudonyms, Rules
 
+from ..javascript_sdk import JAVASCRIPT, why_no_javascript
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PATIENCE = 30.0  # seconds, for a machine under load; nothing here takes so long by design
-NPM_PATIENCE = 45.0
 UUID = "e027be13-57ef-4595-9bce-9cb1843bcb81"
 SECRETS = ("alice", "hunter2", "/home", "acme", UUID)
 OPENTELEMETRY = read_profile(SHIPPED).channels
@@ -486,12 +487,6 @@ span.recordException(new Error("hunter2"));
 span.end();
 provider.shutdown();
 """
-NPM_PACKAGES = (
-    "@opentelemetry/api@1.9.1",
-    "@opentelemetry/sdk-trace-base@2.12.0",
-    "@opentelemetry/exporter-trace-otlp-http@0.223.1",
-    "@opentelemetry/exporter-trace-otlp-proto@0.223.1",
-)
 
 
 def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Understood]:
@@ -538,34 +533,11 @@ def test_the_official_python_sdk_is_caught(tmp_path: Path, compression: str, pro
     check_spans(found, "otlp-traces-protobuf")
 
 
-@pytest.fixture(scope="module")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    npm, node = shutil.which("npm"), shutil.which("node")
-    if npm is None or node is None:
-        pytest.skip("node and npm are not installed")
-    folder = tmp_path_factory.mktemp("node")
-    command = [npm, "install", "--no-audit", "--no-fund", "--ignore-scripts", "--prefer-offline"]
-    try:
-        subprocess.run(
-            [*command, *NPM_PACKAGES],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=NPM_PATIENCE,
-            check=True,
-        )
-    except (subprocess.SubprocessError, OSError) as error:
-        pytest.skip(f"npm cannot install OpenTelemetry's packages: {error}")
-    yield folder
-    shutil.rmtree(folder / "node_modules", ignore_errors=True)
-
-
+@pytest.mark.skipif(bool(why_no_javascript()), reason=why_no_javascript())
 @pytest.mark.parametrize(("package", "encoding"), [("http", "json"), ("proto", "protobuf")])
-def test_the_official_javascript_sdk_is_caught(
-    node_modules: Path, package: str, encoding: str
-) -> None:
+def test_the_official_javascript_sdk_is_caught(package: str, encoding: str) -> None:
     node = shutil.which("node") or "node"
-    found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], node_modules)
+    found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], JAVASCRIPT)
     check_spans(found, f"otlp-traces-{encoding}")
 
 
