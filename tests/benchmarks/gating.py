@@ -181,7 +181,7 @@ def report(title: str, measured: list[Case]) -> dict[str, float]:
             f"  {case.name:<48} {medians[case.name]:8.1f} ms  {added:+8.1f} ms "
             f"  ({low:.1f} to {high:.1f}); CPU {median(case.used):.1f} ms"
         )
-    for what, case in (
+    for what, under in (
         ("the gate adds", HELD),
         ("where the upstream hangs, it adds", ON_AND_HANGING),
     ):
