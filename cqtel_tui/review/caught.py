@@ -13,6 +13,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..sanitize import printable
+from .documents import count_values
 from .places import path_text
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def compare(
     fates = Counter(row.fate for row in rows)
     left_out = 0
     if next(pairs, None) is not None:
-        left_out = max(1, _count(caught) - sum(row.fate != ADDED for row in rows))
+        left_out = max(1, count_values(caught, _plain) - sum(row.fate != ADDED for row in rows))
     return Comparison(rows, fates[KEPT], fates[REMOVED], fates[REPLACED], fates[ADDED], left_out)
 
 
@@ -233,21 +234,6 @@ class _Work:
         if isinstance(caught, dict | list) or isinstance(sent, dict | list):
             return REPLACED, place.why or DROPPED_BY_USER
         return REPLACED, place.why or _CHANGED
-
-
-def _count(value: JsonValue) -> int:
-    """Count the values in a value, as they are told of; an empty container is one."""
-    count = 0
-    waiting = [value]
-    while waiting:
-        inside = _plain(waiting.pop())
-        if isinstance(inside, dict) and inside:
-            waiting += inside.values()
-        elif isinstance(inside, list) and inside:
-            waiting += inside
-        else:
-            count += 1
-    return count
 
 
 def _is_attribute(value: object) -> bool:

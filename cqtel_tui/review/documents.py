@@ -15,13 +15,13 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, compress, count, islice
-from typing import TYPE_CHECKING, NoReturn, TypeAlias
+from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 
 from ..errors import CqtelError
 from ..sanitize import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 __all__ = [
     "Documents",
@@ -29,6 +29,7 @@ __all__ = [
     "JsonValue",
     "Problem",
     "UnreadableError",
+    "count_values",
     "parse",
     "parse_concatenated",
 ]
@@ -124,6 +125,23 @@ def parse(
     if end < len(source.text):
         raise UnreadableError(source.problem(end, "something follows the end of the document"))
     return value
+
+
+def count_values(
+    value: JsonValue, seen_as: Callable[[JsonValue], object] = lambda value: value
+) -> int:
+    """Count the values in a value, each as it is seen; an empty object or array is one."""
+    count = 0
+    waiting: list[Any] = [value]
+    while waiting:
+        inside = seen_as(waiting.pop())
+        if isinstance(inside, dict) and inside:
+            waiting += inside.values()
+        elif isinstance(inside, list) and inside:
+            waiting += inside
+        else:
+            count += 1
+    return count
 
 
 def parse_concatenated(

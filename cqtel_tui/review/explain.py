@@ -18,7 +18,7 @@ from typing import NamedTuple, TypeAlias
 from ..catalogue import RECORDED, is_name, is_version, matches
 from ..promises import BY_KEY, COLLECTOR, RESOURCE, SPAN, Field
 from ..sanitize import printable
-from .documents import JsonValue, UnreadableError, parse
+from .documents import JsonValue, UnreadableError, count_values, parse
 from .durations import duration
 from .events import EVENT_FIELDS, PROPERTIES, PROPERTY_SHAPES, is_event_id, is_moment, own_field
 from .places import Path, path_text
@@ -106,23 +106,10 @@ def explain(
     read = _events if kind == RUDDERSTACK else _DOCUMENT
     facts = list(islice(read(_Place(document, None, PROGRAM)), MAX_ROWS))
     rows = tuple(_row(fact, own) for fact in facts)
-    left_out = _count(document) - sum(_count(fact.value) + fact.is_attribute for fact in facts)
+    left_out = count_values(document) - sum(
+        count_values(fact.value) + fact.is_attribute for fact in facts
+    )
     return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
-
-
-def _count(value: JsonValue) -> int:
-    """Count the values in a value; an empty object or array is one."""
-    count = 0
-    waiting = [value]
-    while waiting:
-        inside = waiting.pop()
-        if isinstance(inside, dict) and inside:
-            waiting += inside.values()
-        elif isinstance(inside, list) and inside:
-            waiting += inside
-        else:
-            count += 1
-    return count
 
 
 # Facts: they become rows up to the bound, so that a hostile payload costs no more than others -----
