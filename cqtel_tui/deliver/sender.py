@@ -19,7 +19,7 @@ from ..outbox import PENDING, make_folder, project_mark, sha256
 from ..outbox.envelope import TornEnvelopeError, open_envelope
 from ..outbox.receipts import Receipt
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
-from ..review.destination import CAUGHT, bound_for
+from ..review.destination import CAUGHT, UNREAD, bound_for
 from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError, header_problem
 from .proxies import proxy_for, without_password
 from .starting import CALLED
@@ -40,7 +40,6 @@ _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
 _ERROR_TEXT = b'"exception.message"'
 _ERROR_TEXT_CAUGHT = b'"has_error_text": true'
-_UNREAD = "unknown"
 _UNNAMED = "nobody could read what is in it; name it by its id if it is to go"
 
 
@@ -245,7 +244,7 @@ class Sender:
             if envelope.origin == CAUGHT:
                 return "it was not bound for where it may be sent to"
             return "there is no endpoint. To set one: cq-telemetry endpoint URL"
-        if envelope.kind == _UNREAD and not each_named:
+        if envelope.kind == UNREAD and not each_named:
             return _UNNAMED
         if asked_for:
             return ""

@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
 
 CAUGHT = "gate"
+"""The origin of what was caught."""
+UNREAD = "unknown"
+"""The kind of what nobody here can read: it goes only where the user has named it."""
 
 
 def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:

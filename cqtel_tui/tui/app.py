@@ -26,14 +26,13 @@ from ..outbox.receipts import write_receipt
 from ..outbox.runs import RUNS, read_runs, run_of
 from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
-from ..review.destination import CAUGHT, bound_for
+from ..review.destination import CAUGHT, UNREAD, bound_for
 from ..sanitize import is_printable, one_line, printable
 from ..terminal import drawing
 from . import snapshot as moments
 from .last_line import OnlyPrintable
 from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.room import ROOMS, is_too_small
-from .views import UNREAD
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -387,7 +386,7 @@ class TelemetryApp(App[None]):
         if choice == OFF:
             await self._offer_to_delete()
         elif include and self.endpoint:
-            await self._send(self.outbox.labels(PENDING))
+            await self._send(self.outbox.labels(PENDING), each_named=False)
 
     async def _held(self) -> Sequence[str]:
         if self.snapshot and not self.snapshot.is_being_read:
@@ -555,7 +554,7 @@ class TelemetryApp(App[None]):
             return
         if status.decision.state == HOLD and not await self._save(decide_telemetry(ON), None, ""):
             return
-        await self._send(labels)
+        await self._send(labels, each_named=not every)
 
     def _routes(self, labels: Sequence[Label], *, every: bool) -> tuple[list[Label], list[str]]:
         """Return which of these payloads go anywhere, and in words where to, and which do not."""
@@ -596,10 +595,12 @@ class TelemetryApp(App[None]):
             words.append(f"{unread:,} that nobody could read are sent only if you choose them.")
         return going, words
 
-    async def _send(self, labels: Sequence[Label]) -> None:
+    async def _send(self, labels: Sequence[Label], *, each_named: bool) -> None:
         from .screens.sending import Sending
 
-        results: list[Result] | None = await self.push_screen_wait(Sending(self.places, labels))
+        results: list[Result] | None = await self.push_screen_wait(
+            Sending(self.places, labels, each_named=each_named)
+        )
         self._show(*await asyncio.to_thread(self._read))
         if not results:
             return

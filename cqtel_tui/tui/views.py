@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from ..review.destination import UNREAD
 from ..review.durations import duration
 from ..review.headers import masked_headers
 from ..sanitize import one_line, printable, printable_bytes
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 MAX_RAW_BYTES = 256 * 1024
 """As long as a payload may be; of what is longer, and not ours, less is shown."""
 _RAW_OF_MORE = 64 * 1024
-UNREAD = "unknown"
 CROSS = "\N{MULTIPLICATION SIGN}"
 """The sign of a failure: every font has it."""
 MUTED = "$foreground 70%"

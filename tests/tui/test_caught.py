@@ -380,6 +380,24 @@ async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
         assert ERROR_TEXT in text
 
 
+async def test_a_yes_for_all_that_is_held_names_nothing_that_nobody_could_read(
+    empty: Machine, collector: Collector
+) -> None:
+    upstream = collector.url.rpartition("/v1/")[0]
+    hold(empty, event(status="ok"), upstream=upstream)
+    hold(empty, b"\x00", "/v9/other", upstream=upstream)
+    empty.choose(endpoint=collector.url)
+    async with ui() as it:
+        await it.press("t")
+        await it.answer("o")
+        await it.until(lambda: "2 payloads were held before this yes" in it.question)
+        await it.answer("y")
+        await it.told("nobody could read what is in it")
+        assert len(empty.labels(SENT)) == 1
+        assert len(empty.labels()) == 1
+        assert b"\x00" not in collector.bodies
+
+
 # Line by line ---------------------------------------------------------------------------------
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ...review.destination import UNREAD
 from ..redaction import Redaction, Rules
 from . import Answer, Description, Document
 
 if TYPE_CHECKING:
     from ..listening import Caught
 
-KIND = "unknown"
+KIND = UNREAD
 
 
 def recognises(path: str) -> bool:

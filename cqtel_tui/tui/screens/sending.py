@@ -44,10 +44,11 @@ class Sending(ModalScreen["list[Result]"]):
         )
     ]
 
-    def __init__(self, places: Places, labels: Sequence[Label]) -> None:
+    def __init__(self, places: Places, labels: Sequence[Label], *, each_named: bool) -> None:
         super().__init__()
         self.places = places
         self.labels = labels
+        self.each_named = each_named
         self.results: list[Result] = []
         self.stopping = False
 
@@ -75,7 +76,9 @@ class Sending(ModalScreen["list[Result]"]):
         worker = get_current_worker()
         try:
             for result in Sender(self.places).send(
-                self.labels, lambda: self.stopping or worker.is_cancelled
+                self.labels,
+                lambda: self.stopping or worker.is_cancelled,
+                each_named=self.each_named,
             ):
                 self.results.append(result)
                 self.app.call_from_thread(self._progress, result)
