@@ -145,7 +145,9 @@ class Opened:
     notes: tuple[str, ...]
 
 
-def environment(channels: Channels, inherited: Mapping[str, str], gate: Gate) -> Opened:
+def environment(
+    channels: Channels, inherited: Mapping[str, str], gate: Gate, profile: str = "cloudquery"
+) -> Opened:
     """Return the environment in which a program reports to the gate, and nowhere else."""
     found = dict(inherited)
     own_upstream = inherited.get(channels.variable, "")
@@ -166,7 +168,7 @@ def environment(channels: Channels, inherited: Mapping[str, str], gate: Gate) ->
     for closed in channels.closed:
         if closed.counted:
             found[closed.counted] = gate.closed_address
-    found[channels.variable] = gate.url
+    found[channels.variable] = gate.url_for(profile)
     return Opened(_without_proxy(found), own_upstream or channels.upstream, tuple(notes))
 
 

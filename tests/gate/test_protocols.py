@@ -559,13 +559,13 @@ def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> No
     found = environment(CLOUDQUERY, {"HOME": "/home/alice"}, gate)
     assert found.variables == {
         "HOME": "/home/alice",
-        "CQ_RUDDERSTACK_DATA_PLANE_URL": gate.url,
+        "CQ_RUDDERSTACK_DATA_PLANE_URL": gate.url_for("cloudquery"),
         "CQ_TELEMETRY_LEVEL": "stats",
         "CQ_NO_TELEMETRY": "1",
         "CQ_ANALYTICS_HOST": gate.closed_address,
     }
     assert (found.upstream, found.notes) == ("https://analytics-events.cloudquery.io", ())
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url_for("cloudquery"))
 
 
 @pytest.mark.parametrize(
@@ -599,9 +599,9 @@ def test_of_opentelemetry_what_is_set_is_told_and_nothing_is_overridden_in_silen
         "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example",
     }
     ours = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
-    found = environment(OPENTELEMETRY, {**own, **ours}, gate)
+    found = environment(OPENTELEMETRY, {**own, **ours}, gate, "cloudquery")
     assert own.items() <= found.variables.items()
-    assert found.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == gate.url
+    assert found.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == gate.url_for("cloudquery")
     assert found.upstream == "https://x.example"
     assert len(found.notes) == 2
 
