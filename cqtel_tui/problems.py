@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 from .consent import ON
 from .deliver.starting import CALLED, STALE_SECONDS
 from .errors import CqtelError
+from .locking import is_locked
 from .outbox.envelope import read_label
 from .outbox.losses import UNSENT, read_losses
-from .outbox.store import REJECTED, SENT
+from .outbox.store import LOCK, REJECTED, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +37,7 @@ LOST = {
 _NO_ROOM_BYTES = 32 * 1024
 _TOLD_SECONDS = 30 * 24 * 3600.0
 _NOT_FOUND = 404
+_MAX_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,7 @@ def find_problems(outbox: Outbox, decision: Decision, now: float | None = None) 
             *_disk(outbox),
             *_lost(losses, now),
             *_unsent(outbox, decision, losses, now),
+            *_in_doubt(outbox),
             *_rejected(outbox),
         ]
     except CqtelError:
@@ -129,6 +132,22 @@ def _unsent(
             "a sender was started and did not get to work. To see why: cq-telemetry send --all",
             called,
         )
+
+
+def _in_doubt(outbox: Outbox) -> Iterator[Problem]:
+    begun = outbox.in_doubt()
+    # While a sender is at work, the one on its way is not in doubt yet.
+    if not begun or is_locked(outbox.folder / LOCK):
+        return
+    last = max(begun.values(), key=lambda one: one.time)
+    what = "1 pending payload" if len(begun) == 1 else f"{len(begun):,} pending payloads"
+    yield Problem(
+        "in doubt",
+        f"{what} may have been sent: the sender ended before there was an answer. Nothing sends "
+        f"them again by itself; to do so: cq-telemetry send ID; to delete: cq-telemetry drop ID: "
+        f"{', '.join(sorted(begun)[:_MAX_NAMED])}",
+        last.time / 1_000_000,
+    )
 
 
 def _rejected(outbox: Outbox) -> Iterator[Problem]:
