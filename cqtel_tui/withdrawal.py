@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
+from .outbox.losses import forget_losses
 from .outbox.runs import clear_runs
 from .outbox.store import BOXES, SET_ASIDE, Outbox
 
@@ -29,6 +30,7 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     outbox = Outbox(places.state)
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
     clear_runs(places.state)
+    forget_losses(places.state)
     removed["cookie"] = 0
     if directory is not None and cookie.look(directory).state == cookie.PRESENT:
         cookie.reset(directory, create=False)
