@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 256 * 1024
 MAX_ENDPOINT = 2048
+TRACES_PATH = "/v1/traces"
 _MAX_PLAIN = 4096
 _MAX_COOKIE = 64
 
@@ -119,7 +120,7 @@ def _checked(content: object, where: str) -> "Chosen":
     for number in (catalogue, consented):
         if type(number) is not int or number < 0:
             raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
-    return telemetry, debug, endpoint, catalogue, consented
+    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented
 
 
 def endpoint_problem(url: object) -> "str | None":
@@ -144,6 +145,23 @@ def endpoint_problem(url: object) -> "str | None":
     if scheme == "https" or (scheme == "http" and is_loopback(host)):
         return None
     return "it is not https (http is for this machine alone)"
+
+
+def with_path(url: str) -> str:
+    """Return where an endpoint is posted to: one without a path is a base URL, as OTLP has it.
+
+    `/v1/traces` is what the signal of traces adds to a base URL
+    (https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp); a
+    path that is there stays as it is, but for a `/v1` that ends before the signal.
+    """
+    scheme, separator, rest = url.partition("://")
+    end = min([at for mark in "/?#" if (at := rest.find(mark)) >= 0] or [len(rest)])
+    authority, tail = rest[:end], rest[end:]
+    cut = min([at for mark in "?#" if (at := tail.find(mark)) >= 0] or [len(tail)])
+    path, query = tail[:cut], tail[cut:]
+    if path.strip("/") not in {"", "v1"}:
+        return url
+    return f"{scheme}{separator}{authority}{TRACES_PATH}{query}"
 
 
 def is_loopback(host: str) -> bool:

@@ -24,6 +24,7 @@ from ..hot_path import (
 from ..warm_path import (
     MAX_BYTES,
     MAX_ENDPOINT,
+    TRACES_PATH,
     check_folder,
     checked_choices,
     endpoint_problem,
@@ -31,6 +32,7 @@ from ..warm_path import (
     owners,
     parsed,
     read_trusted,
+    with_path,
 )
 
 TYPE_CHECKING = False
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_BYTES",
     "MAX_ENDPOINT",
+    "TRACES_PATH",
     "Choice",
     "Choices",
     "UntrustedFileError",
@@ -56,6 +59,7 @@ __all__ = [
     "read_user",
     "understand",
     "why_closed",
+    "with_path",
 ]
 
 
