@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..consent import Decision
     from ..consent.cookie import Cookie
     from ..outbox.runs import Run
+    from ..problems import Problem
 
 _WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
@@ -51,6 +52,7 @@ def _show_status(found: standing.Status) -> None:
             or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
+        *(("problem", _problem_words(each)) for each in found.problems),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
@@ -73,6 +75,11 @@ def _show_status(found: standing.Status) -> None:
     for reason in found.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
+
+
+def _problem_words(problem: Problem) -> str:
+    when = f" ({standing.time_words(problem.time)})" if problem.time else ""
+    return f"{problem.text}{when}"
 
 
 def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:

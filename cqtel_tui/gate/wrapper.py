@@ -347,6 +347,8 @@ class _After:
             operation,
             self.start.upstream,
             decision.debug,
+            tuple(self.start.command[1:]),
+            self.profile.operations | self.profile.programs,
         )
 
     def _remember(self, state: str, names: Sequence[str], lost: int) -> None:
