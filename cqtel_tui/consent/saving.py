@@ -122,6 +122,8 @@ def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | No
     scope = content if project is None else content.setdefault("projects", {})
     chosen = scope.setdefault("all" if project is None else project, {})
     for key, value in change.items():
+        if project is None:
+            content.pop(key, None)  # a person may have written a no there, for all projects
         if value is not None:
             chosen[key] = value
         elif chosen.get(key) is not False:  # a lasting no ends by a yes alone

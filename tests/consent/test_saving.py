@@ -119,7 +119,7 @@ class TestSaving:
 
     def test_keeps_every_key_it_does_not_know(self, machine: Machine, put: Put) -> None:
         content = {
-            "version": 3,
+            "version": 1,
             "theme": {"dark": [1, 2.5, None, True, "\N{SNOWMAN}"]},
             "all": {"telemetry": "off", "colour": "red"},
             "projects": {"/a": {"debug": True, "note": ""}, "/b": {}},
