@@ -1,6 +1,7 @@
 """Listen on loopback before a program starts; what serves it is loaded while the program loads.
 
-The URL begins with a secret, so that no other user of this machine can read or inject anything.
+Each known program has a URL of its own. Its path begins with a secret, by which the gate knows the
+program, and without which no other user of this machine can read or inject anything.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ class Caught:
         headers: names in lower case and values, in their order.
         body: as it was received, its chunks joined, its compression untouched.
         when: microseconds since 1970.
+        profile: the name of the profile whose URL it came in on.
     """
 
     method: str
@@ -38,6 +40,7 @@ class Caught:
     headers: tuple[tuple[str, str], ...]
     body: bytes
     when: int
+    profile: str = ""
 
     def header(self, name: str) -> str:
         """Return the last value of a header, empty if there is none."""
@@ -87,14 +90,15 @@ class Seen:
 
 
 class Gate:
-    """A loopback door for one run of one program: listening from the start, served in a thread.
+    """A loopback door for one run: listening from the start, served in a thread.
 
         gate = Gate()
+        url = gate.url_for("cloudquery")
         run(command, environment, on_start=lambda _: gate.serve())
         seen = gate.finish()
 
     Attributes:
-        url: where the program is to send to, without a slash at its end.
+        port: where it listens on loopback.
         closed_address: `host:port` that answers nothing: each connection is counted and closed.
 
     Raises:
@@ -102,16 +106,26 @@ class Gate:
     """
 
     def __init__(self) -> None:
-        secret = os.urandom(_SECRET_BYTES).hex()
-        self._prefix = f"/{secret}/"
+        self._profiles: dict[str, str] = {}
         self._listener = _listen()
         self._closed_door = _listen()
         self._bell, self._ears = socket.socketpair()
         self._thread: threading.Thread | None = None
         self._seen = Seen()
         self._is_serving = False
-        self.url = f"http://{HOST}:{self._listener.getsockname()[1]}/{secret}"
+        self.port: int = self._listener.getsockname()[1]
         self.closed_address = f"{HOST}:{self._closed_door.getsockname()[1]}"
+
+    def url_for(self, profile_name: str) -> str:
+        """Return where the program of this profile is to send to, without a slash at its end.
+
+        To be asked before `serve`; the same name gets the same URL again.
+        """
+        secret = next((one for one, name in self._profiles.items() if name == profile_name), "")
+        if not secret:
+            secret = os.urandom(_SECRET_BYTES).hex()
+            self._profiles[secret] = profile_name
+        return f"http://{HOST}:{self.port}/{secret}"
 
     def serve(self) -> None:
         """Serve in a thread from now on; to be called once the program has started."""
@@ -141,7 +155,9 @@ class Gate:
         try:
             from .server import Server
 
-            server = Server(self._listener, self._closed_door, self._ears, self._prefix, self._seen)
+            server = Server(
+                self._listener, self._closed_door, self._ears, self._profiles, self._seen
+            )
             self._is_serving = True
             server.run()
         except Exception as error:  # noqa: BLE001  # told to whoever asks; the program goes on

@@ -20,7 +20,7 @@ from .listening import MAX_BODY_BYTES, Caught
 from .protocols import Answer, answer_to
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .listening import Seen
 
@@ -51,7 +51,7 @@ class Server:
         listener: where the program sends to.
         closed_door: where each connection is counted and closed.
         bell: readable once the program has ended.
-        prefix: what each path begins with: the secret between two slashes.
+        profiles: the secret that a path begins with, and the profile whose it is.
         seen: what is told of it all.
     """
 
@@ -60,14 +60,14 @@ class Server:
         listener: socket.socket,
         closed_door: socket.socket,
         bell: socket.socket,
-        prefix: str,
+        profiles: Mapping[str, str],
         seen: Seen,
     ) -> None:
         self._listener = listener
         self._closed_door = closed_door
         self._bell = bell
         self._selector = selectors.DefaultSelector()
-        self.prefix = prefix.encode("ascii")
+        self._prefixes = {f"/{secret}/".encode(): name for secret, name in profiles.items()}
         self.seen = seen
         self.connections: dict[_Connection, None] = {}
         self.under_way = 0
@@ -91,6 +91,14 @@ class Server:
             finally:
                 for connection in list(self.connections):
                     connection.close()
+
+    def recognise(self, target: bytes) -> tuple[str, bytes] | None:
+        """Return the profile that a request's target is of, and its path without the secret."""
+        known = None
+        for prefix, profile in self._prefixes.items():  # all of them: time tells nothing
+            if hmac.compare_digest(target[: len(prefix)], prefix):
+                known = profile, b"/" + target[len(prefix) :]
+        return known
 
     def forget(self, connection: _Connection) -> None:
         """Watch a connection no more."""
@@ -173,6 +181,7 @@ class _Connection:
         self._request: h11.Request | None = None
         self._body = bytearray()
         self._is_kept = True
+        self._profile, self._path = "", b""
         self._is_leaving = False
         self._is_closed = False
 
@@ -229,11 +238,12 @@ class _Connection:
         return False
 
     def _begin(self, request: h11.Request) -> bool:
-        prefix = self._server.prefix
-        if not hmac.compare_digest(request.target[: len(prefix)], prefix):
+        known = self._server.recognise(request.target)
+        if known is None:
             self._refuse(_NOT_FOUND, "without the secret")
             return False
         self.is_known = True
+        self._profile, self._path = known
         self.until = time.monotonic() + BODY_SECONDS
         self._request = request
         length = next((value for name, value in request.headers if name == b"content-length"), b"0")
@@ -259,13 +269,12 @@ class _Connection:
         request, body = self._request, bytes(self._body)
         assert request is not None  # noqa: S101  # h11 ends no message that did not begin
         self._drop_body()
-        path = "/" + request.target[len(self._server.prefix) :].decode("latin-1")
+        path = self._path.decode("latin-1")
         headers = tuple(
             (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
         )
-        caught = Caught(
-            request.method.decode("latin-1"), path, headers, body, time.time_ns() // 1000
-        )
+        method, now = request.method.decode("latin-1"), time.time_ns() // 1000
+        caught = Caught(method, path, headers, body, now, self._profile)
         if self._is_kept:
             self._server.seen.add(caught)
         else:

@@ -6,7 +6,6 @@ import contextlib
 import os
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from ..sanitize import printable
 from .listening import HOST, Seen
@@ -42,7 +41,7 @@ class Verification:
         """Say what a destination is."""
         gate = self.wrapped.gate
         if gate is not None and destination.address == HOST:
-            if destination.port == urlsplit(gate.url).port:
+            if destination.port == gate.port:
                 return "the gate"
             if gate.closed_address == f"{HOST}:{destination.port}":
                 return "a closed channel"

@@ -228,7 +228,7 @@ def _prepare(invocation: Invocation, gate: Gate | None, runner: Runner, *, is_of
     if gate is None:
         variables: Mapping[str, str] = {**given, **(profile.refuse if is_off else profile.closed)}
     else:
-        opened = environment(profile.channels, given, gate)
+        opened = environment(profile.channels, given, gate, profile.name)
         variables, upstream = opened.variables, opened.upstream
         for note in opened.notes:
             _say(note)
@@ -347,6 +347,8 @@ class _After:
             operation,
             self.start.upstream,
             decision.debug,
+            tuple(self.start.command[1:]),
+            self.profile.operations | self.profile.programs,
         )
 
     def _remember(self, state: str, names: Sequence[str], lost: int) -> None:

@@ -29,7 +29,7 @@ class Door:
 
     def __init__(self) -> None:
         self.gate = Gate()
-        parts = urlsplit(self.gate.url)
+        parts = urlsplit(self.gate.url_for("cloudquery"))
         assert parts.port is not None
         self.port = parts.port
         self.secret = parts.path
@@ -209,6 +209,21 @@ def test_without_the_secret_nothing_is_held(door: Door, path: str) -> None:
     seen = door.gate.finish()
     assert seen.caught == []
     assert seen.refused["without the secret"] == 2  # with the one that showed that it serves
+
+
+def test_the_url_that_a_request_came_in_on_tells_its_program() -> None:
+    door = Door()
+    other = urlsplit(door.gate.url_for("meltano")).path
+    assert door.gate.url_for("meltano").endswith(other)
+    assert door.gate.port == door.port
+    door.serve()
+    for prefix, path in ((other, "/a"), (door.secret, "/b?c=d")):
+        assert door.post(path, prefix=prefix)[0] == 200
+    seen = door.gate.finish()
+    assert [(one.profile, one.path) for one in seen.caught] == [
+        ("meltano", "/a"),
+        ("cloudquery", "/b?c=d"),
+    ]
 
 
 def test_the_secret_is_long_and_new_for_each_gate(door: Door) -> None:
