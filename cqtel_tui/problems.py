@@ -10,8 +10,10 @@ import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from .consent import ON
+from .consent.choices import TRACES_PATH
 from .deliver.starting import CALLED, STALE_SECONDS
 from .errors import CqtelError
 from .locking import is_locked
@@ -164,13 +166,19 @@ def _rejected(outbox: Outbox) -> Iterator[Problem]:
         text = f"{number} rejected, the last one by {receipt.url} with {receipt.status}"
         if receipt.status == _NOT_FOUND:
             text += (
-                ": nothing takes payloads at that address (of OTLP it mostly ends in /v1/traces). "
-                "To set another: cq-telemetry endpoint URL, then cq-telemetry retry --all"
+                ": nothing takes payloads at that address. To set another: cq-telemetry endpoint "
+                f"{_guess(receipt.url)}, then cq-telemetry retry --all"
             )
         else:
             text += ". To see them: cq-telemetry rejected"
         yield Problem("rejected", text, receipt.time / 1_000_000)
         return
+
+
+def _guess(url: str) -> str:
+    """Return what an OTLP collector's address may be, if the one that was set is its base."""
+    path = urlsplit(url).path
+    return "URL" if path.endswith(TRACES_PATH) or "?" in url else f"{url.rstrip('/')}{TRACES_PATH}"
 
 
 def _changed(path: Path) -> float:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import status as standing
 from ..consent import DEBUG, NO_DEBUG, OFF, ON, ask
 from ..consent import cookie as cookies
+from ..consent.choices import TRACES_PATH
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..errors import CqtelError, WrongUsageError
@@ -198,7 +199,10 @@ def endpoint(given: argparse.Namespace) -> int:
         say("payloads stay on this machine")
         return 0
     say(f"payloads go to {found.decision.endpoint}")
-    if found.decision.endpoint != url:
+    saved = change["endpoint"]
+    if found.decision.endpoint == saved != url:
+        say(f"{url} has no path of its own: traces go to {TRACES_PATH} there, as OTLP has it")
+    if found.decision.endpoint != saved:
         say("your choice is saved, but here another one of yours decides: this project's, or all's")
     if found.proxy:
         say(f"by the proxy {found.proxy}")

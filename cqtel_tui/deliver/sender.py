@@ -238,19 +238,21 @@ class Sender:
         """Post an envelope, once there is room for the receipt."""
         reservation = self._reserve(label, url)
         is_answered = False
+        by = ""
         try:
             connection = connections.to(url)
+            by = f" by the proxy {connection.proxy}" if connection.proxy else ""
             answer = connection.post(envelope)
             is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer: {error}")
+            return self._postpone(label, f"{url} did not answer{by}: {error}")
         finally:
             # Whoever is interrupted is told that it may have arrived. If this process is killed
             # instead, the mark stays.
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            return self._postpone(label, f"{url} answered {answer.status}", answer.retry_after)
+            return self._postpone(label, f"{url} answered {answer.status}{by}", answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in _SUCCESS else REJECTED
         try:
