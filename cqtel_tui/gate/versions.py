@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sysconfig
 from pathlib import Path
@@ -98,20 +99,21 @@ class Version:
         self._mark = ""
         self._answer: str | None = None
 
-    def get(self, environment: Mapping[str, str]) -> str | None:
+    def get(self, environment: Mapping[str, str], folder: str | None = None) -> str | None:
         """Return the version; None if it tells none, or cannot be asked.
 
         Args:
             environment: that of the program.
+            folder: where it is asked, if nothing may be written anywhere.
         """
-        if self._binary is None or self._profile.answer is None:
+        if self._binary is None or not self._profile.answer:
             return None
         with contextlib.suppress(OSError):
             mark = _mark(self._binary)
             known = self._read().get(mark)
             if known == "" or is_version(known):
                 return known or None
-            self._answer = ask_version(self._binary, self._profile, environment)
+            self._answer = ask_version(self._binary, self._profile, environment, folder=folder)
             self._mark = mark
         return self._answer or None
 
@@ -155,6 +157,7 @@ def ask_version(
     profile: Profile,
     environment: Mapping[str, str],
     seconds: float = LONGEST_SECONDS,
+    folder: str | None = None,
 ) -> str | None:
     """Run `binary --version`; return its version, empty if it tells none, None if not in time.
 
@@ -166,14 +169,19 @@ def ask_version(
     """
     from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as folder:
-        settings = {**environment, **profile.refuse}
+    # A name that begins with `=`, as Wine leaves it, is none for `subprocess`.
+    settings = {name: value for name, value in environment.items() if "=" not in name}
+    settings |= profile.refuse
+    if folder is not None:
         line = _first_line([binary, "--version"], folder, settings, seconds)
+    else:
+        with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as own:
+            line = _first_line([binary, "--version"], own, settings, seconds)
     if line is None:
         return None
     # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
     words = line.decode("utf-8", "replace").strip()
-    found = profile.answer and profile.answer.fullmatch(words)
+    found = re.fullmatch(profile.answer, words) if profile.answer else None
     return found[1] if found and is_version(found[1]) else ""
 
 
