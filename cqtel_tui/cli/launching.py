@@ -90,13 +90,18 @@ def _stay(start: "Start", *, is_session: bool) -> "NoReturn":
     wrapped = stay(start, run)
     if is_session and start.state != OFF:
         say(f"the session is over; {wrapped.pending:,} pending of what was reported in it")
-    streams = (sys.stdin, sys.stderr)
-    is_at_terminal = all(
-        [stream is not None and not stream.closed and stream.isatty() for stream in streams]
-    )
-    if wrapped.held and wrapped.outcome.signal is None and is_at_terminal:
+    if wrapped.held and wrapped.outcome.ended_by_itself and _is_at_terminal():
         from ..first_run import ask_if_due
         from ..paths import places
 
         ask_if_due(places(), wrapped.held)
     end_like(wrapped.outcome)
+
+
+def _is_at_terminal() -> bool:
+    """Tell whether somebody may be asked; what else it takes, `first_run` knows."""
+    if any([stream is None or stream.closed for stream in (sys.stdin, sys.stderr)]):
+        return False
+    from ..terminal import has_terminal
+
+    return has_terminal()

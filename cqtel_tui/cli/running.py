@@ -82,10 +82,10 @@ def environment(given: argparse.Namespace) -> int:
 def demo(given: argparse.Namespace) -> int:
     """Open the UI over a throw-away home."""
     del given
-    from ..terminal import NO_TERMINAL, is_drawable
+    from ..terminal import is_drawable, why_not_drawable
 
     if not is_drawable():
-        raise CqtelError(NO_TERMINAL)
+        raise CqtelError(why_not_drawable())
     from ..tui.app import run as show_ui
 
     return show_ui(demo=True)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _NOT_FOUND = 127
 _NOT_EXECUTABLE = 126
 _SHELL = "/bin/sh"
+_NATIVE = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe", b"\xca\xfe\xba\xbe")
 _FIRST_LINE = 80
 """So many bytes of a file bash looks at to tell a script from a binary."""
 
@@ -117,11 +118,25 @@ def places(name: str, environment: "Mapping[str, str]") -> "list[str]":
 def is_binary(path: str) -> bool:
     """Tell whether a file is no script, as bash does: by a NUL in its first line."""
     try:
-        opened = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     except OSError:
         return False  # sh says what is wrong
     try:
         return b"\0" in os.read(opened, _FIRST_LINE).partition(b"\n")[0]
+    except OSError:
+        return False
+    finally:
+        os.close(opened)
+
+
+def is_native(path: str) -> bool:
+    """Tell whether a file is a program of machine code, by what such files begin with."""
+    try:
+        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    except OSError:
+        return False
+    try:
+        return os.read(opened, 4).startswith(_NATIVE)
     except OSError:
         return False
     finally:

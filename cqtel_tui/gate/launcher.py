@@ -14,8 +14,8 @@ from ..errors import CqtelError
 from ..hot_path import concerning, folders
 from .nesting import Outer, check_nesting, mark_of
 from .prefixes import ELSEWHERE, layers, plain_name
-from .profiles import PROFILES, REFUSED_EVERYWHERE, known_profiles
-from .recognising import hush, recognise, says_no, take_options
+from .profiles import PROFILES, known_profiles
+from .recognising import hush, recognise, says_no, take_options, values_of
 from .records import record, replace
 from .variables import closed, held, refused
 
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
 
 _COERCED_LOCALES = {"C.UTF-8", "C.utf8", "UTF-8"}
 _FIRST_ENVIRONMENT = "/proc/self/environ"
-_UNWRITABLE = "/proc" if sys.platform == "linux" else os.sep
-"""A folder in which a program that is asked for its version leaves nothing."""
 _SERVED_BY = "h11"
 _EXTRA = "pip install 'cqtel-tui[gate]'"
 
@@ -81,6 +79,12 @@ class Start:
         return None if self.invocation is None else self.invocation.operation
 
     @property
+    def named_folders(self) -> "list[str]":
+        """The folders that the program was told to keep its files in, which may say no as well."""
+        one = self.invocation
+        return [] if one is None else values_of(one.arguments, one.profile.folders)
+
+    @property
     def is_recorded(self) -> bool:
         """Whether an operation is recorded, or shown."""
         decision = self.decision
@@ -122,8 +126,8 @@ def prepare(command: "Sequence[str]", options: "Sequence[str]") -> Start:
     options = (*options, *found)
     outermost = layers(command)
     assigned = _assigned(outermost)
-    decision = _decide(where, problem, options, {**given, **assigned})
-    start = Start(tuple(command), given, decision, options, invocation, profiles, notes=notes)
+    start = Start(tuple(command), given, None, options, invocation, profiles, notes=notes)
+    start = replace(start, decision=_decide(where, problem, start, {**given, **assigned}))
     if invocation is not None:
         start = _with_arguments(start, invocation)
     opened, ours = _opened(start, {**given, **assigned})
@@ -171,12 +175,12 @@ def _places() -> "tuple[Folders | None, str]":
 
 
 def _decide(
-    where: "Folders | None", problem: str, options: "Sequence[str]", given: "Mapping[str, str]"
+    where: "Folders | None", problem: str, start: Start, given: "Mapping[str, str]"
 ) -> "Decision | None":
     """Ask for the decision; None, which is off, where there is nowhere to ask."""
     if where is not None:
         try:
-            return ask(where, options, concerning(given))
+            return ask(where, start.options, concerning(given), None, start.named_folders)
         except CqtelError as error:
             problem = f"{error}"
     say(f"{problem} Until then nothing is recorded, and nothing is sent.")
@@ -211,18 +215,13 @@ def _with_arguments(start: Start, invocation: "Invocation") -> Start:
 
 
 def _lacks_options(start: Start, invocation: "Invocation") -> bool:
-    """Tell whether the program is a version that is known not to have the options of ours."""
-    since = invocation.profile.lacks_options_since
+    """Tell whether the program is known not to have the options of ours."""
     where, _ = _places()
-    if not since or where is None:
+    if where is None or not invocation.profile.lacks_options_since:
         return False
-    from .versions import Version, find_binary, substitute
+    from .own_options import lacks_options
 
-    binary = substitute(invocation, start.environment) or find_binary(invocation, start.environment)
-    settings = {**start.environment, **REFUSED_EVERYWHERE}
-    version = Version(binary, invocation.profile, where[1]).get(settings, _UNWRITABLE) or ""
-    first = version.partition(".")[0]
-    return first.isdigit() and int(first) >= since
+    return lacks_options(invocation, start.environment, where[1])
 
 
 def _opened(start: Start, given: "Mapping[str, str]") -> "tuple[Opened, frozenset[str]]":

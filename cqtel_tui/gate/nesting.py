@@ -11,6 +11,7 @@ import os
 from ..consent import HOLD, OFF, ON, RUN_VARIABLE
 from ..errors import CqtelError
 from ..hot_path import sha256
+from .executing import is_native
 from .prefixes import layers
 
 TYPE_CHECKING = False
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 _MOST_STARTS = 8
 """So often a program may start itself through us, each time with other arguments."""
 _MARK_DIGITS = 12
-_BINARY = (b"\x7fELF", b"MZ", b"\xcf\xfa\xed\xfe", b"\xca\xfe\xba\xbe", b"\xce\xfa\xed\xfe")
 
 
 class EndlessError(CqtelError):
@@ -115,22 +115,9 @@ def check_nesting(mark: str, program: str, outer: Outer, ourselves: str) -> None
     """
     file = mark.rpartition(".")[0]
     times = [one for one in outer.started if file and one.rpartition(".")[0] == file]
-    if not times or (len(times) < _MOST_STARTS and (mark not in times or _is_binary(program))):
+    if not times or (len(times) < _MOST_STARTS and (mark not in times or is_native(program))):
         return
     raise EndlessError(
         f"{program} starts {ourselves}, which starts {program} again: it would never end. "
         "Give the real program's path in that script."
     )
-
-
-def _is_binary(path: str) -> bool:
-    try:
-        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-    except OSError:
-        return False
-    try:
-        return os.read(opened, 4).startswith(_BINARY)
-    except OSError:
-        return False
-    finally:
-        os.close(opened)

@@ -40,6 +40,7 @@ class Profile:
         quiet: the value that turns it off.
         levels: what its level becomes where what it reports is held; `quiet` for all others.
         ours: variables that we answer to in its place, so that it is not given them.
+        folders: options whose value is a folder for its files, which may have a say in its place.
         lacks_options_since: the first number of the first version that is known not to have the
             three options of ours; 0 where none is. Only such a version is not given them.
     """
@@ -59,6 +60,7 @@ class Profile:
     quiet: str = ""
     levels: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     ours: "frozenset[str]" = frozenset()
+    folders: "frozenset[str]" = frozenset()
     lacks_options_since: int = 0
 
 
@@ -101,6 +103,7 @@ CLOUDQUERY = Profile(
     answer=r"cloudquery version v?(\d[0-9A-Za-z.+-]*)",
     channels=CLOUDQUERY_CHANNELS,
     levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
+    folders=frozenset({"--cq-dir", "--data-dir"}),
     # The releases of 2021 and 2022 had them.
     lacks_options_since=6,
 )

@@ -146,6 +146,19 @@ def take_options(arguments: "Sequence[str]") -> "tuple[list[str], list[str]]":
     return given, rest
 
 
+def values_of(arguments: "Sequence[str]", options: "frozenset[str]") -> "list[str]":
+    """Return the values that these options are given, in order."""
+    words = iter(arguments)
+    found = []
+    for word in words:
+        option, has_value, value = word.partition("=")
+        if word == "--":
+            break
+        if option in options:
+            found.append(value if has_value else next(words, ""))
+    return [value for value in found if value]
+
+
 def hush(
     profile: "Profile", arguments: "Sequence[str]", levels: "Mapping[str, str] | None" = None
 ) -> "tuple[list[str], bool]":

@@ -99,12 +99,20 @@ class Version:
         self._mark = ""
         self._answer: str | None = None
 
-    def get(self, environment: Mapping[str, str], folder: str | None = None) -> str | None:
+    @property
+    def known(self) -> str | None:
+        """The version as it is remembered, without asking; None if it is not."""
+        if self._binary is not None:
+            with contextlib.suppress(OSError):
+                known = self._read().get(_mark(self._binary))
+                return known if is_version(known) else None
+        return None
+
+    def get(self, environment: Mapping[str, str]) -> str | None:
         """Return the version; None if it tells none, or cannot be asked.
 
         Args:
             environment: that of the program.
-            folder: where it is asked, if nothing may be written anywhere.
         """
         if self._binary is None or not self._profile.answer:
             return None
@@ -113,7 +121,7 @@ class Version:
             known = self._read().get(mark)
             if known == "" or is_version(known):
                 return known or None
-            self._answer = ask_version(self._binary, self._profile, environment, folder=folder)
+            self._answer = ask_version(self._binary, self._profile, environment)
             self._mark = mark
         return self._answer or None
 
@@ -162,7 +170,8 @@ def ask_version(
     """Run `binary --version`; return its version, empty if it tells none, None if not in time.
 
     It has no terminal, its telemetry is turned off, what it writes here is gone afterwards, and
-    so is each process that it leaves behind.
+    so is each process that it leaves behind. With a `folder` it is asked in there, and nothing is
+    made for it.
 
     Raises:
         OSError: it cannot be run.

@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from ..outbox.runs import ClosedChannel
     from ..record import Operation
     from .catching import Run
-    from .channels import Channels
     from .launcher import Start
     from .listening import Caught, Seen
     from .process import Outcome
+    from .profiles import Profile
     from .versions import Version
 
     class Runner(Protocol):
@@ -209,14 +209,14 @@ class _After:
 
         for name, caught in self._by_profile():
             self.telemetry.inspected += for_inspection(
-                caught, self._channels(name), self._run(name, "", decision), self.patience
+                caught, self._profile(name).channels, self._run(name, "", decision), self.patience
             )
 
     def hold_unnamed(self) -> int:
         """Hold what came in of a command that is not known; return how many are held."""
         from ..paths import places
 
-        decision = ask(places(), self.start.options)
+        decision = ask(places(), self.start.options, named=self.start.named_folders)
         if decision.state == OFF or decision.inspect:
             return 0
         return len(self._hold(places().state, "", decision))
@@ -227,7 +227,8 @@ class _After:
 
         recorded = self.recorded
         assert recorded is not None  # noqa: S101  # an operation was recorded
-        decision = ask(places(), self.start.options, directory=recorded.project)
+        start = self.start
+        decision = ask(places(), start.options, None, recorded.project, start.named_folders)
         if recorded.held is None or decision.state == OFF or decision.inspect:
             return 0
         names = self._hold(places().state, recorded.held[_ID], decision)
@@ -240,7 +241,7 @@ class _After:
             from .catching import hold_caught
 
             run_ = self._run(name, operation, decision)
-            channels = self._channels(name)
+            channels = self._profile(name).channels
             names += hold_caught(state, caught, channels, run_, patience=self.patience)
         lost = self._lost(names)
         if self.seen is not None and (self.seen.failure or lost):
@@ -273,14 +274,15 @@ class _After:
         names = dict.fromkeys([one.profile for one in caught])
         return [(name, [one for one in caught if one.profile == name]) for name in names]
 
-    def _channels(self, name: str) -> "Channels":
-        return next(one.channels for one in self.start.profiles if one.name == name)
+    def _profile(self, name: str) -> "Profile":
+        return next(one for one in self.start.profiles if one.name == name)
 
     def _run(self, name: str, operation: str, decision: "Decision") -> "Run":
         import os
 
         from .catching import Run
 
+        profile = self._profile(name)
         is_its_own = self.telemetry is not None and self.telemetry.application == name
         return Run(
             name,
@@ -289,6 +291,9 @@ class _After:
             operation,
             self.start.upstreams.get(name, ""),
             decision.debug,
+            # The words of a script are looked for one by one.
+            tuple([word for one in self.start.command[1:] for word in (one, *one.split())]),
+            profile.operations | profile.programs,
         )
 
     def _remember(self, state: str, names: "Sequence[str]") -> None:
