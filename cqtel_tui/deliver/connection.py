@@ -191,8 +191,9 @@ class Connection:
         except (httpx.InvalidURL, ValueError) as error:
             raise NoAnswerError(f"it is not a URL that can be asked ({error})") from None
         self._heard = heard = _Heard(most)
-        threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
         try:
+            # Ctrl+C may come while the thread is started, with the request on its way already.
+            threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
             reason = self._wait(heard)
         finally:
             if not heard.is_over.is_set():
