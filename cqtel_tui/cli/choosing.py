@@ -44,7 +44,8 @@ def status(given: argparse.Namespace) -> int:
 def _show_status(found: standing.Status) -> None:
     counts = found.counts
     lines = [
-        ("telemetry", f"{standing.WORDS[found.decision.state]} ({found.why})"),
+        ("telemetry", f"{_decision_words(found)} ({found.why})"),
+        *(("problem", _problem_words(each)) for each in found.problems),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
         ("cookie", _cookie_words(found.cookie)),
         (
@@ -53,7 +54,6 @@ def _show_status(found: standing.Status) -> None:
             or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
-        *(("problem", _problem_words(each)) for each in found.problems),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
@@ -76,6 +76,12 @@ def _show_status(found: standing.Status) -> None:
     for reason in found.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
+
+
+def _decision_words(found: standing.Status) -> str:
+    if found.decision.state == ON and any(each.kind == "sender" for each in found.problems):
+        return "on: payloads are recorded, but not delivered"
+    return standing.WORDS[found.decision.state]
 
 
 def _problem_words(problem: Problem) -> str:

@@ -238,21 +238,26 @@ class TelemetryApp(OwnApp[None]):
         self.copy_to_clipboard(printable(text[:MAX_COPIED], newlines=True))
         self.tell(f"Copied {min(len(text), MAX_COPIED):,} characters.")
 
-    def open_elsewhere(self, data: bytes) -> None:
-        """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back."""
-        import shlex
+    def open_elsewhere(self, data: bytes, *, exact: bool = False) -> None:
+        """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back.
+
+        Args:
+            data: may hold all that a terminal obeys.
+            exact: give an editor these very bytes; else what it gets can only be printed.
+        """
         import subprocess
         import tempfile
 
+        from .elsewhere import NoProgramError, as_visible, editor, pager
+
         try:
-            wanted = os.environ.get("PAGER") or os.environ.get("EDITOR") or ""
-            program = shlex.split(wanted) or ["less"]
-        except ValueError as error:
-            self.tell(f"$PAGER or $EDITOR cannot be read as a command: {error}", wrong=True)
+            program = editor(os.environ) if exact else pager(os.environ)
+        except NoProgramError as error:
+            self.tell(str(error), wrong=True)
             return
         with tempfile.TemporaryDirectory(prefix="cqtel-") as folder:
             copy = Path(folder, "payload.json")
-            copy.write_bytes(data)
+            copy.write_bytes(data if exact else as_visible(data))
             copy.chmod(0o400)
             problem: Exception | None = None
             try:
