@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-from .cli import run_command
+from .cli.entry import run_command
 from .cli.output import is_sure
 from .cli.parser import parser
 

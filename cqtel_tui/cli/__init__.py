@@ -2,50 +2,27 @@
 
 Every reading command takes `--json`. What is asked for goes to stdout, what is said about it to
 stderr. Exit codes: 0 done, 1 failed, 2 wrong usage; `run` ends as the program it ran.
+
+`run` stands in front of other people's commands, so that nothing but it is loaded for it
+(DESIGN §11); `entry` has all the others.
 """
 
-from __future__ import annotations
-
 import sys
-from typing import TYPE_CHECKING
 
-from ..errors import CqtelError, WrongUsageError
-from ..streams import run_among_streams
-from .output import say
-from .parser import parser
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FAILED = 1
-_WRONG_USAGE = 2
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run one command; return the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
-    return run_among_streams("cq-telemetry", lambda: run_command(words))
+    if words[:1] == ["run"]:
+        from .launching import main as launch
 
+        code = launch(words[1:])
+        if code is not None:
+            return code
+    from .entry import main as dispatch
 
-def run_command(arguments: Sequence[str]) -> int:
-    """Run one command, and tell what goes wrong.
-
-    Raises:
-        OSError: our own output could not be written.
-        SystemExit: by argparse, which has told what is wrong, or has helped.
-    """
-    given = parser().parse_args(arguments)
-    try:
-        code: int = given.command(given)
-    except WrongUsageError as error:
-        say(f"{error}")
-        return _WRONG_USAGE
-    except CqtelError as error:
-        say(f"{error}")
-        return _FAILED
-    except OSError as error:
-        if not isinstance(error.filename, str):  # it is about our own output
-            raise
-        say(f"{error.filename}: {error.strerror}. Look at its owner and free space, and try again.")
-        return _FAILED
-    return code
+    return dispatch(words)
