@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 from .errors import CqtelError
 from .sanitize import printable
-from .terminal import NO_TERMINAL, is_drawable
+from .streams import run_among_streams, takes
+from .terminal import is_drawable, why_not_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_INTERRUPTED = 130
 SCREENS = ("pending", "sent", "rejected", "choices", "cookie", "stored", "files")
 
 
@@ -57,11 +60,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the terminal UI; return the exit code."""
+    code = run_among_streams("cq-telemetry-ui", lambda: _told(arguments))
+    if code == _INTERRUPTED:  # a shell is told how it ended, as by any other program
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+    return code
+
+
+def _told(arguments: Sequence[str] | None) -> int:
     given = parser().parse_args(arguments)
     if given.keys:
         from .tui.keys import as_markdown
 
-        sys.stdout.write(as_markdown())
+        sys.stdout.write(as_markdown(in_words=not takes("↑")))
         return 0
     if given.serve is not None:
         return _serve(given.serve, readonly=given.readonly)
@@ -78,7 +89,7 @@ def _run(given: argparse.Namespace) -> int:
 
         return run_plain(readonly=given.readonly)
     if not is_drawable(plain=given.plain):
-        sys.stderr.write(f"cq-telemetry-ui: {NO_TERMINAL}\n")
+        sys.stderr.write(f"cq-telemetry-ui: {why_not_drawable()}\n")
         return 1
     if given.consent:
         return _consent(plain=given.plain)

@@ -99,16 +99,23 @@ CI_VARIABLES = (
     "TRAVIS",
 )
 """The documented variables that say a program runs in CI, read as booleans."""
+RUN_VARIABLE = "CQ_TELEMETRY_RUN"
+"""What `cq-telemetry run` leaves for all that is started beneath it (see `gate.nesting`)."""
+CLOSED_BY_A_RUN = "T"
+"""What a run that holds sets `CQ_NO_TELEMETRY` to, for releases that cannot be held."""
 _VARIABLES = frozenset(
     (
         *CI_VARIABLES,
         HOME_VARIABLE,
         *("CQ_NO_TELEMETRY", "DO_NOT_TRACK", "CQ_TELEMETRY_LEVEL"),
-        *("CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"),
+        *("CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY", RUN_VARIABLE),
         *("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CONFIG_DIRS", "ANDROID_DATA"),
         *("LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE", "WIN_PD_OVERRIDE_LOCAL_APPDATA"),
     )
 )
+
+_UNTOLD = stat.S_IFMT(0xFFFF)
+"""A mode that nothing has, neither a folder nor a file nor a link."""
 
 # The files that are read, and how: never by a link, never waiting for a FIFO.
 FILE_NAME = "choices.json"
@@ -127,6 +134,7 @@ _WORD = LOWER + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + DIGITS
 _NAME = _WORD + "._-"
 _TO_9 = str.maketrans(DIGITS, "9" * 10)
 _TO_F = str.maketrans(_HEX, "f" * 16)
+_SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 _DATES = ("9999-99-99", "9999-99-99T99:99:99Z")
 
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
@@ -156,6 +164,7 @@ class Telemetry:
     Attributes:
         lost: how many operations could not be recorded, because of an error.
         held: the name of the last envelope that was held; None before the first.
+        interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
     """
 
     clock = staticmethod(time.time_ns)
@@ -175,11 +184,16 @@ class Telemetry:
         self.application = application
         self.version = version
         self.build_date = build_date
-        given = (no_telemetry, debug_telemetry, inspect_telemetry)
+        given = (
+            _is_given(no_telemetry, otherwise=True),
+            _is_given(debug_telemetry, otherwise=False),
+            _is_given(inspect_telemetry, otherwise=True),
+        )
         self.options = [option for option, is_given in zip(OPTIONS, given, strict=True) if is_given]
         self.lost = 0
         self.inspected: list[bytes] = []
         self.held: str | None = None
+        self.interrupted = False
 
     def ask(self) -> None:
         """Ask the user for consent to what was recorded last, where somebody is there to answer.
@@ -188,11 +202,16 @@ class Telemetry:
         on stdin and stderr; nothing is written to stdout. Call it when the program has done its
         work: it waits for the answer.
         """
-        if self.held is not None:
+        if self.held is None or self.interrupted:
+            return
+        try:
             from .first_run import ask_if_due
             from .paths import places
 
-            ask_if_due(places(), self.held)
+            here = places()
+        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
+            return
+        ask_if_due(here, self.held)
 
     def operation(self, name: str) -> "Operation":
         """Return the operation `name`, to be entered with `with`."""
@@ -250,23 +269,32 @@ class Span:
 
     def fail(self, error: BaseException) -> None:
         """Mark this part as failed by `error`: the name of its class, in debug mode its text."""
-        if isinstance(error, SystemExit):
-            self.exit(error.code)
+        # Of its class and its code only what Python itself knows: `__class__`, `__name__` and
+        # `code` may be the program's own, and do anything.
+        if issubclass(type(error), SystemExit):
+            self.exit(_code_of(error))
         else:
-            self.set("error.type", type(error).__name__)
+            self.set("error.type", _name_of(type(error)))
             # Kept as it is: making text of it runs the program's code, so only where it is wanted.
             self.set("exception.message", error)
 
     def exit(self, code: object) -> None:
         """Note what the program exits with, as `sys.exit` takes it; all but 0 is a failure."""
-        number = code if isinstance(code, int) else 0 if code is None else 1
-        self.set("process.exit.code", number & 0xFF)
+        number = 0 if code is None else 1
+        # Whatever its class adds to it: `isinstance` would ask the program's own code.
+        if issubclass(type(code), int):
+            value: int = int.__pos__(code)  # type: ignore[arg-type]
+            number = value & 0xFF if value.bit_length() < _LONG_BITS else 0xFF
+        self.set("process.exit.code", number)
 
     @property
     def failed(self) -> bool:
         """Whether it ended in an error, or with an exit code other than 0."""
         said = self.attributes
-        return said is not None and ("error.type" in said or bool(said.get("process.exit.code")))
+        if said is None:
+            return False
+        code = said.get("process.exit.code")
+        return "error.type" in said or (type(code) in _PLAIN and bool(code))
 
 
 class Operation(Span):
@@ -310,8 +338,8 @@ class Operation(Span):
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
-        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
-            self.telemetry.lost += 1
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where, problem)
         return super().__enter__()
 
     def __exit__(
@@ -321,13 +349,17 @@ class Operation(Span):
         trace: "TracebackType | None",
     ) -> None:
         super().__exit__(kind, error, trace)
+        # Whoever pressed Ctrl+C wants the shell back, and no question.
+        code = self.attributes and self.attributes.get("process.exit.code")
+        if issubclass(type(error), KeyboardInterrupt) or (type(code) is int and code > _SIGNALLED):
+            self.telemetry.interrupted = True
         # A process forked on the way ends this block, too; the operation is its parent's.
         if self.decision is None or self.where is None or os.getpid() != self.process:
             return
         try:
             self._finish(self.where, self.decision)
-        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
-            self._lose(self.where[1])
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where, problem)
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
@@ -345,6 +377,7 @@ class Operation(Span):
         is_on = decision.state == ON
         payload, dropped = self._payload(decision, environ, create_cookie=is_on)
         version = _plain(telemetry.version)
+        is_plain = type(version) is str and is_version(version)
         now = telemetry.clock()
         self.held = telemetry.held = hold(
             state,
@@ -352,7 +385,7 @@ class Operation(Span):
             now // 1000,
             telemetry.entropy(8).hex(),
             app=_name(telemetry.application) or UNNAMED,
-            version=str(version) if is_version(version) else "",
+            version=str(version) if is_plain else "",
             operation=_name(self.name) or UNNAMED,
             outcome="failed" if self.failed else "ok",
             duration=(self.end - self.start) // 1_000_000,
@@ -400,7 +433,8 @@ class Operation(Span):
         if decision.state == ON:
             from .warm_path import cookie_of
 
-            resource["service.instance.id"] = cookie_of(self.project, create=create_cookie)
+            state = self.where[1] if self.where else ""
+            resource["service.instance.id"] = cookie_of(self.project, state, create=create_cookie)
         kept, dropped = _allowed(resource, decision, on_span=False)
         return kept, dropped + unfit
 
@@ -439,14 +473,30 @@ class Operation(Span):
             )
         return ",".join(written), dropped
 
-    def _lose(self, state: str) -> None:
+    def _lose(self, where: "Folders | None", problem: Exception) -> None:
         self.telemetry.lost += 1
         try:
             from .outbox import count_loss
 
-            count_loss(state, "error")
+            if where is not None:
+                count_loss(where[1], "error", problem if isinstance(problem, OSError) else "")
         except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
             pass
+
+
+_code_of = SystemExit.__dict__["code"].__get__
+_name_of = type.__dict__["__name__"].__get__
+_LONG_BITS = 64
+"""Python exits with 255 for a number that is no C long."""
+_PLAIN = frozenset({str, int, bool, list})
+
+
+def _is_given(value: object, *, otherwise: bool) -> bool:
+    """Tell whether an option was given; `otherwise` for a value that cannot say."""
+    try:
+        return bool(value)
+    except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
+        return otherwise
 
 
 def _swap(span: "Span | None") -> "Span | None":
@@ -480,8 +530,8 @@ def _allowed(
                 continue
             value = _message(value)  # noqa: PLW2901
         plain = _plain(value)
-        fits = allows(key, plain, decision.catalogue, debug=decision.debug)
-        if fits and (key in ON_SPANS) is on_span:
+        fits = type(plain) in _PLAIN and (key in ON_SPANS) is on_span
+        if fits and allows(key, plain, decision.catalogue, debug=decision.debug):
             kept[key] = plain
         else:
             dropped += 1
@@ -490,22 +540,24 @@ def _allowed(
 
 def _name(value: object) -> str:
     """Return a plain name, empty if it is none."""
-    name = str.__str__(value) if isinstance(value, str) else ""
-    return name if is_name(name) else ""
+    name = _plain(value)
+    return str(name) if type(name) is str and is_name(name) else ""
 
 
 def _plain(value: object) -> object:
     """Return a text without what a class of the program's own may have added to it."""
-    return str.__str__(value) if isinstance(value, str) else value
+    return str.__str__(value) if issubclass(type(value), str) else value
 
 
 def _message(error: object) -> "str | None":
     """Return an error's text, cut to the bound; None if it has none to give."""
     try:
-        data = str(error).encode("utf-8", "replace")
-    except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
+        text = str(error)
+    except BaseException as problem:  # the program's own code, which may raise anything
+        if type(problem) is KeyboardInterrupt:
+            raise  # as good as never its own
         return None
-    return data[:MAX_STRING_BYTES].decode("utf-8", "ignore")
+    return str.encode(text, "utf-8", "replace")[:MAX_STRING_BYTES].decode("utf-8", "ignore")
 
 
 def _attributes(attributes: "Attributes") -> str:
@@ -705,6 +757,7 @@ def ask(
     options: "Iterable[str]" = (),
     environ: "Mapping[str, str] | None" = None,
     directory: "str | None" = None,
+    named: "Sequence[str]" = (),
 ) -> "Decision":
     """Ask every layer, and return what they come to.
 
@@ -713,31 +766,100 @@ def ask(
         options: those of `OPTIONS` that were given on the command line.
         environ: the environment; this process's by default.
         directory: the project, as a real path; the current directory by default.
+        named: folders that the program was told to keep its files in, by `--cq-dir` and its kin: a
+            no of theirs counts as well, and one of the projects that they lie in.
     """
     try:
         project = os.getcwd() if directory is None else directory  # noqa: PTH109  # 13 ms
     except OSError:
         return Decision([(PROJECT, OFF, "the current directory", "it cannot be read")])
     config, _, admin = places
+    environ = concerning(os.environ) if environ is None else environ
     said = [(COMMAND_LINE, OPTIONS[option], option, "") for option in options]
-    said += environment_says(concerning(os.environ) if environ is None else environ)
+    said += environment_says(environ)
     for folder in admin:
-        if _mode(f"{folder}/{FILE_NAME}"):
+        if _may_say(folder, FILE_NAME):
             from .consent.choices import policy_says
 
             said += policy_says(folder)
-    # A link, or what cannot be looked at, is not taken for silence.
-    mode = _mode(f"{project}/{PROJECT_FOLDER}")
-    if mode and (not stat.S_ISDIR(mode) or _mode(f"{project}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
-        from .consent.choices import project_says
+    starts = [project]
+    if named:
+        from .consent.choices import named_say
 
-        said += project_says(project)
-    if not _mode(f"{config}/{FILE_NAME}"):
+        starts, answer = named_say(project, named)
+        said += answer
+    home = environ.get("HOME", "").rstrip("/")
+    if is_root() and any([owner_of(folder) for folder in (config, places[1], home) if folder]):
+        from .paths import foreign_says
+
+        said += foreign_says(places, home)
+    for start in starts:
+        for folder in _projects(start, home):
+            from .consent.choices import project_says
+
+            said += [one for one in project_says(folder, start, home) if one not in said]
+    if not _may_say(config, FILE_NAME):
         return Decision(said)
     from .warm_path import user_says
 
-    answer, chosen = user_says(config, project)
+    answer, chosen = user_says(config, *starts)
+    if environ.get(HOME_VARIABLE) or environ.get("XDG_CONFIG_HOME"):
+        from .warm_path import moved_says
+
+        answer += moved_says(places, chosen, project, home)
     return Decision(said + answer, chosen)
+
+
+def is_root() -> bool:
+    """Tell whether this is root, who can write where others are at home."""
+    return hasattr(os, "geteuid") and not os.geteuid()
+
+
+def owner_of(folder: str) -> int:
+    """Return whose a folder is, or the nearest one above it that is there; root's if neither."""
+    while folder:
+        try:
+            return os.stat(folder).st_uid  # noqa: PTH116  # pathlib costs 13 ms
+        except (FileNotFoundError, NotADirectoryError):
+            folder = folder.rpartition(os.sep)[0]
+        except OSError:
+            break  # what root cannot look at, it does not write to
+    return 0
+
+
+def _projects(start: str, home: str) -> "list[str]":
+    """Return `start` and each folder above it, up to `home`, whose project may have a say.
+
+    A link, or what cannot be looked at, is not taken for silence.
+    """
+    found = []
+    top = len(os.path.splitdrive(start)[0])  # pathlib costs 13 ms
+    folder = start.rstrip(os.sep)
+    while True:
+        mode = _mode(f"{folder}/{PROJECT_FOLDER}")
+        if mode and (not stat.S_ISDIR(mode) or _mode(f"{folder}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
+            found.append(folder or os.sep)
+        if folder == home or len(folder) <= top:
+            return found
+        folder = folder.rpartition(os.sep)[0]
+
+
+def _may_say(folder: str, name: str) -> bool:
+    """Tell whether a file in this folder is there, or cannot be reached, so that it may be.
+
+    What is behind a link to nowhere, such as a share that is not there now, may say no.
+    """
+    mode = _mode(folder)
+    if stat.S_ISDIR(mode):
+        return _mode(f"{folder}/{name}") != 0
+    while not mode:
+        folder, separator, _ = folder.rpartition(os.sep)
+        if not separator:
+            return False
+        mode = _mode(folder or separator)
+        if mode:  # of the folders above, this one is there: a real one says that nothing is below
+            return not stat.S_ISDIR(mode) and not stat.S_ISDIR(_mode(f"{folder}/."))
+    return _mode(f"{folder}/{name}") != 0 or not stat.S_ISDIR(_mode(f"{folder}/."))
 
 
 def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
@@ -747,15 +869,25 @@ def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
 
 def environment_says(environ: "Mapping[str, str]") -> "list[Said]":
     """Return what the environment says: off, debug or inspect, never on."""
+    outer = environ.get(RUN_VARIABLE, "").partition(";")[0]
     said = [
         (ENVIRONMENT, OFF, f"{name}={environ[name]}", "")
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
-        if name in environ and boolean(environ[name], otherwise=True)
+        if name in environ
+        and boolean(environ[name], otherwise=True)
+        # Within a run this is the run's own doing, and closes what it cannot hold.
+        and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
-    # A level that CloudQuery does not know makes it stop; here it makes telemetry stop.
+    if outer == OFF:
+        said.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
+    # Errors alone means no statistics, and statistics alone means no error texts. A level that
+    # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")
-    if level and level not in {"errors", "stats", "all"}:
-        said.append((ENVIRONMENT, OFF, f"CQ_TELEMETRY_LEVEL={level}", ""))
+    if level == "stats" and outer in {HOLD, ON}:
+        level = ""  # the run's own doing, too
+    if level and level != "all":
+        says = NO_DEBUG if level == "stats" else OFF
+        said.append((ENVIRONMENT, says, f"CQ_TELEMETRY_LEVEL={level}", ""))
     debug = environ.get("CQ_DEBUG_TELEMETRY")
     if debug:
         says = DEBUG if boolean(debug, otherwise=False) else NO_DEBUG
@@ -775,13 +907,13 @@ def boolean(value: str, *, otherwise: bool) -> bool:
 
 
 def _mode(path: str) -> int:
-    """Return the type and mode of what is there; 0 for nothing, -1 for what cannot be told."""
+    """Return the type and mode of what is there; 0 for nothing, `_UNTOLD` if that can't be told."""
     try:
         return os.lstat(path).st_mode
     except FileNotFoundError:
         return 0
-    except OSError:
-        return -1
+    except (OSError, ValueError):
+        return _UNTOLD
 
 
 def open_folder(directory: str) -> int:
@@ -982,8 +1114,12 @@ def folders(environ: "Mapping[str, str]", platform: str = sys.platform) -> "Fold
     moved = environ.get(HOME_VARIABLE)
     if moved:
         # An administrator's policy holds for a moved home too: its variable is anybody's to set.
-        if moved[0] != "/" or moved[-1] == "/" or "//" in moved or "/." in moved:
+        if moved[-1] == "/" or "//" in moved or "/." in moved:
             moved = os.path.abspath(moved)  # noqa: PTH100  # pathlib costs 13 ms here
+        if environ[HOME_VARIABLE][0] != "/" or moved.lstrip("/")[:4] in {"proc", "dev/"}:
+            from .paths import moved_folder
+
+            moved = moved_folder(environ[HOME_VARIABLE])
         return moved, moved, admin
     home = environ.get("HOME", "")
     config = environ.get("XDG_CONFIG_HOME", "")

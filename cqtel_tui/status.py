@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from .consent import PROJECT_FOLDER, ask, cookie
 from .consent.layers import Reason, reasons, why
+from .consent.tracking import is_tracked
 from .deliver.starting import RETRY_AT
 from .errors import CqtelError
 from .outbox.runs import Run, read_runs
 from .outbox.store import Counts, Outbox
+from .problems import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from .consent import Decision
     from .consent.cookie import Cookie
     from .paths import Places
+    from .problems import Problem
 
 _MAX_WHY = 500
 _RUNS = 10
@@ -45,24 +48,29 @@ class Status:
         decision: what all layers come to.
         reasons: each layer's say.
         cookie: the cookie of this directory.
+        is_tracked: whether git tracks the cookie's file, so that whoever has the repository has it;
+            None if that cannot be told.
         legacy: what earlier releases left here or in the home folder.
         counts: what is in the outbox; nothing where it cannot be read.
         problem: why the outbox cannot be read; empty if it can.
         proxy: the proxy that the endpoint is reached by, without its password; empty for none.
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
+        problems: what is wrong, the most urgent first.
         runs: the last runs of other programs, the newest first: what they left, what was closed.
     """
 
     decision: Decision
     reasons: Sequence[Reason]
     cookie: Cookie
+    is_tracked: bool | None
     legacy: Sequence[Cookie]
     counts: Counts
     problem: str
     proxy: str
     retry_at: float
     retry_why: str
+    problems: Sequence[Problem]
     runs: Sequence[Run]
 
     @property
@@ -77,7 +85,7 @@ class Status:
             "debug": self.decision.debug,
             "inspect": self.decision.inspect,
             "reasons": [asdict(reason) for reason in self.reasons],
-            "cookie": cookie_json(self.cookie),
+            "cookie": cookie_json(self.cookie) | {"tracked": self.is_tracked},
             "legacy_cookies": [cookie_json(each) for each in self.legacy],
             "outbox": {
                 name: None if self.problem else count for name, count in asdict(self.counts).items()
@@ -87,6 +95,7 @@ class Status:
             "retry_at": time_json(self.retry_at) if self.retry_at else None,
             "retry_why": self.retry_why or None,
             "problem": self.problem or None,
+            "problems": [problem_json(problem) for problem in self.problems],
             "runs": [run_json(run) for run in self.runs],
         }
 
@@ -115,13 +124,15 @@ def look(
     return Status(
         decision,
         reasons(decision),
-        _NO_COOKIE if directory is None else cookie.look(directory),
-        [] if directory is None else cookie.legacy(directory),
+        _NO_COOKIE if directory is None else cookie.look(directory, places.state),
+        None if directory is None else is_tracked(directory, f"{PROJECT_FOLDER}/{cookie.NAME}"),
+        [] if directory is None else cookie.legacy(directory, places.state),
         counts,
         problem,
         _proxy(decision.endpoint),
         retry_at,
         retry_why,
+        find_problems(outbox, decision),
         read_runs(places.state, _RUNS),
     )
 
@@ -158,6 +169,11 @@ def cookie_json(found: Cookie) -> dict[str, Any]:
         "reason": found.reason,
         "modified": None if found.modified is None else time_json(found.modified),
     }
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """Return something that is wrong under its stable keys."""
+    return asdict(problem) | {"time": time_json(problem.time) if problem.time else None}
 
 
 def run_json(run: Run) -> dict[str, Any]:

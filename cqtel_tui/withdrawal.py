@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
+from .locking import is_locked
+from .outbox.losses import forget_losses
 from .outbox.runs import clear_runs
-from .outbox.store import BOXES, SET_ASIDE, Outbox
+from .outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
     from .paths import Places
@@ -28,9 +30,13 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     """
     outbox = Outbox(places.state)
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
+    if not is_locked(outbox.folder / LOCK):  # whoever sends does that, too
+        outbox.settle()
     clear_runs(places.state)
+    forget_losses(places.state)
     removed["cookie"] = 0
-    if directory is not None and cookie.look(directory).state == cookie.PRESENT:
-        cookie.reset(directory, create=False)
+    state = places.state
+    if directory is not None and cookie.look(directory, state).state == cookie.PRESENT:
+        cookie.reset(directory, state, create=False)
         removed["cookie"] = 1
     return removed

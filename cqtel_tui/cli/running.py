@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ..consent import OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
-from .output import say, show, show_json, somebody_may_be_there
+from .output import say, show, show_json
 
 if TYPE_CHECKING:
     import argparse
@@ -26,22 +26,11 @@ _SETTING = {
 }
 
 
-def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does not return
-    """Run a program, hold what it reports, and end as it ended."""
-    from ..gate.process import CommandNotFound, end_like
-    from ..gate.wrapper import wrap
+def run(given: argparse.Namespace) -> int:
+    """Run a program, hold what it reports, and end as it ended; without one, a shell."""
+    from .launching import launch
 
-    command, options = _command(given, "run")
-    try:
-        wrapped = wrap(command, options)
-    except CommandNotFound as error:
-        say(f"{error}")
-        return error.status
-    if wrapped.held and wrapped.outcome.signal is None and somebody_may_be_there():
-        from ..first_run import ask_if_due
-
-        ask_if_due(places(), wrapped.held)
-    end_like(wrapped.outcome)
+    return launch(*_command(given))
 
 
 def verify(given: argparse.Namespace) -> int:
@@ -53,7 +42,11 @@ def verify(given: argparse.Namespace) -> int:
     from ..gate.process import CommandNotFound
     from ..gate.verifying import verify as look_on
 
-    command, options = _command(given, "verify")
+    command, options = _command(given)
+    if not command:
+        raise WrongUsageError(
+            "Name the program to run: cq-telemetry verify -- cloudquery sync FILE"
+        )
     try:
         found = look_on(command, options)
     except CommandNotFound as error:
@@ -67,13 +60,9 @@ def verify(given: argparse.Namespace) -> int:
     return 0 if found.is_proof else 1
 
 
-def _command(given: argparse.Namespace, name: str) -> tuple[list[str], list[str]]:
+def _command(given: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the program's command line, and the telemetry options that stand before it."""
     command = given.program[1:] if given.program[:1] == ["--"] else given.program
-    if not command:
-        raise WrongUsageError(
-            f"Name the program to run: cq-telemetry {name} -- cloudquery sync FILE"
-        )
     flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
     return command, [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
 
@@ -93,10 +82,10 @@ def environment(given: argparse.Namespace) -> int:
 def demo(given: argparse.Namespace) -> int:
     """Open the UI over a throw-away home."""
     del given
-    from ..terminal import NO_TERMINAL, is_drawable
+    from ..terminal import is_drawable, why_not_drawable
 
     if not is_drawable():
-        raise CqtelError(NO_TERMINAL)
+        raise CqtelError(why_not_drawable())
     from ..tui.app import run as show_ui
 
     return show_ui(demo=True)

@@ -10,7 +10,7 @@ import binascii
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
@@ -19,11 +19,13 @@ from ..encodings import UndecodableError, decoded
 from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..record.inspection import CAUGHT_KEY
-from ..review.headers import masked, masked_headers
+from ..review.headers import OF_HTTP, masked, masked_headers
+from ..review.leaks import arguments_in
 from .listening import Caught
-from .protocols import Description, Understood, as_document, understand
+from .protocols import Description, Understood, as_document, headers_of, understand
 from .protocols.unknown import KIND as UNKNOWN
-from .redaction import Pseudonyms, Redaction, Removal, Rules
+from .redaction import Redaction, Removal
+from .rules import rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,6 +52,8 @@ class Run:
         operation: the id of the envelope of the operation that was recorded of it, or empty.
         upstream: where what was caught was bound for, or empty.
         debug: whether error texts may be in what would be sent.
+        arguments: those of the command; compared with, and written nowhere.
+        allowed: words of the command line that may leave, such as operations.
     """
 
     app: str
@@ -58,6 +62,8 @@ class Run:
     operation: str
     upstream: str
     debug: bool
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    allowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +76,8 @@ class Original:
         has_error_text: whether an error's text is in what would be sent.
         removals: what was taken out or replaced.
         more_removals: how many more there were.
+        arguments: where arguments of the command were found in what would be sent, by their paths;
+            None where they were not looked for.
     """
 
     caught: Caught
@@ -77,6 +85,7 @@ class Original:
     has_error_text: bool
     removals: tuple[Removal, ...]
     more_removals: int
+    arguments: tuple[str, ...] | None = None
 
     @property
     def body(self) -> bytes:
@@ -160,12 +169,13 @@ def _understood(
     patience: float,
 ) -> Iterator[tuple[Caught, Understood]]:
     """Give each request with what is understood of it; the rest unread once patience ends."""
-    rules = Rules(
-        channels.fields,
-        Pseudonyms(entropy(_KEY_BYTES)),
+    rules = rules_for(
+        channels,
+        entropy(_KEY_BYTES),
         debug=run.debug,
-        never=channels.never,
-        duration_unit=channels.duration_unit,
+        project=run.project,
+        arguments=run.arguments,
+        allowed=run.allowed,
     )
     until = time.monotonic() + patience
     for caught in requests:
@@ -192,7 +202,14 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 ) -> str:
     said, redaction = understood.description, understood.redaction
     original = Original(
-        caught, run.operation, redaction.has_error_text, redaction.removals, redaction.more
+        caught,
+        run.operation,
+        redaction.has_error_text,
+        redaction.removals,
+        redaction.more,
+        arguments_in(redaction.sent, run.arguments, run.allowed | channels.words, understood.kind)
+        if run.arguments
+        else None,
     )
     return hold(
         state,
@@ -217,9 +234,8 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 def _headers(caught: Caught, understood: Understood, channels: Channels) -> dict[str, str]:
     """Return the headers that go along: what the body is, and what the upstream asks for."""
     headers = {"content-type": understood.content_type or caught.header("content-type")}
-    if understood.kind == UNKNOWN:
-        headers["content-encoding"] = caught.header("content-encoding")
-    headers |= {name: caught.header(name) for name in channels.forwarded}
+    wanted = sorted({*headers_of(understood.kind), *channels.forwarded} - OF_HTTP - headers.keys())
+    headers |= {name: caught.header(name) for name in wanted}
     return {
         name.title(): value
         for name, value in headers.items()
@@ -261,6 +277,7 @@ def read_original(caught: bytes) -> Original:
             bool(head["has_error_text"]),
             tuple(Removal(*map(str, removal)) for removal in head["removals"]),
             int(head["more_removals"]),
+            None if head.get("arguments") is None else tuple(map(str, head["arguments"])),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TornEnvelopeError(f"what was caught cannot be read ({error})") from None
@@ -277,5 +294,6 @@ def _sealed(original: Original) -> bytes:
         "has_error_text": original.has_error_text,
         "removals": [(one.path, one.what, one.why) for one in original.removals],
         "more_removals": original.more_removals,
+        "arguments": original.arguments,
     }
     return json.dumps(head, ensure_ascii=False).encode() + b"\n" + caught.body

@@ -5,8 +5,7 @@ is fine, a torn one is seen), hardly ever a listing. `envelope` reads what is wr
 looks after it.
 """
 
-import os
-
+from ..files import make_folder
 from ..hot_path import (
     FORMAT_VERSION,
     MAX_PAYLOAD_BYTES,
@@ -23,7 +22,6 @@ from ..hot_path import (
 
 __all__ = [
     "FORMAT_VERSION",
-    "LOSSES",
     "MAX_AGE_SECONDS",
     "MAX_PAYLOAD_BYTES",
     "MAX_PENDING",
@@ -41,39 +39,13 @@ __all__ = [
     "sha256",
 ]
 
-LOSSES = "losses"
 MAX_PENDING = 1000
 MAX_PENDING_BYTES = 16 * 1024 * 1024
 MAX_AGE_SECONDS = 30 * 24 * 3600
-_MAX_LOSSES_BYTES = 64 * 1024
 
 
-def count_loss(state: str, why: str) -> None:
-    """Write down that a payload was lost to a bound or an error: one line, one word."""
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        opened = os.open(f"{state}/{OUTBOX}/{LOSSES}", flags, 0o600)
-        try:
-            if os.fstat(opened).st_size < _MAX_LOSSES_BYTES:
-                os.write(opened, f"{why}\n".encode())
-        finally:
-            os.close(opened)
-    except OSError:
-        pass  # a full disk, for one; there is nowhere else to write it
+def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
+    """Write down that a payload was lost: what happened in one word, and why; never raises."""
+    from .losses import note_loss
 
-
-def make_folder(folder: str) -> None:
-    """Make a folder and those above it, each for its owner alone."""
-    try:
-        os.mkdir(folder, 0o700)  # noqa: PTH102  # pathlib costs 13 ms
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        above = os.path.dirname(folder)  # noqa: PTH120
-        if above == folder:
-            raise
-        make_folder(above)
-        try:
-            os.mkdir(folder, 0o700)  # noqa: PTH102
-        except FileExistsError:
-            pass  # another process was first
+    note_loss(state, what, why)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.gate.catching import read_original
+from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import open_envelope
 from cqtel_tui.outbox.runs import read_runs, run_of
@@ -204,8 +205,8 @@ def test_off_opens_no_gate(machine: Machine, way: str) -> None:
     option = [way] if way.startswith("-") else []
     machine.wrap("cloudquery", *option, "init", more={} if option else {way: "1"})
     given = witness.last["environment"]
-    assert b"CQ_RUDDERSTACK_DATA_PLANE_URL" not in given
-    assert b"CQ_ANALYTICS_HOST" not in given
+    assert given[b"CQ_RUDDERSTACK_DATA_PLANE_URL"] == CLOSED_URL.encode()
+    assert given[b"CQ_ANALYTICS_HOST"] == CLOSED_ADDRESS.encode()
     assert given[b"CQ_TELEMETRY_LEVEL"] == b"none"
     assert machine.files() == set()
 
@@ -384,7 +385,7 @@ def test_a_field_that_was_taken_out_is_not_sent_and_the_receipt_has_the_new_hash
     reporter(machine)
     machine.wrap("cloudquery", "init", more=bound_for(upstream))
     before = held(machine, "gate")[1]
-    trimmed = machine.cq("trim", before.id, "batch[0].properties.source", "batch[0].context")
+    trimmed = machine.cq("trim", before.id, "batch[0].properties.status", "batch[0].context")
     assert trimmed.code == 0, trimmed.said
     after = held(machine, "gate")[1]
     assert (after.id, after.caught) == (before.id, before.caught)
@@ -393,7 +394,7 @@ def test_a_field_that_was_taken_out_is_not_sent_and_the_receipt_has_the_new_hash
     assert machine.cq("send", before.id).code == 0
     [request] = upstream.requests
     [message] = json.loads(request.body)["batch"]
-    assert message["properties"] == {"status": "error"}
+    assert message["properties"] == {}
     assert "context" not in message
     outbox = Outbox(str(machine.state))
     [label] = outbox.labels(SENT)
@@ -460,7 +461,7 @@ def test_the_real_cloudquery_is_held_linked_and_sent_after_a_yes(
     assert machine.cq("send", *(one.id for one in caught)).code == 0
     messages = [one for body in upstream.bodies for one in json.loads(body)["batch"]]
     assert [one["event"] for one in messages] == ["init_started", "init_completed"]
-    assert messages[1]["properties"].keys() - {"error"} == {"destination", "source", "status"}
+    assert messages[1]["properties"].keys() - {"error"} == {"status"}
     assert ("error" in messages[1]["properties"]) is debug
 
 
@@ -573,7 +574,7 @@ def test_off_turns_its_sdk_off_and_without_operations_each_run_is_one(
     shop = machine.witness("shop", code=7)
     machine.wrap("shop", "--no-telemetry", "--port", "80")
     assert shop.last["environment"][b"OTEL_SDK_DISABLED"] == b"true"
-    assert shop.arguments == ["--port", "80"]
+    assert shop.arguments == ["--no-telemetry", "--port", "80"]  # it may have one of its own
     assert machine.envelopes() == []
     machine.wrap("shop", "--port", "80")
     assert b"OTEL_SDK_DISABLED" not in shop.last["environment"]
@@ -604,7 +605,9 @@ def test_a_profile_that_cannot_be_relied_on_keeps_a_program_from_running(
     assert str(path) in ended.said
     assert "chmod go-w" in ended.said
     assert shop.runs == []
-    assert machine.wrap("cloudquery", "sync").code == 0
+    ended = machine.wrap("cloudquery", "sync")
+    assert ended.code == 0
+    assert str(path) in ended.said
     assert len(cloudquery.runs) == 1
 
 
@@ -615,7 +618,7 @@ def test_a_project_brings_no_profile(machine: Machine, upstream: Collector) -> N
         shutil.copy2(path, folder)
     shutil.rmtree(machine.config)
     machine.witness("shop")
-    assert "is not a program we know" in machine.wrap("shop", "buy").said
+    machine.wrap("shop", "buy")
     assert machine.envelopes() == []
 
 

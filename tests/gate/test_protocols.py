@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -20,17 +19,18 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from cqtel_tui.catalogue import is_cookie
 from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
-from cqtel_tui.gate.channels import CLOUDQUERY, environment
+from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
-from cqtel_tui.gate.redaction import Pseudonyms, Rules
+from cqtel_tui.gate.redaction import Names, Pseudonyms, Rules
+from cqtel_tui.gate.variables import held
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PATIENCE = 30.0  # seconds, for a machine under load; nothing here takes so long by design
@@ -54,6 +54,8 @@ def rules(*, debug: bool = False, channels: Any = CLOUDQUERY) -> Rules:
         debug=debug,
         never=channels.never,
         duration_unit=channels.duration_unit,
+        names=Names(channels.words),
+        published=frozenset({"cloudquery/postgresql", "cloudquery/hackernews"}),
     )
 
 
@@ -156,6 +158,46 @@ def test_a_user_is_replaced_by_a_random_id_as_no_message_is_taken_without_one() 
     )
     assert "userId" not in first["batch"][0]
     assert first["batch"][0]["anonymousId"] == again["anonymousId"] != UUID
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {},
+        {"anonymousId": 12345, "userId": "u1"},
+        {"anonymousId": "alice" * 1000},
+        *({"userId": 0}, {"userId": "0"}, {"userId": ""}, {"userId": None}, {"userId": [1]}),
+        *({"anonymousId": nothing, "userId": "u1"} for nothing in ("", " ", None, False)),
+        {"anonymousId": [], "userId": "u1"},
+        {"anonymousId": {}, "userId": "u1"},
+        {"anonymousId": "00000000-0000-0000-0000-000000000000", "userId": "u1"},
+        *({"anonymousId": odd} for odd in (0, True, 1.5, {"alice": 1}, ["alice"], "x")),
+    ],
+)
+def test_a_message_with_an_odd_identity_is_one_that_the_server_takes(
+    identity: dict[str, Any],
+) -> None:
+    message = {"type": "track", "event": "Sync Completed", "messageId": 7, **identity}
+    found = understand(caught("/v1/batch", batch(message)), rules())
+    [sent] = json.loads(found.redaction.sent)["batch"]
+    assert sent.keys() == {"type", "event", "messageId", "anonymousId"}
+    assert sent["event"] == "Sync Completed"
+    assert all(is_cookie(sent[key]) for key in ("anonymousId", "messageId"))
+    assert found.description.operation == "Sync_Completed"
+    assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
+
+
+def test_a_name_shaped_value_of_a_known_program_is_one_of_its_own() -> None:
+    message = event("jane-doe.internal", status="acme-prod")
+    message |= {"type": "acme", "channel": "acme-laptop"}
+    message["context"] = {"library": {"name": "acme.hunter2.com", "version": "4.2.1"}}
+    found = understand(caught("/v1/batch", batch(message)), rules())
+    [sent] = json.loads(found.redaction.sent)["batch"]
+    assert sent["event"] == "other"
+    assert sent["context"] == {"library": {"version": "4.2.1"}}
+    assert not {"type", "channel"} & sent.keys()
+    assert sent["properties"] == {}
+    assert found.description == Description("other", "", 0)
 
 
 @pytest.mark.parametrize("call", ["track", "identify", "page", "screen", "group", "alias"])
@@ -394,6 +436,30 @@ def test_spans_are_described_and_redacted(encoding: str) -> None:
     assert spans[1].end_time_unix_nano - spans[1].start_time_unix_nano == 2_000_000_000
 
 
+@pytest.mark.parametrize(
+    "code", ["ERROR", "STATUS_CODE_ERROR", "error", "2", 3, -1, True, "whatever", {}, 1.5]
+)
+def test_a_status_that_is_not_plainly_a_success_is_none(code: Any) -> None:
+    span = {"traceId": TRACE_ID, "spanId": SPAN_ID, "name": "sync", "status": {"code": code}}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    found = understand(caught("/v1/traces", json.dumps(document).encode()), rules())
+    assert found.description == Description("sync", "failed", 0)
+    assert spans_of(found)[0].status.code == 2
+
+
+@pytest.mark.parametrize("parent", ["", "0" * 16, None, 0])
+def test_a_parent_of_nothing_but_zeros_is_none(parent: Any) -> None:
+    ids = {"traceId": TRACE_ID, "spanId": SPAN_ID}
+    child = {**ids, "name": "child", "parentSpanId": SPAN_ID}
+    root = {**ids, "name": "root", "parentSpanId": parent}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [child, root]}]}]}
+    found = understand(
+        caught("/v1/traces", json.dumps(document).encode()), rules(channels=OPENTELEMETRY)
+    )
+    assert found.description.operation == "root"
+    assert not spans_of(found)[1].parent_span_id.strip(b"\0")
+
+
 def spans_of(found: Understood) -> Any:
     from google.protobuf.json_format import ParseDict
 
@@ -493,7 +559,7 @@ def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Unders
     gate = Gate()
     try:
         inherited = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
-        opened = environment(OPENTELEMETRY, inherited, gate)
+        opened = held([read_profile(SHIPPED)], inherited, gate)
         gate.serve()
         subprocess.run(
             command,
@@ -539,78 +605,3 @@ def test_the_official_javascript_sdk_is_caught(package: str, encoding: str) -> N
     node = shutil.which("node") or "node"
     found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], JAVASCRIPT)
     check_spans(found, f"otlp-traces-{encoding}")
-
-
-# The environment ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    found = Gate()
-    yield found
-    found.finish()
-
-
-def opened(gate: Gate, **inherited: str) -> Mapping[str, str]:
-    return environment(CLOUDQUERY, inherited, gate).variables
-
-
-def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> None:
-    found = environment(CLOUDQUERY, {"HOME": "/home/alice"}, gate)
-    assert found.variables == {
-        "HOME": "/home/alice",
-        "CQ_RUDDERSTACK_DATA_PLANE_URL": gate.url_for("cloudquery"),
-        "CQ_TELEMETRY_LEVEL": "stats",
-        "CQ_NO_TELEMETRY": "1",
-        "CQ_ANALYTICS_HOST": gate.closed_address,
-    }
-    assert (found.upstream, found.notes) == ("https://analytics-events.cloudquery.io", ())
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url_for("cloudquery"))
-
-
-@pytest.mark.parametrize(
-    ("given", "under_the_gate"),
-    [("all", "stats"), ("stats", "stats"), ("errors", "none"), ("none", "none"), ("x", "x")],
-)
-def test_a_level_is_never_raised_beyond_what_the_user_set(
-    gate: Gate, given: str, under_the_gate: str
-) -> None:
-    assert opened(gate, CQ_TELEMETRY_LEVEL=given)["CQ_TELEMETRY_LEVEL"] == under_the_gate
-
-
-def test_a_users_own_settings_are_kept_and_told(gate: Gate) -> None:
-    own = {"OTEL_ENDPOINT": "logs.example:4318", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
-    found = environment(
-        CLOUDQUERY, {**own, "CQ_RUDDERSTACK_DATA_PLANE_URL": "http://127.0.0.1:9/mine"}, gate
-    )
-    assert own.items() <= found.variables.items()
-    assert found.upstream == "http://127.0.0.1:9/mine"
-    assert [note.partition(" ")[0] for note in found.notes] == [
-        "CQ_RUDDERSTACK_DATA_PLANE_URL",
-        "OTEL_ENDPOINT",
-    ]
-
-
-def test_of_opentelemetry_what_is_set_is_told_and_nothing_is_overridden_in_silence(
-    gate: Gate,
-) -> None:
-    own = {
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example",
-    }
-    ours = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
-    found = environment(OPENTELEMETRY, {**own, **ours}, gate, "cloudquery")
-    assert own.items() <= found.variables.items()
-    assert found.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == gate.url_for("cloudquery")
-    assert found.upstream == "https://x.example"
-    assert len(found.notes) == 2
-
-
-def test_no_proxy_comes_between_a_program_and_the_gate(gate: Gate) -> None:
-    found = opened(gate, http_proxy="http://proxy.example:8080", NO_PROXY="a.example")
-    assert found["NO_PROXY"] == found["no_proxy"] == "a.example,127.0.0.1"
-    assert "NO_PROXY" not in opened(gate, http_proxy="")
-
-
-def test_every_closed_channel_has_a_reason() -> None:
-    assert all(closed.name and closed.reason for closed in CLOUDQUERY.closed)
