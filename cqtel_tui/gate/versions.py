@@ -115,6 +115,14 @@ class Version:
             self._mark = mark
         return self._answer or None
 
+    def known(self) -> str:
+        """Return the version as far as it is remembered, empty if it is not: nobody is asked."""
+        with contextlib.suppress(OSError):
+            if self._binary is not None and self._profile.answer is not None:
+                known = self._read().get(_mark(self._binary), "")
+                return known if is_version(known) else ""
+        return ""
+
     def remember(self) -> None:
         """Remember what it answered, be it nothing; no answer in time is not remembered."""
         if self._answer is None:

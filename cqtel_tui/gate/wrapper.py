@@ -12,14 +12,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from ..consent import NO_TELEMETRY, OFF, ON, ask
-from ..deliver.starting import start_if_due
+from ..consent import NO_TELEMETRY, OFF, ask
 from ..errors import CqtelError
 from ..paths import places
 from ..record import Telemetry
@@ -31,14 +29,11 @@ from .profiles import Invocation, hush, program_name, recognise, take_options
 from .versions import Version, find_binary, substitute
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
     from ..consent import Decision
-    from ..outbox.runs import ClosedChannel
     from ..record import Operation
-    from .catching import Run
-    from .listening import Caught
     from .profiles import Profile
 
     class Runner(Protocol):
@@ -60,10 +55,9 @@ _CREATED = slice(0, 16)
 _ID = slice(17, 33)
 """Where in the name of an envelope its time and its id are."""
 _FIRST_ENVIRONMENT = Path("/proc/self/environ")
-_READ_WITHIN_SECONDS = 0.5
-"""With the gate's farewell: nobody waits for us more than a second, whatever the clients did."""
+_INSPECTED_WITHIN_SECONDS = 5.0
+"""Who inspects waits for what is to be seen."""
 _SERVED_BY = "h11"
-_PROTOBUF_IS_READ_BY = "opentelemetry.proto"
 _EXTRA = "pip install 'cqtel-tui[gate]'"
 
 
@@ -80,6 +74,7 @@ class _Start:
         gate: where it reports to, if that is held.
         upstream: where what it reports was bound for.
         problem: why nothing of what it reports can be held; empty if it can, or is not wanted.
+        run_facts: what the gate is told of the run (see `Gate.serve`).
     """
 
     command: Sequence[str]
@@ -90,6 +85,7 @@ class _Start:
     gate: Gate | None = None
     upstream: str = ""
     problem: str = ""
+    run_facts: Mapping[str, Any] = field(default_factory=dict)
 
     def run(self) -> Outcome:
         gate = self.gate
@@ -100,11 +96,17 @@ class _Start:
                 self.command,
                 self.environment,
                 executable=self.executable,
-                on_start=lambda _: gate.serve(),
+                on_start=self._serve,
             )
         except BaseException:
             gate.finish()
             raise
+
+    def _serve(self, process: int) -> None:
+        """Let the gate take over, now that the program has started."""
+        assert self.gate is not None  # noqa: S101  # or nobody would have asked
+        here = places()
+        self.gate.serve(state=here.state, config=here.config, process=process, **self.run_facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,9 +156,31 @@ def wrap(command: Sequence[str], options: Sequence[str], runner: Runner = run) -
         _say(f"{profile.level} was turned down: what cannot be reviewed is not sent")
     invocation = replace(invocation, arguments=tuple(arguments))
     start = replace(_prepare(invocation, gate, runner, is_off=is_off), problem=problem)
+    if decision is not None:
+        start = replace(start, run_facts=_facts(start, profile, decision, options))
     if decision is None or operation is None or (is_off and not decision.inspect):
         return Wrapped(start.run(), OFF if decision is None else decision.state)
     return replace(_record(start, invocation, operation, options), decision=decision.state)
+
+
+def _facts(
+    start: _Start, profile: Profile, decision: Decision, options: Sequence[str]
+) -> dict[str, Any]:
+    """Return what the gate is told of the run."""
+    try:
+        project = os.path.realpath(os.getcwd())  # noqa: PTH109  # as `record` has it
+    except OSError:
+        project = ""
+    version = Version(start.binary, profile, places().state)
+    return {
+        "project": project,
+        "app": profile.name,
+        "version": version.known(),
+        "upstreams": {profile.name: start.upstream},
+        "debug": decision.debug,
+        "inspect": decision.inspect,
+        "options": options,
+    }
 
 
 def environment_given() -> dict[str, str]:
@@ -217,10 +241,6 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def _is_protobuf(caught: Caught) -> bool:
-    return caught.header("content-type").startswith("application/x-protobuf")
-
-
 def _prepare(invocation: Invocation, gate: Gate | None, runner: Runner, *, is_off: bool) -> _Start:
     profile = invocation.profile
     given = {name: v for name, v in environment_given().items() if name not in profile.ours}
@@ -260,123 +280,67 @@ def _record(
     ended = telemetry.stopwatch()
     telemetry.stopwatch = lambda: ended  # what we do from here on is not the program's time
     recorded.exit(outcome.shell_status)
-    ended_at = time.monotonic()
     seen: Seen | None = None
     # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
     with contextlib.suppress(KeyboardInterrupt):
-        seen = None if start.gate is None else start.gate.finish()
-        patience = ended_at + _READ_WITHIN_SECONDS - time.monotonic()
         version = Version(start.binary, invocation.profile, places().state)
         telemetry.version = version.get(start.environment)
-        after = _After(start, invocation.profile, telemetry, recorded, seen, patience)
-        after.inspect()
+        decision = recorded.decision
+        if start.gate is not None and decision is not None and decision.inspect:
+            seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
+            telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
+        if start.gate is not None:
+            seen = start.gate.finish((recorded.held or "")[_ID], telemetry.version or "")
         # Only what is recorded leaves a trace on this machine: inspecting does not.
         if recorded.held is not None:
             version.remember()
-            after.hold()
+        _tell(seen or Seen())
+        if recorded.held is not None and (start.problem or (seen and seen.failure)):
+            _remember_that_nothing_was_held(start, invocation.profile, telemetry, recorded, seen)
     if telemetry.lost:
         _say("this operation could not be recorded; cq-telemetry status tells what is wrong")
     return Wrapped(outcome, "", recorded.held, start.gate, seen)
 
 
-@dataclass(frozen=True, slots=True)
-class _After:
-    """What is done with what the gate has seen, once the program has ended.
+def _tell(seen: Seen) -> None:
+    """Tell in a line each what was refused, and what else is not held."""
+    if seen.failure or seen.lost:
+        reason = seen.failure or f"{seen.lost} requests could not be held"
+        _say(f"not all that the program reported is held: {reason}")
+    if any(seen.refused.values()):
+        from .refusals import refused_words
 
-    Attributes:
-        start: what was started.
-        profile: the program's.
-        telemetry: what its operation is recorded by.
-        recorded: its operation.
-        seen: what the gate has seen; None if there was none.
-        patience: for how many seconds what was seen may be read.
-    """
+        _say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
 
-    start: _Start
-    profile: Profile
-    telemetry: Telemetry
-    recorded: Operation
-    seen: Seen | None
-    patience: float
 
-    def inspect(self) -> None:
-        """Let what was caught be in the inspection, if that is what is written."""
-        decision = self.recorded.decision
-        if self.seen is None or decision is None or not decision.inspect:
-            return
-        from .catching import for_inspection
+def _remember_that_nothing_was_held(
+    start: _Start,
+    profile: Profile,
+    telemetry: Telemetry,
+    recorded: Operation,
+    seen: Seen | None,
+) -> None:
+    """Write the run's record, where there is no gate to do it."""
+    from ..outbox.runs import ClosedChannel, Run, write_run
 
-        run_ = self._run("", decision)
-        self.telemetry.inspected += for_inspection(
-            self.seen.caught, self.profile.channels, run_, self.patience
-        )
-
-    def hold(self) -> None:
-        """Hold what was caught, if the answer is still not no; have it sent if it is yes."""
-        state = places().state
-        decision = ask(places(), self.telemetry.options, directory=self.recorded.project)
-        if self.recorded.held is None or decision.state == OFF or decision.inspect:
-            return
-        names: list[str] = []
-        seen = self.seen or Seen()
-        if seen.caught:
-            from .catching import hold_caught
-
-            run_ = self._run(self.recorded.held[_ID], decision)
-            names = hold_caught(
-                state, seen.caught, self.profile.channels, run_, patience=self.patience
-            )
-        lost = seen.lost + len(seen.caught) - len(names)
-        if seen.failure or lost:
-            reason = seen.failure or f"{lost} requests could not be held"
-            _say(f"not all that the program reported is held: {reason}")
-        if any(map(_is_protobuf, seen.caught)) and not _is_installed(_PROTOBUF_IS_READ_BY):
-            _say(f"held as it came: protobuf is read by opentelemetry-proto ({_EXTRA})")
-        self._remember(state, names, lost)
-        if names and decision.state == ON:
-            start_if_due(state, self.telemetry.options)
-
-    def _run(self, operation: str, decision: Decision) -> Run:
-        from .catching import Run
-
-        return Run(
-            self.telemetry.application,
-            self.telemetry.version or "",
-            self.recorded.project,
-            operation,
-            self.start.upstream,
-            decision.debug,
-        )
-
-    def _remember(self, state: str, names: Sequence[str], lost: int) -> None:
-        """Keep which payloads belong together, and what was closed."""
-        from ..outbox.runs import Run, write_run
-
-        held = self.recorded.held or ""
-        run_ = Run(
-            held[_ID],
-            int(held[_CREATED]),
-            self.profile.name,
-            self.telemetry.version or "",
-            tuple(name[_ID] for name in names),
-            lost,
-            tuple(self._closed()),
-        )
-        try:
-            write_run(state, run_)
-        except OSError as error:
-            _say(f"what was closed to the program could not be written down: {error.strerror}")
-
-    def _closed(self) -> Iterator[ClosedChannel]:
-        from ..outbox.runs import ClosedChannel
-
-        if problem := self.start.problem or (self.seen.failure if self.seen else ""):
-            yield ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)
-        attempts = self.seen.closed_attempts if self.seen and not self.seen.failure else None
-        for closed in self.profile.channels.closed:
-            seen = attempts if closed.counted else None
-            yield ClosedChannel(closed.name, closed.reason, seen)
+    held = recorded.held or ""
+    problem = start.problem or (seen.failure if seen else "")
+    closed = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
+    closed += [ClosedChannel(each.name, each.reason, None) for each in profile.channels.closed]
+    run_ = Run(
+        held[_ID],
+        int(held[_CREATED]),
+        profile.name,
+        telemetry.version or "",
+        (),
+        0,
+        tuple(closed),
+    )
+    try:
+        write_run(places().state, run_)
+    except OSError as error:
+        _say(f"what was closed to the program could not be written down: {error.strerror}")
 
 
 def _say(text: str) -> None:

@@ -16,7 +16,8 @@ import pytest
 from cqtel_tui.gate import catching
 from cqtel_tui.gate.catching import Original, Run, hold_caught, read_original
 from cqtel_tui.gate.channels import CLOUDQUERY, environment
-from cqtel_tui.gate.listening import Caught, Gate
+from cqtel_tui.gate.listening import Gate
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.process import run
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import TornEnvelopeError

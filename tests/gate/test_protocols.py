@@ -22,7 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY, environment
-from cqtel_tui.gate.listening import Caught, Gate
+from cqtel_tui.gate.listening import Gate
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
 from cqtel_tui.gate.redaction import Pseudonyms, Rules

@@ -1,0 +1,238 @@
+"""Redact the intercepted requests of one run, one by one, and keep the run's record.
+
+Works on what lies in the run's spool, so that it can be ended at any moment and begun again: a
+request is removed there once its envelope is written, under an id that is always the same for it.
+A request that has ended two redactions with it is held unread, and takes no other along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+
+from ..catalogue import is_name, is_version
+from ..consent import OFF, ON, ask
+from ..errors import CqtelError
+from ..outbox import PENDING, count_loss
+from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
+from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
+from ..paths import places
+from . import catching
+from .catching import LOST, UNNAMED, hold_one, rules_of
+from .channels import Channels
+from .profile_files import read_profiles
+from .profiles import PROFILES
+from .session import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .redaction import Rules
+    from .requests import Caught
+    from .session import Session
+    from .spool import Spool
+
+_TRIES = 2
+_ID = slice(17, 33)
+"""Where in the name of a request, and of an envelope, its id is."""
+_NO_CHANNELS = Channels(variable="")
+
+
+class Redactor:
+    """Redacts what lies in the spool of one run.
+
+    Args:
+        spool: the run's.
+        is_live: whether this is the run's own gate: then a no of the user's is heard at once. What
+            a dead one has left is only redacted, whatever the environment of who finds it says.
+        before_each: called before each request.
+    """
+
+    def __init__(
+        self, spool: Spool, *, is_live: bool, before_each: Callable[[], None] = lambda: None
+    ) -> None:
+        self.session: Session = spool.session
+        self._spool = spool
+        self._is_live = is_live
+        self._before_each = before_each
+        self._outbox = Outbox(self.session.state)
+        self._programs = _channels(self.session)
+        self._rules: dict[str, Rules] = {}
+        self._used: dict[str, None] = {}
+        self._lost = 0
+        self._is_new = True
+        self.known = Known(version=self.session.version)
+        self._held: list[str] = []
+        if (before := read_run(self.session.state, self._record().file_name)) is not None:
+            self._held = list(before.caught)
+            self.known = _known(before)
+
+    def work(self) -> int:
+        """Redact all that waits, and bring the run's record up to date; return how many were held.
+
+        Raises:
+            OSError: an envelope or the record could not be written; what is not held waits here.
+        """
+        held = len(self._held)
+        is_off = self._is_live and self._is_off()
+        for name in self._spool.names():
+            if is_off:
+                self._spool.done(name)
+            else:
+                self._one(name)
+        if is_off:
+            self._take_back()
+        elif self._is_new:
+            self.write()
+        return len(self._held) - held
+
+    def know(self, known: Known) -> None:
+        """Take note of what the gate knows by now; the next `work` writes it down."""
+        self._is_new = self._is_new or known != self.known
+        self.known = known
+
+    def write(self) -> None:
+        """Write the run's record.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        write_run(self.session.state, self._record())
+        self._is_new = False
+
+    def inspect(self, caught: Caught) -> bytes:
+        """Return what would be sent of a request, as JSON to be read and never sent."""
+        channels, rules = self._of(caught)
+        return catching.for_inspection(caught, channels, self._run(caught), rules)
+
+    def _one(self, name: str) -> None:
+        """Hold one request, and forget it here."""
+        self._before_each()
+        name, tries = self._spool.begin(name)
+        identity = name[_ID]
+        if tries and (held := self._envelope(identity)):
+            self._held.append(held)  # the last try was ended after it was done
+        else:
+            try:
+                caught = self._spool.read(name)
+                channels, rules = self._of(caught)
+                is_hopeless = tries >= _TRIES or caught.profile not in self._programs
+                envelope = hold_one(
+                    self.session.state,
+                    caught,
+                    channels,
+                    self._run(caught),
+                    None if is_hopeless else rules,
+                    identity,
+                )
+            except ValueError:  # it is torn
+                self._lost += 1
+                count_loss(self.session.state, LOST)
+            except OSError:
+                self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
+                raise
+            else:
+                self._held.append(envelope[_ID])
+        with contextlib.suppress(OSError):
+            self.write()
+        self._spool.done(name)
+
+    def _envelope(self, identity: str) -> str:
+        with contextlib.suppress(NoSuchEnvelopeError, CqtelError):
+            return self._outbox.find(identity, BOXES)[1].id
+        return ""
+
+    def _of(self, caught: Caught) -> tuple[Channels, Rules]:
+        profile = caught.profile
+        self._used.setdefault(profile)
+        channels = self._programs.get(profile, _NO_CHANNELS)
+        if profile not in self._rules:
+            key = bytes.fromhex(self.session.key) or os.urandom(32)
+            self._rules[profile] = rules_of(channels, key, debug=self.session.debug)
+        return channels, self._rules[profile]
+
+    def _run(self, caught: Caught) -> catching.Run:
+        is_own = caught.profile == self.session.app
+        return catching.Run(
+            caught.profile,
+            self.known.version if is_own else "",
+            self.session.project,
+            self.session.id,
+            self.session.upstreams.get(caught.profile, ""),
+            self.session.debug,
+        )
+
+    def _is_off(self) -> bool:
+        directory = self.session.project or None
+        try:
+            return ask(places(), self.session.options, directory=directory).state == OFF
+        except CqtelError:
+            return True
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether the user's answer is yes, so that a sender may be due."""
+        directory = self.session.project or None
+        try:
+            return ask(places(), self.session.options, directory=directory).state == ON
+        except CqtelError:
+            return False
+
+    def _take_back(self) -> None:
+        """Leave nothing of a run to which its user has said no while it lasted."""
+        for identity in self._held:
+            with contextlib.suppress(CqtelError, OSError):
+                self._outbox.drop(PENDING, self._outbox.find(identity, [PENDING])[1])
+        with contextlib.suppress(OSError):
+            drop_run(self.session.state, self._record())
+        self._held = []
+
+    def _record(self) -> Run:
+        session, known = self.session, self.known
+        app = session.app or next(iter(self._used), "")
+        return Run(
+            known.operation,
+            session.created,
+            app if is_name(app) else UNNAMED,
+            known.version if is_version(known.version) else "",
+            tuple(self._held),
+            known.lost + self._lost,
+            tuple(self._closed()),
+            session.id,
+            dict(known.refused),
+            known.late,
+            known.is_over,
+        )
+
+    def _closed(self) -> list[ClosedChannel]:
+        names = dict.fromkeys([self.session.app, *self._used])
+        return [
+            ClosedChannel(
+                each.name, each.reason, self.known.closed_attempts if each.counted else None
+            )
+            for name in names
+            for each in self._programs.get(name, _NO_CHANNELS).closed
+        ]
+
+
+def _channels(session: Session) -> dict[str, Channels]:
+    """Return how all programs report that we know of, by the names of their profiles."""
+    programs = {each.name: each.channels for each in PROFILES}
+    with contextlib.suppress(CqtelError):  # told by whoever starts the program
+        programs |= {each.name: each.channels for each in read_profiles(session.config)}
+    return programs
+
+
+def _known(run: Run) -> Known:
+    """Return what the record of a run says that a gate knew of it."""
+    attempts = [each.attempts for each in run.closed if each.attempts is not None]
+    return Known(
+        run.operation,
+        run.version,
+        run.is_over,
+        run.lost,
+        run.late,
+        run.refused,
+        max(attempts, default=0),
+    )
