@@ -326,8 +326,8 @@ class Operation(Span):
             return
         try:
             self._finish(self.where, self.decision)
-        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
-            self._lose(self.where[1])
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where[1], problem)
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
@@ -439,12 +439,12 @@ class Operation(Span):
             )
         return ",".join(written), dropped
 
-    def _lose(self, state: str) -> None:
+    def _lose(self, state: str, problem: Exception) -> None:
         self.telemetry.lost += 1
         try:
             from .outbox import count_loss
 
-            count_loss(state, "error")
+            count_loss(state, "error", problem if isinstance(problem, OSError) else "")
         except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
             pass
 

@@ -12,6 +12,7 @@ from .deliver.starting import RETRY_AT
 from .errors import CqtelError
 from .outbox.runs import Run, read_runs
 from .outbox.store import Counts, Outbox
+from .problems import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .consent import Decision
     from .consent.cookie import Cookie
     from .paths import Places
+    from .problems import Problem
 
 _MAX_WHY = 500
 _RUNS = 10
@@ -51,6 +53,7 @@ class Status:
         proxy: the proxy that the endpoint is reached by, without its password; empty for none.
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
+        problems: what is wrong, the most urgent first.
         runs: the last runs of other programs, the newest first: what they left, what was closed.
     """
 
@@ -63,6 +66,7 @@ class Status:
     proxy: str
     retry_at: float
     retry_why: str
+    problems: Sequence[Problem]
     runs: Sequence[Run]
 
     @property
@@ -87,6 +91,7 @@ class Status:
             "retry_at": time_json(self.retry_at) if self.retry_at else None,
             "retry_why": self.retry_why or None,
             "problem": self.problem or None,
+            "problems": [problem_json(problem) for problem in self.problems],
             "runs": [run_json(run) for run in self.runs],
         }
 
@@ -122,6 +127,7 @@ def look(
         _proxy(decision.endpoint),
         retry_at,
         retry_why,
+        find_problems(outbox, decision),
         read_runs(places.state, _RUNS),
     )
 
@@ -158,6 +164,11 @@ def cookie_json(found: Cookie) -> dict[str, Any]:
         "reason": found.reason,
         "modified": None if found.modified is None else time_json(found.modified),
     }
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """Return something that is wrong under its stable keys."""
+    return asdict(problem) | {"time": time_json(problem.time) if problem.time else None}
 
 
 def run_json(run: Run) -> dict[str, Any]:

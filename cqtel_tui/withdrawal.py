@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
-from .outbox.runs import clear_runs
+from .outbox.losses import forget_losses
+from .outbox.runs import clear_intercepted, clear_runs
 from .outbox.store import BOXES, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
@@ -28,7 +29,9 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     """
     outbox = Outbox(places.state)
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
+    clear_intercepted(places.state)
     clear_runs(places.state)
+    forget_losses(places.state)
     removed["cookie"] = 0
     if directory is not None and cookie.look(directory).state == cookie.PRESENT:
         cookie.reset(directory, create=False)

@@ -10,6 +10,7 @@ from ..consent import cookie as cookies
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..errors import CqtelError, WrongUsageError
+from ..gate.refusals import refused_words
 from ..outbox import PENDING
 from ..outbox.store import BOXES, SET_ASIDE, Outbox
 from ..paths import agreed, places
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from ..consent import Decision
     from ..consent.cookie import Cookie
     from ..outbox.runs import Run
+    from ..problems import Problem
 
 _WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
@@ -51,6 +53,7 @@ def _show_status(found: standing.Status) -> None:
             or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
+        *(("problem", _problem_words(each)) for each in found.problems),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
@@ -75,6 +78,11 @@ def _show_status(found: standing.Status) -> None:
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
 
 
+def _problem_words(problem: Problem) -> str:
+    when = f" ({standing.time_words(problem.time)})" if problem.time else ""
+    return f"{problem.text}{when}"
+
+
 def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
     """Return what was closed to the program that ran last, each with the reason."""
     if not found.runs:
@@ -83,6 +91,8 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
     lines = [("last run", f"{program} at {when}, {_caught_words(run)}")]
+    if any(run.refused.values()):
+        lines.append(("refused", refused_words(run.refused)))
     for closed in run.closed:
         tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
         lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))
@@ -90,8 +100,14 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
 
 
 def _caught_words(run: Run) -> str:
-    lost = f", {run.lost:,} lost" if run.lost else ""
-    return f"{number(len(run.caught), 'request')} caught{lost}"
+    words = f"{number(len(run.caught), 'request')} caught"
+    if run.late:
+        words += f", {run.late:,} of them after the program's end"
+    if run.lost:
+        words += f", {run.lost:,} lost"
+    if refused := sum(run.refused.values()):
+        words += f", {refused:,} refused"
+    return words if run.is_over else f"{words}; it is still running"
 
 
 def telemetry(given: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..consent import OPTIONS
+from ..gate.recovering import recover
 from ..paths import places
 from .sender import Sender
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
     end = threading.Timer(longest, os._exit, (1,))
     end.daemon = True
     end.start()
+    recover(places().state)
     Sender(places(), [option for option in arguments if option in OPTIONS]).send_due()
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import binascii
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
@@ -19,18 +19,21 @@ from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import masked, masked_headers
+from ..review.leaks import arguments_in
 from .protocols import Description, Understood, as_document, understand
 from .protocols.unknown import KIND as UNKNOWN
-from .redaction import Pseudonyms, Redaction, Removal, Rules
+from .redaction import Redaction, Removal
+from .refusals import LOST
 from .requests import Caught
+from .rules import rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from .channels import Channels
+    from .redaction import Rules
 
 UNNAMED = "unnamed"
-LOST = "gate"
 
 _MAX_HEAD_BYTES = 2 * 1024 * 1024
 _MAX_HEADER = 4096
@@ -48,6 +51,8 @@ class Run:
         operation: the id of the run, which its record has with all its payloads, or empty.
         upstream: where what was caught was bound for, or empty.
         debug: whether error texts may be in what would be sent.
+        arguments: those of the command; compared with, and written nowhere.
+        allowed: words of the command line that may leave, such as operations.
     """
 
     app: str
@@ -56,6 +61,8 @@ class Run:
     operation: str
     upstream: str
     debug: bool
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    allowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +75,8 @@ class Original:
         has_error_text: whether an error's text is in what would be sent.
         removals: what was taken out or replaced.
         more_removals: how many more there were.
+        arguments: where arguments of the command were found in what would be sent, by their paths;
+            None where they were not looked for.
     """
 
     caught: Caught
@@ -75,6 +84,7 @@ class Original:
     has_error_text: bool
     removals: tuple[Removal, ...]
     more_removals: int
+    arguments: tuple[str, ...] | None = None
 
     @property
     def body(self) -> bytes:
@@ -105,7 +115,7 @@ def hold_caught(
         entropy: returns so many random bytes.
     """
     names = []
-    rules = rules_of(channels, entropy(_KEY_BYTES), debug=run.debug)
+    rules = rules_of(channels, entropy(_KEY_BYTES), run)
     for caught in requests:
         try:
             names.append(hold_one(state, caught, channels, run, rules, entropy(8).hex()))
@@ -114,20 +124,21 @@ def hold_caught(
     return names
 
 
-def rules_of(channels: Channels, key: bytes, *, debug: bool) -> Rules:
+def rules_of(channels: Channels, key: bytes, run: Run) -> Rules:
     """Return what may leave in one run.
 
     Args:
         channels: the program's.
         key: random bytes, the same for the same run.
-        debug: whether error texts may stay.
+        run: the run.
     """
-    return Rules(
-        channels.fields,
-        Pseudonyms(key),
-        debug=debug,
-        never=channels.never,
-        duration_unit=channels.duration_unit,
+    return rules_for(
+        channels,
+        key,
+        debug=run.debug,
+        project=run.project,
+        arguments=run.arguments,
+        allowed=run.allowed,
     )
 
 
@@ -205,7 +216,14 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 ) -> str:
     said, redaction = understood.description, understood.redaction
     original = Original(
-        caught, run.operation, redaction.has_error_text, redaction.removals, redaction.more
+        caught,
+        run.operation,
+        redaction.has_error_text,
+        redaction.removals,
+        redaction.more,
+        arguments_in(redaction.sent, run.arguments, run.allowed | channels.words, understood.kind)
+        if run.arguments
+        else None,
     )
     return hold(
         state,
@@ -274,6 +292,7 @@ def read_original(caught: bytes) -> Original:
             bool(head["has_error_text"]),
             tuple(Removal(*map(str, removal)) for removal in head["removals"]),
             int(head["more_removals"]),
+            None if head.get("arguments") is None else tuple(map(str, head["arguments"])),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TornEnvelopeError(f"what was caught cannot be read ({error})") from None
@@ -290,5 +309,6 @@ def _sealed(original: Original) -> bytes:
         "has_error_text": original.has_error_text,
         "removals": [(one.path, one.what, one.why) for one in original.removals],
         "more_removals": original.more_removals,
+        "arguments": original.arguments,
     }
     return json.dumps(head, ensure_ascii=False).encode() + b"\n" + caught.body

@@ -87,6 +87,7 @@ class Gate:
     Attributes:
         port: where it listens on loopback.
         closed_address: `host:port` that answers nothing: each connection is counted and closed.
+        sockets: where it listens, and where each connection is only counted.
         run: the id of this run, 16 hex digits.
 
     Raises:
@@ -95,13 +96,13 @@ class Gate:
 
     def __init__(self) -> None:
         self._profiles: dict[str, str] = {}
-        self._listener = _listen()
-        self._closed_door = _listen()
+        listener, closed_door = self.sockets = (_listen(), _listen())
         self._control: _socket.socket | None = None
+        self._inspects = False
         self._answer = b""
         self._seen = Seen()
-        self.port: int = self._listener.getsockname()[1]
-        self.closed_address = f"{HOST}:{self._closed_door.getsockname()[1]}"
+        self.port: int = listener.getsockname()[1]
+        self.closed_address = f"{HOST}:{closed_door.getsockname()[1]}"
         self.run = os.urandom(8).hex()
 
     def url_for(self, profile_name: str) -> str:
@@ -127,6 +128,7 @@ class Gate:
         debug: bool = False,
         inspect: bool = False,
         options: Sequence[str] = (),
+        arguments: Sequence[str] = (),
         process: int = 0,
     ) -> None:
         """Start the gate's process; to be called once the program has started.
@@ -143,6 +145,7 @@ class Gate:
             debug: whether error texts may be in what would be sent.
             inspect: whether nothing is to be kept, and all to be shown by `finish`.
             options: the telemetry options that were given to us.
+            arguments: those of the program, which are not to leave in what it reports.
             process: the id of the program's process.
         """
         told: Mapping[str, object] = {
@@ -158,6 +161,7 @@ class Gate:
             "debug": debug,
             "inspect": inspect,
             "options": options,
+            "arguments": arguments,
             "process": process,
             "key": os.urandom(32).hex(),
         }
@@ -166,17 +170,17 @@ class Gate:
             control, theirs = _socket.socketpair()
             try:
                 control.sendall(_json(told).encode("utf-8", "surrogateescape") + b"\n")
-                _start(theirs, self._listener, self._closed_door)
+                _start(theirs, *self.sockets)
             finally:
                 theirs.close()
-            self._control = control
+            self._control, self._inspects = control, inspect
         except OSError as error:
             self._seen.failure = f"its process could not be started: {error.strerror}"
             if control is not None:
                 control.close()
         # Whoever connects from now on is the process's to answer, or nobody's.
-        self._listener.close()
-        self._closed_door.close()
+        for one in self.sockets:
+            one.close()
 
     def finish(
         self, operation: str = "", version: str = "", seconds: float = FAREWELL_SECONDS
@@ -191,17 +195,20 @@ class Gate:
             version: the program's version, if it is known by now.
             seconds: how long that may take at most, whatever the clients do.
         """
-        self._listener.close()
-        self._closed_door.close()
+        for one in self.sockets:
+            one.close()
         control, self._control = self._control, None
         if control is None:
             return self._seen
+        until = time.monotonic() + seconds
+        control.settimeout(seconds)
         try:
-            control.settimeout(seconds)
-            until = time.monotonic() + seconds
             control.sendall(f"ended {operation or '-'} {version or '-'}\n".encode())
+        except OSError:
+            pass  # it is gone, and may have said why
+        try:
             # One that is still being loaded has answered nobody yet: what waits there comes late.
-            if self._has_begun(control):
+            if self._inspects or self._has_begun(control):
                 while not self._is_answered() and (left := until - time.monotonic()) > 0:
                     control.settimeout(left)
                     self._hear(control)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
@@ -19,15 +20,18 @@ from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..paths import places
 from . import catching
-from .catching import LOST, UNNAMED, hold_one, rules_of
+from .catching import UNNAMED, hold_one, rules_of
 from .channels import Channels
 from .profile_files import read_profiles
 from .profiles import PROFILES
+from .refusals import LOST
+from .rules import published_plugins
 from .session import Known
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from .profiles import Profile
     from .redaction import Rules
     from .requests import Caught
     from .session import Session
@@ -57,7 +61,7 @@ class Redactor:
         self._is_live = is_live
         self._before_each = before_each
         self._outbox = Outbox(self.session.state)
-        self._programs = _channels(self.session)
+        self._programs = _programs(self.session)
         self._rules: dict[str, Rules] = {}
         self._used: dict[str, None] = {}
         self._lost = 0
@@ -103,8 +107,8 @@ class Redactor:
 
     def inspect(self, caught: Caught) -> bytes:
         """Return what would be sent of a request, as JSON to be read and never sent."""
-        channels, rules = self._of(caught)
-        return catching.for_inspection(caught, channels, self._run(caught), rules)
+        channels, run, rules = self._of(caught)
+        return catching.for_inspection(caught, channels, run, rules)
 
     def _one(self, name: str) -> None:
         """Hold one request, and forget it here."""
@@ -116,19 +120,19 @@ class Redactor:
         else:
             try:
                 caught = self._spool.read(name)
-                channels, rules = self._of(caught)
+                channels, run, rules = self._of(caught)
                 is_hopeless = tries >= _TRIES or caught.profile not in self._programs
                 envelope = hold_one(
                     self.session.state,
                     caught,
                     channels,
-                    self._run(caught),
+                    run,
                     None if is_hopeless else rules,
                     identity,
                 )
             except ValueError:  # it is torn
                 self._lost += 1
-                count_loss(self.session.state, LOST)
+                count_loss(self.session.state, LOST, "it was torn")
             except OSError:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise
@@ -143,25 +147,28 @@ class Redactor:
             return self._outbox.find(identity, BOXES)[1].id
         return ""
 
-    def _of(self, caught: Caught) -> tuple[Channels, Rules]:
-        profile = caught.profile
-        self._used.setdefault(profile)
-        channels = self._programs.get(profile, _NO_CHANNELS)
-        if profile not in self._rules:
-            key = bytes.fromhex(self.session.key) or os.urandom(32)
-            self._rules[profile] = rules_of(channels, key, debug=self.session.debug)
-        return channels, self._rules[profile]
-
-    def _run(self, caught: Caught) -> catching.Run:
-        is_own = caught.profile == self.session.app
-        return catching.Run(
-            caught.profile,
-            self.known.version if is_own else "",
-            self.session.project,
-            self.session.id,
-            self.session.upstreams.get(caught.profile, ""),
-            self.session.debug,
+    def _of(self, caught: Caught) -> tuple[Channels, catching.Run, Rules]:
+        """Return how a request's program reports, its run, and what may leave of it."""
+        name, session = caught.profile, self.session
+        self._used.setdefault(name)
+        profile = self._programs.get(name)
+        channels = profile.channels if profile else _NO_CHANNELS
+        run = catching.Run(
+            name,
+            self.known.version if name == session.app else "",
+            session.project,
+            session.id,
+            session.upstreams.get(name, ""),
+            session.debug,
+            session.arguments,
+            profile.operations | profile.programs if profile else frozenset(),
         )
+        if name not in self._rules:
+            key = bytes.fromhex(session.key) or os.urandom(32)
+            self._rules[name] = rules_of(channels, key, run)
+        # A program may have downloaded plugins meanwhile.
+        published = published_plugins(session.project)
+        return channels, run, replace(self._rules[name], published=published)
 
     def _is_off(self) -> bool:
         directory = self.session.project or None
@@ -212,15 +219,16 @@ class Redactor:
                 each.name, each.reason, self.known.closed_attempts if each.counted else None
             )
             for name in names
-            for each in self._programs.get(name, _NO_CHANNELS).closed
+            if name in self._programs
+            for each in self._programs[name].channels.closed
         ]
 
 
-def _channels(session: Session) -> dict[str, Channels]:
-    """Return how all programs report that we know of, by the names of their profiles."""
-    programs = {each.name: each.channels for each in PROFILES}
+def _programs(session: Session) -> dict[str, Profile]:
+    """Return all programs that we know of, by the names of their profiles."""
+    programs = {each.name: each for each in PROFILES}
     with contextlib.suppress(CqtelError):  # told by whoever starts the program
-        programs |= {each.name: each.channels for each in read_profiles(session.config)}
+        programs |= {each.name: each for each in read_profiles(session.config)}
     return programs
 
 

@@ -6,6 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+LOST = "gate"
+"""The word by which a request that could not be held is counted among what was lost."""
+
 TOO_LARGE = "too large"
 HTTP_2 = "HTTP/2"
 TLS = "TLS"

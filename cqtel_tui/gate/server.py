@@ -56,6 +56,8 @@ _NOT_FOUND = 404
 _TOO_LARGE = 413
 _NOT_IMPLEMENTED = 501
 _UNAVAILABLE = 503
+_VERSION_NOT_SUPPORTED = 505
+_VERSIONS = frozenset({b"1.0", b"1.1"})
 _WORDS = Answer("text/plain", b"")
 _HTTP_2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TLS_HANDSHAKE = b"\x16\x03"
@@ -279,6 +281,9 @@ class _Connection:
     def _begin(self, request: h11.Request) -> bool:
         known = self._server.recognise(request.target)
         self._request = request
+        if request.http_version not in _VERSIONS:
+            self._refuse(_VERSION_NOT_SUPPORTED, HTTP_2)
+            return False
         if request.method == b"CONNECT":
             self._refuse(_NOT_IMPLEMENTED, NOT_HTTP)  # a success would make a tunnel of it
             return False
@@ -346,13 +351,13 @@ class _Connection:
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
         ]
-        self._send(h11.Response(status_code=status, headers=headers))
+        events: list[h11.Event] = [h11.Response(status_code=status, headers=headers)]
         if self._request is None or self._request.method != b"HEAD":
-            self._send(h11.Data(data=answer.body))
-        self._send(h11.EndOfMessage())
+            events.append(h11.Data(data=answer.body))
+        self._send(*events, h11.EndOfMessage())
 
-    def _send(self, event: h11.Event) -> None:
-        data = self._http.send(event)
+    def _send(self, *events: h11.Event) -> None:
+        data = b"".join(self._http.send(event) or b"" for event in events)
         # An answer is small: a client whose buffer has no room for it does not read.
         if data and self.socket.send(data) < len(data):
             raise OSError("the client does not read")

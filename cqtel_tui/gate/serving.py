@@ -18,12 +18,13 @@ import signal
 import socket
 import threading
 import time
+from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ..outbox import OUTBOX, count_loss, make_folder
+from ..outbox import count_loss
 from .lingering import SETTING, descendants, is_alive, longest
-from .refusals import STRANGER
+from .refusals import LOST, STRANGER, WHAT_TO_DO
 from .session import Known, Session
 from .spool import Spool
 
@@ -47,7 +48,6 @@ _MAX_INSPECTED_BYTES = 16 << 20
 _MAX_CPU_SECONDS = 3
 """For one request; the bounds on what is read of it keep it far below."""
 _RETRY_SECONDS = 1.0
-_REFUSED = "refused"
 _LINE_BYTES = 64 * 1024
 
 
@@ -128,7 +128,7 @@ class _Gate:
         self._look_for_descendants_at = 0.0
         self._was_alone = False
         self._answer_by = 0.0
-        self._counted = 0
+        self._counted: Counter[str] = Counter()
         self._search_seconds = _FIRST_SEARCH_SECONDS
         self._redaction: _Redaction | None = None
         if not session.inspect:
@@ -179,13 +179,12 @@ class _Gate:
 
     def _count_losses(self) -> None:
         """Count what was refused among all that was lost on this machine."""
-        refused = self._counts.refused.total() - self._counts.refused[STRANGER]
-        if refused > self._counted and not self._session.inspect:
-            with contextlib.suppress(OSError):
-                make_folder(f"{self._session.state}/{OUTBOX}")
-            for _ in range(refused - self._counted):
-                count_loss(self._session.state, _REFUSED)
-        self._counted = refused
+        refused = self._counts.refused
+        if not self._session.inspect:
+            for why in refused.keys() - {STRANGER}:
+                for _ in range(refused[why] - self._counted[why]):
+                    count_loss(self._session.state, LOST, f"{why}: {WHAT_TO_DO[why]}")
+        self._counted = Counter(refused)
 
     def _is_done(self) -> bool:
         """Tell whether nobody is left who could send anything, or has had the time for it."""
@@ -415,6 +414,7 @@ def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket
     try:
         for one in handles:
             one.close()
+        from .recovering import recover
         from .redactor import Redactor
 
         redactor = Redactor(spool, is_live=True, before_each=_bound_the_cost)
@@ -428,6 +428,7 @@ def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket
                 _work(redactor)
                 link.sendall(number + b"\n")
         _work(redactor)
+        recover(spool.session.state, before_each=_bound_the_cost)
         code = 0
     finally:
         os._exit(code)

@@ -27,6 +27,7 @@ class Session:
         debug: whether error texts may be in what would be sent.
         inspect: whether nothing is to be kept, and all to be shown to the launcher.
         options: the telemetry options that the launcher was given.
+        arguments: those of the program; compared with, and gone with the last of its requests.
         process: the id of the program's process.
         key: what the random ids of this run are made with, in hex.
     """
@@ -43,6 +44,7 @@ class Session:
     debug: bool = False
     inspect: bool = False
     options: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = field(default=(), repr=False)
     process: int = 0
     key: str = ""
 
@@ -56,7 +58,8 @@ class Session:
         try:
             said: dict[str, Any] = json.loads(data)
             given = {each.name: said[each.name] for each in fields(cls) if each.name in said}
-            given["options"] = tuple(given.get("options", ()))
+            for name in ("options", "arguments"):
+                given[name] = tuple(given.get(name, ()))
             found = cls(**given)
         except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it says nothing of a run ({error})") from None

@@ -111,7 +111,14 @@ class Spool:
             "length": len(caught.body),
         }
         data = json.dumps(head).encode() + b"\n" + caught.body
-        _write(self.folder, f"{caught.when:016d},{identity},0{SUFFIX}", data)
+        name = f"{caught.when:016d},{identity},0{SUFFIX}"
+        try:
+            _write(self.folder, name, data)
+        except FileNotFoundError:  # all was taken back while the run lasts
+            os.close(self._lock)
+            self._lock = -1
+            self.open()
+            _write(self.folder, name, data)
         self._count += 1
         self.written += 1
         self._size += len(data)
@@ -198,11 +205,6 @@ def left_over(state: str) -> list[Spool]:
             with contextlib.suppress(OSError, ValueError):
                 found.append(_taken(folder / name, state))
     return [one for one in found if one is not None]
-
-
-def clear_intercepted(state: str) -> None:
-    """Forget all requests that were not redacted yet."""
-    shutil.rmtree(_folders(state), ignore_errors=True)
 
 
 def _taken(folder: Path, state: str) -> Spool | None:

@@ -180,6 +180,7 @@ def _facts(
         "debug": decision.debug,
         "inspect": decision.inspect,
         "options": options,
+        "arguments": start.command[1:],
     }
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,6 +140,11 @@ def clear_runs(state: str) -> None:
 def drop_run(state: str, run: Run) -> None:
     """Forget one run."""
     (Path(state) / OUTBOX / RUNS / run.file_name).unlink(missing_ok=True)
+
+
+def clear_intercepted(state: str) -> None:
+    """Forget all requests that the gate has taken in and not redacted yet."""
+    shutil.rmtree(Path(state) / OUTBOX / INTERCEPTED, ignore_errors=True)
 
 
 def has_leftovers(state: str) -> bool:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
 from ..locking import locked
-from . import LOSSES, MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
+from . import MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
 from .envelope import (
     MAX_ENVELOPE_BYTES,
     Envelope,
@@ -21,6 +21,7 @@ from .envelope import (
     read_label,
     with_payload,
 )
+from .losses import UNSENT, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
     Receipt,
@@ -290,7 +291,4 @@ class Outbox:
 
     def losses(self) -> int:
         """Count the payloads that were lost to a bound or an error."""
-        try:
-            return (self.folder / LOSSES).read_bytes().count(b"\n")
-        except OSError:
-            return 0
+        return sum(what != UNSENT for _, what, _ in read_losses(self.state))
