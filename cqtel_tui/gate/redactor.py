@@ -80,15 +80,21 @@ class Redactor:
         """
         held = len(self._held)
         is_off = self._is_live and self._is_off()
+        problem: OSError | None = None
         for name in self._spool.names():
             if is_off:
                 self._spool.done(name)
-            else:
+                continue
+            try:
                 self._one(name)
+            except OSError as error:  # of this one; the next may be smaller
+                problem = error
         if is_off:
             self._take_back()
         elif self._is_new:
             self.write()
+        if problem is not None:
+            raise problem
         return len(self._held) - held
 
     def know(self, known: Known) -> None:
@@ -115,8 +121,10 @@ class Redactor:
         self._before_each()
         name, tries = self._spool.begin(name)
         identity = name[_ID]
+        if tries:
+            self._clear_up_after(name)
         if tries and (held := self._envelope(identity)):
-            self._held.append(held)  # the last try was ended after it was done
+            self._note(held)  # the last try was ended after it was done
         else:
             try:
                 caught = self._spool.read(name)
@@ -137,10 +145,21 @@ class Redactor:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise
             else:
-                self._held.append(envelope[_ID])
+                self._note(envelope[_ID])
         with contextlib.suppress(OSError):
             self.write()
         self._spool.done(name)
+
+    def _note(self, identity: str) -> None:
+        """Take note that an envelope is of this run."""
+        if identity not in self._held:
+            self._held.append(identity)
+
+    def _clear_up_after(self, name: str) -> None:
+        """Remove what a redaction that was killed had half written."""
+        folder = self._outbox.folder / PENDING
+        for leftover in folder.glob(f".{name[: _ID.stop]},*"):
+            leftover.unlink(missing_ok=True)
 
     def _envelope(self, identity: str) -> str:
         with contextlib.suppress(NoSuchEnvelopeError, CqtelError):

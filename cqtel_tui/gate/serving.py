@@ -427,7 +427,8 @@ def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket
                 redactor.know(Known(**json.loads(told)))
                 _work(redactor)
                 link.sendall(number + b"\n")
-        _work(redactor)
+        if spool.names():
+            _work(redactor)
         recover(spool.session.state, before_each=_bound_the_cost)
         code = 0
     finally:

@@ -201,9 +201,11 @@ def left_over(state: str) -> list[Spool]:
     except OSError:
         return []
     for name in names:
-        if name[0] != ".":
-            with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError):
+            if name[0] != ".":
                 found.append(_taken(folder / name, state))
+            elif time.time() - (folder / name).lstat().st_mtime > _SURELY_OVER_SECONDS:
+                shutil.rmtree(folder / name, ignore_errors=True)
     return [one for one in found if one is not None]
 
 

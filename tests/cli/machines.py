@@ -152,7 +152,7 @@ class Machine:
 
     def envelopes(self, box: str = "pending") -> list[Path]:
         """Return the envelopes of a box, oldest first."""
-        return sorted((self.outbox / box).glob("*.envelope"))
+        return sorted((self.outbox / box).glob("[!.]*.envelope"))
 
     def payload(self, at: int = -1) -> bytes:
         """Return the bytes of one pending envelope."""
