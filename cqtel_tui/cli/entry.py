@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _FAILED = 1
 _WRONG_USAGE = 2
+_LEAVE_IT_TO_THE_GATE = frozenset({"completion", "run", "verify"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _told(arguments: Sequence[str]) -> int:
     """Run one command, and tell what goes wrong."""
     given = parser().parse_args(arguments)
+    if arguments[0] not in _LEAVE_IT_TO_THE_GATE:
+        _redact_what_is_left()
     try:
         code: int = given.command(given)
     except WrongUsageError as error:
@@ -58,6 +61,15 @@ def _told(arguments: Sequence[str]) -> int:
         say(f"{error.filename}: {error.strerror}. Look at its owner and free space, and try again.")
         return _FAILED
     return code
+
+
+def _redact_what_is_left() -> None:
+    """Redact what a gate that was killed has taken in, so that this command knows of it."""
+    from ..gate.recovering import recover
+    from ..paths import places
+
+    with contextlib.suppress(CqtelError, OSError):
+        recover(places().state)
 
 
 def _open_missing_streams() -> None:

@@ -1,2 +1,1 @@
 """Run a program that we did not write, and hold what it reports."""
-
