@@ -420,7 +420,8 @@ class Operation(Span):
         if decision.state == ON:
             from .warm_path import cookie_of
 
-            resource["service.instance.id"] = cookie_of(self.project, create=create_cookie)
+            state = self.where[1] if self.where else ""
+            resource["service.instance.id"] = cookie_of(self.project, state, create=create_cookie)
         kept, dropped = _allowed(resource, decision, on_span=False)
         return kept, dropped + unfit
 
