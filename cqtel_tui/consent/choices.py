@@ -34,6 +34,7 @@ from ..warm_path import (
     read_trusted,
     with_path,
 )
+from .groups import is_private
 from .spelling import check_others, check_version, refusals, telemetry_of
 
 TYPE_CHECKING = False
@@ -55,12 +56,15 @@ __all__ = [
     "check_top",
     "endpoint_problem",
     "is_loopback",
+    "is_private",
     "named_say",
+    "owners",
     "parsed",
     "policy_says",
     "project_says",
     "read_policy",
     "read_project",
+    "read_trusted",
     "read_user",
     "telemetry_of",
     "understand",
