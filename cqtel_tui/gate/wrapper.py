@@ -106,6 +106,7 @@ def stay(start: "Start", runner: "Runner") -> Wrapped:
         debug_telemetry="--debug-telemetry" in start.options,
         inspect_telemetry="--inspect-telemetry" in start.options,
     )
+    telemetry.named = start.named_folders
     recorded = telemetry.operation(operation)
     # Not `with`: a program that could not be started is no operation, and is forgotten.
     recorded.__enter__()
