@@ -34,7 +34,6 @@ from ..warm_path import (
     read_trusted,
     with_path,
 )
-from .groups import is_private
 from .spelling import check_others, check_version, refusals, telemetry_of
 
 TYPE_CHECKING = False
@@ -304,6 +303,13 @@ def _read_refusal(folder: str) -> "Choices":
     finally:
         if opened is not None:
             os.close(opened)
+
+
+def is_private(status: "os.stat_result", what: "int | str") -> bool:
+    """Tell whether the group that may write to a file is nobody but its owner."""
+    from . import groups
+
+    return groups.is_private(status, what)
 
 
 def why_closed(path: str, folder: "int | None", error: OSError) -> UntrustedFileError:
