@@ -170,6 +170,7 @@ class Telemetry:
 
     named: "Sequence[str]" = ()
     """Folders that the program was told to keep its files in, in the place of `.cq`."""
+    left_open: "tuple[str, ...]" = ()
     clock = staticmethod(time.time_ns)
     stopwatch = staticmethod(time.perf_counter_ns)
     entropy = staticmethod(os.urandom)
@@ -372,7 +373,7 @@ class Operation(Span):
             from .record.inspection import inspect
 
             self.telemetry.inspected.append(self._payload(decision, environ)[0])
-            inspect(self.telemetry.inspected, self.project)
+            inspect(self.telemetry.inspected, self.project, self.telemetry.left_open)
         elif OFF not in (decision.state, began.state):
             self._hold(where[1], decision, environ)
 
