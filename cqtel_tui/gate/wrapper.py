@@ -47,7 +47,6 @@ _ID = slice(17, 33)
 _READ_WITHIN_SECONDS = 0.5
 """With the gate's farewell: nobody waits for us more than a second, whatever the clients did."""
 _PROTOBUF_IS_READ_BY = "opentelemetry.proto"
-_EXTRA = "pip install 'cqtel-tui[gate]'"
 
 
 @record(frozen=True)
@@ -264,7 +263,10 @@ class _After:
         except ModuleNotFoundError:  # not even the package around it
             is_read = False
         if not is_read:
-            say(f"held as it came: protobuf is read by opentelemetry-proto ({_EXTRA})")
+            from ..extras import how_to_install
+
+            needed = f"opentelemetry-proto ({how_to_install('gate')})"
+            say(f"held as it came: protobuf is read by {needed}")
 
     def _lost(self, names: "Sequence[str]") -> int:
         return 0 if self.seen is None else self.seen.lost + len(self.seen.caught) - len(names)
