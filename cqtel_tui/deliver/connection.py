@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ..review.headers import OF_HTTP, request_headers
 from .proxies import proxy_for, without_password
 
 if TYPE_CHECKING:
@@ -35,9 +36,6 @@ _MAX_REJECTED = 1 << 31
 _GLANCE_SECONDS = 0.05
 _FAREWELL_SECONDS = 1.0
 REDIRECTED = range(300, 400)
-_OURS_TO_SAY = frozenset(
-    {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
-)
 # RFC 9110 §5.1 and §5.5, printable ASCII alone.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
@@ -178,11 +176,13 @@ class Connection:
             NoAnswerError: there was no answer, or none in time.
         """
         try:
-            # A request made by hand has these headers, Host and Content-Length, and no others.
+            # A request made by hand has these headers, and no others.
             request = httpx.Request(
                 method,
                 url,
-                headers=dict(headers),
+                headers=list(
+                    request_headers(headers, None if content is None else len(content), url)
+                ),
                 content=content,
                 extensions={
                     # For a thread that was left alone; `_wait` has no patience for as long.
@@ -261,7 +261,7 @@ class _Heard:
 def header_problem(envelope: Envelope) -> str:
     """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
     for name, value in envelope.headers.items():
-        if name.lower() in _OURS_TO_SAY or not _HEADER_NAME.fullmatch(name):
+        if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
             return f"its header {name!r} is not one that an envelope can have"
         if not _HEADER_VALUE.fullmatch(value):
             return f"the value of its header {name!r} cannot be sent"

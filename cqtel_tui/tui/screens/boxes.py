@@ -13,6 +13,7 @@ from ...errors import CqtelError
 from ...outbox import PENDING, sha256
 from ...outbox.envelope import TornEnvelopeError
 from ...outbox.store import REJECTED, SENT
+from ...review.destination import bound_for
 from .. import views
 from ..widgets.detail import Detail
 from ..widgets.envelopes import SORTS, Envelopes, Narrowed
@@ -57,6 +58,8 @@ class Box(Room):
                 id="box.previous", tooltip="The view before"),
         Binding("v", "verbatim", "Verbatim", show=False, id="box.verbatim",
                 tooltip="Raw bytes: indented, or as they are"),
+        Binding("H", "reveal", "Credentials", show=False, id="box.reveal",
+                tooltip="Raw bytes: show the credentials in its headers, or mask them"),
         Binding("y", "copy", "Copy", show=False, id="box.copy",
                 tooltip="Copy what the view shows to the clipboard"),
         Binding("e", "editor", "Editor", show=False, id="box.editor",
@@ -72,6 +75,7 @@ class Box(Room):
     def __init__(self) -> None:
         super().__init__()
         self._verbatim = False
+        self._reveal = False
         self._look_soon: Timer | None = None
         self._looked_at = ""
 
@@ -191,7 +195,12 @@ class Box(Room):
                 *views.explained(envelope, self.home.places.config),
                 *self._closed_in(label),
             ],
-            "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
+            "raw": lambda: views.raw(
+                envelope,
+                verbatim=self._verbatim,
+                url=bound_for(envelope, self.home.endpoint),
+                reveal=self._reveal,
+            ),
         }
         if envelope.kind.startswith("otlp-traces"):
             shown["trace"] = lambda: views.trace(envelope, self.detail.width)
@@ -289,6 +298,12 @@ class Box(Room):
     def action_verbatim(self) -> None:
         """Show raw bytes indented, or as they are."""
         self._verbatim = not self._verbatim
+        self._catch_up()
+        self.detail.again()
+
+    def action_reveal(self) -> None:
+        """Show the credentials in headers, or mask them again."""
+        self._reveal = not self._reveal
         self._catch_up()
         self.detail.again()
 
