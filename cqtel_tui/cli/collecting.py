@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ..collector.settings import Settings
 
 _EXTRA = frozenset(
-    {"starlette", "uvicorn", "iptocc", "maxminddb", "opentelemetry", "google", "prometheus_client"}
+    {
+        *("starlette", "uvicorn", "iptocc", "maxminddb", "msgspec", "opentelemetry", "google"),
+        "prometheus_client",
+    }
 )
 _PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
 NOT_INSTALLED = "The collector needs {module}, which is not installed. Install it with: {how}"
@@ -44,7 +47,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
     Raises:
         WrongUsageError: one has a value that it cannot have.
     """
-    from ..collector.settings import Settings, read_forward, read_listen, read_network
+    from ..collector.settings import Settings, read_forward, read_listen, read_network, read_origin
 
     host, port = read_listen(given.listen)
     for option in ("workers", "retention", "error_retention"):
@@ -64,6 +67,9 @@ def settings_of(given: argparse.Namespace) -> Settings:
         error_days=given.error_retention,
         rate=given.rate,
         forward=read_forward(given.forward) if given.forward else "",
+        cors=tuple(map(read_origin, given.cors)),
+        hosts=tuple(name.lower() for name in given.host),
+        believes_clock=given.believe_clock,
     )
 
 

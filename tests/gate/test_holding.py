@@ -124,7 +124,9 @@ def test_what_a_program_reports_is_held_and_its_error_text_leaves_in_debug_mode_
     assert [ERROR.encode() in one.body for one in originals] == [False, True]
     assert [ERROR.encode() in one.payload for one in caught] == [False, debug]
     assert not any(b"alice" in one.payload or b"192.0.2.1" in one.payload for one in caught)
-    assert {one.operation for one in originals} == {operation.id}
+    [run_] = read_runs(str(machine.state))
+    assert {one.operation for one in originals} == {run_.id}
+    assert run_.operation == operation.id
 
 
 def test_what_one_run_left_is_linked_and_what_was_closed_to_it_is_told(machine: Machine) -> None:
@@ -233,6 +235,7 @@ def test_a_client_that_is_still_there_does_not_hold_the_end(machine: Machine) ->
             f"open({str(note)!r}, 'wb').write(child.stdout.readline())"
         ),
     )
+    machine.waits_for_gates = False
     try:
         assert machine.wrap("cloudquery", "init") == AS_EVER
         assert len(held(machine, "gate")) == 2
