@@ -22,10 +22,7 @@ _EXTRA = frozenset(
     }
 )
 _PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
-NOT_INSTALLED = (
-    "The collector needs {module}, which is not installed. Install it with: "
-    "pip install 'cqtel-tui[collector]'"
-)
+NOT_INSTALLED = "The collector needs {module}, which is not installed. Install it with: {how}"
 
 
 def serve(given: argparse.Namespace) -> int:
@@ -37,7 +34,10 @@ def serve(given: argparse.Namespace) -> int:
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRA:
             raise
-        raise CqtelError(NOT_INSTALLED.format(module=module)) from None
+        from ..extras import how_to_install
+
+        words = NOT_INSTALLED.format(module=module, how=how_to_install("collector"))
+        raise CqtelError(words) from None
     return run(settings)
 
 

@@ -17,6 +17,7 @@ from cqtel_tui.cli.collecting import settings_of
 from cqtel_tui.cli.parser import parser
 from cqtel_tui.collector import connections, logs
 from cqtel_tui.collector.limits import BURST_SECONDS, SITE_FACTOR, Limits, OwnTable, SharedTable
+from cqtel_tui.extras import how_to_install
 
 from ..deliver.collectors import PATIENCE
 from .requests import COOKIE, as_json, as_protobuf, request, span
@@ -408,7 +409,7 @@ def test_without_the_extra_the_command_says_what_to_install(module: str) -> None
     assert done.returncode == 1
     assert done.stderr == (
         f"cq-telemetry: The collector needs {module}, which is not installed. "
-        "Install it with: pip install 'cqtel-tui[collector]'\n"
+        f"Install it with: {how_to_install('collector')}\n"
     )
 
 
