@@ -159,9 +159,9 @@ def _is_deep(body: bytes) -> bool:
     for _ in range(MAX_DEPTH):
         before = len(left)
         left = left.replace(b"[]", b"").replace(b"{}", b"")
-        if len(left) == before:
-            break  # it is empty, or no JSON
-    return left.count(b"[") + left.count(b"{") > MAX_DEPTH or (bool(left) and len(left) < before)
+        if len(left) == before:  # there is nothing left, or it is no JSON
+            return left.count(b"[") + left.count(b"{") > MAX_DEPTH
+    return bool(left)
 
 
 def _decoded(body: bytes) -> _Request:
