@@ -6,17 +6,21 @@ told for as long as it is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from .consent import ON
-from .deliver.starting import CALLED, STALE_SECONDS
+from .consent.choices import TRACES_PATH
+from .deliver.starting import CALLED, PROBLEM, STALE_SECONDS
 from .errors import CqtelError
+from .locking import is_locked
 from .outbox.envelope import read_label
 from .outbox.losses import UNSENT, read_losses
-from .outbox.store import REJECTED, SENT
+from .outbox.store import LOCK, REJECTED, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,6 +40,8 @@ LOST = {
 _NO_ROOM_BYTES = 32 * 1024
 _TOLD_SECONDS = 30 * 24 * 3600.0
 _NOT_FOUND = 404
+_MAX_NAMED = 5
+_MAX_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,7 @@ def find_problems(outbox: Outbox, decision: Decision, now: float | None = None) 
             *_disk(outbox),
             *_lost(losses, now),
             *_unsent(outbox, decision, losses, now),
+            *_in_doubt(outbox),
             *_rejected(outbox),
         ]
     except CqtelError:
@@ -122,6 +129,12 @@ def _unsent(
     if unsent and unsent[-1][0] >= _changed(outbox.folder / SENT):
         when, _, why = unsent[-1]
         yield Problem("sender", f"nothing was sent: {why}.", when)
+    path = outbox.folder / PROBLEM
+    with contextlib.suppress(OSError):
+        if decision.state == ON:
+            words = path.read_text("utf-8", "replace")[:_MAX_WORDS]
+            text = f"payloads are not sent by themselves: {words}. To send: cq-telemetry send --all"
+            yield Problem("sender", text, _changed(path))
     called = _changed(outbox.folder / CALLED)
     if called and decision.state == ON and abs(now - called) > STALE_SECONDS:
         yield Problem(
@@ -129,6 +142,22 @@ def _unsent(
             "a sender was started and did not get to work. To see why: cq-telemetry send --all",
             called,
         )
+
+
+def _in_doubt(outbox: Outbox) -> Iterator[Problem]:
+    begun = outbox.in_doubt()
+    # While a sender is at work, the one on its way is not in doubt yet.
+    if not begun or is_locked(outbox.folder / LOCK):
+        return
+    last = max(begun.values(), key=lambda one: one.time)
+    what = "1 pending payload" if len(begun) == 1 else f"{len(begun):,} pending payloads"
+    yield Problem(
+        "in doubt",
+        f"{what} may have been sent: the sender ended before there was an answer. Nothing sends "
+        f"them again by itself; to do so: cq-telemetry send ID; to delete: cq-telemetry drop ID: "
+        f"{', '.join(sorted(begun)[:_MAX_NAMED])}",
+        last.time / 1_000_000,
+    )
 
 
 def _rejected(outbox: Outbox) -> Iterator[Problem]:
@@ -145,13 +174,19 @@ def _rejected(outbox: Outbox) -> Iterator[Problem]:
         text = f"{number} rejected, the last one by {receipt.url} with {receipt.status}"
         if receipt.status == _NOT_FOUND:
             text += (
-                ": nothing takes payloads at that address (of OTLP it mostly ends in /v1/traces). "
-                "To set another: cq-telemetry endpoint URL, then cq-telemetry retry --all"
+                ": nothing takes payloads at that address. To set another: cq-telemetry endpoint "
+                f"{_guess(receipt.url)}, then cq-telemetry retry --all"
             )
         else:
             text += ". To see them: cq-telemetry rejected"
         yield Problem("rejected", text, receipt.time / 1_000_000)
         return
+
+
+def _guess(url: str) -> str:
+    """Return what an OTLP collector's address may be, if the one that was set is its base."""
+    path = urlsplit(url).path
+    return "URL" if path.endswith(TRACES_PATH) or "?" in url else f"{url.rstrip('/')}{TRACES_PATH}"
 
 
 def _changed(path: Path) -> float:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
+from .locking import is_locked
 from .outbox.losses import forget_losses
 from .outbox.runs import clear_intercepted, clear_runs
-from .outbox.store import BOXES, SET_ASIDE, Outbox
+from .outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
     from .paths import Places
@@ -29,6 +30,8 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     """
     outbox = Outbox(places.state)
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
+    if not is_locked(outbox.folder / LOCK):  # whoever sends does that, too
+        outbox.settle()
     clear_intercepted(places.state)
     clear_runs(places.state)
     forget_losses(places.state)

@@ -17,7 +17,8 @@ from ..errors import CqtelError
 from ..locking import locked
 from ..outbox import PENDING, make_folder, project_mark, sha256
 from ..outbox.envelope import TornEnvelopeError, open_envelope
-from ..outbox.receipts import Receipt
+from ..outbox.losses import UNSENT, note_loss
+from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from ..review.destination import CAUGHT, UNREAD, bound_for
 from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError, header_problem
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from ..consent import Decision
     from ..outbox.envelope import Envelope, Label
+    from ..outbox.receipts import Begun, Reservation
     from ..paths import Places
     from .connection import Answer
 
@@ -40,6 +42,7 @@ _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
 _ERROR_TEXT = b'"exception.message"'
 _ERROR_TEXT_CAUGHT = b'"has_error_text": true'
+_DROP = "cq-telemetry drop"
 _UNNAMED = "nobody could read what is in it; name it by its id if it is to go"
 
 
@@ -63,12 +66,14 @@ class Result:
         outcome: what became of it.
         why: in words; the server's own words in it are untrusted.
         receipt: the receipt, if it was sent or rejected.
+        is_of_one: a refusal is about this envelope, and stops no other.
     """
 
     id: str
     outcome: Outcome
     why: str
     receipt: Receipt | None = None
+    is_of_one: bool = False
 
 
 class Sender:
@@ -188,7 +193,7 @@ class Sender:
                     return
                 result = self._one(label, connections, asked_for=asked_for, each_named=each_named)
                 yield result
-                is_no = result.outcome is Outcome.REFUSED and result.why != _UNNAMED
+                is_no = result.outcome is Outcome.REFUSED and not result.is_of_one
                 if result.outcome is Outcome.POSTPONED or (asked_for and is_no):
                     return
 
@@ -209,20 +214,70 @@ class Sender:
         refusal = self._refusal(decision, envelope, asked_for=asked_for, each_named=each_named)
         url = bound_for(envelope, decision.endpoint)
         if refusal or url is None:
-            return Result(label.id, Outcome.REFUSED, refusal)
+            is_of_one = refusal == _UNNAMED
+            return Result(label.id, Outcome.REFUSED, refusal, is_of_one=is_of_one)
+        if reason := self._sent_already(label, is_named=each_named):
+            return Result(label.id, Outcome.REFUSED, reason, is_of_one=True)
+        return self._post(label, envelope, url, connections, data)
+
+    def _sent_already(self, label: Label, *, is_named: bool) -> str:
+        """Say why an envelope is not sent again; empty if it was not sent, or is named again."""
+        if self.outbox.was_sent(label):
+            return f"it was sent before: cq-telemetry sent. To delete it: {_DROP} {label.id}"
+        begun = None if is_named else self.outbox.in_doubt().get(label.id)
+        return in_doubt_words(begun) if begun else ""
+
+    def _post(
+        self,
+        label: Label,
+        envelope: Envelope,
+        url: str,
+        connections: Connections,
+        data: bytes,
+    ) -> Result:
+        """Post an envelope, once there is room for the receipt."""
+        reservation = self._reserve(label, url)
+        is_answered = False
+        by = ""
         try:
             connection = connections.to(url)
+            by = f" by the proxy {connection.proxy}" if connection.proxy else ""
             answer = connection.post(envelope)
+            is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer: {error}")
-        if answer.status in _RETRIED:
-            reason = f"{url} answered {answer.status}"
-            return self._postpone(label, reason, answer.retry_after)
-        resume(self.outbox)
+            return self._postpone(label, f"{url} did not answer{by}: {error}")
+        finally:
+            # Whoever is interrupted is told that it may have arrived. If this process is killed
+            # instead, the mark stays.
+            if not is_answered:
+                reservation.release()
+        if not is_answered:
+            return self._postpone(label, f"{url} answered {answer.status}{by}", answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in _SUCCESS else REJECTED
-        self._close(label, box, receipt, data)
+        try:
+            self._close(label, box, receipt, data, reservation)
+            resume(self.outbox)
+        except OSError as error:
+            raise CqtelError(
+                f"{label.id} was sent to {url}, which answered {answer.status}, but that could not "
+                f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
+                "Look at the disk, and then at cq-telemetry status."
+            ) from error
         return Result(label.id, Outcome(box), _in_words(receipt), receipt)
+
+    def _reserve(self, label: Label, url: str) -> Reservation:
+        try:
+            return self.outbox.reserve(label, url, self.clock())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            note_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
+            self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
+            raise CqtelError(
+                f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "
+                f"{reason}. Look at its owner, make room on its disk (to delete what is pending: "
+                f"{_DROP} --all), and try again."
+            ) from error
 
     def _read(self, label: Label) -> tuple[Label, bytes]:
         """Return an envelope's bytes, and its label as it is now: attempts are counted on it."""
@@ -267,9 +322,13 @@ class Sender:
             proxy,
         )
 
-    def _close(self, label: Label, box: str, receipt: Receipt, data: bytes) -> None:
+    def _close(
+        self, label: Label, box: str, receipt: Receipt, data: bytes, reservation: Reservation
+    ) -> None:
+        target = self.outbox.path(box, label)
+        reservation.fill(receipt, receipt_path(target))
         try:
-            self.outbox.close(label, box, receipt)
+            self.outbox.path(PENDING, label).replace(target)
         except (FileNotFoundError, NoSuchEnvelopeError):
             # It was dropped under way, and has left all the same: what was sent is kept to be read.
             self.outbox.put_back(box, label, data)
@@ -279,8 +338,22 @@ class Sender:
         seconds = pause(tried, self.jitter(), retry_after(asked, self.clock()))
         with contextlib.suppress(FileNotFoundError, NoSuchEnvelopeError):  # dropped under way
             self.outbox.postpone(label)
-        put_off(self.outbox, self.clock() + seconds, reason)
+        self._wait(reason, seconds)
         return Result(label.id, Outcome.POSTPONED, f"{reason}; next attempt in {seconds:.0f} s")
+
+    def _wait(self, reason: str, seconds: float) -> None:
+        with contextlib.suppress(OSError):  # a disk that takes nothing: the next one tries again
+            put_off(self.outbox, self.clock() + seconds, reason)
+
+
+def in_doubt_words(begun: Begun) -> str:
+    """Say that an envelope may have been sent, and what its user can do."""
+    to = f" to {begun.url}" if begun.url else ""
+    return (
+        f"it may have been sent{to}: its sender ended before there was an answer, so that it is "
+        f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
+        f"to delete it: {_DROP} {begun.id}"
+    )
 
 
 def _has_error_text(envelope: Envelope) -> bool:

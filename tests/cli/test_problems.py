@@ -133,3 +133,24 @@ def test_a_disk_that_may_only_be_read_is_told(
     ((kind, text),) = problems(cq)
     assert kind == "disk"
     assert "read-only" in text
+
+
+def test_an_endpoint_without_a_path_is_shown_as_what_comes_of_it(cq: Here) -> None:
+    told = cq("endpoint", "https://collector.example").said
+    assert "payloads go to https://collector.example/v1/traces" in told
+    assert "has no path of its own" in told
+    assert cq("status", "--json").json["endpoint"] == "https://collector.example/v1/traces"
+    assert "has no path" not in cq("endpoint", "https://collector.example/otlp").said
+
+
+def test_the_address_that_is_proposed_is_the_base_with_the_path_of_traces(
+    cq: Here, collector: Collector
+) -> None:
+    base = collector.url.removesuffix("/v1/traces")
+    cq("endpoint", f"{base}/otlp/")
+    cq("on", "--include-held")
+    collector.always = reply(404)
+    cq.hold()
+    cq("send", "--all")
+    ((_, text),) = problems(cq)
+    assert f"cq-telemetry endpoint {base}/otlp/v1/traces," in text
