@@ -99,12 +99,16 @@ CI_VARIABLES = (
     "TRAVIS",
 )
 """The documented variables that say a program runs in CI, read as booleans."""
+RUN_VARIABLE = "CQ_TELEMETRY_RUN"
+"""What `cq-telemetry run` leaves for all that is started beneath it (see `gate.nesting`)."""
+CLOSED_BY_A_RUN = "T"
+"""What a run that holds sets `CQ_NO_TELEMETRY` to, for releases that cannot be held."""
 _VARIABLES = frozenset(
     (
         *CI_VARIABLES,
         HOME_VARIABLE,
         *("CQ_NO_TELEMETRY", "DO_NOT_TRACK", "CQ_TELEMETRY_LEVEL"),
-        *("CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"),
+        *("CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY", RUN_VARIABLE),
         *("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CONFIG_DIRS", "ANDROID_DATA"),
         *("LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE", "WIN_PD_OVERRIDE_LOCAL_APPDATA"),
     )
@@ -415,7 +419,8 @@ class Operation(Span):
         if decision.state == ON:
             from .warm_path import cookie_of
 
-            resource["service.instance.id"] = cookie_of(self.project, create=create_cookie)
+            state = self.where[1] if self.where else ""
+            resource["service.instance.id"] = cookie_of(self.project, state, create=create_cookie)
         kept, dropped = _allowed(resource, decision, on_span=False)
         return kept, dropped + unfit
 
@@ -832,14 +837,22 @@ def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
 
 def environment_says(environ: "Mapping[str, str]") -> "list[Said]":
     """Return what the environment says: off, debug or inspect, never on."""
+    outer = environ.get(RUN_VARIABLE, "").partition(";")[0]
     said = [
         (ENVIRONMENT, OFF, f"{name}={environ[name]}", "")
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
-        if name in environ and boolean(environ[name], otherwise=True)
+        if name in environ
+        and boolean(environ[name], otherwise=True)
+        # Within a run this is the run's own doing, and closes what it cannot hold.
+        and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
+    if outer == OFF:
+        said.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")
+    if level == "stats" and outer in {HOLD, ON}:
+        level = ""  # the run's own doing, too
     if level and level != "all":
         says = NO_DEBUG if level == "stats" else OFF
         said.append((ENVIRONMENT, says, f"CQ_TELEMETRY_LEVEL={level}", ""))

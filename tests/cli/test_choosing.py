@@ -15,6 +15,8 @@ from cqtel_tui.outbox import count_loss
 from cqtel_tui.outbox.store import REJECTED
 from cqtel_tui.status import WORDS
 
+from ..cookies import record_cookie
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -152,6 +154,7 @@ def make_cookie(cq: Here) -> Path:
     cookie = cq.project / ".cq" / "telemetry-cookie"
     cookie.parent.mkdir()
     cookie.write_text(COOKIE + "\n")
+    record_cookie(cq.outbox.folder.parent, COOKIE, cq.project)
     return cookie
 
 
