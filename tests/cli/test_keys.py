@@ -37,7 +37,11 @@ STATUS = {
     "legacy_cookies": COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
     "problems": ["kind", "text", "time"],
-    "runs": ["operation", "created", "app", "version", "caught", "lost", "closed"],
+    "runs": [
+        *("operation", "created", "app", "version", "caught", "lost", "closed"),
+        *("id", "refused", "late", "is_over"),
+    ],
+    "runs.refused": [],
     "runs.closed": ["name", "reason", "attempts"],
 }
 SHOW = {
