@@ -19,7 +19,10 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 _COOKIE = "state, path, value, reason, modified"
-_RUN = "operation, created, app, version, caught, lost, closed (name, reason, attempts)"
+_RUN = (
+    "operation, created, app, version, caught, lost, closed (name, reason, attempts), "
+    "id, refused (reason, requests), late, is_over"
+)
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
 _ENVELOPE = (
     "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
@@ -43,7 +46,8 @@ KEYS = {
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
         "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "
         "when, length, operation, problem, kept, removed, replaced, added, left_out, "
-        "values (within, name, path, fate, caught, sent, why)"
+        "values (within, name, path, fate, caught, sent, why), "
+        "header_fates (name, value, sent, why)"
     ),
     "trim": "path, value",
     "verify": (
@@ -197,7 +201,11 @@ def _reviewing(commands: Commands) -> None:
     show = _add(commands, "show", "one payload, field by field", "reviewing", "show_payload")
     show.add_argument("id", metavar="ID")
     how = show.add_mutually_exclusive_group()
-    how.add_argument("--raw", action="store_true", help="the exact bytes")
+    how.add_argument(
+        "--raw",
+        action="store_true",
+        help="the exact bytes; on a terminal with control characters made visible",
+    )
     how.add_argument("--explain", action="store_true", help="field by field (the default)")
     how.add_argument(
         "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
@@ -205,6 +213,7 @@ def _reviewing(commands: Commands) -> None:
     how.add_argument(
         "--caught", action="store_true", help="what was caught, beside what would be sent of it"
     )
+    _reveal(show)
     trim = _add(
         commands, "trim", "take fields out of a held payload, or list them", "reviewing", "trim"
     )
@@ -219,6 +228,7 @@ def _reviewing(commands: Commands) -> None:
     export = _add(commands, "export", "the requests as they would be sent", "reviewing", "export")
     export.add_argument("id", metavar="ID", nargs="+")
     export.add_argument("--format", choices=("json", "har", "curl"), default="json")
+    _reveal(export)
     inspect = _add(commands, "inspect", "read a cq-telemetry.txt", "reviewing", "inspect")
     inspect.add_argument("file", metavar="FILE", nargs="?")
     catalogue = _add(
@@ -227,6 +237,12 @@ def _reviewing(commands: Commands) -> None:
     form = catalogue.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+
+
+def _reveal(command: Parser) -> None:
+    command.add_argument(
+        "--reveal", action="store_true", help="show the credentials in headers, too"
+    )
 
 
 def _chosen(command: Parser, what: str) -> None:

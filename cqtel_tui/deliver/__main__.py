@@ -29,6 +29,7 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
     end = threading.Timer(longest, os._exit, (1,))
     end.daemon = True
     end.start()
+    os.environ.pop("SSLKEYLOGFILE", None)  # which some builds of OpenSSL heed by themselves
     state = places().state
     try:
         from .sender import Sender

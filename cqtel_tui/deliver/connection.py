@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import socket
 import ssl
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ..review.headers import OF_HTTP, request_headers
 from .proxies import proxy_for, without_password
 
 if TYPE_CHECKING:
@@ -33,9 +36,6 @@ _MAX_REJECTED = 1 << 31
 _GLANCE_SECONDS = 0.05
 _FAREWELL_SECONDS = 1.0
 REDIRECTED = range(300, 400)
-_OURS_TO_SAY = frozenset(
-    {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
-)
 # RFC 9110 §5.1 and §5.5, printable ASCII alone.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
@@ -176,11 +176,13 @@ class Connection:
             NoAnswerError: there was no answer, or none in time.
         """
         try:
-            # A request made by hand has these headers, Host and Content-Length, and no others.
+            # A request made by hand has these headers, and no others.
             request = httpx.Request(
                 method,
                 url,
-                headers=dict(headers),
+                headers=list(
+                    request_headers(headers, None if content is None else len(content), url)
+                ),
                 content=content,
                 extensions={
                     # For a thread that was left alone; `_wait` has no patience for as long.
@@ -191,8 +193,9 @@ class Connection:
         except (httpx.InvalidURL, ValueError) as error:
             raise NoAnswerError(f"it is not a URL that can be asked ({error})") from None
         self._heard = heard = _Heard(most)
-        threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
         try:
+            # Ctrl+C may come while the thread is started, with the request on its way already.
+            threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
             reason = self._wait(heard)
         finally:
             if not heard.is_over.is_set():
@@ -258,7 +261,7 @@ class _Heard:
 def header_problem(envelope: Envelope) -> str:
     """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
     for name, value in envelope.headers.items():
-        if name.lower() in _OURS_TO_SAY or not _HEADER_NAME.fullmatch(name):
+        if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
             return f"its header {name!r} is not one that an envelope can have"
         if not _HEADER_VALUE.fullmatch(value):
             return f"the value of its header {name!r} cannot be sent"
@@ -268,9 +271,7 @@ def header_problem(envelope: Envelope) -> str:
 def _client(url: str, proxy: str) -> httpx.Client:
     try:
         if url.startswith("https:"):
-            # The certificates that httpx trusts, those of SSL_CERT_FILE, and the system's.
-            trusted = httpx.create_ssl_context(trust_env=True)
-            trusted.load_default_certs()
+            trusted = _trusted()
         else:
             trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except OSError as error:
@@ -289,6 +290,31 @@ def _client(url: str, proxy: str) -> httpx.Client:
     except (ValueError, ImportError, httpx.InvalidURL):
         # The reason would have its password in it.
         raise NoAnswerError(f"the proxy {without_password(proxy)} cannot be used") from None
+
+
+def _trusted() -> ssl.SSLContext:
+    """Return what proves who a collector is, as OpenSSL, curl and Go have it.
+
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` each take the place of the system's own file and folder;
+    without either, the certificates that httpx brings are trusted beside the system's. Made by
+    hand, for `ssl.create_default_context` would write the keys of each connection to the file
+    that `SSLKEYLOGFILE` names, where they open what was sent to whoever reads it.
+
+    Raises:
+        OSError: a file or folder that the environment names cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        context.load_verify_locations(cafile=file or None, capath=folder or None)
+    else:
+        import certifi
+
+        context.load_verify_locations(cafile=certifi.where())
+    context.load_default_certs()
+    return context
 
 
 def _proxy(proxy: str, trusted: ssl.SSLContext) -> httpx.Proxy:

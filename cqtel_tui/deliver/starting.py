@@ -58,7 +58,14 @@ def start_if_due(state: str, options: "Sequence[str]" = (), now: "float | None" 
         options: the telemetry options that this command was given.
         now: seconds since 1970.
     """
-    now = time.time() if now is None else now
+    try:
+        return _start_if_due(state, options, time.time() if now is None else now)
+    except Exception as error:  # noqa: BLE001  # nothing of ours may reach the program
+        note_problem(state, f"none could be started: {type(error).__name__}")
+        return False
+
+
+def _start_if_due(state: str, options: "Sequence[str]", now: float) -> bool:
     called = f"{state}/{OUTBOX}/{CALLED}"
     if not is_sender_due(state, now) or not os.path.isdir(f"{state}/{OUTBOX}"):  # noqa: PTH112
         return False
@@ -132,14 +139,22 @@ def _has_needed(folder: str) -> bool:
 def _trusted_path() -> "list[str]":
     """Return what the program imports from, without what its environment and its folder add."""
     site = sys.modules.get("site")
-    added = {os.getcwd(), getattr(site, "USER_SITE", None)}  # noqa: PTH109
+    added = {getattr(site, "USER_SITE", None)}
+    try:
+        added.add(os.getcwd())  # noqa: PTH109
+    except OSError:
+        pass  # it is gone, and nothing is imported from it
     script = sys.argv[0] if sys.argv else ""
     if script and not sys.flags.safe_path:
         added.add(os.path.dirname(os.path.abspath(script)))  # noqa: PTH100, PTH120
     if not sys.flags.ignore_environment:
         listed = os.environ.get("PYTHONPATH", "").split(os.pathsep)
         added.update([os.path.abspath(path) for path in listed])  # noqa: PTH100
-    return [path for path in sys.path if os.path.isabs(path) and path not in added]  # noqa: PTH117
+    return [
+        path
+        for path in sys.path
+        if type(path) is str and os.path.isabs(path) and path not in added  # noqa: PTH117
+    ]
 
 
 def _interpreter() -> str:

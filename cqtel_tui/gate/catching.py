@@ -18,9 +18,9 @@ from ..encodings import UndecodableError, decoded
 from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..record.inspection import CAUGHT_KEY
-from ..review.headers import masked, masked_headers
+from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
-from .protocols import Description, Understood, as_document, understand
+from .protocols import Description, Understood, as_document, headers_of, understand
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Redaction, Removal
 from .refusals import LOST
@@ -248,9 +248,8 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 def _headers(caught: Caught, understood: Understood, channels: Channels) -> dict[str, str]:
     """Return the headers that go along: what the body is, and what the upstream asks for."""
     headers = {"content-type": understood.content_type or caught.header("content-type")}
-    if understood.kind == UNKNOWN:
-        headers["content-encoding"] = caught.header("content-encoding")
-    headers |= {name: caught.header(name) for name in channels.forwarded}
+    wanted = sorted({*headers_of(understood.kind), *channels.forwarded} - OF_HTTP - headers.keys())
+    headers |= {name: caught.header(name) for name in wanted}
     return {
         name.title(): value
         for name, value in headers.items()

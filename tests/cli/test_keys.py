@@ -41,7 +41,7 @@ STATUS = {
         *("operation", "created", "app", "version", "caught", "lost", "closed"),
         *("id", "refused", "late", "is_over"),
     ],
-    "runs.refused": [],
+    "runs.refused": ["reason", "requests"],
     "runs.closed": ["name", "reason", "attempts"],
 }
 SHOW = {
@@ -62,8 +62,9 @@ LEAKS = {
 CAUGHT = {
     "": [
         *("method", "path", "headers", "when", "length", "operation", "problem", "kept", "removed"),
-        *("replaced", "added", "left_out", "values"),
+        *("replaced", "added", "left_out", "values", "header_fates"),
     ],
+    "header_fates": ["name", "value", "sent", "why"],
     "values": ["within", "name", "path", "fate", "caught", "sent", "why"],
 }
 INSPECT = {
@@ -107,7 +108,9 @@ def full(cq: Here) -> Here:
     cq.answer(cq.hold(), REJECTED)
     put_off(cq.outbox, 1_800_000_000.0, "why")
     closed = (ClosedChannel("reports", "nobody can hold them", None),)
-    write_run(cq.outbox.state, Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, closed))
+    refused = {"too large": 1}
+    one = Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, closed, refused=refused)
+    write_run(cq.outbox.state, one)
     return cq
 
 

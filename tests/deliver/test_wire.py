@@ -1,16 +1,20 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.review.headers import host_header, request_headers
 
 from .collectors import QUICK, reply, running
-from .conftest import NOW, PAYLOAD
+from .conftest import NOW, OPENSSL, PAYLOAD, ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,6 +65,32 @@ def test_the_headers_on_the_wire_are_the_envelopes_own_and_what_http_needs(
             [host, length, ("X-Own", "a, b;c=\t'd'"), ("content-type", "text/plain"), ("Empty", "")]
         ),
     ]
+
+
+def test_the_headers_that_are_shown_are_those_on_the_wire_in_the_same_order(
+    ready: Machine, collector: Collector
+) -> None:
+    ready.hold(headers={"Content-Type": "a/b", "Authorization": "Basic a2V5Og==", "x-own": ""})
+    ready.sender().send_due()
+    [label] = ready.labels(SENT)
+    envelope = ready.outbox.open(SENT, label)
+    shown = request_headers(envelope.headers, len(envelope.payload), collector.url)
+    assert list(shown) == collector.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Collector.Example/x", "collector.example"),
+        ("https://collector.example:443/x", "collector.example"),
+        ("https://collector.example:4318", "collector.example:4318"),
+        ("http://127.0.0.1:80/", "127.0.0.1"),
+        ("http://[::1]:4318/v1", "[::1]:4318"),
+        ("https://[2001:db8::1]/", "[2001:db8::1]"),
+    ],
+)
+def test_the_host_that_is_shown_is_the_one_that_httpx_would_send(url: str, host: str) -> None:
+    assert host_header(url) == host == httpx.Request("POST", url).headers["host"]
 
 
 def test_an_endpoint_is_posted_to_as_it_is_written(machine: Machine, collector: Collector) -> None:
@@ -199,6 +229,47 @@ def test_a_certificate_of_ssl_cert_file_is_trusted(
         assert [result.outcome for result in results] == [Outcome.SENT] * 3
         assert collector.bodies == [b"0", b"1", b"2"]
         assert collector.connections == 1
+
+
+def test_the_keys_of_a_connection_are_written_nowhere(
+    machine: Machine,
+    certified: Callable[..., Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    certificate = certified("IP:127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    with running(certificate.context) as collector:
+        machine.allow(collector.url)
+        machine.hold()
+        assert machine.sender().send_due()[0].outcome is Outcome.SENT
+        machine.hold()
+        assert ended(machine.start()) == ""
+        assert len(collector.requests) == 2
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_folder_of_certificates_is_trusted(
+    machine: Machine,
+    certified: Callable[..., Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    certificate = certified("IP:127.0.0.1")
+    hashed = subprocess.run(
+        [OPENSSL, "x509", "-noout", "-hash", "-in", str(certificate.path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    (tmp_path / "trusted").mkdir()
+    shutil.copy(certificate.path, tmp_path / "trusted" / f"{hashed}.0")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "trusted"))
+    with running(certificate.context) as collector:
+        machine.allow(collector.url)
+        machine.hold()
+        assert machine.sender().send_due()[0].outcome is Outcome.SENT
 
 
 def test_a_certificate_for_another_name_is_refused(

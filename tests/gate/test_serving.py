@@ -546,7 +546,9 @@ def test_what_is_too_large_is_told_when_the_program_ends_and_in_the_status(
     status = machine.cq("status")
     assert "1 request caught, 1 refused" in status.out.decode()
     assert "4 MiB" in status.out.decode()
-    assert machine.cq("status", "--json").json["runs"][0]["refused"] == {"too large": 1}
+    assert machine.cq("status", "--json").json["runs"][0]["refused"] == [
+        {"reason": "too large", "requests": 1}
+    ]
     assert machine.cq("status", "--json").json["outbox"]["dropped"] == 1
 
 

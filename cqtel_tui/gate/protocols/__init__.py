@@ -96,6 +96,18 @@ def _modules() -> tuple[_Module, ...]:
     return first, second, last
 
 
+_HEADERS = {"unknown": frozenset({"content-encoding"})}
+_CREDENTIALS = frozenset({"authorization"})
+
+
+def headers_of(kind: str) -> frozenset[str]:
+    """Return the headers that requests of a kind need beside the Content-Type, in lower case.
+
+    What a profile forwards comes to these; all others are removed.
+    """
+    return _CREDENTIALS | _HEADERS.get(kind, frozenset())
+
+
 def as_document(kind: str, payload: bytes) -> JsonValue | None:
     """Return what a payload of ours, or one that is to be sent, says; None if nobody can read it.
 
