@@ -167,6 +167,7 @@ class Telemetry:
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
     """
 
+    left_open: "tuple[str, ...]" = ()
     clock = staticmethod(time.time_ns)
     stopwatch = staticmethod(time.perf_counter_ns)
     entropy = staticmethod(os.urandom)
@@ -368,7 +369,7 @@ class Operation(Span):
             from .record.inspection import inspect
 
             self.telemetry.inspected.append(self._payload(decision, environ)[0])
-            inspect(self.telemetry.inspected, self.project)
+            inspect(self.telemetry.inspected, self.project, self.telemetry.left_open)
         elif OFF not in (decision.state, began.state):
             self._hold(where[1], decision, environ)
 

@@ -1,4 +1,4 @@
-"""Stay with a program until it has ended: record its operation, and hold what it reports itself.
+"""Stay with a program until it has ended, and record its operation; the gate holds what it reports.
 
 Its exit code, signals, terminal and streams are as they would be without us (see `process`).
 Whatever goes wrong with the recording is told on stderr, and stops nothing.
@@ -7,7 +7,6 @@ Whatever goes wrong with the recording is told on stderr, and stops nothing.
 import os
 
 from ..consent import NO_TELEMETRY
-from ..errors import CqtelError
 from ..hot_path import Telemetry, folders
 from .launcher import prepare, say
 from .process import run
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from ..record import Operation
     from .launcher import Start
-    from .listening import Gate, Seen
+    from .listening import Seen
     from .process import Outcome
     from .versions import Version
 
@@ -43,7 +42,6 @@ _ID = slice(17, 33)
 """Where in the name of an envelope its time and its id are."""
 _INSPECTED_WITHIN_SECONDS = 5.0
 """Who inspects waits for what is to be seen."""
-_EXTRA = "pip install 'cqtel-tui[gate]'"
 
 
 @record(frozen=True)
@@ -55,14 +53,17 @@ class Wrapped:
         start: how it was started.
         held: the name of the envelope that its operation became; None if it became none.
         seen: what the gate has seen; None where there was none.
-        pending: how many of its requests are held.
     """
 
     outcome: "Outcome"
     start: "Start"
     held: "str | None" = None
     seen: "Seen | None" = None
-    pending: int = 0
+
+    @property
+    def pending(self) -> int:
+        """How many payloads it left so far."""
+        return (self.held is not None) + (0 if self.seen is None else self.seen.requests)
 
 
 def wrap(
@@ -95,13 +96,14 @@ def stay(start: "Start", runner: "Runner") -> Wrapped:
     invocation, operation = start.invocation, start.operation
     if not start.is_recorded or invocation is None or operation is None:
         outcome = _run(start, runner)
-        return _note(start, outcome)
+        return _finish(start, outcome)
     telemetry = Telemetry(
         invocation.profile.name,
         no_telemetry=NO_TELEMETRY in start.options,
         debug_telemetry="--debug-telemetry" in start.options,
         inspect_telemetry="--inspect-telemetry" in start.options,
     )
+    telemetry.left_open = start.open_channels
     recorded = telemetry.operation(operation)
     # Not `with`: a program that could not be started is no operation, and is forgotten.
     recorded.__enter__()
@@ -116,102 +118,111 @@ def _run(start: "Start", runner: "Runner") -> "Outcome":
     gate = start.gate
     if gate is None:
         return runner(start.command, start.environment, executable=start.executable)
-
-    def serve(process: int) -> None:
-        try:
-            _serve(start, gate, process)
-        except CqtelError as error:
-            gate.close(f"{error}")
-
     try:
-        return runner(start.command, start.environment, executable=start.executable, on_start=serve)
+        return runner(
+            start.command,
+            start.environment,
+            executable=start.executable,
+            on_start=lambda process: _serve(start, process),
+        )
     except BaseException:
         gate.finish()
         raise
 
 
-def _serve(start: "Start", gate: "Gate", process: int) -> None:
-    """Let the gate take over, now that the program has started.
-
-    Raises:
-        CqtelError: there is no home folder.
-    """
-    decision, invocation = start.decision, start.invocation
+def _serve(start: "Start", process: int) -> None:
+    """Let the gate take over, now that the program has started."""
+    gate, decision = start.gate, start.decision
+    assert gate is not None  # noqa: S101  # or nobody would have asked
+    assert decision is not None  # noqa: S101  # or nothing would be held
     config, state, _ = folders(os.environ)
     gate.serve(
         state=state,
         config=config,
-        project=os.path.realpath("."),
-        named=start.named_folders,
-        app=invocation.profile.name if invocation is not None else "",
-        version=(_version(start).known if invocation is not None else None) or "",
-        upstreams=start.upstreams,
-        debug=decision is not None and decision.debug,
-        inspect=decision is not None and decision.inspect,
-        options=start.options,
-        # The words of a script are looked for one by one.
-        arguments=[word for one in start.command[1:] for word in (one, *one.split())],
         process=process,
+        project=_project(),
+        named=start.named_folders,
+        app=start.invocation.profile.name if start.invocation is not None else "",
+        version=_version(start).known() if start.invocation is not None else "",
+        upstreams=start.upstreams,
+        debug=decision.debug,
+        inspect=decision.inspect,
+        options=start.options,
+        arguments=_words(start.command[1:]),
     )
 
 
-def _note(start: "Start", outcome: "Outcome") -> Wrapped:
-    """Tell of what came in of a command that is not known."""
-    seen = None
+def _words(arguments: "Sequence[str]") -> "list[str]":
+    """Return the arguments, and those of a script one by one."""
+    return list(dict.fromkeys([word for one in arguments for word in (one, *one.split())]))
+
+
+def _project() -> str:
     try:
-        seen = None if start.gate is None else start.gate.finish()
+        return os.path.realpath(os.getcwd())  # noqa: PTH109  # as `record` has it
+    except OSError:
+        return ""
+
+
+def _finish(start: "Start", outcome: "Outcome") -> Wrapped:
+    """Tell the gate that a command has ended of which no operation is recorded."""
+    seen: Seen | None = None
+    try:
+        if start.gate is not None:
+            decision = start.decision
+            if decision is not None and decision.inspect:
+                seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
+            else:
+                seen = start.gate.finish()
+            if seen.documents:
+                from ..record.inspection import inspect
+
+                inspect(seen.documents, _project(), start.open_channels)
+            _tell(seen)
     except KeyboardInterrupt:
         pass  # whoever presses Ctrl+C now wants the prompt back
-    _tell(seen)
-    return Wrapped(outcome, start, None, seen, 0 if seen is None else seen.requests)
+    return Wrapped(outcome, start, None, seen)
 
 
 def _record(
     start: "Start", outcome: "Outcome", telemetry: Telemetry, recorded: "Operation"
 ) -> Wrapped:
-    gate, decision = start.gate, recorded.decision
     seen: Seen | None = None
-    held = 0
     # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
     try:
         version = _version(start)
         telemetry.version = version.get(start.environment)
-        if gate is not None and decision is not None and decision.inspect:
-            seen = gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
+        decision = recorded.decision
+        if start.gate is not None and decision is not None and decision.inspect:
+            seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
             telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
-        if gate is not None:
-            seen = gate.finish((recorded.held or "")[_ID], telemetry.version or "")
+        if start.gate is not None:
+            seen = start.gate.finish((recorded.held or "")[_ID], telemetry.version or "")
+            _tell(seen)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
         if recorded.held is not None:
             version.remember()
-            held = 1 + (0 if seen is None else seen.requests)
-            if problem := start.problem or (seen.failure if seen else ""):
-                _remember(start, telemetry, recorded.held, problem)
+            if start.problem or (seen is not None and seen.failure):
+                _remember_that_nothing_was_held(start, telemetry, recorded.held, seen)
     except KeyboardInterrupt:
         pass
-    _tell(seen)
     if telemetry.lost:
         say("this operation could not be recorded; cq-telemetry status tells what is wrong")
-    if telemetry.inspected and start.open_channels:
-        say(f"what {', '.join(start.open_channels)} names was not held back")
-    return Wrapped(outcome, start, recorded.held, seen, held)
+    return Wrapped(outcome, start, recorded.held, seen)
 
 
 def _version(start: "Start") -> "Version":
-    from ..paths import places
     from .versions import Version, find_binary
 
     invocation = start.invocation
     assert invocation is not None  # noqa: S101  # an operation is recorded of a known program
     binary = start.executable or find_binary(invocation, start.environment)
-    return Version(binary, invocation.profile, places().state)
+    return Version(binary, invocation.profile, folders(os.environ)[1])
 
 
-def _tell(seen: "Seen | None") -> None:
+def _tell(seen: "Seen") -> None:
     """Tell in a line each what was refused, and what else is not held."""
-    if seen is None:
-        return
     if seen.failure or seen.lost:
         reason = seen.failure or f"{seen.lost} requests could not be held"
         say(f"not all that the program reported is held: {reason}")
@@ -220,18 +231,22 @@ def _tell(seen: "Seen | None") -> None:
 
         say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
     if seen.is_protobuf_unread:
-        say(f"held as it came: protobuf is read by opentelemetry-proto ({_EXTRA})")
+        from ..extras import how_to_install
+
+        missing = "nothing here reads protobuf without opentelemetry-proto"
+        say(f"held as it came: {missing} ({how_to_install('gate')})")
 
 
-def _remember(start: "Start", telemetry: Telemetry, held: str, problem: str) -> None:
+def _remember_that_nothing_was_held(
+    start: "Start", telemetry: Telemetry, held: str, seen: "Seen | None"
+) -> None:
     """Write the run's record, where there is no gate to do it."""
     from ..outbox.runs import ClosedChannel, Run, write_run
-    from ..paths import places
 
+    problem = start.problem or (seen.failure if seen else "")
+    known = () if start.invocation is None else start.invocation.profile.channels.closed
     closed = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
-    if start.invocation is not None:
-        channels = start.invocation.profile.channels.closed
-        closed += [ClosedChannel(one.name, one.reason, None) for one in channels]
+    closed += [ClosedChannel(one.name, one.reason, None) for one in known]
     run_ = Run(
         held[_ID],
         int(held[_CREATED]),
@@ -242,6 +257,6 @@ def _remember(start: "Start", telemetry: Telemetry, held: str, problem: str) -> 
         tuple(closed),
     )
     try:
-        write_run(places().state, run_)
+        write_run(folders(os.environ)[1], run_)
     except OSError as error:
         say(f"what was closed to the program could not be written down: {error.strerror}")

@@ -517,7 +517,7 @@ def test_what_comes_in_is_pending_while_the_program_still_runs(machine: Machine)
     with started(command, environment=machine.environment, cwd=machine.project) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == b"200\n"
-        eventually(lambda: len(machine.envelopes()) == 1)
+        eventually(lambda: len(read_runs(str(machine.state))) == 1)
         [envelope] = intercepted(machine)
         [during] = read_runs(str(machine.state))
         assert (during.caught, during.is_over, during.operation) == ((envelope.id,), False, "")
