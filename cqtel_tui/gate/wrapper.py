@@ -103,6 +103,7 @@ def stay(start: "Start", runner: "Runner") -> Wrapped:
         debug_telemetry="--debug-telemetry" in start.options,
         inspect_telemetry="--inspect-telemetry" in start.options,
     )
+    telemetry.named = start.named_folders
     telemetry.left_open = start.open_channels
     recorded = telemetry.operation(operation)
     # Not `with`: a program that could not be started is no operation, and is forgotten.
