@@ -19,7 +19,10 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 _COOKIE = "state, path, value, reason, modified"
-_RUN = "operation, created, app, version, caught, lost, closed (name, reason, attempts)"
+_RUN = (
+    "operation, created, app, version, caught, lost, closed (name, reason, attempts), "
+    "id, refused (reason, requests), late, is_over"
+)
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
 _ENVELOPE = (
     "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
@@ -345,6 +348,25 @@ def _collecting(commands: Commands) -> None:
         "--forward",
         metavar="URL",
         help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
+    collector.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="an origin whose pages may send traces from a browser; may be given more than once",
+    )
+    collector.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name by which people ask here for their data; may be given more than once",
+    )
+    collector.add_argument(
+        "--believe-clock",
+        action="store_true",
+        help="forget at once what is too old by the clock, however long this was not running",
     )
     collector.add_argument(
         "--check",

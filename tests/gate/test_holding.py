@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cqtel_tui.extras import how_to_install
 from cqtel_tui.gate.catching import read_original
 from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
 from cqtel_tui.outbox import PENDING
@@ -259,7 +260,7 @@ def test_without_h11_the_channel_is_closed_and_it_is_told(machine: Machine) -> N
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said.startswith(
         "cq-telemetry: the program's own telemetry is closed, as it cannot be held: "
-        "h11 is not installed (pip install 'cqtel-tui[gate]')\n"
+        f"h11 is not installed ({how_to_install('gate')})\n"
     )
     assert witness.last["environment"][b"CQ_TELEMETRY_LEVEL"] == b"none"
     [found] = read_runs(str(machine.state))
