@@ -72,25 +72,40 @@ CLOUDQUERY = Profile(
     operations=frozenset(
         {
             # release 6
-            *("addon", "init", "login", "logout", "migrate", "plugin", "switch", "sync"),
-            *("tables", "test-connection", "validate-config"),
+            *("addon", "init", "install", "login", "logout", "migrate", "plugin", "switch"),
+            *("sync", "tables", "test-connection", "validate-config"),
             # the releases of 2021 and 2022
-            *("apply", "drift", "fetch", "history", "policy", "provider"),
+            *("apply", "drift", "fetch", "gen", "generate", "history", "policy", "provider"),
+            "query",
         }
     ),
+    # Without an operation `-v` prints the version today; before one it was `--verbose` in 2021.
     silent=frozenset(
         {
-            *("-h", "--help", "-v", "--version", "help", "options", "version"),
+            *("-h", "--help", "--version", "help", "options", "version"),
             *("completion", "__complete", "__completeNoDesc"),
         }
     ),
+    # All that a release has ever had, in whichever command: what follows one is its value.
     valued=frozenset(
         {
-            # release 6
-            *("--cq-dir", "--invocation-id", "--log-file-name", "--log-format", "--log-level"),
-            # the releases of 2021 and 2022
-            *("--color", "--config", "--data-dir", "--dsn", "--log-directory", "--log-filename"),
-            *("--log-max-age", "--log-max-backups", "--log-max-size", "--sentry-dsn"),
+            # the program as a whole
+            *("--color", "--config", "--cq-dir", "--data-dir", "--dist-dir", "--driver", "--dsn"),
+            *("--assets-dir", "--docs-dir", "--invocation-id", "--license", "--path"),
+            *("--plugin-dir", "--policy", "--policy-dir", "--profile", "--reattach-providers"),
+            *("--registry", "--team", "-t", "--ui-dir"),
+            # what it logs and reports
+            *("--log-directory", "--log-file", "--log-file-name", "--log-filename"),
+            *("--log-format", "--log-level", "--log-max-age", "--log-max-backups"),
+            *("--log-max-size", "--logDirectory", "--logFile", "--max-age", "--max-backups"),
+            *("--max-size", "--maxAge", "--maxBackups", "--maxSize", "--sentry-dsn"),
+            *("--telemetry-apikey", "--telemetry-endpoint", "--telemetry-level"),
+            # one operation or another
+            *("--account-ids", "--destination", "--drift-config", "--filter", "--format"),
+            *("--last-update", "--local-path", "--output", "-o", "--output-dir", "--shard"),
+            *("--source", "--spec-path", "--sub-path", "--summary-location"),
+            *("--tables-metrics-location", "--target", "--tf-backend-names", "--tf-mode"),
+            *("--tf-provider", "--url", "-u", "-D", "-O", "-U"),
         }
     ),
     level="--telemetry-level",
