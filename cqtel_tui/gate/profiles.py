@@ -34,6 +34,9 @@ class Profile:
         channels: how it reports, and what of it can be held.
         answer: what it prints for `--version`, a regular expression with the version as its only
             group; empty where it is not asked.
+        built: what it prints for the argument `version`, a regular expression whose groups
+            `version` and `date` are its version and when it was built; empty where it is not asked.
+        built_before: the first number of the first version that is not asked that.
         module: the Python package that brings the binary, run with `python -m`; empty for none.
         binary: where in that package the binary lies.
         level: the option that decides over its own telemetry, above all variables; empty for none.
@@ -54,6 +57,8 @@ class Profile:
     closed: "Mapping[str, str]"
     channels: "Channels"
     answer: str = ""
+    built: str = ""
+    built_before: int = 0
     module: str = ""
     binary: str = ""
     level: str = ""
@@ -116,6 +121,9 @@ CLOUDQUERY = Profile(
     # Those releases would empty the cq-telemetry.txt that is ours to write.
     ours=frozenset({"CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"}),
     answer=r"cloudquery version v?(\d[0-9A-Za-z.+-]*)",
+    # The releases of 2021 and 2022; those that are made at home say "unknown", or today.
+    built=r"^Version: v?(?P<version>\S+)\s+^Commit: .*\s+^Date: (?P<date>\S+)\s*$",
+    built_before=1,
     channels=CLOUDQUERY_CHANNELS,
     levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
     folders=frozenset({"--cq-dir", "--data-dir"}),
