@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from .consent import cookie
 from .locking import is_locked
 from .outbox.losses import forget_losses
-from .outbox.runs import clear_runs
+from .outbox.runs import clear_intercepted, clear_runs
 from .outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
     if not is_locked(outbox.folder / LOCK):  # whoever sends does that, too
         outbox.settle()
+    clear_intercepted(places.state)
     clear_runs(places.state)
     forget_losses(places.state)
     removed["cookie"] = 0

@@ -347,6 +347,25 @@ def _collecting(commands: Commands) -> None:
         help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
     )
     collector.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="an origin whose pages may send traces from a browser; may be given more than once",
+    )
+    collector.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name by which people ask here for their data; may be given more than once",
+    )
+    collector.add_argument(
+        "--believe-clock",
+        action="store_true",
+        help="forget at once what is too old by the clock, however long this was not running",
+    )
+    collector.add_argument(
         "--check",
         dest="command",
         action="store_const",

@@ -254,6 +254,13 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
         number = len(run.closed)
         words = f"{number:,} way{'' if number == 1 else 's'} to report; listed at the end"
         lines.append(views.fact("  closed", f" {words}"))
+    if run.late:
+        words = f"{run.late:,} of this run came after the program's end"
+        lines.append(views.fact("  late", words))
+    if any(run.refused.values()):
+        from ..gate.refusals import refused_words
+
+        lines.append(views.warning(f"Refused in this run: {refused_words(run.refused)}"))
     if run.lost:
         lines.append(views.warning(f"{run.lost:,} more requests of this run could not be held."))
     return lines

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.listening import Caught
+from cqtel_tui.gate.requests import Caught
 
 from .test_keys import CAUGHT, keys_of
 from .test_reviewing import assert_harmless

@@ -13,7 +13,7 @@ from cqtel_tui import demo
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.listening import Caught
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.outbox.store import SENT
 from cqtel_tui.tui.screens.trimming import Trimming
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ...review.documents import JsonValue
-    from ..listening import Caught
     from ..redaction import Redaction, Rules
+    from ..requests import Caught
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 _PROTOBUF = "-protobuf"

@@ -32,8 +32,8 @@ from .wire import has_too_many_fields
 
 if TYPE_CHECKING:
     from ...review.documents import JsonValue
-    from ..listening import Caught
     from ..redaction import Rules, Schema
+    from ..requests import Caught
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
