@@ -105,6 +105,10 @@ class Sender:
         self.request_seconds = request_seconds
         self.run_seconds = run_seconds
         self.outbox = Outbox(places.state)
+        try:
+            self.here: str | None = os.getcwd()  # noqa: PTH109  # as `record` has it
+        except OSError:
+            self.here = None
 
     def send(
         self,
@@ -157,11 +161,9 @@ class Sender:
 
     def decision(self, project: str) -> Decision:
         """Ask for consent for a payload that was recorded in the project with this mark."""
-        try:
-            here = os.getcwd()  # noqa: PTH109  # as `record` has it, whose mark it may be
-        except OSError:
+        if self.here is None:
             return ask(self.places, self.options)  # which says no, and why
-        known = [here, *read_user(self.places.config).projects]
+        known = [self.here, *read_user(self.places.config).projects]
         # A project that nobody chose for has no say of its own: any folder without one will do.
         directory = next((path for path in known if project_mark(path) == project), None)
         return ask(self.places, self.options, directory=directory or self.places.state)

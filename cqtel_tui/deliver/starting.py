@@ -39,8 +39,7 @@ _NEEDED = ("httpx", "httpcore", "h11", "anyio", "certifi", "idna", "platformdirs
 _SHELL = "/bin/sh"
 _IN_THE_BACKGROUND = '"$@" &'
 # After the standard library, which nothing stands before, and before what else is installed.
-_BOOT = """import os, runpy, sys
-os.chdir(os.path.abspath(os.sep))
+_BOOT = """import runpy, sys
 count = int(sys.argv[1]) + 2
 at = [n for n, path in enumerate(sys.path) if path.endswith("-packages")] + [len(sys.path)]
 sys.path[at[0]:at[0]] = sys.argv[3:count + 1]
