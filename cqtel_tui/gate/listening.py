@@ -296,10 +296,12 @@ def _start(*sockets: _socket.socket) -> None:
         (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
     ]
     spawn = os.posix_spawn
+    # A variable without a name, as Wine leaves some, can be handed to nobody.
+    environment = {name: value for name, value in os.environ.items() if name}
     try:
-        spawn(command[0], command, os.environ, file_actions=streams, setsid=True, setsigmask=[])
+        spawn(command[0], command, environment, file_actions=streams, setsid=True, setsigmask=[])
     except NotImplementedError:  # a libc without POSIX_SPAWN_SETSID; the process does it itself
-        spawn(command[0], command, os.environ, file_actions=streams, setsigmask=[])
+        spawn(command[0], command, environment, file_actions=streams, setsigmask=[])
 
 
 def _json(value: object) -> str:
