@@ -243,11 +243,13 @@ def _spawn(arguments: "list[str]") -> int:
     ]
     # Whoever reads a pipe that this process was given would wait for the sender's end of it.
     actions += [(os.POSIX_SPAWN_CLOSE, handle) for handle in _inheritable()]
+    # A variable without a name, as Wine leaves some, can be handed to nobody.
+    environment = {name: value for name, value in os.environ.items() if name}
     try:
         return os.posix_spawn(
             arguments[0],
             arguments,
-            os.environ,
+            environment,
             file_actions=actions,
             setsid=True,
             setsigmask=(),
@@ -256,7 +258,7 @@ def _spawn(arguments: "list[str]") -> int:
         return os.posix_spawn(
             arguments[0],
             arguments,
-            os.environ,
+            environment,
             file_actions=actions,
             setpgroup=0,
             setsigmask=(),
