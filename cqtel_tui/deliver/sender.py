@@ -20,6 +20,7 @@ from ..outbox.envelope import TornEnvelopeError, open_envelope
 from ..outbox.losses import UNSENT, note_loss
 from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
+from ..paths import foreign_home
 from ..review.destination import CAUGHT, UNREAD, bound_for
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError, header_problem
 from .proxies import proxy_for, without_password
@@ -170,6 +171,9 @@ class Sender:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        home = os.environ.get("HOME", "").rstrip("/")
+        if why_not := foreign_home(self.places.state, home):
+            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):

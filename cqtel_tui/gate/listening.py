@@ -285,7 +285,7 @@ def _start(*sockets: _socket.socket) -> None:
     if not hasattr(os, "posix_spawn"):
         from .serving import serve_in_thread
 
-        serve_in_thread([os.dup(handle) for handle in handles])
+        serve_in_thread([_socket.dup(handle) for handle in handles])
         return
     for handle in handles:
         os.set_inheritable(handle, True)

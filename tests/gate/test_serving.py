@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -495,6 +498,27 @@ def test_a_gate_that_nobody_came_to_makes_nobody_wait(scrubbed: Path) -> None:
     assert gate.finish().requests == 0
     assert time.monotonic() - began < FAREWELL_SECONDS + SLACK
     assert gate.finish().failure == ""
+
+
+def test_where_no_process_can_take_the_sockets_over_a_thread_does(
+    scrubbed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "posix_spawn")
+    monkeypatch.setenv("CQ_TELEMETRY_LINGER", "0")
+    state = str(scrubbed / ".local" / "state" / "cqtel")
+    gate = Gate()
+    to = urlsplit(gate.url_for("cloudquery"))
+    gate.serve(state=state, project=str(scrubbed), app="cloudquery")
+    client = http.client.HTTPConnection("127.0.0.1", gate.port, timeout=PATIENCE)
+    client.request("POST", f"{to.path}/v1/batch", b'{"batch":[]}')
+    assert client.getresponse().read() == b"OK"
+    client.close()
+    assert gate.finish(seconds=PATIENCE).requests == 1
+    assert len(Outbox(state).labels(PENDING)) == 1
+    eventually(lambda: not has_leftovers(state))
+    for thread in threading.enumerate():
+        if thread.name == "gate":
+            thread.join(PATIENCE)
 
 
 def test_a_gate_that_cannot_be_started_is_told_and_refuses(
