@@ -35,6 +35,7 @@ MAX_BYTES = 256 * 1024
 MAX_ENDPOINT = 2048
 _MAX_PLAIN = 4096
 _MAX_COOKIE = 64
+_MAX_YES = 64
 
 COOKIE_NAME = "telemetry-cookie"
 ABSENT = "absent"
@@ -108,6 +109,8 @@ def _checked(content: object, where: str) -> "Chosen":
     endpoint = content.get("endpoint")
     catalogue = content.get("catalogue", 0)
     consented = content.get("consented", 0)
+    # One that was saved without an id is told from others by its time, which is never compared.
+    yes = content.get("yes", str(consented))
     if telemetry not in (None, "on", "off") or (telemetry == "on" and not catalogue):
         raise untrusted(
             f'{where} has a "telemetry" that is not "off", nor "on" with its "catalogue"'
@@ -119,7 +122,9 @@ def _checked(content: object, where: str) -> "Chosen":
     for number in (catalogue, consented):
         if type(number) is not int or number < 0:
             raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
-    return telemetry, debug, endpoint, catalogue, consented
+    if not isinstance(yes, str) or not 0 < len(yes) <= _MAX_YES:
+        raise untrusted(f'{where} has a "yes" that is not an id')
+    return telemetry, debug, endpoint, catalogue, consented, yes
 
 
 def endpoint_problem(url: object) -> "str | None":

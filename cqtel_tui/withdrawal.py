@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
+from .outbox.included import clear_included
+from .outbox.projects import clear_projects
 from .outbox.runs import clear_runs
+from .outbox.shown import clear_shown
 from .outbox.store import BOXES, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
@@ -29,6 +32,9 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     outbox = Outbox(places.state)
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
     clear_runs(places.state)
+    clear_included(places.state)
+    clear_shown(places.state)
+    clear_projects(places.state)
     removed["cookie"] = 0
     if directory is not None and cookie.look(directory).state == cookie.PRESENT:
         cookie.reset(directory, create=False)

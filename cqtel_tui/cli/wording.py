@@ -15,6 +15,7 @@ from ..status import time_json, time_words
 from .output import say, show
 
 if TYPE_CHECKING:
+    from ..deliver.permission import Permission
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
@@ -75,7 +76,7 @@ def read_row(outbox: Outbox, box: str, label: Label) -> Row:
 
 
 def explanation_json(
-    envelope: Envelope, explanation: Explanation, url: str | None, run: Run | None
+    envelope: Envelope, explanation: Explanation, may: Permission, run: Run | None
 ) -> dict[str, Any]:
     """Return a payload, field by field; where it would go, and the run that it comes from."""
     return {
@@ -100,13 +101,14 @@ def explanation_json(
             }
             for row in explanation.rows
         ],
-        "url": url,
+        "url": may.url,
+        "stays_because": may.reason or None,
         "run": run and {"operation": run.operation, "caught": list(run.caught)},
     }
 
 
 def show_explanation(
-    label: Label, envelope: Envelope, explanation: Explanation, url: str | None, run: Run | None
+    label: Label, envelope: Envelope, explanation: Explanation, may: Permission, run: Run | None
 ) -> None:
     """Show a payload, field by field; where it would go, and the run that it comes from."""
     when = time_words(label.created / _MICROSECONDS)
@@ -114,7 +116,9 @@ def show_explanation(
     show(f"sha256     {envelope.sha256}")
     headers = masked_headers(envelope.headers)
     show(f"headers    {', '.join(f'{name}: {value}' for name, value in headers.items())}")
-    show(f"goes to    {url or 'nowhere'}")
+    show(f"goes to    {may.url or 'nowhere'}")
+    if may.refusal:
+        show(f"stays      by itself it is not sent: {may.reason}")
     if run is not None:
         caught = f", caught {', '.join(run.caught)}" if run.caught else ""
         show(f"run        operation {run.operation}{caught}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 import socket
 import ssl
 import threading
@@ -33,12 +32,6 @@ _MAX_REJECTED = 1 << 31
 _GLANCE_SECONDS = 0.05
 _FAREWELL_SECONDS = 1.0
 REDIRECTED = range(300, 400)
-_OURS_TO_SAY = frozenset(
-    {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
-)
-# RFC 9110 §5.1 and §5.5, printable ASCII alone.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
 
 class NoAnswerError(Exception):
@@ -253,16 +246,6 @@ class _Heard:
         self.body = bytearray()
         self.error: Exception | None = None
         self.is_over = threading.Event()
-
-
-def header_problem(envelope: Envelope) -> str:
-    """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
-    for name, value in envelope.headers.items():
-        if name.lower() in _OURS_TO_SAY or not _HEADER_NAME.fullmatch(name):
-            return f"its header {name!r} is not one that an envelope can have"
-        if not _HEADER_VALUE.fullmatch(value):
-            return f"the value of its header {name!r} cannot be sent"
-    return ""
 
 
 def _client(url: str, proxy: str) -> httpx.Client:

@@ -3,32 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent import OFF, ON, ask
-from ..consent.choices import read_user
-from ..consent.layers import why
 from ..errors import CqtelError
 from ..locking import locked
-from ..outbox import PENDING, make_folder, project_mark, sha256
-from ..outbox.envelope import TornEnvelopeError, open_envelope
+from ..outbox import PENDING, make_folder, sha256
+from ..outbox.envelope import TornEnvelopeError
 from ..outbox.receipts import Receipt
+from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
-from ..review.destination import CAUGHT, UNREAD, bound_for
-from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError, header_problem
+from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError
+from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
 from .starting import CALLED
-from .waiting import next_attempt, pause, put_off, resume, retry_after
+from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from ..consent import Decision
     from ..outbox.envelope import Envelope, Label
     from ..paths import Places
     from .connection import Answer
@@ -38,9 +34,6 @@ __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
-_ERROR_TEXT = b'"exception.message"'
-_ERROR_TEXT_CAUGHT = b'"has_error_text": true'
-_UNNAMED = "nobody could read what is in it; name it by its id if it is to go"
 
 
 class Outcome(Enum):
@@ -104,25 +97,24 @@ class Sender:
     def send(
         self,
         labels: Iterable[Label],
+        asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
-        *,
-        each_named: bool = True,
     ) -> Iterator[Result]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
 
-        Stops at the first no, and at the first time that the collector does not answer.
+        Stops at the first no to everything, and at the first time that a collector does not answer.
 
         Args:
             labels: pending envelopes.
+            asked: how the user has asked for them: each by its name, or just for all. Whether its
+                text was read is looked up for each one that was named.
             is_cancelled: asked before each one, and again and again while one is under way.
-            each_named: the user has chosen each one, and not just all: what nobody could read goes
-                only then.
 
         Raises:
             CqtelError: the outbox cannot be read or written.
         """
         with self._alone():
-            yield from self._each(labels, is_cancelled, asked_for=True, each_named=each_named)
+            yield from self._each(labels, asked, is_cancelled)
 
     def send_due(self) -> list[Result]:
         """Send what is due and what the user's yes covers, as the detached sender does.
@@ -137,29 +129,19 @@ class Sender:
             # From here on, whoever records something calls another sender.
             (self.outbox.folder / CALLED).unlink(missing_ok=True)
             self.outbox.sweep(self.clock())
-            if next_attempt(self.outbox) > self.clock():
+            if next_attempt(self.outbox, self.clock()):
                 return results
+            mend(self.outbox, self.clock())
             # What was tried before comes last, so that a collector that is away, or a payload that
             # breaks one, does not stand before all the others for ever.
             due = sorted(self.outbox.labels(PENDING), key=lambda label: label.attempt)
             until = time.monotonic() + self.run_seconds
-            with contextlib.closing(self._each(due, asked_for=False)) as each:
+            with contextlib.closing(self._each(due, DUE)) as each:
                 for result in each:
                     results.append(result)
                     if time.monotonic() > until:
                         break
         return results
-
-    def decision(self, project: str) -> Decision:
-        """Ask for consent for a payload that was recorded in the project with this mark."""
-        try:
-            here = os.getcwd()  # noqa: PTH109  # as `record` has it, whose mark it may be
-        except OSError:
-            return ask(self.places, self.options)  # which says no, and why
-        known = [here, *read_user(self.places.config).projects]
-        # A project that nobody chose for has no say of its own: any folder without one will do.
-        directory = next((path for path in known if project_mark(path) == project), None)
-        return ask(self.places, self.options, directory=directory or self.places.state)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -177,39 +159,36 @@ class Sender:
     def _each(
         self,
         labels: Iterable[Label],
+        asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
-        *,
-        asked_for: bool,
-        each_named: bool = False,
     ) -> Generator[Result, None, None]:
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
                 if is_cancelled():
                     return
-                result = self._one(label, connections, asked_for=asked_for, each_named=each_named)
+                result, is_last = self._one(label, connections, asked)
                 yield result
-                is_no = result.outcome is Outcome.REFUSED and result.why != _UNNAMED
-                if result.outcome is Outcome.POSTPONED or (asked_for and is_no):
+                if is_last:
                     return
 
-    def _one(
-        self, label: Label, connections: Connections, *, asked_for: bool, each_named: bool
-    ) -> Result:
+    def _one(self, label: Label, connections: Connections, asked: Asked) -> tuple[Result, bool]:
+        """Return what became of an envelope, and whether to leave the others for now."""
         try:
-            label, data = self._read(label)
-            envelope = open_envelope(data)
-            if problem := header_problem(envelope):
-                raise TornEnvelopeError(problem)
+            label, envelope = self._open(label)
         except TornEnvelopeError as error:
-            lies = self.outbox.set_aside(PENDING, label)
-            return Result(label.id, Outcome.SET_ASIDE, f"{error}; it lies in {lies}")
+            return self._set_aside(label, str(error)), False
         except NoSuchEnvelopeError as error:
-            return Result(label.id, Outcome.GONE, str(error))
-        decision = self.decision(envelope.project)
-        refusal = self._refusal(decision, envelope, asked_for=asked_for, each_named=each_named)
-        url = bound_for(envelope, decision.endpoint)
-        if refusal or url is None:
-            return Result(label.id, Outcome.REFUSED, refusal)
+            return Result(label.id, Outcome.GONE, str(error)), False
+        if asked.is_named:
+            asked = replace(asked, was_read=was_shown(self.places.state, envelope))
+        may = permission(envelope, grounds(self.places, envelope.project, self.options), asked)
+        if may.refusal or may.url is None:
+            result = Result(label.id, Outcome.REFUSED, may.reason)
+            return result, asked.by_user and may.is_for_all
+        result = self._post(label, envelope, may.url, connections)
+        return result, result.outcome is Outcome.POSTPONED
+
+    def _post(self, label: Label, envelope: Envelope, url: str, connections: Connections) -> Result:
         try:
             connection = connections.to(url)
             answer = connection.post(envelope)
@@ -221,38 +200,23 @@ class Sender:
         resume(self.outbox)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in _SUCCESS else REJECTED
-        self._close(label, box, receipt, data)
+        self._close(label, box, receipt, envelope)
         return Result(label.id, Outcome(box), _in_words(receipt), receipt)
 
-    def _read(self, label: Label) -> tuple[Label, bytes]:
-        """Return an envelope's bytes, and its label as it is now: attempts are counted on it."""
+    def _set_aside(self, label: Label, why: str) -> Result:
         try:
-            return label, self.outbox.read(PENDING, label)
+            lies = self.outbox.set_aside(PENDING, label)
+        except FileNotFoundError:
+            return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
+        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it lies in {lies}")
+
+    def _open(self, label: Label) -> tuple[Label, Envelope]:
+        """Return an envelope, and its label as it is now: attempts are counted on it."""
+        try:
+            return label, self.outbox.open(PENDING, label)
         except NoSuchEnvelopeError:
             _, label = self.outbox.find(label.id, [PENDING])
-            return label, self.outbox.read(PENDING, label)
-
-    def _refusal(
-        self, decision: Decision, envelope: Envelope, *, asked_for: bool, each_named: bool
-    ) -> str:
-        if decision.inspect:
-            return "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
-        if decision.state != ON:
-            state = "off" if decision.state == OFF else "undecided"
-            return f"telemetry is {state}: {why(decision)}. To allow it: cq-telemetry on"
-        if bound_for(envelope, decision.endpoint) is None:
-            if envelope.origin == CAUGHT:
-                return "it was not bound for where it may be sent to"
-            return "there is no endpoint. To set one: cq-telemetry endpoint URL"
-        if envelope.kind == UNREAD and not each_named:
-            return _UNNAMED
-        if asked_for:
-            return ""
-        if envelope.created * 1000 < decision.consented:
-            return "it was held before your yes, which did not include it"
-        if _has_error_text(envelope) and not decision.debug:
-            return "it has an error text, and debug mode is off"
-        return ""
+            return label, self.outbox.open(PENDING, label)
 
     def _receipt(self, envelope: Envelope, url: str, proxy: str, answer: Answer) -> Receipt:
         return Receipt(
@@ -267,12 +231,12 @@ class Sender:
             proxy,
         )
 
-    def _close(self, label: Label, box: str, receipt: Receipt, data: bytes) -> None:
+    def _close(self, label: Label, box: str, receipt: Receipt, envelope: Envelope) -> None:
         try:
             self.outbox.close(label, box, receipt)
         except (FileNotFoundError, NoSuchEnvelopeError):
             # It was dropped under way, and has left all the same: what was sent is kept to be read.
-            self.outbox.put_back(box, label, data)
+            self.outbox.put_back(box, label, envelope.data)
 
     def _postpone(self, label: Label, reason: str, asked: str = "") -> Result:
         tried = max((one.attempt for one in self.outbox.labels(PENDING)), default=0)
@@ -281,12 +245,6 @@ class Sender:
             self.outbox.postpone(label)
         put_off(self.outbox, self.clock() + seconds, reason)
         return Result(label.id, Outcome.POSTPONED, f"{reason}; next attempt in {seconds:.0f} s")
-
-
-def _has_error_text(envelope: Envelope) -> bool:
-    # Of what was caught its head says so, also where the user has taken the text out since.
-    head = envelope.caught.partition(b"\n")[0]
-    return _ERROR_TEXT in envelope.payload or _ERROR_TEXT_CAUGHT in head
 
 
 def _in_words(receipt: Receipt) -> str:

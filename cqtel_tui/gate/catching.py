@@ -50,6 +50,7 @@ class Run:
         operation: the id of the envelope of the operation that was recorded of it, or empty.
         upstream: where what was caught was bound for, or empty.
         debug: whether error texts may be in what would be sent.
+        consent: the mark of the yes under which it is caught (`Decision.mark`), or empty.
     """
 
     app: str
@@ -58,6 +59,7 @@ class Run:
     operation: str
     upstream: str
     debug: bool
+    consent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +208,8 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
         duration=said.duration,
         headers=_headers(caught, understood, channels),
         project=run.project,
+        consent=run.consent,
+        has_error_text=redaction.has_error_text,
         dropped=len(redaction.removals) + redaction.more,
         kind=understood.kind,
         origin="gate",

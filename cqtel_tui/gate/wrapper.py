@@ -56,8 +56,6 @@ if TYPE_CHECKING:
 
 
 _COERCED_LOCALES = {"C.UTF-8", "C.utf8", "UTF-8"}
-_CREATED = slice(0, 16)
-_ID = slice(17, 33)
 """Where in the name of an envelope its time and its id are."""
 _FIRST_ENVIRONMENT = Path("/proc/self/environ")
 _READ_WITHIN_SECONDS = 0.5
@@ -321,9 +319,10 @@ class _After:
         names: list[str] = []
         seen = self.seen or Seen()
         if seen.caught:
+            from ..outbox.envelope import identity_of
             from .catching import hold_caught
 
-            run_ = self._run(self.recorded.held[_ID], decision)
+            run_ = self._run(identity_of(self.recorded.held), decision)
             names = hold_caught(
                 state, seen.caught, self.profile.channels, run_, patience=self.patience
             )
@@ -347,19 +346,23 @@ class _After:
             operation,
             self.start.upstream,
             decision.debug,
+            decision.mark(None),
         )
 
     def _remember(self, state: str, names: Sequence[str], lost: int) -> None:
         """Keep which payloads belong together, and what was closed."""
+        from ..outbox.envelope import identity_of, read_label
         from ..outbox.runs import Run, write_run
 
-        held = self.recorded.held or ""
+        operation = read_label(self.recorded.held or "")
+        if operation is None:
+            return
         run_ = Run(
-            held[_ID],
-            int(held[_CREATED]),
+            operation.id,
+            operation.created,
             self.profile.name,
             self.telemetry.version or "",
-            tuple(name[_ID] for name in names),
+            tuple(map(identity_of, names)),
             lost,
             tuple(self._closed()),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, fields
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 RECEIPT_SUFFIX = ".receipt"
 _MAX_BYTES = 64 * 1024
+_MAX_TEMPORARY_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +57,25 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         OSError: it could not be written. Nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    with new_file(path, data) as temporary:
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a file for its owner alone beside `path`, to be given that name; else it goes again.
+
+    Raises:
+        OSError: it could not be written, on a full disk for one. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name[:_MAX_TEMPORARY_NAME]}.{os.urandom(4).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    flags |= getattr(os, "O_BINARY", 0)
     opened = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(opened, "wb") as file:
             file.write(data)
-        temporary.replace(path)
+        yield temporary
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

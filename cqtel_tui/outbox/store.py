@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from dataclasses import dataclass, replace
@@ -17,15 +18,16 @@ from .envelope import (
     Envelope,
     Label,
     TornEnvelopeError,
+    identity_of,
     open_envelope,
     read_label,
-    with_payload,
 )
 from .receipts import (
     RECEIPT_SUFFIX,
     Receipt,
     has_receipt,
     is_receipt,
+    new_file,
     read_receipt,
     remove_receipt,
     replace_file,
@@ -95,7 +97,7 @@ class Outbox:
             (box, label)
             for box in boxes
             for name in self.names(box)
-            if name[17:33].startswith(identity) and (label := read_label(name)) is not None
+            if identity_of(name).startswith(identity) and (label := read_label(name)) is not None
         ]
         if not identity or not found:
             raise NoSuchEnvelopeError(
@@ -116,7 +118,7 @@ class Outbox:
             TornEnvelopeError: it is not what was sealed; `set_aside` takes it out of the way.
             NoSuchEnvelopeError: it is no longer there.
         """
-        return open_envelope(self.read(box, label))
+        return open_envelope(self.read(box, label), label)
 
     def read(self, box: str, label: Label) -> bytes:
         """Return an envelope's bytes, as they are.
@@ -220,13 +222,10 @@ class Outbox:
         try:
             with locked(self.folder / LOCK, wait=False):
                 self.settle()
-                data = self.read(PENDING, label)
-                changed = with_payload(data, payload, dropped)
-                size = label.size - len(open_envelope(data).payload) + len(payload)
-                found = replace(label, size=size)
-                # Never two of the same id: the name first, then what is in it.
-                self.path(PENDING, label).rename(self.path(PENDING, found))
-                replace_file(self.path(PENDING, found), changed)
+                envelope = self.open(PENDING, label)
+                changed, data = envelope.with_payload(payload, dropped)
+                changed = replace(changed, attempt=label.attempt)
+                self._exchange(self.path(PENDING, label), self.path(PENDING, changed), data)
         except BlockingIOError:
             raise CqtelError(
                 f"{label.id} was not changed: payloads are being sent right now. "
@@ -239,7 +238,25 @@ class Outbox:
                 f"{self.path(PENDING, label)} cannot be changed: {error.strerror}. "
                 "Look at its owner and free space, and try again."
             ) from None
-        return found
+        return changed
+
+    def _exchange(self, old: Path, new: Path, data: bytes) -> None:
+        """Put `data` in the place of a file, under another name; nothing is changed if that fails.
+
+        Never two of the same id. All that needs room on the disk comes first; a crash between the
+        two renames leaves an envelope that its name does not agree with, which is never sent.
+        """
+        with new_file(new, data) as temporary:
+            if old != new:
+                if os.path.lexists(new):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new))
+                old.rename(new)
+            try:
+                temporary.replace(new)
+            except BaseException:
+                if old != new:
+                    new.rename(old)
+                raise
 
     def retry(self, label: Label) -> None:
         """Put a rejected envelope back among the pending ones."""

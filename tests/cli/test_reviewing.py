@@ -317,10 +317,17 @@ def test_an_envelope_that_says_it_is_another_one_is_not_believed(cq: Here) -> No
     identity = cq.record()
     _, label = cq.outbox.find(identity)
     path = cq.outbox.path(PENDING, label)
-    path.write_bytes(path.read_bytes().replace(identity.encode(), b"x; rm -rf ~;::::", 1))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(identity.encode(), b"x; rm -rf ~;::::", 1))
     ended = cq("export", identity, "--format", "curl")
     assert (ended.code, ended.out) == (1, b"")
-    assert "within, it says it is x; rm -rf ~" in ended.said
+    assert "it was altered" in ended.said
+    other = cq.record()
+    _, label = cq.outbox.find(other)
+    cq.outbox.path(PENDING, label).write_bytes(whole)
+    ended = cq("export", other, "--format", "curl")
+    assert (ended.code, ended.out) == (1, b"")
+    assert f"within, it says that it is {identity}, and not as named" in ended.said
 
 
 def test_raw_and_json_at_once_are_wrong_usage(cq: Here) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.deliver.permission import NAMED
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.deliver.starting import start_if_due
 from cqtel_tui.errors import CqtelError
@@ -61,7 +62,7 @@ def test_an_envelope_that_vanished_is_reported_and_the_others_go_on(
     ready.hold(b"here")
     labels = ready.labels()
     ready.outbox.drop(PENDING, labels[0])
-    results = list(ready.sender().send(labels))
+    results = list(ready.sender().send(labels, NAMED))
     assert [result.outcome for result in results] == [Outcome.GONE, Outcome.SENT]
     assert collector.bodies == [b"here"]
 
@@ -73,7 +74,7 @@ def test_an_envelope_that_another_sender_tried_in_vain_is_found_under_its_new_na
     identity = ready.hold()
     labels = ready.labels()
     ready.sender().send_due()
-    [result] = ready.sender().send(labels)
+    [result] = ready.sender().send(labels, NAMED)
     assert (result.id, result.outcome) == (identity, Outcome.SENT)
     assert ready.sent == [identity]
 
@@ -129,7 +130,7 @@ def test_senders_at_once_take_turns_and_deliver_each_payload_once(
     for body in bodies:
         ready.hold(body)
     processes = [ready.start() for _ in range(3)]
-    results = list(ready.sender().send(ready.labels()))
+    results = list(ready.sender().send(ready.labels(), NAMED))
     for process in processes:
         assert ended(process) == ""
     assert Counter(collector.bodies) == Counter(bodies)
@@ -203,9 +204,10 @@ def test_an_interrupted_user_gets_the_terminal_back_at_once(
     collector.always = collector.hang
     ready.hold()
     program = (
+        "from cqtel_tui.deliver.permission import NAMED\n"
         "from cqtel_tui.deliver.sender import Sender; from cqtel_tui.paths import places\n"
         "sender = Sender(places())\n"
-        "try: list(sender.send(sender.outbox.labels('pending')))\n"
+        "try: list(sender.send(sender.outbox.labels('pending'), NAMED))\n"
         "except KeyboardInterrupt: print('interrupted')\n"
     )
     process = ready.python("-c", program)
@@ -223,7 +225,7 @@ def test_an_interrupted_user_gets_the_terminal_back_at_once(
 def test_whoever_stops_listening_lets_go_of_the_lock(ready: Machine, collector: Collector) -> None:
     for _ in range(3):
         ready.hold()
-    for result in ready.sender().send(ready.labels()):
+    for result in ready.sender().send(ready.labels(), NAMED):
         assert result.outcome is Outcome.SENT
         break
     assert len(ready.sender().send_due()) == 2

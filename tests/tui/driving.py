@@ -13,9 +13,11 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.widgets import Button
 
+from cqtel_tui.consent import ask
 from cqtel_tui.consent.choices import read_user
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.outbox import PENDING, hold
+from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.record import HEADERS
 from cqtel_tui.tui import app as application
@@ -54,7 +56,10 @@ class Machine:
 
     def allow(self, endpoint: str | None = None) -> None:
         """Say yes, to what is held already as well."""
-        self.choose(**decide_telemetry("on", include_held=True), endpoint=endpoint)
+        change = decide_telemetry("on")
+        ids = [label.id for label in self.labels()]
+        include(self.places.state, change["yes"], endpoint, ids)
+        self.choose(**change, endpoint=endpoint)
 
     @property
     def chosen(self) -> Choice:
@@ -82,6 +87,8 @@ class Machine:
             "duration": 1,
             "headers": HEADERS,
             "project": str(self.project),
+            "has_error_text": False,
+            "consent": ask(self.places, directory=str(self.project)).mark(None),
         }
         name = hold(
             self.places.state,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui import demo
-from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.listening import Caught
@@ -344,7 +343,7 @@ async def test_readonly_drops_no_fields(run: Machine) -> None:
 
 
 async def test_the_question_names_where_what_was_caught_really_goes(run: Machine) -> None:
-    run.choose(**decide_telemetry("on", include_held=True))
+    run.allow()
     async with ui() as it:
         await it.press("j", "s")
         await it.answer()
