@@ -115,6 +115,9 @@ _VARIABLES = frozenset(
     )
 )
 
+_UNTOLD = stat.S_IFMT(0xFFFF)
+"""A mode that nothing has, neither a folder nor a file nor a link."""
+
 # The files that are read, and how: never by a link, never waiting for a FIFO.
 FILE_NAME = "choices.json"
 PROJECT_FOLDER = ".cq"
@@ -331,8 +334,8 @@ class Operation(Span):
             return
         try:
             self._finish(self.where, self.decision)
-        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
-            self._lose(self.where[1])
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where[1], problem)
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
@@ -446,12 +449,12 @@ class Operation(Span):
             )
         return ",".join(written), dropped
 
-    def _lose(self, state: str) -> None:
+    def _lose(self, state: str, problem: Exception) -> None:
         self.telemetry.lost += 1
         try:
             from .outbox import count_loss
 
-            count_loss(state, "error")
+            count_loss(state, "error", problem if isinstance(problem, OSError) else "")
         except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
             pass
 
@@ -765,6 +768,7 @@ def ask(
     options: "Iterable[str]" = (),
     environ: "Mapping[str, str] | None" = None,
     directory: "str | None" = None,
+    named: "Sequence[str]" = (),
 ) -> "Decision":
     """Ask every layer, and return what they come to.
 
@@ -773,31 +777,100 @@ def ask(
         options: those of `OPTIONS` that were given on the command line.
         environ: the environment; this process's by default.
         directory: the project, as a real path; the current directory by default.
+        named: folders that the program was told to keep its files in, by `--cq-dir` and its kin: a
+            no of theirs counts as well, and one of the projects that they lie in.
     """
     try:
         project = os.getcwd() if directory is None else directory  # noqa: PTH109  # 13 ms
     except OSError:
         return Decision([(PROJECT, OFF, "the current directory", "it cannot be read")])
     config, _, admin = places
+    environ = concerning(os.environ) if environ is None else environ
     said = [(COMMAND_LINE, OPTIONS[option], option, "") for option in options]
-    said += environment_says(concerning(os.environ) if environ is None else environ)
+    said += environment_says(environ)
     for folder in admin:
-        if _mode(f"{folder}/{FILE_NAME}"):
+        if _may_say(folder, FILE_NAME):
             from .consent.choices import policy_says
 
             said += policy_says(folder)
-    # A link, or what cannot be looked at, is not taken for silence.
-    mode = _mode(f"{project}/{PROJECT_FOLDER}")
-    if mode and (not stat.S_ISDIR(mode) or _mode(f"{project}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
-        from .consent.choices import project_says
+    starts = [project]
+    if named:
+        from .consent.choices import named_say
 
-        said += project_says(project)
-    if not _mode(f"{config}/{FILE_NAME}"):
+        starts, answer = named_say(project, named)
+        said += answer
+    home = environ.get("HOME", "").rstrip("/")
+    if is_root() and any([owner_of(folder) for folder in (config, places[1], home) if folder]):
+        from .paths import foreign_says
+
+        said += foreign_says(places, home)
+    for start in starts:
+        for folder in _projects(start, home):
+            from .consent.choices import project_says
+
+            said += [one for one in project_says(folder, start, home) if one not in said]
+    if not _may_say(config, FILE_NAME):
         return Decision(said)
     from .warm_path import user_says
 
-    answer, chosen = user_says(config, project)
+    answer, chosen = user_says(config, *starts)
+    if environ.get(HOME_VARIABLE) or environ.get("XDG_CONFIG_HOME"):
+        from .warm_path import moved_says
+
+        answer += moved_says(places, chosen, project, home)
     return Decision(said + answer, chosen)
+
+
+def is_root() -> bool:
+    """Tell whether this is root, who can write where others are at home."""
+    return hasattr(os, "geteuid") and not os.geteuid()
+
+
+def owner_of(folder: str) -> int:
+    """Return whose a folder is, or the nearest one above it that is there; root's if neither."""
+    while folder:
+        try:
+            return os.stat(folder).st_uid  # noqa: PTH116  # pathlib costs 13 ms
+        except (FileNotFoundError, NotADirectoryError):
+            folder = folder.rpartition(os.sep)[0]
+        except OSError:
+            break  # what root cannot look at, it does not write to
+    return 0
+
+
+def _projects(start: str, home: str) -> "list[str]":
+    """Return `start` and each folder above it, up to `home`, whose project may have a say.
+
+    A link, or what cannot be looked at, is not taken for silence.
+    """
+    found = []
+    top = len(os.path.splitdrive(start)[0])  # pathlib costs 13 ms
+    folder = start.rstrip(os.sep)
+    while True:
+        mode = _mode(f"{folder}/{PROJECT_FOLDER}")
+        if mode and (not stat.S_ISDIR(mode) or _mode(f"{folder}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
+            found.append(folder or os.sep)
+        if folder == home or len(folder) <= top:
+            return found
+        folder = folder.rpartition(os.sep)[0]
+
+
+def _may_say(folder: str, name: str) -> bool:
+    """Tell whether a file in this folder is there, or cannot be reached, so that it may be.
+
+    What is behind a link to nowhere, such as a share that is not there now, may say no.
+    """
+    mode = _mode(folder)
+    if stat.S_ISDIR(mode):
+        return _mode(f"{folder}/{name}") != 0
+    while not mode:
+        folder, separator, _ = folder.rpartition(os.sep)
+        if not separator:
+            return False
+        mode = _mode(folder or separator)
+        if mode:  # of the folders above, this one is there: a real one says that nothing is below
+            return not stat.S_ISDIR(mode) and not stat.S_ISDIR(_mode(f"{folder}/."))
+    return _mode(f"{folder}/{name}") != 0 or not stat.S_ISDIR(_mode(f"{folder}/."))
 
 
 def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
@@ -812,10 +885,12 @@ def environment_says(environ: "Mapping[str, str]") -> "list[Said]":
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
         if name in environ and boolean(environ[name], otherwise=True)
     ]
-    # A level that CloudQuery does not know makes it stop; here it makes telemetry stop.
+    # Errors alone means no statistics, and statistics alone means no error texts. A level that
+    # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")
-    if level and level not in {"errors", "stats", "all"}:
-        said.append((ENVIRONMENT, OFF, f"CQ_TELEMETRY_LEVEL={level}", ""))
+    if level and level != "all":
+        says = NO_DEBUG if level == "stats" else OFF
+        said.append((ENVIRONMENT, says, f"CQ_TELEMETRY_LEVEL={level}", ""))
     debug = environ.get("CQ_DEBUG_TELEMETRY")
     if debug:
         says = DEBUG if boolean(debug, otherwise=False) else NO_DEBUG
@@ -835,13 +910,13 @@ def boolean(value: str, *, otherwise: bool) -> bool:
 
 
 def _mode(path: str) -> int:
-    """Return the type and mode of what is there; 0 for nothing, -1 for what cannot be told."""
+    """Return the type and mode of what is there; 0 for nothing, `_UNTOLD` if that can't be told."""
     try:
         return os.lstat(path).st_mode
     except FileNotFoundError:
         return 0
-    except OSError:
-        return -1
+    except (OSError, ValueError):
+        return _UNTOLD
 
 
 def open_folder(directory: str) -> int:
@@ -1042,8 +1117,12 @@ def folders(environ: "Mapping[str, str]", platform: str = sys.platform) -> "Fold
     moved = environ.get(HOME_VARIABLE)
     if moved:
         # An administrator's policy holds for a moved home too: its variable is anybody's to set.
-        if moved[0] != "/" or moved[-1] == "/" or "//" in moved or "/." in moved:
+        if moved[-1] == "/" or "//" in moved or "/." in moved:
             moved = os.path.abspath(moved)  # noqa: PTH100  # pathlib costs 13 ms here
+        if environ[HOME_VARIABLE][0] != "/" or moved.lstrip("/")[:4] in {"proc", "dev/"}:
+            from .paths import moved_folder
+
+            moved = moved_folder(environ[HOME_VARIABLE])
         return moved, moved, admin
     home = environ.get("HOME", "")
     config = environ.get("XDG_CONFIG_HOME", "")

@@ -13,6 +13,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+def is_locked(path: Path) -> bool:
+    """Tell whether somebody holds the lock on `path`; nothing is made that is not there."""
+    try:
+        if path.exists():
+            with locked(path, wait=False):
+                pass
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
 @contextlib.contextmanager
 def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Hold the lock on `path`, made if it is not there (mode 0600).

@@ -8,14 +8,26 @@ for importing this.
 import os
 import sys
 
-from .hot_path import APPLICATION, HOME_VARIABLE, folders
+from .hot_path import APPLICATION, HOME_VARIABLE, OFF, USER, folders, is_root, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-__all__ = ["HOME_VARIABLE", "Places", "agreed", "odd_folders", "places", "windows_admin"]
+    from .hot_path import Folders, Said
+
+__all__ = [
+    "HOME_VARIABLE",
+    "Places",
+    "agreed",
+    "foreign_home",
+    "foreign_says",
+    "moved_folder",
+    "odd_folders",
+    "places",
+    "windows_admin",
+]
 
 
 class Places(tuple[str, str, tuple[str, ...]]):
@@ -82,6 +94,65 @@ def odd_folders(environ: "Mapping[str, str]", platform: str) -> "tuple[str, str]
         return _by_platformdirs()
     folder = local.rstrip("\\") + "\\" + APPLICATION
     return folder, folder
+
+
+def moved_folder(folder: str) -> str:
+    """Return the folder that `HOME_VARIABLE` names, as an absolute path.
+
+    Raises:
+        CqtelError: it depends on the current directory, so that a repository could hold it: no
+            repository may say yes, or name an endpoint.
+    """
+    from .errors import CqtelError
+
+    problem = ""
+    absolute = os.path.abspath(folder)  # noqa: PTH100  # a text, as everything here has it
+    if not os.path.isabs(folder):  # noqa: PTH117
+        problem = "is not an absolute path"
+        if folder[0] == "~":
+            problem += " (nothing but a shell knows what ~ is)"
+    elif f"/{absolute.lstrip('/')}/".startswith(("/proc/", "/dev/fd/")):
+        problem = "is another folder in every process"
+    if problem:
+        raise CqtelError(
+            f"{HOME_VARIABLE}={folder} {problem}. It would let the folder that you are in answer "
+            "for you, so it is refused, and telemetry is off. Unset it, or set it to an absolute "
+            "path."
+        )
+    return absolute
+
+
+def foreign_says(places: "Folders", home: str) -> "list[Said]":
+    """Return a no where this is root, and the folders are another user's.
+
+    What root made there, that user could neither change nor remove.
+    """
+    config, state, _ = places
+    for folder in (config, state):
+        if note := foreign_home(folder, home):
+            return [(USER, OFF, folder, note)]
+    return []
+
+
+def foreign_home(folder: str, home: str) -> str:
+    """Say why root is to make nothing in this folder of another user; empty if it may.
+
+    Args:
+        folder: a folder of ours, which need not be there.
+        home: the home folder.
+    """
+    if not is_root():
+        return ""
+    asked = [folder, home] if home and (folder + os.sep).startswith(home + os.sep) else [folder]
+    for each in asked:
+        owner = owner_of(each)
+        if owner:
+            return (
+                f"you are root, and it is the folder of another user (uid {owner}), where root "
+                f"makes nothing. Go without sudo, or set HOME or {HOME_VARIABLE} to a folder of "
+                "root's own"
+            )
+    return ""
 
 
 def windows_admin(environ: "Mapping[str, str]") -> "tuple[str, ...]":

@@ -14,6 +14,7 @@ from .deliver.waiting import next_attempt
 from .errors import CqtelError
 from .outbox.runs import Run, read_runs
 from .outbox.store import Counts, Outbox
+from .problems import find_problems
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from .consent import Decision
     from .consent.cookie import Cookie
     from .paths import Places
+    from .problems import Problem
 
 _MAX_WHY = 500
 _RUNS = 10
@@ -53,6 +55,7 @@ class Status:
         proxy: the proxy that the endpoint is reached by, without its password; empty for none.
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
+        problems: what is wrong, the most urgent first.
         runs: the last runs of other programs, the newest first: what they left, what was closed.
     """
 
@@ -65,6 +68,7 @@ class Status:
     proxy: str
     retry_at: float
     retry_why: str
+    problems: Sequence[Problem]
     runs: Sequence[Run]
 
     @property
@@ -89,6 +93,7 @@ class Status:
             "retry_at": time_json(self.retry_at) if self.retry_at else None,
             "retry_why": self.retry_why or None,
             "problem": self.problem or None,
+            "problems": [problem_json(problem) for problem in self.problems],
             "runs": [run_json(run) for run in self.runs],
         }
 
@@ -124,6 +129,7 @@ def look(
         _proxy(decision.endpoint),
         retry_at,
         _why_put_off(outbox) if retry_at else "",
+        find_problems(outbox, decision),
         read_runs(places.state, _RUNS),
     )
 
@@ -159,6 +165,11 @@ def cookie_json(found: Cookie) -> dict[str, Any]:
         "reason": found.reason,
         "modified": None if found.modified is None else time_json(found.modified),
     }
+
+
+def problem_json(problem: Problem) -> dict[str, Any]:
+    """Return something that is wrong under its stable keys."""
+    return asdict(problem) | {"time": time_json(problem.time) if problem.time else None}
 
 
 def run_json(run: Run) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from .hot_path import (
     NO_DEBUG,
     NO_LINK,
     OFF,
+    ON,
     USER,
     is_boolean,
     is_cookie,
@@ -26,16 +27,22 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .hot_path import Chosen, Said
+    from .hot_path import Chosen, Folders, Said
 
     Found = tuple[str, str | None, str, float | None]
     """A cookie's state, value, what makes it unsafe, and when it was written."""
 
 MAX_BYTES = 256 * 1024
 MAX_ENDPOINT = 2048
+TRACES_PATH = "/v1/traces"
 _MAX_PLAIN = 4096
 _MAX_COOKIE = 64
 _MAX_YES = 64
+_VERSION = 1
+_REPOSITORIES = (".git", ".hg", ".jj", ".svn")
+_KEYS = frozenset({"version", "all", "projects"})
+_CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented", "yes"})
+"""What a file of choices may say, as a whole and for a project; `spelling` looks at the rest."""
 
 COOKIE_NAME = "telemetry-cookie"
 ABSENT = "absent"
@@ -50,12 +57,20 @@ _read_last: "tuple[bytes, Chosen | None, dict[str, Chosen]]" = (b"", None, {})
 """The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
 
 
-def user_says(config: str, project: str) -> "tuple[list[Said], list[Chosen]]":
-    """Return what the user says of this project and of all, and those choices, narrowest first."""
+def user_says(config: str, project: str, *named: str) -> "tuple[list[Said], list[Chosen]]":
+    """Return what the user says of this project and of all, and those choices, narrowest first.
+
+    A no for a project holds in everything beneath it, and where `named` is beneath it as well. A
+    yes, an endpoint and debug mode are for the very folder that they were chosen for: what lies
+    beneath may be somebody else's repository.
+    """
     path = f"{config}/{FILE_NAME}"
     try:
         data = read_trusted(path, owners())
         if data is None:
+            from .consent.choices import check_reached
+
+            check_reached(config)
             return [], []
         check_folder(config)
         every, projects = _chosen(data)
@@ -67,6 +82,7 @@ def user_says(config: str, project: str) -> "tuple[list[Said], list[Chosen]]":
         # Keyed by real path; a link to a project is that project.
         names = dict.fromkeys((os.path.realpath(project), project))
         chosen = [projects[name] for name in names if name in projects] + chosen
+        said += _noes_around(projects, names, named, path)
     for choice in chosen:
         telemetry, debug = choice[:2]
         note = f"you said so for {'all projects' if choice is every else 'this project'}"
@@ -75,6 +91,72 @@ def user_says(config: str, project: str) -> "tuple[list[Said], list[Chosen]]":
         if debug is not None:
             said.append((USER, DEBUG if debug else NO_DEBUG, path, note))
     return said, chosen
+
+
+def _noes_around(
+    projects: "dict[str, Chosen]", names: "dict[str, None]", named: "tuple[str, ...]", path: str
+) -> "list[Said]":
+    """Return what the user refused for a project that this one, or a named folder, lies in."""
+    said: list[Said] = []
+    around: dict[tuple[int, int], None] = {}
+    for where, choice in projects.items():
+        noes = [OFF] * (choice[0] == OFF) + [NO_DEBUG] * (choice[1] is False)
+        if where in names or not noes:
+            continue
+        if not around:
+            around = _identities([*names, *named])
+        inside = where.rstrip(os.sep) + os.sep
+        if not any([(start + os.sep).startswith(inside) for start in (*names, *named)]):
+            # By another name, such as one with a link in it, it may be the same folder.
+            try:
+                status = os.stat(where)  # noqa: PTH116  # pathlib costs 13 ms
+            except (OSError, ValueError):
+                continue
+            if (status.st_dev, status.st_ino) not in around:
+                continue
+        said += [(USER, no, path, f"you said so for {where}, which this lies in") for no in noes]
+    return said
+
+
+def _identities(starts: "list[str]") -> "dict[tuple[int, int], None]":
+    """Return what tells each of these folders, and each above them, from all others."""
+    found: dict[tuple[int, int], None] = {}
+    for start in starts:
+        folder = start
+        while True:
+            try:
+                status = os.stat(folder or os.sep)  # noqa: PTH116
+                found[status.st_dev, status.st_ino] = None
+            except OSError:
+                pass
+            if not folder or os.sep not in folder:
+                break
+            folder = folder.rpartition(os.sep)[0]
+    return found
+
+
+def moved_says(places: "Folders", chosen: "list[Chosen]", project: str, home: str) -> "list[Said]":
+    """Return a no where what was chosen may have come with the repository that this is asked in.
+
+    A variable can move the choices anywhere, also into a repository, which is never to say yes, nor
+    to name an endpoint. The home folder, and what is above it, may be under version control.
+    """
+    config, state, _ = places
+    if not any([choice[0] == ON or choice[1] or choice[2] for choice in chosen]):
+        return []
+    real = [os.path.realpath(folder) + os.sep for folder in (config, state)]
+    at = project
+    while at and not (home + os.sep).startswith(at + os.sep):
+        if any([folder.startswith(at + os.sep) for folder in real]):
+            for mark in _REPOSITORIES:
+                try:
+                    os.lstat(f"{at}/{mark}")
+                except OSError:
+                    continue
+                note = f"it lies in the repository {at}, which is not to answer for you"
+                return [(USER, OFF, f"{config}/{FILE_NAME}", note)]
+        at = at.rpartition(os.sep)[0]
+    return []
 
 
 def _chosen(data: bytes) -> "tuple[Chosen, dict[str, Chosen]]":
@@ -93,10 +175,21 @@ def checked_choices(content: "Mapping[str, object]") -> "tuple[Chosen, dict[str,
     Raises:
         UntrustedFileError: one of them is not what it may be.
     """
+    top: tuple[str | None, bool | None] = (None, None)
+    if content.get("version", 1) is not _VERSION or not _KEYS.issuperset(content):
+        from .consent.choices import check_top
+
+        top = check_top(content)
     projects = content.get("projects", {})
     if not isinstance(projects, dict):
         raise untrusted('"projects" is not an object')
-    return _checked(content.get("all", {}), '"all"'), {
+    for where in projects:
+        if not os.path.isabs(where):  # noqa: PTH117  # pathlib costs 13 ms
+            raise untrusted(f'"projects" has {where!r}, which is not an absolute path')
+    every = _checked(content.get("all", {}), '"all"')
+    if top[0] or top[1] is False:
+        every = (top[0] or every[0], every[1] if top[1] is None else False, *every[2:])
+    return every, {
         where: _checked(chosen, f'"projects": {where!r}') for where, chosen in projects.items()
     }
 
@@ -111,10 +204,12 @@ def _checked(content: object, where: str) -> "Chosen":
     consented = content.get("consented", 0)
     # One that was saved without an id is told from others by its time, which is never compared.
     yes = content.get("yes", str(consented))
-    if telemetry not in (None, "on", "off") or (telemetry == "on" and not catalogue):
-        raise untrusted(
-            f'{where} has a "telemetry" that is not "off", nor "on" with its "catalogue"'
-        )
+    if telemetry not in {"on", "off"} if type(telemetry) is str else "telemetry" in content:
+        from .consent.choices import telemetry_of
+
+        telemetry = telemetry_of(telemetry, _not_a_choice(where))
+    if telemetry == "on" and not catalogue:
+        raise untrusted(_not_a_choice(where))
     if debug is not None and not is_boolean(debug):
         raise untrusted(f'{where} has a "debug" that is not true or false')
     if endpoint is not None and (problem := endpoint_problem(endpoint)):
@@ -124,7 +219,15 @@ def _checked(content: object, where: str) -> "Chosen":
             raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
     if not isinstance(yes, str) or not 0 < len(yes) <= _MAX_YES:
         raise untrusted(f'{where} has a "yes" that is not an id')
-    return telemetry, debug, endpoint, catalogue, consented, yes
+    if not _CHOICES.issuperset(content):
+        from .consent.choices import check_others
+
+        check_others(content, _CHOICES)
+    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented, yes
+
+
+def _not_a_choice(where: str) -> str:
+    return f'{where} has a "telemetry" that is not "off", nor "on" with its "catalogue"'
 
 
 def endpoint_problem(url: object) -> "str | None":
@@ -149,6 +252,23 @@ def endpoint_problem(url: object) -> "str | None":
     if scheme == "https" or (scheme == "http" and is_loopback(host)):
         return None
     return "it is not https (http is for this machine alone)"
+
+
+def with_path(url: str) -> str:
+    """Return where an endpoint is posted to: one without a path is a base URL, as OTLP has it.
+
+    `/v1/traces` is what the signal of traces adds to a base URL
+    (https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp); a
+    path that is there stays as it is, but for a `/v1` that ends before the signal.
+    """
+    scheme, separator, rest = url.partition("://")
+    end = min([at for mark in "/?#" if (at := rest.find(mark)) >= 0] or [len(rest)])
+    authority, tail = rest[:end], rest[end:]
+    cut = min([at for mark in "?#" if (at := tail.find(mark)) >= 0] or [len(tail)])
+    path, query = tail[:cut], tail[cut:]
+    if path.strip("/") not in {"", "v1"}:
+        return url
+    return f"{scheme}{separator}{authority}{TRACES_PATH}{query}"
 
 
 def is_loopback(host: str) -> bool:

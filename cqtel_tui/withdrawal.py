@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .consent import cookie
+from .locking import is_locked
 from .outbox.included import clear_included
+from .outbox.losses import forget_losses
 from .outbox.projects import clear_projects
 from .outbox.runs import clear_runs
 from .outbox.shown import clear_shown
-from .outbox.store import BOXES, SET_ASIDE, Outbox
+from .outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
     from .paths import Places
@@ -31,10 +33,13 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     """
     outbox = Outbox(places.state)
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
+    if not is_locked(outbox.folder / LOCK):  # whoever sends does that, too
+        outbox.settle()
     clear_runs(places.state)
     clear_included(places.state)
     clear_shown(places.state)
     clear_projects(places.state)
+    forget_losses(places.state)
     removed["cookie"] = 0
     if directory is not None and cookie.look(directory).state == cookie.PRESENT:
         cookie.reset(directory, create=False)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from .disks import Disk
     from .e2e.rotel_receiver import Receiver
 
 # How long one example takes says more of the machine than of the program.
@@ -37,8 +38,21 @@ def scrubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     home = tmp_path / "home"
     home.mkdir()
     monkeypatch.setenv("HOME", str(home))
+    # What cannot be written at home is written there, and never into this machine's own.
+    runtime = tmp_path / "runtime"
+    runtime.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(runtime))
     monkeypatch.setenv("USERPROFILE", str(home))
     return home
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Disk]:
+    """Mount a small disk of its own."""
+    from .disks import mounted
+
+    with mounted(tmp_path / "disk") as disk:
+        yield disk
 
 
 @pytest.fixture

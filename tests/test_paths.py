@@ -186,12 +186,32 @@ class TestOneFolderForAll:
         environ = {"HOME": "/h", "XDG_CONFIG_HOME": "/c", "CQ_TELEMETRY_HOME": str(tmp_path)}
         assert places(environ).config == str(tmp_path)
 
-    def test_is_the_same_from_every_directory(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize("tail", ["/", "//", "/.", "/below/.."])
+    def test_is_one_folder_however_it_is_written(self, tmp_path: Path, tail: str) -> None:
+        assert places({"CQ_TELEMETRY_HOME": f"{tmp_path}{tail}"}).config == str(tmp_path)
+
+    @pytest.mark.parametrize("home", [".tele", "here/../there/", ".", "..", " ", "~/t", "$HOME/t"])
+    def test_is_refused_by_name_where_the_current_directory_would_answer(self, home: str) -> None:
+        with pytest.raises(CqtelError) as refused:
+            places({"HOME": "/home/jo", "CQ_TELEMETRY_HOME": home})
+        assert f"CQ_TELEMETRY_HOME={home} is not an absolute path" in str(refused.value)
+        assert "Unset it, or set it to an absolute path." in str(refused.value)
+        assert ("~" in home) == ("nothing but a shell knows what ~ is" in str(refused.value))
+
+    @posix_only
+    @pytest.mark.parametrize(
+        "home",
+        ["/proc/self/cwd/.tele", "//proc/1/cwd", "/x/../proc/self/cwd", "/dev/fd/3/t", "/./proc/t"],
+    )
+    def test_is_refused_where_the_current_directory_answers_by_another_name(
+        self, home: str
     ) -> None:
-        monkeypatch.chdir(tmp_path)
-        found = places({"CQ_TELEMETRY_HOME": "here/../there/"})
-        assert found.config == str(tmp_path / "there")
+        with pytest.raises(CqtelError, match="is another folder in every process"):
+            places({"HOME": "/home/jo", "CQ_TELEMETRY_HOME": home})
+
+    @posix_only
+    def test_may_be_in_memory(self) -> None:
+        assert places({"CQ_TELEMETRY_HOME": "/dev/shm/t"}).config == "/dev/shm/t"  # noqa: S108
 
     def test_is_unset_when_empty(self) -> None:
         environ = {"HOME": "/home/jo", "CQ_TELEMETRY_HOME": ""}

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from .. import status as standing
 from ..consent import DEBUG, NO_DEBUG, OFF, ON, ask
 from ..consent import cookie as cookies
+from ..consent.choices import TRACES_PATH
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..errors import CqtelError, WrongUsageError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from ..consent import Decision
     from ..consent.cookie import Cookie
     from ..outbox.runs import Run
+    from ..problems import Problem
 
 _WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
@@ -52,6 +54,7 @@ def _show_status(found: standing.Status) -> None:
             or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
+        *(("problem", _problem_words(each)) for each in found.problems),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
@@ -74,6 +77,11 @@ def _show_status(found: standing.Status) -> None:
     for reason in found.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
+
+
+def _problem_words(problem: Problem) -> str:
+    when = f" ({standing.time_words(problem.time)})" if problem.time else ""
+    return f"{problem.text}{when}"
 
 
 def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
@@ -192,7 +200,10 @@ def endpoint(given: argparse.Namespace) -> int:
         say("payloads stay on this machine")
         return 0
     say(f"payloads go to {found.decision.endpoint}")
-    if found.decision.endpoint != url:
+    saved = change["endpoint"]
+    if found.decision.endpoint == saved != url:
+        say(f"{url} has no path of its own: traces go to {TRACES_PATH} there, as OTLP has it")
+    if found.decision.endpoint != saved:
         say("your choice is saved, but here another one of yours decides: this project's, or all's")
     if found.proxy:
         say(f"by the proxy {found.proxy}")

@@ -30,7 +30,7 @@ KEYS = {
         "decision, debug, inspect, reasons (layer, says, source, note, won), "
         f"cookie ({_COOKIE}), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
-        f"retry_why, problem, runs ({_RUN})"
+        f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
     ),
     "cookie": _COOKIE,
     "pending": _ENVELOPE,

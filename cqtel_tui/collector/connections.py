@@ -1,7 +1,7 @@
 """Bound what one connection may cost: how long a head may take to come, and how large it may be.
 
 uvicorn bounds neither before the first request of a connection is complete. How long a body may
-take is the application's to say.
+take is the application's to say. And no offer to change the protocol costs a request its body.
 """
 
 from __future__ import annotations
@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol as _Protocol
-except ImportError:  # slower, and in Python
+    from .upgrades import Declining as _Protocol
+except ImportError:  # slower, and in Python; it declines by itself
     from uvicorn.protocols.http.h11_impl import (  # type: ignore[assignment]
         H11Protocol as _Protocol,
     )
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 MAX_CONNECTIONS = 1000
 HEAD_SECONDS = 10.0
 MAX_HEAD_BYTES = 1 << 16
-UNREAD_SECONDS = 30.0
-IDLE_SECONDS = 30
 MAX_PIPELINED = 32
 """Requests that may wait on one connection for the answer to the one before."""
+UNREAD_SECONDS = 30.0
+IDLE_SECONDS = 30
 _LOOK_SECONDS = 2.0
 _FULL_BODY = b'{"code": 14, "message": "too many connections"}'
 _FULL = (

@@ -24,6 +24,7 @@ from ..hot_path import (
 from ..warm_path import (
     MAX_BYTES,
     MAX_ENDPOINT,
+    TRACES_PATH,
     check_folder,
     checked_choices,
     endpoint_problem,
@@ -31,31 +32,40 @@ from ..warm_path import (
     owners,
     parsed,
     read_trusted,
+    with_path,
 )
+from .spelling import check_others, check_version, refusals, telemetry_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..hot_path import Said
 
 __all__ = [
     "MAX_BYTES",
     "MAX_ENDPOINT",
+    "TRACES_PATH",
     "Choice",
     "Choices",
     "UntrustedFileError",
     "check_folder",
+    "check_others",
+    "check_reached",
+    "check_top",
     "endpoint_problem",
     "is_loopback",
+    "named_say",
     "parsed",
     "policy_says",
     "project_says",
     "read_policy",
     "read_project",
     "read_user",
+    "telemetry_of",
     "understand",
     "why_closed",
+    "with_path",
 ]
 
 
@@ -124,9 +134,54 @@ def policy_says(folder: str) -> "list[Said]":
     return _refusals(ADMIN, read_policy(folder))
 
 
-def project_says(directory: str) -> "list[Said]":
-    """Return what the project in `directory` says: it can refuse, and nothing else."""
+def project_says(directory: str, start: str = "", home: str = "") -> "list[Said]":
+    """Return what the project in `directory` says: it can refuse, and nothing else.
+
+    Args:
+        directory: the project's folder.
+        start: the folder it is asked for, if that is one beneath it. Of a project beyond the home
+            folder, or beyond the border of a file system, nothing is heard.
+        home: the home folder; the system is asked for it if it is not given.
+    """
+    if start and _is_beyond(directory, start, home or os.path.expanduser("~")):  # noqa: PTH111
+        return []
     return _refusals(PROJECT, read_project(directory))
+
+
+def named_say(project: str, named: "Iterable[str]") -> "tuple[list[str], list[Said]]":
+    """Return where to look for projects, and what the named folders say themselves.
+
+    Args:
+        project: the current project, which relative names start from.
+        named: folders that stand in for a project's `.cq`, as a program's options name them.
+    """
+    starts, said = [project], []
+    for name in named:
+        folder = os.path.realpath(os.path.join(project, name))  # noqa: PTH118
+        starts.append(folder)
+        said += _refusals(PROJECT, _read_refusal(folder))
+    return list(dict.fromkeys(starts)), said
+
+
+def _is_beyond(directory: str, start: str, home: str) -> bool:
+    """Tell whether the home folder or a file system's border is between `start` and `directory`."""
+    device = None
+    at_home = False
+    folder = start
+    while True:
+        if at_home:
+            return True
+        try:
+            status = os.stat(folder or os.sep)  # noqa: PTH116
+            if device not in {None, status.st_dev}:
+                return True
+            device = status.st_dev
+            at_home = os.path.samestat(status, os.stat(home))  # noqa: PTH116
+        except (OSError, ValueError):
+            pass  # what is not there, or cannot be looked at, is no border
+        if (folder or os.sep) == directory or not folder or os.sep not in folder:
+            return False
+        folder = folder.rpartition(os.sep)[0]
 
 
 def _refusals(layer: str, read: "Choices") -> "list[Said]":
@@ -140,12 +195,48 @@ def _refusals(layer: str, read: "Choices") -> "list[Said]":
     return said
 
 
+def check_reached(folder: str) -> None:
+    """Make sure that a folder in which nothing was found is not just out of reach.
+
+    Raises:
+        UntrustedFileError: it, or one above it, is a link to nowhere or cannot be looked at.
+    """
+    at = folder
+    while at:
+        try:
+            is_link = stat.S_ISLNK(os.lstat(at).st_mode)
+            if is_link:
+                os.stat(at)  # noqa: PTH116
+        except FileNotFoundError:
+            if os.path.islink(at):  # noqa: PTH114
+                raise UntrustedFileError(
+                    f"it cannot be reached: {at} is a link to what is not there now"
+                ) from None
+        except OSError as error:
+            raise UntrustedFileError(f"it cannot be reached: {error.strerror}") from None
+        else:
+            return
+        at = at.rpartition(os.sep)[0]
+
+
+def check_top(content: "Mapping[str, object]") -> "tuple[str | None, bool | None]":
+    """Return what a user's file refuses outside of "all" and "projects", where a person wrote it.
+
+    Raises:
+        UntrustedFileError: it is of another version, or asks there for more.
+    """
+    check_version(content)
+    check_others(content, ("version", "all", "projects", "telemetry", "debug", "endpoint"))
+    return refusals(content)
+
+
 def read_user(config: str) -> "Choices":
     """Return the user's own choices from the folder `config`."""
     path = f"{config}/{FILE_NAME}"
     try:
         data = read_trusted(path, owners())
         if data is None:
+            check_reached(config)
             return Choices(path)
         check_folder(config)
         return understand(path, parsed(data))
@@ -169,7 +260,10 @@ def read_policy(folder: str) -> "Choices":
     path = f"{folder}/{FILE_NAME}"
     try:
         data = read_trusted(path, owners(0))
-        return Choices(path) if data is None else Choices(path, None, _refusal(parsed(data)))
+        if data is None:
+            check_reached(folder)
+            return Choices(path)
+        return Choices(path, None, _refusal(parsed(data)))
     except UntrustedFileError as problem:
         return Choices(path, str(problem))
 
@@ -180,7 +274,11 @@ def read_project(directory: str = ".") -> "Choices":
     It came with a repository, so that its folder is opened without following a link, and a file
     that asks for more than it may is not trusted at all.
     """
-    folder = os.path.join(directory, PROJECT_FOLDER)  # noqa: PTH118
+    return _read_refusal(os.path.join(directory, PROJECT_FOLDER))  # noqa: PTH118
+
+
+def _read_refusal(folder: str) -> "Choices":
+    """Return what the project's file in an untrusted folder says."""
     path = os.path.join(folder, PROJECT_FILE)  # noqa: PTH118
     opened = None
     try:
@@ -191,11 +289,12 @@ def read_project(directory: str = ".") -> "Choices":
                 return Choices(path)
             except OSError as error:
                 raise UntrustedFileError(
-                    f"{PROJECT_FOLDER} is a link or cannot be opened ({error.strerror})"
+                    f"{os.path.basename(folder)} is a link or cannot be opened "  # noqa: PTH119
+                    f"({error.strerror})"
                 ) from None
             data = read_trusted(PROJECT_FILE, owners(0), opened)
         elif os.path.islink(folder):  # noqa: PTH114
-            raise UntrustedFileError(f"{PROJECT_FOLDER} is a link")
+            raise UntrustedFileError(f"{os.path.basename(folder)} is a link")  # noqa: PTH119
         else:
             data = read_trusted(path, None)
         return Choices(path) if data is None else Choices(path, None, _refusal(parsed(data)))
@@ -220,15 +319,15 @@ def why_closed(path: str, folder: "int | None", error: OSError) -> UntrustedFile
 def _refusal(content: "Mapping[str, object]") -> "Choice":
     """Return a choice that can only refuse; whatever asks for more is not trusted."""
     refusal = Choice()
+    check_version(content)
+    if "projects" in content:
+        raise UntrustedFileError("it names projects, which are not its to name")
     # A no counts as well where a user's own file has it.
     for scope in (content, content.get("all", {})):
         if not isinstance(scope, dict):
             raise UntrustedFileError('its "all" is not an object')
-        telemetry, debug = scope.get("telemetry"), scope.get("debug")
-        if telemetry not in (None, "off") or not (debug is None or debug is False):
-            raise UntrustedFileError('it may only say "telemetry": "off" or "debug": false')
-        if "endpoint" in scope or "projects" in scope:
-            raise UntrustedFileError("it names an endpoint or projects, which are not its to name")
+        telemetry, debug = refusals(scope)
+        check_others(scope, ("version", "all", "telemetry", "debug"))
         refusal.telemetry = telemetry or refusal.telemetry
         refusal.debug = refusal.debug if debug is None else False
     return refusal

@@ -22,6 +22,7 @@ from .choices import (
     parsed,
     read_user,
     understand,
+    with_path,
 )
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def decide_debug(debug: bool) -> dict[str, Any]:  # noqa: FBT001  # it is the ch
 
 
 def decide_endpoint(url: str | None) -> dict[str, Any]:
-    """Return the change of the URL to deliver to; None for nowhere.
+    """Return the change of the URL to deliver to, its path added if it has none; None for nowhere.
 
     Raises:
         CqtelError: payloads may not be sent there.
@@ -68,7 +69,7 @@ def decide_endpoint(url: str | None) -> dict[str, Any]:
             f"{url} cannot be an endpoint: {problem}. Give a URL such as "
             "https://collector.example/v1/traces, or none."
         )
-    return {"endpoint": url}
+    return {"endpoint": url and with_path(url)}
 
 
 def save(
@@ -125,6 +126,8 @@ def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | No
     scope = content if project is None else content.setdefault("projects", {})
     chosen = scope.setdefault("all" if project is None else project, {})
     for key, value in change.items():
+        if project is None:
+            content.pop(key, None)  # a person may have written a no there, for all projects
         if value is not None:
             chosen[key] = value
         elif chosen.get(key) is not False:  # a lasting no ends by a yes alone

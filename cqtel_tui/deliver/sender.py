@@ -13,7 +13,8 @@ from ..errors import CqtelError
 from ..locking import locked
 from ..outbox import PENDING, make_folder, sha256
 from ..outbox.envelope import TornEnvelopeError
-from ..outbox.receipts import Receipt
+from ..outbox.losses import UNSENT, note_loss
+from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from ..outbox.envelope import Envelope, Label
+    from ..outbox.receipts import Begun, Reservation
     from ..paths import Places
     from .connection import Answer
 
@@ -34,6 +36,7 @@ __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
 _SUCCESS = range(200, 300)
+_DROP = "cq-telemetry drop"
 
 
 class Outcome(Enum):
@@ -185,23 +188,62 @@ class Sender:
         if may.refusal or may.url is None:
             result = Result(label.id, Outcome.REFUSED, may.reason)
             return result, asked.by_user and may.is_for_all
+        if reason := self._sent_already(label, is_named=asked.is_named):
+            return Result(label.id, Outcome.REFUSED, reason), False
         result = self._post(label, envelope, may.url, connections)
         return result, result.outcome is Outcome.POSTPONED
 
+    def _sent_already(self, label: Label, *, is_named: bool) -> str:
+        """Say why an envelope is not sent again; empty if it was not sent, or is named again."""
+        if self.outbox.was_sent(label):
+            return f"it was sent before: cq-telemetry sent. To delete it: {_DROP} {label.id}"
+        begun = None if is_named else self.outbox.in_doubt().get(label.id)
+        return in_doubt_words(begun) if begun else ""
+
     def _post(self, label: Label, envelope: Envelope, url: str, connections: Connections) -> Result:
+        """Post an envelope, once there is room for the receipt."""
+        reservation = self._reserve(label, url)
+        is_answered = False
+        by = ""
         try:
             connection = connections.to(url)
+            by = f" by the proxy {connection.proxy}" if connection.proxy else ""
             answer = connection.post(envelope)
+            is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer: {error}")
-        if answer.status in _RETRIED:
-            reason = f"{url} answered {answer.status}"
-            return self._postpone(label, reason, answer.retry_after)
-        resume(self.outbox)
+            return self._postpone(label, f"{url} did not answer{by}: {error}")
+        finally:
+            # Whoever is interrupted is told that it may have arrived. If this process is killed
+            # instead, the mark stays.
+            if not is_answered:
+                reservation.release()
+        if not is_answered:
+            return self._postpone(label, f"{url} answered {answer.status}{by}", answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in _SUCCESS else REJECTED
-        self._close(label, box, receipt, envelope)
+        try:
+            self._close(label, box, receipt, envelope, reservation)
+            resume(self.outbox)
+        except OSError as error:
+            raise CqtelError(
+                f"{label.id} was sent to {url}, which answered {answer.status}, but that could not "
+                f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
+                "Look at the disk, and then at cq-telemetry status."
+            ) from error
         return Result(label.id, Outcome(box), _in_words(receipt), receipt)
+
+    def _reserve(self, label: Label, url: str) -> Reservation:
+        try:
+            return self.outbox.reserve(label, url, self.clock())
+        except OSError as error:
+            reason = error.strerror or str(error)
+            note_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
+            self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
+            raise CqtelError(
+                f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "
+                f"{reason}. Look at its owner, make room on its disk (to delete what is pending: "
+                f"{_DROP} --all), and try again."
+            ) from error
 
     def _set_aside(self, label: Label, why: str) -> Result:
         try:
@@ -231,9 +273,18 @@ class Sender:
             proxy,
         )
 
-    def _close(self, label: Label, box: str, receipt: Receipt, envelope: Envelope) -> None:
+    def _close(
+        self,
+        label: Label,
+        box: str,
+        receipt: Receipt,
+        envelope: Envelope,
+        reservation: Reservation,
+    ) -> None:
+        target = self.outbox.path(box, label)
+        reservation.fill(receipt, receipt_path(target))
         try:
-            self.outbox.close(label, box, receipt)
+            self.outbox.path(PENDING, label).replace(target)
         except (FileNotFoundError, NoSuchEnvelopeError):
             # It was dropped under way, and has left all the same: what was sent is kept to be read.
             self.outbox.put_back(box, label, envelope.data)
@@ -243,8 +294,22 @@ class Sender:
         seconds = pause(tried, self.jitter(), retry_after(asked, self.clock()))
         with contextlib.suppress(FileNotFoundError, NoSuchEnvelopeError):  # dropped under way
             self.outbox.postpone(label)
-        put_off(self.outbox, self.clock() + seconds, reason)
+        self._wait(reason, seconds)
         return Result(label.id, Outcome.POSTPONED, f"{reason}; next attempt in {seconds:.0f} s")
+
+    def _wait(self, reason: str, seconds: float) -> None:
+        with contextlib.suppress(OSError):  # a disk that takes nothing: the next one tries again
+            put_off(self.outbox, self.clock() + seconds, reason)
+
+
+def in_doubt_words(begun: Begun) -> str:
+    """Say that an envelope may have been sent, and what its user can do."""
+    to = f" to {begun.url}" if begun.url else ""
+    return (
+        f"it may have been sent{to}: its sender ended before there was an answer, so that it is "
+        f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
+        f"to delete it: {_DROP} {begun.id}"
+    )
 
 
 def _in_words(receipt: Receipt) -> str:

@@ -14,10 +14,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["CALLED", "RETRY_AT", "start_if_due"]
+__all__ = ["CALLED", "RETRY_AT", "STALE_SECONDS", "start_if_due"]
 
 CALLED = "sender-called"
-_STALE_SECONDS = 120
+STALE_SECONDS = 120
+"""After so long, a sender that was called has died."""
 _MODULE = "cqtel_tui.deliver"
 _STREAMS = 3
 
@@ -65,7 +66,7 @@ def _call(path: str, now: float) -> bool:
         os.close(os.open(path, flags, 0o600))
     except FileExistsError:
         try:
-            if abs(now - os.stat(path).st_mtime) > _STALE_SECONDS:  # noqa: PTH116
+            if abs(now - os.stat(path).st_mtime) > STALE_SECONDS:  # noqa: PTH116
                 os.unlink(path)  # noqa: PTH108  # its sender died; the next command calls another
         except OSError:
             pass

@@ -69,8 +69,11 @@ def mend(outbox: Outbox, now: float) -> None:
 def put_off(outbox: Outbox, until: float, why: str) -> None:
     """Let no sender be started until then, in seconds since 1970; `why` may be untrusted."""
     stamp = outbox.folder / RETRY_AT
-    stamp.write_text(why + "\n", encoding="utf-8")
-    os.utime(stamp, (until, until))
+    try:
+        stamp.write_text(why + "\n", encoding="utf-8")
+    finally:
+        # A full disk has no room for the reason, but for the time.
+        os.utime(stamp, (until, until))
 
 
 def resume(outbox: Outbox) -> None:

@@ -10,7 +10,7 @@ import binascii
 import json
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
@@ -20,10 +20,12 @@ from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import masked, masked_headers
+from ..review.leaks import arguments_in
 from .listening import Caught
 from .protocols import Description, Understood, as_document, understand
 from .protocols.unknown import KIND as UNKNOWN
-from .redaction import Pseudonyms, Redaction, Removal, Rules
+from .redaction import Redaction, Removal
+from .rules import rules_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,6 +53,8 @@ class Run:
         upstream: where what was caught was bound for, or empty.
         debug: whether error texts may be in what would be sent.
         consent: the mark of the yes under which it is caught (`Decision.mark`), or empty.
+        arguments: those of the command; compared with, and written nowhere.
+        allowed: words of the command line that may leave, such as operations.
     """
 
     app: str
@@ -60,6 +64,8 @@ class Run:
     upstream: str
     debug: bool
     consent: str = ""
+    arguments: tuple[str, ...] = field(default=(), repr=False)
+    allowed: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,8 @@ class Original:
         has_error_text: whether an error's text is in what would be sent.
         removals: what was taken out or replaced.
         more_removals: how many more there were.
+        arguments: where arguments of the command were found in what would be sent, by their paths;
+            None where they were not looked for.
     """
 
     caught: Caught
@@ -79,6 +87,7 @@ class Original:
     has_error_text: bool
     removals: tuple[Removal, ...]
     more_removals: int
+    arguments: tuple[str, ...] | None = None
 
     @property
     def body(self) -> bytes:
@@ -162,12 +171,13 @@ def _understood(
     patience: float,
 ) -> Iterator[tuple[Caught, Understood]]:
     """Give each request with what is understood of it; the rest unread once patience ends."""
-    rules = Rules(
-        channels.fields,
-        Pseudonyms(entropy(_KEY_BYTES)),
+    rules = rules_for(
+        channels,
+        entropy(_KEY_BYTES),
         debug=run.debug,
-        never=channels.never,
-        duration_unit=channels.duration_unit,
+        project=run.project,
+        arguments=run.arguments,
+        allowed=run.allowed,
     )
     until = time.monotonic() + patience
     for caught in requests:
@@ -194,7 +204,14 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 ) -> str:
     said, redaction = understood.description, understood.redaction
     original = Original(
-        caught, run.operation, redaction.has_error_text, redaction.removals, redaction.more
+        caught,
+        run.operation,
+        redaction.has_error_text,
+        redaction.removals,
+        redaction.more,
+        arguments_in(redaction.sent, run.arguments, run.allowed | channels.words, understood.kind)
+        if run.arguments
+        else None,
     )
     return hold(
         state,
@@ -265,6 +282,7 @@ def read_original(caught: bytes) -> Original:
             bool(head["has_error_text"]),
             tuple(Removal(*map(str, removal)) for removal in head["removals"]),
             int(head["more_removals"]),
+            None if head.get("arguments") is None else tuple(map(str, head["arguments"])),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise TornEnvelopeError(f"what was caught cannot be read ({error})") from None
@@ -281,5 +299,6 @@ def _sealed(original: Original) -> bytes:
         "has_error_text": original.has_error_text,
         "removals": [(one.path, one.what, one.why) for one in original.removals],
         "more_removals": original.more_removals,
+        "arguments": original.arguments,
     }
     return json.dumps(head, ensure_ascii=False).encode() + b"\n" + caught.body

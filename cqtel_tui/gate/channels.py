@@ -51,6 +51,8 @@ class Channels:
         own: variables by which a user sends to a place of their own; they are left as they are.
         forwarded: headers that go along to the upstream, in lower case, beside the Content-Type.
         duration_unit: what one of `duration` is, in nanoseconds.
+        words: what the names of its events, statuses and libraries are made of, in lower case; no
+            other name leaves. Without any, names go by their shapes (see `names`).
     """
 
     variable: str
@@ -64,6 +66,7 @@ class Channels:
     own: tuple[str, ...] = ()
     forwarded: tuple[str, ...] = ("authorization",)
     duration_unit: int = 1_000_000
+    words: frozenset[str] = frozenset()
 
 
 _IDENTITY = "it says who you are"
@@ -127,6 +130,20 @@ CLOUDQUERY = Channels(
     ),
     own=("OTEL_ENDPOINT",),
     duration_unit=1,
+    words=frozenset(
+        {
+            *("addon", "api", "auth", "cli", "cloudquery", "config", "connection", "destination"),
+            *("download", "downloaded", "init", "install", "installed", "login", "logout"),
+            *("migrate", "migration", "plugin", "plugins", "publish", "run", "source", "spec"),
+            *("switch", "sync", "table", "tables", "team", "test", "transformer", "upgrade"),
+            *("validate", "version"),
+            *("aborted", "begin", "begun", "cancelled", "canceled", "completed", "end", "ended"),
+            *("error", "errors", "failed", "failure", "finish", "finished", "ok", "other"),
+            *("partial", "skipped", "start", "started", "stopped", "success", "successful"),
+            *("succeeded", "timeout", "warning"),
+            *("analytics", "go", "js", "python", "rudder", "sdk", "segment", "server"),
+        }
+    ),
 )
 
 

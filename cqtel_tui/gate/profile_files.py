@@ -231,6 +231,7 @@ def _channels(table: _Table) -> Channels:
         own=tuple(map(_variable, catch.texts("own"))),
         forwarded=tuple(name.lower() for name in catch.texts("forwarded")),
         duration_unit=catch.number("duration_unit", 1_000_000),
+        words=frozenset(word.lower() for word in catch.texts("words")),
     )
     catch.end()
     return found

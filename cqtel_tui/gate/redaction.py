@@ -6,7 +6,6 @@ is. Nothing is searched for: a secret that nobody thought of is not on the list 
 
 from __future__ import annotations
 
-import hmac
 import json
 import math
 import re
@@ -16,6 +15,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..catalogue import MAX_STRING_BYTES, is_boolean, is_class_name, is_name, is_version
 from ..review.places import path_text
+from .names import ARGUMENT, Names, is_value_of
+from .pseudonyms import ID, IDS, SPAN_ID, TRACE_ID, Pseudonyms, id_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,23 +24,51 @@ if TYPE_CHECKING:
     from ..review.documents import JsonValue
     from ..review.places import Path
 
-Schema: TypeAlias = "str | Mapping[str, Schema] | tuple[Schema]"
-"""What may stay: a value of a shape (one of `SHAPES`), an object's members, or an array's items."""
+Schema: TypeAlias = "str | frozenset[str] | Mapping[str, Schema] | tuple[Schema]"
+"""What may stay: a value of a shape (one of `SHAPES`), one of a few texts in lower case, an
+object's members, or an array's items."""
 
-ID = "id"
+__all__ = [
+    "ALL_SHAPES",
+    "ATTRIBUTES",
+    "ERROR_TEXT",
+    "EVENT",
+    "ID",
+    "OTHER_EVENT",
+    "SPAN_ID",
+    "STATUS",
+    "TRACE_ID",
+    "Names",
+    "Pseudonyms",
+    "Redaction",
+    "Removal",
+    "Rules",
+    "Schema",
+    "as_json",
+    "keep",
+    "redact_json",
+    "status_code",
+    "whole_number",
+]
+
 ERROR_TEXT = "error text"
+EVENT = "event"
+"""An event's name, which may have spaces; another one stands in for what may not leave."""
+STATUS = "status"
+"""OTLP's status of a span, which some write by its name."""
+OTHER_EVENT = "other"
 ATTRIBUTES = "attributes"
 """OTLP's list of keys and values; each key is one of the `fields`."""
 
 MAX_REMOVALS = 500
 MAX_ITEMS = 10_000
-_MAX_ID = 200
 _MAX_COUNT = 1 << 53
 _END_OF_TIME = 1 << 64
 _MAX_ENUM = 64
-_HEX = frozenset("0123456789abcdef")
-_HEX_IDS = frozenset({16, 32})
-"""How many digits OTLP's ids have, of a span and of a trace."""
+_EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}", re.ASCII)
+_STATUS_NAMES = {"unset": 0, "ok": 1, "error": 2}
+_ERROR = 2
+_ERROR_NAMES = frozenset({"error", "status_code_error", "2", "2.0"})
 _REGISTRY = re.compile(r"cloudquery/[a-z0-9][a-z0-9-]{0,39}")
 # Of UTC alone: another offset says where the user is.
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
@@ -50,6 +79,11 @@ ONLY_IN_DEBUG = "an error's text leaves in debug mode only"
 _CUT = f"cut: an error's text has up to {MAX_STRING_BYTES} bytes"
 _TOO_MANY = f"more than {MAX_ITEMS:,} items"
 _TWICE = "its key was there before"
+_NOT_ONE = "not one of the few texts that it may be"
+_UNPUBLISHED = "not known to be the name of a published plugin: none of that name was downloaded"
+_STANDS_IN = f'replaced by "{OTHER_EVENT}": '
+_AS_NUMBER = "replaced by the number that OpenTelemetry has for it"
+_NO_STATUS = "replaced by an error: what it says is no status that OpenTelemetry has"
 
 
 def whole_number(value: object) -> int | None:
@@ -57,6 +91,20 @@ def whole_number(value: object) -> int | None:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:  # noqa: PLR2004  # 2⁶⁴
         return int(value)
     return value if type(value) is int else None
+
+
+def status_code(value: object) -> int | None:
+    """Read the status of a span, as a number or by its name; None where there is none.
+
+    What is no status of OpenTelemetry's counts as an error: nobody knows it to be a success.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        name = value.strip().lower().removeprefix("status_code_")
+        return _STATUS_NAMES.get(name, int(name) if name in {"0", "1", "2"} else 2)
+    is_one = isinstance(value, int | float) and not isinstance(value, bool) and value in {0, 1, 2}
+    return int(value) if is_one else 2  # type: ignore[call-overload]  # a number: seen above
 
 
 def _is_count(value: object) -> bool:
@@ -92,7 +140,8 @@ SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
 }
 """Each shape by its name: what tells it, and what it is in words."""
 
-ALL_SHAPES = frozenset({*SHAPES, ID, ERROR_TEXT})
+ALL_SHAPES = frozenset({*SHAPES, ID, ERROR_TEXT, EVENT})
+_NAMES = frozenset({"class name", "name", "version"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,34 +192,6 @@ class Kept:
         return Redaction(sent, removals[:MAX_REMOVALS], more, self.has_error_text)
 
 
-class Pseudonyms:
-    """Random ids for the ids of one run: the same for the same, and of the same form.
-
-    Args:
-        key: random bytes of this run; nothing leads back without them, and they are not kept.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        self._key = key
-        self._given: set[str] = set()
-
-    def __call__(self, value: str) -> str:
-        """Return what stands for an id: hex for one of OTLP's, else a UUID."""
-        if value in self._given:
-            return value
-        value = value.lower()  # hex may be in either case
-        digits = hmac.digest(self._key, value.encode("utf-8", "surrogatepass"), "sha256").hex()
-        if len(value) in _HEX_IDS and _HEX.issuperset(value):
-            found = digits[: len(value)]
-        else:
-            found = (
-                f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-"
-                f"{'89ab'[int(digits[16], 16) % 4]}{digits[17:20]}-{digits[20:32]}"
-            )
-        self._given.add(found)
-        return found
-
-
 @dataclass(frozen=True, slots=True)
 class Rules:
     """What may leave in this run.
@@ -182,6 +203,9 @@ class Rules:
         never: why some keys never leave, for the user to read; all that is not in `fields` is gone
             without it as well.
         duration_unit: what one of `duration` is, in nanoseconds.
+        names: which names may leave.
+        published: the names of plugins that are known to be published.
+        arguments: those of the command, whose values never leave.
     """
 
     fields: Mapping[str, Schema]
@@ -189,6 +213,9 @@ class Rules:
     debug: bool = False
     never: Mapping[str, str] = field(default_factory=dict)
     duration_unit: int = 1_000_000
+    names: Names = field(default_factory=Names)
+    published: frozenset[str] = frozenset()
+    arguments: tuple[str, ...] = field(default=(), repr=False)
 
 
 def redact_json(document: JsonValue, schema: Schema, rules: Rules) -> Redaction:
@@ -232,6 +259,9 @@ class _Work:
             return self._keep_value(value, schema, path)
         if isinstance(schema, Mapping):
             return self._keep_members(value, schema, path)
+        if isinstance(schema, frozenset):
+            fits = isinstance(value, str) and value.lower() in schema
+            return value if fits else self._remove(value, path, _NOT_ONE)
         return self._keep_items(value, schema[0], path)
 
     def _keep_members(
@@ -262,22 +292,56 @@ class _Work:
     def _keep_value(self, value: JsonValue, shape: str, path: Path) -> JsonValue | _Gone:
         if shape == ATTRIBUTES:
             return self._keep_attributes(value, path)
-        if shape == ID:
-            return self._keep_id(value, path)
+        if shape in IDS:
+            return self._keep_id(value, path, shape)
         if shape == ERROR_TEXT:
             return self._keep_error(value, path)
+        if shape == EVENT:
+            return self._keep_event(value, path)
+        if shape == STATUS:
+            return self._keep_status(value, path)
         accepts, words = SHAPES[shape]
-        return value if accepts(value) else self._remove(value, path, f"not {words}")
+        why = self._problem(str(value), shape) if accepts(value) else f"not {words}"
+        return self._remove(value, path, why) if why else value
 
-    def _keep_id(self, value: JsonValue, path: Path) -> JsonValue | _Gone:
-        if not isinstance(value, str) or len(value) > _MAX_ID:
-            return self._remove(value, path, "not an id")
-        if not value:
-            return value
-        found = self._rules.pseudonyms(value)
-        if found != value:
+    def _problem(self, text: str, shape: str) -> str:
+        """Say why a value of the right shape may not leave all the same; empty if it may."""
+        rules = self._rules
+        if shape in _NAMES:
+            return rules.names.problem(text, is_version=shape == "version")
+        if shape != "plugin":
+            return ""
+        if text not in rules.published:
+            return _UNPUBLISHED
+        return ARGUMENT if is_value_of(text, rules.arguments) else ""
+
+    def _keep_id(self, value: JsonValue, path: Path, form: str) -> JsonValue | _Gone:
+        text = id_text(value, form)
+        if not text:  # "none" stays what it is, but for what only says so by another type
+            return value if isinstance(value, str) else self._remove(value, path, "not an id")
+        pseudonym = self._rules.pseudonyms(text, form)
+        if pseudonym != value:
             self._remove(value, path, _REPLACED)
-        return found
+        return pseudonym
+
+    def _keep_event(self, value: JsonValue, path: Path) -> JsonValue | _Gone:
+        if value is None or value == "":
+            return self._remove(value, path, "not an event's name")
+        is_name = isinstance(value, str) and _EVENT.fullmatch(value)
+        why = self._rules.names.problem(str(value)) if is_name else "not an event's name"
+        if not why:
+            return value
+        self._remove(value, path, f"{_STANDS_IN}{why}")
+        return OTHER_EVENT
+
+    def _keep_status(self, value: JsonValue, path: Path) -> JsonValue | _Gone:
+        code = status_code(value)
+        if code is None:
+            return self._remove(value, path, "not a status")
+        if type(value) is not int or value != code:
+            is_error = code == _ERROR and str(value).strip().lower() not in _ERROR_NAMES
+            self._remove(value, path, _NO_STATUS if is_error else _AS_NUMBER)
+        return code
 
     def _keep_error(self, value: JsonValue, path: Path) -> JsonValue | _Gone:
         if not self._rules.debug:
@@ -297,6 +361,9 @@ class _Work:
         stays: list[JsonValue] = []
         seen: set[str] = set()
         for at, attribute in enumerate(value):
+            if at >= MAX_ITEMS:
+                self._remove(attribute, (path, at), _TOO_MANY)
+                continue
             kept = self._keep_attribute(attribute, (path, at), seen)
             if not isinstance(kept, _Gone):
                 stays.append(kept)
@@ -329,7 +396,7 @@ class _Work:
 
     def _keep_array(self, value: JsonValue, schema: Schema, path: Path) -> JsonValue | _Gone:
         values = value.get("values") if isinstance(value, dict) else None
-        if not isinstance(values, list) or isinstance(schema, str | Mapping):
+        if not isinstance(values, list) or not isinstance(schema, tuple):
             return self._remove(value, path, "not a kind of value that it may have")
         item = {"stringValue": schema[0]}
         kept = self._keep_items(values, item, path)

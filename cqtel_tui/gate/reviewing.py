@@ -31,7 +31,11 @@ _UNKNOWN_KIND = (
     "caught, byte for byte. It is sent only if you choose it by itself."
 )
 _UNREADABLE = "What was caught cannot be read here as {kind}, so it is shown as it came."
-_SPECIAL = {"id": "an id, replaced by a random one", "error text": "an error's text, in debug mode"}
+_SPECIAL = {
+    "event": "an event's name",
+    "id": "an id, replaced by a random one",
+    "error text": "an error's text, in debug mode",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +107,6 @@ def _own_fields(app: str, config: str) -> Mapping[str, str]:
 def _words(schema: Schema) -> str:
     if isinstance(schema, str):
         return _SPECIAL.get(schema) or SHAPES[schema][1]
+    if isinstance(schema, frozenset):
+        return f"one of {', '.join(sorted(schema))}"
     return f"a list, each {_words(schema[0])}" if isinstance(schema, tuple) else "an object"

@@ -347,6 +347,8 @@ class _After:
             self.start.upstream,
             decision.debug,
             decision.mark(None),
+            tuple(self.start.command[1:]),
+            self.profile.operations | self.profile.programs,
         )
 
     def _remember(self, state: str, names: Sequence[str], lost: int) -> None:

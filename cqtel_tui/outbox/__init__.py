@@ -23,7 +23,6 @@ from ..hot_path import (
 
 __all__ = [
     "FORMAT_VERSION",
-    "LOSSES",
     "MAX_AGE_SECONDS",
     "MAX_PAYLOAD_BYTES",
     "MAX_PENDING",
@@ -41,25 +40,16 @@ __all__ = [
     "sha256",
 ]
 
-LOSSES = "losses"
 MAX_PENDING = 1000
 MAX_PENDING_BYTES = 16 * 1024 * 1024
 MAX_AGE_SECONDS = 30 * 24 * 3600
-_MAX_LOSSES_BYTES = 64 * 1024
 
 
-def count_loss(state: str, why: str) -> None:
-    """Write down that a payload was lost to a bound or an error: one line, one word."""
-    try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        opened = os.open(f"{state}/{OUTBOX}/{LOSSES}", flags, 0o600)
-        try:
-            if os.fstat(opened).st_size < _MAX_LOSSES_BYTES:
-                os.write(opened, f"{why}\n".encode())
-        finally:
-            os.close(opened)
-    except OSError:
-        pass  # a full disk, for one; there is nowhere else to write it
+def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
+    """Write down that a payload was lost: what happened in one word, and why; never raises."""
+    from .losses import note_loss
+
+    note_loss(state, what, why)
 
 
 def make_folder(folder: str) -> None:

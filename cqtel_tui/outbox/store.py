@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
 from ..locking import locked
-from . import LOSSES, MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
+from . import MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
 from .envelope import (
     MAX_ENVELOPE_BYTES,
     Envelope,
@@ -22,13 +22,18 @@ from .envelope import (
     open_envelope,
     read_label,
 )
+from .losses import UNSENT, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
+    Begun,
     Receipt,
+    Reservation,
     has_receipt,
     is_receipt,
     new_file,
+    read_begun,
     read_receipt,
+    receipt_path,
     remove_receipt,
     replace_file,
     write_receipt,
@@ -41,9 +46,13 @@ if TYPE_CHECKING:
 SENT = "sent"
 REJECTED = "rejected"
 SET_ASIDE = "set-aside"
+SENDING = "sending"
+"""Where a receipt's room is from before a request until after its answer, by the envelope's id."""
+_SUCCESS = range(200, 300)
 BOXES = (PENDING, SENT, REJECTED)
 LOCK = "sender.lock"
 """Held by whoever sends, and by whoever changes what might be sent."""
+"""Where the id is in a name."""
 _LEFTOVER_SECONDS = 3600
 
 
@@ -72,6 +81,7 @@ class Outbox:
     def __init__(self, state: str) -> None:
         self.state = state
         self.folder = Path(state) / OUTBOX
+        self._sent: set[str] | None = None
 
     def names(self, box: str) -> list[str]:
         """Return the file names in `pending`, `sent` or `rejected`, oldest first."""
@@ -174,6 +184,36 @@ class Outbox:
         make_folder(str(path.parent))
         replace_file(path, data)
 
+    def reserve(self, label: Label, url: str, now: float) -> Reservation:
+        """Take the room for an envelope's receipt, and note that it is being sent.
+
+        Args:
+            label: a pending envelope's.
+            url: where it is going to be sent to.
+            now: seconds since 1970.
+
+        Raises:
+            OSError: there is no room, or nothing can be written: it must not be sent.
+        """
+        begun = Begun(label.id, url, int(now * 1_000_000))
+        folders = (self.folder / SENT, self.folder / REJECTED)
+        return Reservation(self.folder / SENDING / label.id, begun, folders)
+
+    def in_doubt(self) -> dict[str, Begun]:
+        """Return, by id, the pending envelopes of which nobody knows whether they were sent.
+
+        Right while a sender is at work, the one on its way is among them.
+        """
+        try:
+            names = os.listdir(self.folder / SENDING)  # noqa: PTH208  # as above
+        except OSError:
+            return {}
+        if not names:
+            return {}
+        pending = {label.id for label in self.labels(PENDING)}
+        begun = [read_begun(self.folder / SENDING / name) for name in names if name in pending]
+        return {one.id: one for one in begun if isinstance(one, Begun)}
+
     def close(self, label: Label, box: str, receipt: Receipt) -> None:
         """Move a pending envelope to `sent` or `rejected`, with its receipt.
 
@@ -183,19 +223,42 @@ class Outbox:
         Raises:
             FileNotFoundError: it was dropped meanwhile; the receipt is there all the same.
         """
-        target = self.folder / box / label.file_name
+        target = self.path(box, label)
         make_folder(str(target.parent))
         write_receipt(target, receipt)
         self.path(PENDING, label).replace(target)
 
     def settle(self) -> None:
-        """Finish the moves that a crash cut short."""
+        """Finish the moves that a crash or a full disk cut short."""
+        self._sent = None
+        self._settle_begun()
         for box in (SENT, REJECTED):
             for label in self.labels(PENDING):
                 target = self.folder / box / label.file_name
                 if has_receipt(target):
                     with contextlib.suppress(FileNotFoundError):  # dropped under way
                         self.path(PENDING, label).replace(target)
+
+    def was_sent(self, label: Label) -> bool:
+        """Tell whether an envelope lies among the sent ones, too: one that was copied back."""
+        if self._sent is None:
+            self._sent = {identity_of(name) for name in self.names(SENT)}
+        return label.id in self._sent
+
+    def _settle_begun(self) -> None:
+        """Take what was answered to where it belongs, and forget what is no longer pending."""
+        try:
+            begun = {path.name: path for path in (self.folder / SENDING).iterdir()}
+        except OSError:
+            return
+        pending = {label.id: label for label in self.labels(PENDING)} if begun else {}
+        for name, path in begun.items():
+            label, found = pending.get(name), read_begun(path)
+            if label is None:
+                path.unlink()
+            elif isinstance(found, Receipt):
+                box = SENT if found.status in _SUCCESS else REJECTED
+                path.replace(receipt_path(self.folder / box / label.file_name))
 
     def postpone(self, label: Label) -> None:
         """Count one more attempt in vain on a pending envelope's label."""
@@ -307,7 +370,4 @@ class Outbox:
 
     def losses(self) -> int:
         """Count the payloads that were lost to a bound or an error."""
-        try:
-            return (self.folder / LOSSES).read_bytes().count(b"\n")
-        except OSError:
-            return 0
+        return sum(what != UNSENT for _, what, _ in read_losses(self.state))

@@ -224,7 +224,7 @@ class _Work:
     def _fate(self, place: _Place) -> tuple[str, str]:
         caught, sent = place.caught, place.sent
         if isinstance(caught, _Missing):
-            return ADDED, place.why or _UNEXPLAINED
+            return (REPLACED, place.why) if place.why else (ADDED, _UNEXPLAINED)
         if isinstance(sent, _Missing):
             if place.why and not place.why.startswith(_STAYED):
                 return REMOVED, place.why

@@ -44,7 +44,7 @@ from .shapes import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .disguises import View
     from .explain import Row
@@ -56,6 +56,7 @@ __all__ = [
     "Finding",
     "LeakReport",
     "Surroundings",
+    "arguments_in",
     "found_in",
     "looks_secret",
     "scan",
@@ -178,6 +179,28 @@ def found_in(payload: bytes, texts: Iterable[str]) -> frozenset[str]:
     for view in views(payload):
         search.look_at(view, needles, ())
     return frozenset(hit.what for hit in search.hits)
+
+
+def arguments_in(
+    payload: bytes, arguments: Sequence[str], allowed: Iterable[str], kind: str = OTLP
+) -> tuple[str, ...]:
+    """Return where arguments of the command are in a payload: the paths of fields, each once.
+
+    Args:
+        payload: the exact bytes that would be sent.
+        arguments: those of the command, without the program.
+        allowed: words that may be there all the same, in lower case.
+        kind: the payload's.
+    """
+    search = _Search(payload, kind)
+    words = frozenset(allowed)
+    needles = Needles(
+        Surroundings(arguments=tuple(arguments)), lambda: (*words, *search.own_values())
+    )
+    for view in views(payload):
+        search.look_at(view, [one for one in needles.wanted if one.kind == ARGUMENT], ())
+    findings, _ = search.findings()
+    return tuple(dict.fromkeys(one.path or f"byte {one.offset:,}" for one in findings))
 
 
 # Looking ------------------------------------------------------------------------------------------

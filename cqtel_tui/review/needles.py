@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import unquote_plus
 
 from ..promises import BY_KEY, FIELDS
 from .shapes import ADDRESS, MAC
@@ -192,7 +193,7 @@ class Needles:
 
     def _names(self, kind: str, what: str, names: Iterable[str]) -> None:
         wanted = {name.lower() for name in names}
-        telling = {name for name in wanted if _is_telling(name)}
+        telling = {name for name in wanted if looks_telling(name)}
         for name in sorted(telling):
             self.wanted.append(Needle(kind, what, as_bytes(name), is_exact=False, is_word=True))
         if telling:
@@ -217,10 +218,14 @@ class Needles:
             self.not_looked_for.append("the command's arguments: they are not kept anywhere")
             return
         allowed = _OWN_WORDS | {value.lower() for value in own_values()}
-        texts = {part for word in arguments for part in (word, word.partition("=")[2])}
+        words = {word for given in arguments for word in (given, unquote_plus(given))}
+        texts = {part for word in words for part in (word, word.partition("=")[2])}
+        texts |= {part.strip() for text in texts for part in text.split(",")}
         texts = {text for text in texts if len(text.strip()) >= _LEAST_ARGUMENT}
         self.wanted += [
-            Needle(ARGUMENT, "an argument of the command", as_bytes(text), is_word=True)
+            Needle(
+                ARGUMENT, "an argument of the command", as_bytes(text), is_exact=False, is_word=True
+            )
             for text in sorted(texts)
             if text.lower() not in allowed
         ]
@@ -235,7 +240,8 @@ def as_bytes(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-def _is_telling(name: str) -> bool:
+def looks_telling(name: str) -> bool:
+    """Tell whether a name, in lower case, tells somebody or some machine from most others."""
     least = _LEAST_NUMBER if name.isdigit() else _LEAST_NAME
     return len(name) >= least and name not in _COMMON_NAMES and name not in _OWN_WORDS
 

@@ -496,6 +496,7 @@ class TelemetryApp(App[None]):
         except CqtelError as error:
             self.tell(str(error), wrong=True)
             return
+        url = change["endpoint"]  # with its path, where none was given
         words = f"Payloads go to {one_line(url, 200)}." if url else "Payloads stay here."
         await self._save(change, project, words)
 

@@ -30,12 +30,13 @@ ROW = [
 STATUS = {
     "": [
         *("decision", "debug", "inspect", "reasons", "cookie", "legacy_cookies", "outbox"),
-        *("endpoint", "proxy", "retry_at", "retry_why", "problem", "runs"),
+        *("endpoint", "proxy", "retry_at", "retry_why", "problem", "problems", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
     "cookie": COOKIE,
     "legacy_cookies": COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
+    "problems": ["kind", "text", "time"],
     "runs": ["operation", "created", "app", "version", "caught", "lost", "closed"],
     "runs.closed": ["name", "reason", "attempts"],
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -21,6 +22,7 @@ from opentelemetry.trace import Status, StatusCode
 from cqtel_tui.collector.store import Store
 
 from ..deliver.collectors import PATIENCE
+from ..java_sdk import delivering, why_no_java
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
 from .served import command
 
@@ -130,4 +132,28 @@ def test_the_javascript_sdk_delivers(collector: Receiving, encoding: str, compre
     )
     assert (done.returncode, done.stderr) == (0, b"")
     assert json.loads(done.stdout) == [0, 0]  # ExportResultCode.SUCCESS
+    assert_one_operation_is_kept(collector, cookie)
+
+
+@pytest.mark.skipif(bool(why_no_java()), reason=why_no_java())
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize("through", ["nothing", "an edge"])
+def test_the_java_sdk_delivers_with_the_jdks_own_client(
+    collector: Receiving, tmp_path: Path, through: str, compression: str
+) -> None:
+    # It offers HTTP/2 with each request in clear text.
+    cookie = str(uuid4())
+    with contextlib.ExitStack() as stack:
+        url = collector.url
+        if through == "an edge":
+            edge = command(tmp_path, "--forward", url, "--rate", "0")
+            url = f"{stack.enter_context(edge).url}/v1/traces"
+        done = subprocess.run(
+            delivering(url, compression, cookie),
+            env={"PATH": os.defpath},
+            capture_output=True,
+            timeout=PATIENCE * 2,
+            check=False,
+        )
+    assert (done.returncode, done.stdout) == (0, b"delivered"), done.stderr
     assert_one_operation_is_kept(collector, cookie)

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cqtel_tui.consent.choices import endpoint_problem, is_loopback, read_policy, read_user
-from cqtel_tui.consent.layers import why
+from cqtel_tui.consent.layers import reasons, why
 from cqtel_tui.consent.saving import ChoicesUnreadableError, decide_telemetry, save
+from cqtel_tui.errors import CqtelError
 from cqtel_tui.paths import Places
 
 if TYPE_CHECKING:
@@ -174,7 +175,8 @@ class TestAFileThatCannotBeTrustedMeansOff:
         os.chown(machine.config, NOBODY, NOBODY)
         decision = machine.ask()
         assert decision.state == "off"
-        assert f"its folder belongs to another user (uid {NOBODY})" in why(decision)
+        notes = [reason.note for reason in reasons(decision) if reason.says == "off"]
+        assert f"its folder belongs to another user (uid {NOBODY})" in notes
 
     def test_one_whose_folder_is_a_file(self, machine: Machine) -> None:
         machine.config.rmdir()
@@ -238,11 +240,96 @@ def test_an_absent_file_says_nothing(machine: Machine) -> None:
 
 
 def test_the_keys_that_we_do_not_know_are_read_too(machine: Machine, put: Put) -> None:
-    put(machine.choices, {"version": 9, "all": {**YES, "colour": "red"}, "theme": [1, None]})
+    put(machine.choices, {"version": 1, "all": {**YES, "colour": "red"}, "theme": [1, None]})
     read = read_user(str(machine.config))
     assert read.problem is None
     assert read.content["theme"] == [1, None]
     assert machine.ask().state == "on"
+
+
+class TestWhatCannotBeReached:
+    """A link to nowhere may lead to a no, once the share behind it is there again."""
+
+    @pytest.fixture(params=["policy", "config"])
+    def folder(self, request: pytest.FixtureRequest, machine: Machine) -> Path:
+        found: Path = getattr(machine, request.param)
+        return found
+
+    @pytest.mark.parametrize("above", [0, 1])
+    def test_means_off_and_is_named(self, machine: Machine, folder: Path, above: int) -> None:
+        link = [folder, *folder.parents][above]
+        folder.rmdir()
+        if above:
+            link.rmdir()
+        link.symlink_to(machine.root / "share" / "not there")
+        decision = machine.ask()
+        assert decision.state == "off"
+        assert f"it cannot be reached: {link} is a link to what is not there" in why(decision)
+
+    def test_is_no_folder_behind_a_link_that_leads_somewhere(
+        self, machine: Machine, put: Put, folder: Path
+    ) -> None:
+        folder.rename(machine.root / "share")
+        folder.symlink_to(machine.root / "share")
+        assert machine.ask().state == "hold"
+        put(machine.root / "share" / "choices.json", {"telemetry": "off"})
+        assert machine.ask().state == "off"
+
+    @pytest.mark.parametrize("above", [0, 1, 2])
+    def test_is_no_folder_that_is_not_there(
+        self, machine: Machine, folder: Path, above: int
+    ) -> None:
+        for gone in [folder, *folder.parents][: above + 1]:
+            if not list(gone.iterdir()):
+                gone.rmdir()
+        assert machine.ask().state == "hold"
+
+    def test_may_be_a_link_in_a_circle(self, machine: Machine, folder: Path) -> None:
+        folder.rmdir()
+        folder.symlink_to(folder)
+        assert machine.ask().state == "off"
+
+    def test_may_be_a_file_in_the_folder_s_place(self, machine: Machine, folder: Path) -> None:
+        folder.rmdir()
+        folder.write_text("")
+        assert machine.ask().state == "off"
+
+    def test_is_not_written_over(self, machine: Machine) -> None:
+        machine.config.rmdir()
+        machine.config.symlink_to(machine.root / "nowhere")
+        with pytest.raises(CqtelError, match=r"choices\.json"):
+            save(str(machine.config), decide_telemetry("on"))
+
+
+CLOSED_TO_AN_ORDINARY_USER = """
+import os, sys, tempfile
+from cqtel_tui.consent import ask
+from cqtel_tui.consent.layers import why
+if os.geteuid() == 0:
+    os.setgid(65534)
+    os.setuid(65534)
+with tempfile.TemporaryDirectory(dir=sys.argv[1]) as root:
+    for name in ("project/.cq", "policy", "config"):
+        os.makedirs(f"{root}/{name}")
+    places = (f"{root}/config", f"{root}/config", (f"{root}/policy",))
+    for name in ("project/.cq", "policy", "config"):
+        os.chmod(f"{root}/{name}", 0)
+        decision = ask(places, (), {}, f"{root}/project")
+        print(decision.state, why(decision).replace(root, ""))
+        os.chmod(f"{root}/{name}", 0o700)
+    print(ask(places, (), {}, f"{root}/project").state)
+"""
+
+
+def test_a_folder_that_may_not_be_looked_into_means_off(
+    run: Callable[..., str], open_to_all: Path
+) -> None:
+    assert run(CLOSED_TO_AN_ORDINARY_USER, open_to_all).splitlines() == [
+        "off /project/.cq/telemetry.json (.cq is a link or cannot be opened (Permission denied))",
+        "off /policy/choices.json (it cannot be read: Permission denied)",
+        "off /config/choices.json (it cannot be read: Permission denied)",
+        "hold",
+    ]
 
 
 class TestAnAdministratorsPolicy:
@@ -272,9 +359,7 @@ class TestAnAdministratorsPolicy:
             {"telemetry": True},
             {"telemetry": []},
             {"debug": True},
-            {"debug": 0},
             {"debug": 0.0},
-            {"debug": "false"},
             {"endpoint": "https://collector.example/"},
             {"endpoint": None},
             {"all": YES},

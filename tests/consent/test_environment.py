@@ -74,11 +74,17 @@ class TestInspecting:
 
 
 class TestTheLevelOfCloudQuery:
-    @pytest.mark.parametrize("value", ["none", "None", "NONE", "whatever", "0", " "])
+    @pytest.mark.parametrize("value", ["none", "None", "NONE", "whatever", "0", " ", "ALL", "stat"])
     def test_refuses_when_none_or_not_understood(self, value: str) -> None:
         assert says("CQ_TELEMETRY_LEVEL", value) == ["off"]
 
-    @pytest.mark.parametrize("value", ["", "errors", "stats", "all"])
+    def test_refuses_statistics_where_it_is_for_errors_alone(self) -> None:
+        assert says("CQ_TELEMETRY_LEVEL", "errors") == ["off"]
+
+    def test_refuses_error_texts_where_it_is_for_statistics_alone(self) -> None:
+        assert says("CQ_TELEMETRY_LEVEL", "stats") == ["no debug"]
+
+    @pytest.mark.parametrize("value", ["", "all"])
     def test_says_nothing_otherwise_and_never_on(self, value: str) -> None:
         assert says("CQ_TELEMETRY_LEVEL", value) == []
 

@@ -90,6 +90,7 @@ def test_a_project_s_file_imports_nothing_of_python_s(
             "cqtel_tui",
             "consent",
             "consent.choices",
+            "consent.spelling",
             "errors",
             "hot_path",
             "warm_path",

@@ -119,5 +119,7 @@ def test_a_detached_sender_that_was_ended_holds_up_nobody(
     assert process.returncode == 1
     assert len(ready.pending) == 1
     collector.always = QUICK
+    other = ready.hold()
     assert ended(ready.start()) == ""
-    assert not ready.pending
+    assert ready.sent == [other]
+    assert list(ready.outbox.in_doubt()) == ready.pending

@@ -57,6 +57,72 @@ def test_the_proxy_is_the_environments_but_never_for_this_machine(
     assert proxy_for(url) == proxy
 
 
+@pytest.mark.usefixtures("scrubbed")
+@pytest.mark.parametrize("spelling", ["NO_PROXY", "no_proxy"])
+@pytest.mark.parametrize(
+    ("listed", "host", "is_direct"),
+    [
+        ("*", "h.example", True),
+        ("other.example, *", "h.example", True),
+        ("10.0.0.0/8", "10.1.2.3", True),
+        ("10.9.9.9/8", "10.1.2.3", True),
+        ("192.168.0.0/16,10.0.0.0/8", "10.1.2.3", True),
+        ("192.168.0.0/16 10.0.0.0/8", "10.1.2.3", True),
+        ("10.0.0.0/8", "[::ffff:10.1.2.3]", True),
+        ("10.0.0.0/8", "11.1.2.3", False),
+        ("10.0.0.0/8", "ten.example", False),
+        ("10.0.0.0/33,10.0.0.0/x,/8,/", "10.1.2.3", False),
+        ("0.0.0.0/0", "[fd00::1]", False),
+        ("fd00::/8", "[fd00::1]", True),
+        ("[fd00::]/8", "[fd00::1]", True),
+        ("fd00::/8", "[fe00::1]", False),
+        ("fd00:0:0::1", "[fd00::1]", True),
+        ("[fd00::1]", "[fd00::1]", True),
+        ("[fd00::1]:443", "[fd00::1]", True),
+        ("[fd00::1]:8443", "[fd00::1]", False),
+        ("10.1.2.3", "10.1.2.3", True),
+        ("10.1.2.3:443", "10.1.2.3", True),
+        ("10.1.2.3:443", "10.1.2.3:8443", False),
+        ("2.3", "10.1.2.3", False),
+        (".2.3", "10.1.2.3", False),
+        ("h.example", "h.example", True),
+        ("h.example.", "h.example", True),
+        ("h.example", "h.example.", True),
+        ("H.Example", "h.EXAMPLE", True),
+        ("h.example:443", "h.example", True),
+        ("h.example:0443", "h.example", True),
+        ("h.example:444", "h.example", False),
+        ("h.example:8443", "h.example:8443", True),
+        ("example", "h.example", True),
+        (".example", "h.example", True),
+        (".h.example", "h.example", True),
+        (".example:443", "h.example", True),
+        ("*.example", "h.example", True),
+        ("*.h.example", "h.example", False),
+        ("ample", "h.example", False),
+        ("h.exam", "h.example", False),
+        ("b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example", "xn--bcher-kva.example", True),
+        ("..,.,:,::,[,],*., ,\N{PILE OF POO}" + "x" * 70, "h.example", False),
+        ("", "h.example", False),
+    ],
+)
+def test_what_no_proxy_names_is_reached_as_go_curl_and_python_reach_it(
+    monkeypatch: pytest.MonkeyPatch, spelling: str, listed: str, host: str, *, is_direct: bool
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
+    monkeypatch.setenv(spelling, listed)
+    assert proxy_for(f"https://{host}/v1/traces") == ("" if is_direct else "http://p:1")
+
+
+@pytest.mark.usefixtures("scrubbed")
+def test_of_two_spellings_the_small_letters_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://p:1")
+    monkeypatch.setenv("NO_PROXY", "a.example")
+    monkeypatch.setenv("no_proxy", "b.example")
+    assert proxy_for("https://a.example/") == "http://p:1"
+    assert proxy_for("https://b.example/") == ""
+
+
 @pytest.mark.parametrize(
     ("proxy", "shown"),
     [

@@ -20,12 +20,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from cqtel_tui.catalogue import is_cookie
 from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY, environment
 from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
-from cqtel_tui.gate.redaction import Pseudonyms, Rules
+from cqtel_tui.gate.redaction import Names, Pseudonyms, Rules
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
 
@@ -54,6 +55,8 @@ def rules(*, debug: bool = False, channels: Any = CLOUDQUERY) -> Rules:
         debug=debug,
         never=channels.never,
         duration_unit=channels.duration_unit,
+        names=Names(channels.words),
+        published=frozenset({"cloudquery/postgresql", "cloudquery/hackernews"}),
     )
 
 
@@ -156,6 +159,46 @@ def test_a_user_is_replaced_by_a_random_id_as_no_message_is_taken_without_one() 
     )
     assert "userId" not in first["batch"][0]
     assert first["batch"][0]["anonymousId"] == again["anonymousId"] != UUID
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [
+        {},
+        {"anonymousId": 12345, "userId": "u1"},
+        {"anonymousId": "alice" * 1000},
+        *({"userId": 0}, {"userId": "0"}, {"userId": ""}, {"userId": None}, {"userId": [1]}),
+        *({"anonymousId": nothing, "userId": "u1"} for nothing in ("", " ", None, False)),
+        {"anonymousId": [], "userId": "u1"},
+        {"anonymousId": {}, "userId": "u1"},
+        {"anonymousId": "00000000-0000-0000-0000-000000000000", "userId": "u1"},
+        *({"anonymousId": odd} for odd in (0, True, 1.5, {"alice": 1}, ["alice"], "x")),
+    ],
+)
+def test_a_message_with_an_odd_identity_is_one_that_the_server_takes(
+    identity: dict[str, Any],
+) -> None:
+    message = {"type": "track", "event": "Sync Completed", "messageId": 7, **identity}
+    found = understand(caught("/v1/batch", batch(message)), rules())
+    [sent] = json.loads(found.redaction.sent)["batch"]
+    assert sent.keys() == {"type", "event", "messageId", "anonymousId"}
+    assert sent["event"] == "Sync Completed"
+    assert all(is_cookie(sent[key]) for key in ("anonymousId", "messageId"))
+    assert found.description.operation == "Sync_Completed"
+    assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
+
+
+def test_a_name_shaped_value_of_a_known_program_is_one_of_its_own() -> None:
+    message = event("jane-doe.internal", status="acme-prod")
+    message |= {"type": "acme", "channel": "acme-laptop"}
+    message["context"] = {"library": {"name": "acme.hunter2.com", "version": "4.2.1"}}
+    found = understand(caught("/v1/batch", batch(message)), rules())
+    [sent] = json.loads(found.redaction.sent)["batch"]
+    assert sent["event"] == "other"
+    assert sent["context"] == {"library": {"version": "4.2.1"}}
+    assert not {"type", "channel"} & sent.keys()
+    assert sent["properties"] == {}
+    assert found.description == Description("other", "", 0)
 
 
 @pytest.mark.parametrize("call", ["track", "identify", "page", "screen", "group", "alias"])
@@ -392,6 +435,30 @@ def test_spans_are_described_and_redacted(encoding: str) -> None:
     assert (len(spans[0].trace_id), len(spans[0].span_id)) == (16, 8)
     assert [pair.key for pair in spans[1].events[0].attributes] == ["exception.type"]
     assert spans[1].end_time_unix_nano - spans[1].start_time_unix_nano == 2_000_000_000
+
+
+@pytest.mark.parametrize(
+    "code", ["ERROR", "STATUS_CODE_ERROR", "error", "2", 3, -1, True, "whatever", {}, 1.5]
+)
+def test_a_status_that_is_not_plainly_a_success_is_none(code: Any) -> None:
+    span = {"traceId": TRACE_ID, "spanId": SPAN_ID, "name": "sync", "status": {"code": code}}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+    found = understand(caught("/v1/traces", json.dumps(document).encode()), rules())
+    assert found.description == Description("sync", "failed", 0)
+    assert spans_of(found)[0].status.code == 2
+
+
+@pytest.mark.parametrize("parent", ["", "0" * 16, None, 0])
+def test_a_parent_of_nothing_but_zeros_is_none(parent: Any) -> None:
+    ids = {"traceId": TRACE_ID, "spanId": SPAN_ID}
+    child = {**ids, "name": "child", "parentSpanId": SPAN_ID}
+    root = {**ids, "name": "root", "parentSpanId": parent}
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [child, root]}]}]}
+    found = understand(
+        caught("/v1/traces", json.dumps(document).encode()), rules(channels=OPENTELEMETRY)
+    )
+    assert found.description.operation == "root"
+    assert not spans_of(found)[1].parent_span_id.strip(b"\0")
 
 
 def spans_of(found: Understood) -> Any:

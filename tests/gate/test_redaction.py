@@ -13,12 +13,19 @@ from cqtel_tui.gate.redaction import (
     ATTRIBUTES,
     ERROR_TEXT,
     ID,
+    MAX_ITEMS,
     MAX_REMOVALS,
+    OTHER_EVENT,
+    SPAN_ID,
+    STATUS,
+    TRACE_ID,
+    Names,
     Pseudonyms,
     Redaction,
     Rules,
     Schema,
     redact_json,
+    status_code,
 )
 
 UUID = "e027be13-57ef-4595-9bce-9cb1843bcb81"
@@ -41,7 +48,13 @@ FIELDS: dict[str, Schema] = {
 
 
 def rules(*, debug: bool = False, key: bytes = b"key") -> Rules:
-    return Rules(FIELDS, Pseudonyms(key), debug=debug, never={"user": "it says who you are"})
+    return Rules(
+        FIELDS,
+        Pseudonyms(key),
+        debug=debug,
+        never={"user": "it says who you are"},
+        published=frozenset({"cloudquery/aws", "cloudquery/my-sql2"}),
+    )
 
 
 def redacted(
@@ -67,7 +80,15 @@ def redacted(
         (
             "plugin",
             ["cloudquery/aws", "cloudquery/my-sql2"],
-            ["aws", "acme/secret", "/home/me/x", "cloudquery/../x", "cloudquery/a b", "./plugin"],
+            [
+                "aws",
+                "acme/secret",
+                "/home/me/x",
+                "cloudquery/../x",
+                "cloudquery/unheard-of",
+                "cloudquery/AWS",
+                "./plugin",
+            ],
         ),
         (
             "time",
@@ -165,9 +186,177 @@ def test_any_other_id_becomes_a_random_uuid(value: str) -> None:
     assert is_cookie(redacted({"id": value}, {"id": ID})[0]["id"])
 
 
-@pytest.mark.parametrize("value", [5, None, [], {}, "x" * 201])
+@pytest.mark.parametrize("value", [None, False, [], {}])
 def test_what_is_no_id_goes(value: Any) -> None:
     assert redacted({"id": value}, {"id": ID})[0] == {}
+
+
+@pytest.mark.parametrize("value", [5, 0, 1.5, True, "0", "x" * 100_000, {"a": 1}, [1], "\ud800"])
+def test_an_odd_id_becomes_one_that_every_server_takes(value: Any) -> None:
+    from cqtel_tui.catalogue import is_cookie
+
+    assert is_cookie(redacted({"id": value}, {"id": ID})[0]["id"])
+
+
+def test_a_number_and_its_text_are_the_same_id() -> None:
+    assert redacted({"id": 12345}, {"id": ID})[0] == redacted({"id": "12345"}, {"id": ID})[0]
+
+
+@pytest.mark.parametrize("value", ["", "0" * 16, "0" * 32, "00000000-0000-0000-0000-000000000000"])
+@pytest.mark.parametrize("form", [ID, TRACE_ID, SPAN_ID])
+def test_an_id_of_nothing_but_zeros_stays_none(value: str, form: str) -> None:
+    assert redacted({"id": value}, {"id": form}) == (
+        {"id": value},
+        Redaction(json.dumps({"id": value}, separators=(",", ":")).encode()),
+    )
+
+
+@pytest.mark.parametrize(("form", "digits"), [(TRACE_ID, 32), (SPAN_ID, 16)])
+@pytest.mark.parametrize("value", ["W47/95gDgQPSaabYM4Ff8g==", 77, "abc", UUID, True, ["x"]])
+def test_an_id_of_a_span_is_hex_of_its_length_whatever_it_was(
+    form: str, digits: int, value: Any
+) -> None:
+    sent = redacted({"id": value}, {"id": form})[0]["id"]
+    assert len(sent) == digits
+    assert len(bytes.fromhex(sent)) == digits // 2
+    assert redacted({"id": 0}, {"id": form})[0] == {}
+
+
+# Names, events and statuses -----------------------------------------------------------------------
+
+
+def named(names: Names, value: str, shape: str = "name") -> Any:
+    found = redact_json({"a": value}, {"a": shape}, Rules({}, Pseudonyms(b"key"), names=names))
+    return json.loads(found.sent).get("a")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("alices-laptop", "db7.prod.internal", "db.acme.com", "db7.acme.co.uk", "build.local"),
+        *(
+            "DESKTOP-4F7K2QX",
+            "ip-10-0-12-7",
+            "ip-10-0-12-7.ec2.internal",
+            "Alices-MacBook-Pro.local",
+        ),
+        *("10.0.12.7", "node-10-0-12-7", "00-1b-44-11-3a-b7", "AKIAIOSFODNN7EXAMPLE"),
+        *("ghp_0123456789abcdefghij0123456789abcdef", "0af7651916cd43dd8448eb211c80319c"),
+        *("e027be13-57ef-4595-9bce-9cb1843bcb81", "sync.0af7651916cd43dd"),
+    ],
+)
+def test_a_name_in_the_shape_of_a_host_an_address_a_key_or_an_id_goes(name: str) -> None:
+    assert named(Names(), name) is None
+    assert named(Names(), name, "event") in {OTHER_EVENT, None}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("checkout", "GET", "http.server.duration", "io.opentelemetry.okhttp-3.0", "db.query"),
+        *("order_paid", "exception.type", "analytics-go", "opentelemetry.instrumentation.wsgi"),
+        *("process.runtime.jvm.memory", "main.go", "user.id", "sync-2021", "deadbeef", "v1.2.3"),
+    ],
+)
+def test_an_ordinary_name_stays(name: str) -> None:
+    assert named(Names(), name) == name
+
+
+def test_a_known_program_has_names_of_its_own_words_only() -> None:
+    names = Names(CLOUDQUERY.words)
+    fit = ["init_started", "sync_run_completed", "analytics-go", "error", "syncRunCompleted"]
+    assert [named(names, name) for name in fit] == fit
+    unfit = ["jane-doe-secret-project", "sync_janedoe", "sync_jane", "synç", "sync.acme.com"]
+    assert [named(names, name) for name in unfit] == [None] * len(unfit)
+    assert named(names, "Sync Completed", "event") == "Sync Completed"
+    assert named(names, "Jane Doe", "event") == OTHER_EVENT
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *("--source=jane-doe", "jane-doe", "-sjane-doe", "-s=jane-doe", "a,jane-doe", "JANE_DOE"),
+        *("jane%2Ddoe", "--set=name=jane-doe", "/srv/jane-doe.yml", "s3://jane-doe/x"),
+    ],
+)
+def test_a_name_with_a_value_from_the_command_line_goes(argument: str) -> None:
+    names = Names(arguments=[argument])
+    for name in ("jane-doe", "Jane.Doe", "sync_jane_doe", "jane-doe-eu", "JANE-DOE"):
+        assert named(names, name) is None, name
+    assert named(names, "janet-doe") == "janet-doe"
+
+
+def test_operations_and_options_names_are_no_values() -> None:
+    names = Names(arguments=["deploy", "--verbose"], allowed=["deploy"])
+    assert [named(names, one) for one in ("deploy_started", "verbose")] == [
+        "deploy_started",
+        "verbose",
+    ]
+
+
+def test_names_of_this_machine_go_but_those_that_many_have_stay() -> None:
+    names = Names(of_here=["alice", "root", "Fridas-Kiste"])
+    found = [named(names, one) for one in ("alice_sync", "fridas-kiste", "root_cause")]
+    assert found == [None, None, "root_cause"]
+
+
+def test_a_version_may_look_like_an_address_but_has_no_argument() -> None:
+    names = Names(arguments=["jane-doe"])
+    assert named(names, "1.2.3.4", "version") == "1.2.3.4"
+    assert named(names, "1.2.3-jane-doe", "version") is None
+
+
+def test_a_published_plugin_goes_if_an_option_named_it() -> None:
+    def sent(*arguments: str) -> Any:
+        own = Rules(
+            {},
+            Pseudonyms(b"key"),
+            published=frozenset({"cloudquery/aws"}),
+            arguments=arguments,
+        )
+        return json.loads(redact_json({"a": "cloudquery/aws"}, {"a": "plugin"}, own).sent)
+
+    assert sent("sync", "aws.yml") == {"a": "cloudquery/aws"}
+    for arguments in (
+        *(
+            ("--source", "aws"),
+            ("--source=AWS",),
+            ("--source", "cloudquery/aws"),
+            ("-s", "gcp,aws"),
+        ),
+        *(("--source", "a%77s"), ("-saws",)),
+    ):
+        assert sent(*arguments) == {}, arguments
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        *((0, 0), (1, 1), (2, 2), ("0", 0), ("1", 1), ("2", 2), (1.0, 1), (2.0, 2)),
+        *(("ERROR", 2), ("STATUS_CODE_ERROR", 2), ("error", 2), ("Status_Code_Error", 2)),
+        *(("OK", 1), ("STATUS_CODE_OK", 1), ("ok", 1), ("UNSET", 0), ("STATUS_CODE_UNSET", 0)),
+        *((3, 2), (-1, 2), (1.5, 2), (True, 2), (False, 2), ("", 2), ("01", 2), ("success", 2)),
+        *(({}, 2), ([], 2), ([1], 2), (1 << 70, 2), ("٢", 2), ("NaN", 2)),
+    ],
+)
+def test_a_status_that_is_none_of_opentelemetrys_is_an_error(value: Any, code: int) -> None:
+    assert status_code(value) == code
+    assert redacted({"code": value}, {"code": STATUS})[0] == {"code": code}
+
+
+# Bounds -------------------------------------------------------------------------------------------
+
+
+def test_of_a_list_no_more_than_the_bound_stays_and_the_rest_is_told() -> None:
+    sent, found = redacted([True] * (MAX_ITEMS + 2), ("boolean",))
+    assert len(sent) == MAX_ITEMS == 10_000
+    assert [one.path for one in found.removals] == ["[10000]", "[10001]"]
+    assert {one.why for one in found.removals} == {"more than 10,000 items"}
+
+
+def test_of_attributes_no_more_than_the_bound_are_read() -> None:
+    many = attributes(*[("x", {})] * MAX_ITEMS, ("service.name", {"stringValue": "shop"}))
+    assert redacted(many)[0] == {"attributes": []}
 
 
 # OTLP's attributes --------------------------------------------------------------------------------

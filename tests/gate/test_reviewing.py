@@ -48,9 +48,13 @@ def hold(  # noqa: PLR0913  # what makes a caught request, each thing its own
     **headers: str,
 ) -> Envelope:
     state = str(scrubbed / "state")
+    project = scrubbed / "project"
+    for name in ("postgresql", "s3"):
+        folder = project / ".cq" / "plugins" / "destination" / "cloudquery" / name / "v8.0.0"
+        folder.mkdir(parents=True, exist_ok=True)
     pairs = {"content-type": "application/json", **headers}
     named = tuple((name.replace("_", "-"), value) for name, value in pairs.items())
-    run = Run(app, "1.0", "/project", "", "https://events.example", debug=debug)
+    run = Run(app, "1.0", str(project), "", "https://events.example", debug=debug)
     hold_caught(state, [Caught("POST", path, named, body, NOW)], channels, run)
     outbox = Outbox(state)
     (label,) = outbox.labels(PENDING)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from cqtel_tui import outbox
 from cqtel_tui.hot_path import LONGEST_PAUSE_SECONDS
 from cqtel_tui.outbox import (
-    LOSSES,
     MAX_PENDING,
     MAX_PENDING_BYTES,
     PENDING,
@@ -26,6 +25,7 @@ from cqtel_tui.outbox import (
     quote,
 )
 from cqtel_tui.outbox.envelope import read_label
+from cqtel_tui.outbox.losses import LOSSES, read_losses
 
 from .conftest import DAY, NOW, PAYLOAD
 
@@ -188,7 +188,7 @@ def test_the_oldest_make_room_and_are_counted(box: Box) -> None:
     assert labels[0].created > NOW - DAY
     lost = MAX_PENDING + 1 - len(labels)
     assert box.outbox.losses() == lost
-    assert (box.outbox.folder / LOSSES).read_text() == "full\n" * lost
+    assert [what for _, what, _ in read_losses(str(box.state))] == ["full"] * lost
 
 
 def test_the_bytes_are_bounded_as_well(box: Box) -> None:
@@ -204,7 +204,7 @@ def test_what_is_older_than_thirty_days_goes(box: Box) -> None:
     kept = box.hold(created=NOW - 29 * DAY)
     newest = box.hold(look=True)
     assert box.outbox.labels(PENDING) == [kept, newest]
-    assert (box.outbox.folder / LOSSES).read_text() == "expired\n" * 3
+    assert [what for _, what, _ in read_losses(str(box.state))] == ["expired"] * 3
 
 
 def test_the_newest_stays_even_if_it_is_too_large_for_all(
@@ -258,7 +258,7 @@ def test_losses_are_counted_up_to_a_bound_and_never_through_a_link(box: Box) -> 
     losses.write_bytes(b"full\n" * 13_107)
     for _ in range(3):
         outbox.count_loss(str(box.state), "full")
-    assert losses.stat().st_size <= 64 * 1024 + 5
+    assert losses.stat().st_size <= 64 * 1024 + 50
     losses.unlink()
     if sys.platform != "win32":
         target = box.state / "target"

@@ -13,14 +13,18 @@ from typing import TYPE_CHECKING, Any
 from ...catalogue import is_name
 from ...encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
+from ..pseudonyms import id_text
 from ..redaction import (
     ATTRIBUTES,
     ERROR_TEXT,
-    ID,
+    SPAN_ID,
+    STATUS,
+    TRACE_ID,
     Redaction,
     Removal,
     as_json,
     keep,
+    status_code,
     whole_number,
 )
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
@@ -44,16 +48,16 @@ _RESOURCE: Schema = {"attributes": ATTRIBUTES}
 _SCOPE: Schema = {"name": "name", "version": "version"}
 _EVENT: Schema = {"name": "name", "timeUnixNano": "nanoseconds", "attributes": ATTRIBUTES}
 _SPAN: Schema = {
-    "traceId": ID,
-    "spanId": ID,
-    "parentSpanId": ID,
+    "traceId": TRACE_ID,
+    "spanId": SPAN_ID,
+    "parentSpanId": SPAN_ID,
     "name": "name",
     "kind": "enum",
     "startTimeUnixNano": "nanoseconds",
     "endTimeUnixNano": "nanoseconds",
     "attributes": ATTRIBUTES,
     "events": (_EVENT,),
-    "status": {"code": "enum", "message": ERROR_TEXT},
+    "status": {"code": STATUS, "message": ERROR_TEXT},
 }
 _LOG_RECORD: Schema = {
     # Never its body: "We don't store any logs".
@@ -62,8 +66,8 @@ _LOG_RECORD: Schema = {
     "severityNumber": "enum",
     "severityText": "name",
     "attributes": ATTRIBUTES,
-    "traceId": ID,
-    "spanId": ID,
+    "traceId": TRACE_ID,
+    "spanId": SPAN_ID,
 }
 _POINT: dict[str, Schema] = {
     "attributes": ATTRIBUTES,
@@ -139,21 +143,25 @@ def read(caught: Caught) -> Document | None:
 
 def describe(document: Document, rules: Rules) -> Description:
     """Say which span it is about: the first that has no parent, else the first."""
-    del rules
     signal = document.kind.split("-")[1]
     if signal != "traces":
         return Description(signal)
     spans = list(_spans(document.value))
-    span = next((one for one in spans if not one.get("parentSpanId")), spans[0] if spans else {})
+    roots = (one for one in spans if not id_text(one.get("parentSpanId"), SPAN_ID))
+    span = next(roots, spans[0] if spans else {})
     status = span.get("status")
-    code = status.get("code") if isinstance(status, dict) else None
+    code = status_code(status.get("code") if isinstance(status, dict) else status)
     start, end = (whole_number(span.get(key)) for key in ("startTimeUnixNano", "endTimeUnixNano"))
     duration = (end - start) // NANOSECONDS_PER_MILLISECOND if start and end else 0
     return Description(
-        str(span["name"]) if is_name(span.get("name")) else "",
+        _operation(span.get("name"), rules),
         "failed" if code == _ERROR else "ok" if span else "",
         duration if 0 <= duration < 1 << 53 else 0,
     )
+
+
+def _operation(name: object, rules: Rules) -> str:
+    return str(name) if is_name(name) and not rules.names.problem(str(name)) else ""
 
 
 def redact(document: Document, rules: Rules) -> Redaction:

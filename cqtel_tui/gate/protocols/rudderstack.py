@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from ...catalogue import is_name
 from ...encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
-from ..redaction import ID, Redaction, Removal, as_json, keep, whole_number
+from ..pseudonyms import id_text
+from ..redaction import EVENT, ID, OTHER_EVENT, Redaction, Removal, as_json, keep, whole_number
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
@@ -21,8 +22,14 @@ if TYPE_CHECKING:
 _BATCH = "/v1/batch"
 _CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
 _PATHS = frozenset(f"/v1/{call}" for call in _CALLS)
-_OUTCOMES = {"success": "ok", "ok": "ok", "error": "failed", "failed": "failed"}
+_KINDS = ("track", "identify", "page", "screen", "group", "alias")
+_CHANNELS = frozenset({"browser", "mobile", "sdk", "server", "source", "sources", "web"})
+_OUTCOMES = {
+    **dict.fromkeys(("success", "successful", "succeeded", "ok"), "ok"),
+    **dict.fromkeys(("error", "failed", "failure", "panic", "aborted", "cancelled"), "failed"),
+}
 _STANDS_IN = "who it was is not sent; a random id stands in, as no message is taken without one"
+_FILLED = "replaced by a random id, as no message is taken without one"
 
 
 def recognises(path: str) -> bool:
@@ -50,15 +57,15 @@ def read(caught: Caught) -> Document | None:
 def describe(document: Document, rules: Rules) -> Description:
     """Say which event it is about: the last one, which tells how it ended."""
     last: dict[str, Any] = next(reversed(_messages(document.value)), {})
-    event = last.get("event", last.get("type"))
+    event = _event(last, rules)
     said = last.get("properties")
     properties = said if isinstance(said, dict) else {}
     status = properties.get("status")
     duration = whole_number(properties.get("duration")) or 0
     milliseconds = duration * rules.duration_unit // NANOSECONDS_PER_MILLISECOND
     return Description(
-        str(event) if is_name(event) else "",
-        _OUTCOMES.get(status, "") if isinstance(status, str) else "",
+        event,
+        _OUTCOMES.get(status.strip().lower(), "") if isinstance(status, str) else "",
         milliseconds if 0 <= milliseconds < 1 << 53 else 0,
     )
 
@@ -70,39 +77,53 @@ def redact(document: Document, rules: Rules) -> Redaction:
     if _is_batch(document.value):
         schema: Schema = {"batch": (message,), "sentAt": "time"}
         named: Any = [
-            _without_user(one, f"batch[{at}].", rules, removals)
+            _identified(one, f"batch[{at}].", rules, removals)
             for at, one in enumerate(document.value["batch"])
         ]
         value: JsonValue = {**document.value, "batch": named}
     else:
-        schema, value = message, _without_user(document.value, "", rules, removals)
+        schema, value = message, _identified(document.value, "", rules, removals)
     kept = keep(value, schema, rules)
     return kept.written(as_json(kept.value), *removals)
+
+
+def _event(message: dict[str, Any], rules: Rules) -> str:
+    """Return a message's event as an operation's name, which has no spaces; or its kind."""
+    event = message.get("event") or message.get("type")
+    name = event.strip().replace(" ", "_") if isinstance(event, str) else ""
+    if not is_name(name):
+        return ""
+    if event not in _KINDS and rules.names.problem(str(event)):
+        return OTHER_EVENT
+    return name
 
 
 def _message(rules: Rules) -> Schema:
     """Return what may stay of one message."""
     return {
-        "type": "name",
+        "type": frozenset(_KINDS),
         "messageId": ID,
         "anonymousId": ID,
-        "event": "name",
+        "event": EVENT,
         "timestamp": "time",
         "originalTimestamp": "time",
         "sentAt": "time",
         "context": {"library": {"name": "name", "version": "version"}},
         "properties": rules.fields,
-        "channel": "name",
+        "channel": _CHANNELS,
     }
 
 
-def _without_user(value: Any, where: str, rules: Rules, removals: list[Removal]) -> Any:
+def _identified(value: Any, where: str, rules: Rules, removals: list[Removal]) -> Any:
     """Put a random anonymous id in the place of a message's user, if it has no other."""
-    if not isinstance(value, dict) or value.get("anonymousId") or not value.get("userId"):
+    if not isinstance(value, dict) or id_text(value.get("anonymousId")):
         return value
-    removals.append(Removal(f"{where}userId", "an id", _STANDS_IN))
-    rest = {key: inner for key, inner in value.items() if key not in {"anonymousId", "userId"}}
-    return {**rest, "anonymousId": rules.pseudonyms(str(value["userId"]))}
+    removals.append(Removal(f"{where}anonymousId", "an id", _FILLED))
+    user = id_text(value.get("userId"))
+    if user:
+        removals.append(Removal(f"{where}userId", "an id", _STANDS_IN))
+    rest = {key: inner for key, inner in value.items() if key != "userId" or not user}
+    return {**rest, "anonymousId": rules.pseudonyms(user)}
 
 
 def _is_of_batch(caught: Caught) -> bool:

@@ -150,6 +150,7 @@ def _why(snapshot: Snapshot) -> list[Content]:
             else "There is no endpoint: payloads stay on this machine."
         ),
         *_new_fields(decision.catalogue),
+        *[views.warning(one_line(each.text, 600)) for each in snapshot.status.problems],
         Content(""),
         views.title("Who says what (▶ decides)"),
         views.muted("A no from anywhere wins; a yes must be your own."),
