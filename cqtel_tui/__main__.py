@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 from .errors import CqtelError
 from .sanitize import printable
-from .terminal import NO_TERMINAL, is_drawable
+from .terminal import is_drawable, why_not_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+_INTERRUPTED = 130
 SCREENS = ("pending", "sent", "rejected", "choices", "cookie", "stored", "files")
 
 
@@ -70,6 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CqtelError as error:
         sys.stderr.write(f"cq-telemetry-ui: {printable(str(error))}\n")
         return 1
+    except KeyboardInterrupt:
+        # A shell is told how it ended, as by any other program.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+        return _INTERRUPTED
 
 
 def _run(given: argparse.Namespace) -> int:
@@ -78,7 +85,7 @@ def _run(given: argparse.Namespace) -> int:
 
         return run_plain(readonly=given.readonly)
     if not is_drawable(plain=given.plain):
-        sys.stderr.write(f"cq-telemetry-ui: {NO_TERMINAL}\n")
+        sys.stderr.write(f"cq-telemetry-ui: {why_not_drawable()}\n")
         return 1
     if given.consent:
         return _consent(plain=given.plain)

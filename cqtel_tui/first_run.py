@@ -9,10 +9,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from sys import modules
+from typing import TYPE_CHECKING, Any
 
 from .consent import HOLD, USER, ask
 from .consent.layers import NOTHING, reasons
@@ -23,11 +26,12 @@ from .outbox.envelope import read_label
 from .outbox.included import include
 from .outbox.store import Outbox
 from .paths import agreed
-from .question import Answer, Question, words
+from .question import WAIT_UNTOUCHED, Answer, Question, words
 from .record import CI_VARIABLES
+from .terminal import has_original_streams, has_terminal, is_in_foreground, read_line
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from .paths import Places
 
@@ -44,33 +48,51 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 def ask_if_due(places: Places, file_name: str | None) -> None:
     """Ask about the payload that has just been held, if that is due and somebody can answer.
 
-    Never raises, and waits for nothing but the answer.
+    Never raises, whatever is wrong, and waits for nothing but the answer. (A signal that comes
+    meanwhile is the program's own, and is given to it in the end.)
 
     Args:
         places: where the choices and the outbox are.
         file_name: the envelope's.
     """
+    came: list[int] = []
     try:
         if file_name and somebody_is_there(os.environ) and is_due(places, time.time()):
             question = _question(places, file_name)
             if question is not None:
                 note_asked(places, time.time())
-                put(places, question)
-    except (CqtelError, OSError, KeyboardInterrupt) as error:
+                put(places, question, deliver=came.append)
+    except BaseException as error:  # noqa: BLE001  # nothing of ours may reach the program
         if isinstance(error, CqtelError):
-            _say(str(error))
+            with contextlib.suppress(Exception):
+                _say(str(error))
+    for number in came:
+        signal.raise_signal(number)
 
 
-def put(places: Places, question: Question, *, plain: bool = False) -> Answer:
-    """Ask, save what is answered, and say what it comes to."""
+def put(
+    places: Places,
+    question: Question,
+    *,
+    plain: bool = False,
+    deliver: Callable[[int], object] = signal.raise_signal,
+) -> Answer:
+    """Ask, save what is answered, and say what it comes to.
+
+    Args:
+        places: where the choices and the outbox are.
+        question: what is asked.
+        plain: ask line by line.
+        deliver: what is called with a signal that came while it was asked.
+    """
     _forget_what_was_typed()
-    answer = _plain(question) if plain or _must_be_plain() else _inline(question)
+    answer = _plain(question) if plain or _must_be_plain() else _inline(question, deliver)
     save_answer(places, answer)
     _say(_outcome(question, answer))
     if answer is Answer.SHOW:
         from .tui.app import run
 
-        run()
+        run(deliver=deliver)
     return answer
 
 
@@ -95,12 +117,14 @@ def save_answer(places: Places, answer: Answer) -> None:
 
 
 def somebody_is_there(environ: Mapping[str, str]) -> bool:
-    """Tell whether there is a person at a terminal: stdin and stderr, not dumb, and not CI."""
+    """Tell whether there is a person at a terminal: in its foreground, not dumb, and not CI."""
     if any(environ.get(name, "").lower() not in _NO for name in CI_VARIABLES):
         return False
-    streams = (sys.stdin, sys.stderr)
-    return environ.get("TERM") not in {None, "", "dumb"} and all(
-        stream is not None and not stream.closed and stream.isatty() for stream in streams
+    return (
+        environ.get("TERM") not in {None, "", "dumb"}
+        and has_terminal()
+        and is_in_foreground()
+        and threading.current_thread() is threading.main_thread()
     )
 
 
@@ -169,16 +193,21 @@ def _must_be_plain() -> bool:
         columns, lines = os.get_terminal_size(sys.stderr.fileno())
     except (OSError, ValueError):
         return True  # what has no size cannot be drawn on
-    return os.name == "nt" or columns < SMALLEST[0] or lines < SMALLEST[1]
+    if os.name == "nt" or columns < SMALLEST[0] or lines < SMALLEST[1]:
+        return True
+    # A program of coroutines has a loop already, and there is only one a thread.
+    loops: Any = modules.get("asyncio.events")  # imported where there may be one, not by us
+    return not has_original_streams() or (
+        loops is not None and loops._get_running_loop() is not None  # noqa: SLF001
+    )
 
 
-def _inline(question: Question) -> Answer:
-    from .terminal import drawing
-    from .tui.prompt import Prompt
-
-    # A terminal that is taken away while it is asked gives no answer.
-    with drawing():
-        return Prompt(question).run(inline=True) or Answer.LATER
+def _inline(question: Question, deliver: Callable[[int], object]) -> Answer:
+    try:
+        from .tui.prompt import ask_inline
+    except Exception:  # noqa: BLE001  # Textual may be missing, or another one than we know
+        return _plain(question)
+    return ask_inline(question, deliver)
 
 
 def _plain(question: Question) -> Answer:
@@ -201,11 +230,14 @@ def _plain(question: Question) -> Answer:
     sys.stderr.write("Your answer, one letter (Enter: decide later): ")
     sys.stderr.flush()
     try:
-        line = sys.stdin.readline().strip().lower()
+        typed = read_line(WAIT_UNTOUCHED)
     except KeyboardInterrupt:
+        typed = None
+    if typed is None:
         sys.stderr.write("\n")
         return Answer.LATER
-    return next((answer for answer in Answer if answer.value == line), Answer.LATER)
+    letter = typed.strip().lower()
+    return next((answer for answer in Answer if answer.value == letter), Answer.LATER)
 
 
 def _destination(question: Question) -> str:

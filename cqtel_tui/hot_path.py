@@ -135,6 +135,7 @@ _WORD = LOWER + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + DIGITS
 _NAME = _WORD + "._-"
 _TO_9 = str.maketrans(DIGITS, "9" * 10)
 _TO_F = str.maketrans(_HEX, "f" * 16)
+_SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 _DATES = ("9999-99-99", "9999-99-99T99:99:99Z")
 
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
@@ -164,6 +165,7 @@ class Telemetry:
     Attributes:
         lost: how many operations could not be recorded, because of an error.
         held: the name of the last envelope that was held; None before the first.
+        interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
     """
 
     clock = staticmethod(time.time_ns)
@@ -188,6 +190,7 @@ class Telemetry:
         self.lost = 0
         self.inspected: list[bytes] = []
         self.held: str | None = None
+        self.interrupted = False
 
     def ask(self) -> None:
         """Ask the user for consent to what was recorded last, where somebody is there to answer.
@@ -196,11 +199,16 @@ class Telemetry:
         on stdin and stderr; nothing is written to stdout. Call it when the program has done its
         work: it waits for the answer.
         """
-        if self.held is not None:
+        if self.held is None or self.interrupted:
+            return
+        try:
             from .first_run import ask_if_due
             from .paths import places
 
-            ask_if_due(places(), self.held)
+            here = places()
+        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
+            return
+        ask_if_due(here, self.held)
 
     def operation(self, name: str) -> "Operation":
         """Return the operation `name`, to be entered with `with`."""
@@ -329,6 +337,10 @@ class Operation(Span):
         trace: "TracebackType | None",
     ) -> None:
         super().__exit__(kind, error, trace)
+        # Whoever pressed Ctrl+C wants the shell back, and no question.
+        code = self.attributes and self.attributes.get("process.exit.code")
+        if isinstance(error, KeyboardInterrupt) or (type(code) is int and code > _SIGNALLED):
+            self.telemetry.interrupted = True
         # A process forked on the way ends this block, too; the operation is its parent's.
         if self.decision is None or self.where is None or os.getpid() != self.process:
             return

@@ -10,6 +10,12 @@ if TYPE_CHECKING:
     from .outbox.envelope import Envelope
 
 
+WAIT_UNTOUCHED = 30.0
+"""Seconds without a key, after which nobody is there: decide later."""
+WAIT_AT_MOST = 60.0
+"""Seconds after which it is decided later, whatever was scrolled."""
+
+
 class Answer(Enum):
     """What may be answered. `LATER` is what everything else counts as."""
 

@@ -1,34 +1,25 @@
-"""Tell whether there is something to draw on."""
+"""Tell what terminal there is: to draw on, to ask at, and whether it is ours just now."""
 
 from __future__ import annotations
 
-import contextlib
 import os
+import select
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable
 
 NO_TERMINAL = (
     "The terminal UI needs a terminal. Without one: cq-telemetry status, cq-telemetry pending, "
     "cq-telemetry show ID"
 )
-
-
-@contextlib.contextmanager
-def drawing() -> Iterator[None]:
-    """Let Textual ask for the size of the terminal that it draws on.
-
-    It draws to stderr, but asks stdout, which may be a pipe: then it would take any answer, and
-    that one for a resize.
-    """
-    stdout = sys.__stdout__
-    setattr(sys, "__stdout__", sys.__stderr__)  # noqa: B010  # final, says its type
-    try:
-        yield
-    finally:
-        setattr(sys, "__stdout__", stdout)  # noqa: B010
+DUMB = (
+    "TERM=dumb cannot be drawn on. Line by line: cq-telemetry-ui --plain. One command at a time: "
+    "cq-telemetry status, cq-telemetry pending, cq-telemetry show ID"
+)
+_MAX_LINE = 4096
 
 
 def is_drawable(*, plain: bool = False) -> bool:
@@ -39,9 +30,83 @@ def is_drawable(*, plain: bool = False) -> bool:
     Args:
         plain: nothing is drawn, but somebody must be there to answer, line by line.
     """
-    if os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver"):
+    if is_in_browser():
         return True
-    streams = (sys.stdin, sys.stderr)
-    return (plain or os.environ.get("TERM") != "dumb") and all(
-        stream is not None and not stream.closed and stream.isatty() for stream in streams
-    )
+    return (plain or os.environ.get("TERM") != "dumb") and has_terminal()
+
+
+def is_in_browser() -> bool:
+    """Tell whether this process draws for textual-serve."""
+    return os.environ.get("TEXTUAL_DRIVER", "").endswith(":WebDriver")
+
+
+def why_not_drawable() -> str:
+    """Return what to do instead, where nothing can be drawn."""
+    return DUMB if os.environ.get("TERM") == "dumb" and has_terminal() else NO_TERMINAL
+
+
+def has_terminal() -> bool:
+    """Tell whether stdin and stderr, where one is asked and answers, are terminals."""
+    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+
+
+def has_original_streams() -> bool:
+    """Tell whether Python's own streams are the terminal: those are what Textual draws with."""
+    return _is_terminal(sys.__stdin__) and _is_terminal(sys.__stderr__)
+
+
+def is_in_foreground() -> bool:
+    """Tell whether this process may use the terminal of its stdin: no job in the background.
+
+    Whoever reads from the terminal, or changes it, from the background is stopped by the kernel.
+    """
+    if not hasattr(os, "tcgetpgrp"):
+        return True
+    try:
+        return sys.stdin is not None and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except (OSError, ValueError):  # it is not our controlling terminal, or none at all
+        return False
+
+
+def read_line(seconds: float, clock: Callable[[], float] = time.monotonic) -> str | None:
+    """Read one line from the terminal; None where none came in time, or at the end of the input.
+
+    Bytes that are no UTF-8 are left out.
+
+    Args:
+        seconds: how long to wait for it.
+        clock: what tells the time, in seconds.
+    """
+    stream = sys.stdin
+    if stream is None:
+        return None
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError):  # a stand-in: what it has, it has now
+        return stream.readline() or None
+    end = clock() + seconds
+    line = b""
+    while not line.endswith(b"\n") and len(line) < _MAX_LINE:
+        if not _is_readable(descriptor, max(0.0, end - clock())):
+            return None
+        try:
+            piece = os.read(descriptor, 1)
+        except OSError:  # the terminal is gone
+            return None
+        if not piece:
+            return None
+        line += piece
+    return line.decode("utf-8", "ignore")
+
+
+def _is_readable(descriptor: int, seconds: float) -> bool:
+    if os.name == "nt":  # select(2) knows sockets alone there
+        return True
+    return bool(select.select([descriptor], [], [], seconds)[0])
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and not stream.closed and stream.isatty()
+    except (OSError, ValueError):
+        return False

@@ -21,12 +21,6 @@ def number(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
-def somebody_may_be_there() -> bool:
-    """Tell whether there is a terminal at all; what else it takes, `first_run` knows."""
-    streams = (sys.stdin, sys.stderr)
-    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
-
-
 def is_sure(question: str) -> bool:
     """Ask somebody at the terminal, by y or n; whatever else they answer is a no."""
     sys.stdout.flush()

@@ -10,7 +10,8 @@ from ..errors import CqtelError, WrongUsageError
 from ..exporting import write_operations
 from ..paths import places
 from ..review.announced import announced, operation_lines
-from .output import here, is_sure, number, say, show, show_json, somebody_may_be_there
+from ..terminal import has_terminal
+from .output import here, is_sure, number, say, show, show_json
 
 if TYPE_CHECKING:
     import argparse
@@ -56,7 +57,7 @@ def erase(given: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
     from ..deliver.rights import key_of
 
-    if not given.yes and not somebody_may_be_there():
+    if not given.yes and not has_terminal():
         raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
     endpoint, cookie = _endpoint(), key_of(here())
     question = f"Have {endpoint} erase all that it has of this directory's cookie? No undo."
@@ -103,7 +104,7 @@ def offer_erasure(directory: str | None, *, wanted: bool) -> None:
             return
         if cookies.look(directory).state != cookies.PRESENT:
             return
-        if not somebody_may_be_there():
+        if not has_terminal():
             say(f"what {endpoint} has of this cookie stays there: without it, it cannot be erased "
                 "any more. --erase does that first")  # fmt: skip
             return

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ..consent import OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
-from .output import say, show, show_json, somebody_may_be_there
+from ..terminal import has_terminal
+from .output import say, show, show_json
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +38,7 @@ def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does no
     except CommandNotFound as error:
         say(f"{error}")
         return error.status
-    if wrapped.held and wrapped.outcome.signal is None and somebody_may_be_there():
+    if wrapped.held and wrapped.outcome.ended_by_itself and has_terminal():
         from ..first_run import ask_if_due
 
         ask_if_due(places(), wrapped.held)
@@ -93,10 +94,10 @@ def environment(given: argparse.Namespace) -> int:
 def demo(given: argparse.Namespace) -> int:
     """Open the UI over a throw-away home."""
     del given
-    from ..terminal import NO_TERMINAL, is_drawable
+    from ..terminal import is_drawable, why_not_drawable
 
     if not is_drawable():
-        raise CqtelError(NO_TERMINAL)
+        raise CqtelError(why_not_drawable())
     from ..tui.app import run as show_ui
 
     return show_ui(demo=True)

@@ -32,7 +32,7 @@ import os
 import signal
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,6 +60,10 @@ _PASSED_ON = _named(
 )
 _FROM_A_KEY = _named("SIGINFO", "SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGWINCH")
 _AT_HANGUP = _named("SIGCONT", "SIGHUP")
+_WANTING_AN_END = _named("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGBREAK")
+_SIGNALLED = 128  # and the signal's number, as shells have it
+_LAST_SIGNAL = 64
+_CONTROL_C_EXIT = 0xC000013A  # what Windows ends a program with at Ctrl+C
 _IGNORED_BY_PYTHON = _named("SIGPIPE", "SIGXFSZ")
 
 
@@ -72,12 +76,26 @@ class Outcome:
         signal: The number of the signal that ended it, or None.
         duration: Seconds from just before its start until it was seen to have ended.
         started_unix_nano: When it was started, in nanoseconds since 1970-01-01 UTC.
+        interrupted: Whether somebody wanted it to end (Ctrl+C, kill), whatever it made of that.
     """
 
     exit_code: int | None
     signal: int | None
     duration: float
     started_unix_nano: int
+    interrupted: bool = False
+
+    @property
+    def ended_by_itself(self) -> bool:
+        """Whether it came to its own end: no signal, Ctrl+C or kill had a part in it.
+
+        A shell, and what works like one, tells of its child's signal by a code beyond 128.
+        """
+        told_of = self.exit_code is not None and (
+            _SIGNALLED < self.exit_code <= _SIGNALLED + _LAST_SIGNAL
+            or self.exit_code == _CONTROL_C_EXIT
+        )
+        return self.signal is None and not self.interrupted and not told_of
 
     @property
     def shell_status(self) -> int:
@@ -138,7 +156,9 @@ def run(
         finally:
             code = os.waitstatus_to_exitcode(program.wait())
             duration = time.monotonic() - started
-    return _outcome(code, duration, started_unix_nano)
+            pending = signal.sigpending() & _WANTING_AN_END
+    outcome = _outcome(code, duration, started_unix_nano)
+    return replace(outcome, interrupted=program.was_to_end or bool(pending))
 
 
 def end_like(outcome: Outcome) -> NoReturn:
@@ -174,13 +194,14 @@ def signals_blocked() -> Iterator[None]:
 class _Program:
     """A program that was started, and what passes between it and us until it has ended."""
 
-    __slots__ = ("_signals", "_status", "_stopped_by", "process_id")
+    __slots__ = ("_signals", "_status", "_stopped_by", "process_id", "was_to_end")
 
     def __init__(self, process_id: int, signals: frozenset[int]) -> None:
         self.process_id = process_id
         self._signals = signals
         self._status: int | None = None
         self._stopped_by: int | None = None
+        self.was_to_end = False
 
     def wait(self) -> int:
         """Pass signals on until the program has ended; return its wait status."""
@@ -236,6 +257,7 @@ class _Program:
 
     def _pass_on(self, number: int, code: int | None, sender: int) -> None:
         """Pass a signal on, unless it reached the program too or comes from it."""
+        self.was_to_end |= number in _WANTING_AN_END
         if number == signal.SIGCHLD or sender == self.process_id:
             return
         if not _reached_the_group(number, code):

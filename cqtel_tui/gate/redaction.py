@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..catalogue import MAX_STRING_BYTES, is_boolean, is_class_name, is_name, is_version
-from ..review.places import path_text
+from ..review.places import item_step, path_text
 from .names import ARGUMENT, Names, is_value_of
 from .pseudonyms import ID, IDS, SPAN_ID, TRACE_ID, Pseudonyms, id_text
 
@@ -283,9 +283,10 @@ class _Work:
             return self._remove(value, path, "not a list")
         stays: list[JsonValue] = []
         for at, inner in enumerate(value):
+            here = (path, item_step(inner, at))
             if at >= MAX_ITEMS:
-                self._remove(inner, (path, at), _TOO_MANY)
-            elif not isinstance(kept := self.keep(inner, schema, (path, at)), _Gone):
+                self._remove(inner, here, _TOO_MANY)
+            elif not isinstance(kept := self.keep(inner, schema, here), _Gone):
                 stays.append(kept)
         return stays
 
@@ -362,21 +363,24 @@ class _Work:
         seen: set[str] = set()
         for at, attribute in enumerate(value):
             if at >= MAX_ITEMS:
-                self._remove(attribute, (path, at), _TOO_MANY)
+                self._remove(attribute, (path, item_step(attribute, at)), _TOO_MANY)
                 continue
-            kept = self._keep_attribute(attribute, (path, at), seen)
+            here = (path, item_step(attribute, at))
+            kept = self._keep_attribute(attribute, here, seen)
             if not isinstance(kept, _Gone):
                 stays.append(kept)
         return stays
 
-    def _keep_attribute(self, value: JsonValue, path: Path, seen: set[str]) -> JsonValue | _Gone:
+    def _keep_attribute(self, value: JsonValue, here: Path, seen: set[str]) -> JsonValue | _Gone:
         """Keep one of OTLP's keys with its value, if it is of the one kind that its shape has."""
         key = value.get("key") if isinstance(value, dict) else None
         inner = value.get("value") if isinstance(value, dict) else None
-        if not isinstance(key, str) or not isinstance(inner, dict) or len(inner) != 1:
-            return self._remove(value, path, "not a key with a value")
+        is_pair = isinstance(value, dict) and value.keys() == {"key", "value"}
+        if not is_pair or not isinstance(key, str) or not isinstance(inner, dict):
+            return self._remove(value, here, "not a key with a value")
         schema = self._rules.fields.get(key)
-        here = (path, key)
+        if len(inner) != 1:
+            return self._remove(value, here, "not a key with one value")
         if schema is None or isinstance(schema, Mapping):
             return self._remove(inner, here, self._rules.never.get(key, _NOT_LISTED))
         if key in seen:
@@ -398,10 +402,17 @@ class _Work:
         values = value.get("values") if isinstance(value, dict) else None
         if not isinstance(values, list) or not isinstance(schema, tuple):
             return self._remove(value, path, "not a kind of value that it may have")
-        item = {"stringValue": schema[0]}
-        kept = self._keep_items(values, item, path)
-        texts: JsonValue = [one for one in kept if one] if isinstance(kept, list) else []
-        return {"values": texts}
+        stays: list[JsonValue] = []
+        for at, item in enumerate(values):
+            here = (path, at)
+            text = item.get("stringValue") if isinstance(item, dict) and len(item) == 1 else None
+            if at >= MAX_ITEMS:
+                self._remove(item, here, _TOO_MANY)
+            elif not isinstance(text, str):
+                self._remove(item, here, "not a text")
+            elif not isinstance(kept := self.keep(text, schema[0], here), _Gone):
+                stays.append({"stringValue": kept})
+        return {"values": stays}
 
     def _remove(self, value: object, path: Path, why: str) -> _Gone:
         if len(self.removals) < MAX_REMOVALS:

@@ -65,7 +65,11 @@ def beside(envelope: Envelope) -> Beside:
     if caught is None or sent is None:
         problem = _UNREADABLE.format(kind=envelope.kind)
         return Beside(original, Comparison((), problem=problem))
-    return Beside(original, compare(caught, sent, original.removals, more=original.more_removals))
+    by_user = envelope.dropped > len(original.removals) + original.more_removals
+    comparison = compare(
+        caught, sent, original.removals, more=original.more_removals, by_user=by_user
+    )
+    return Beside(original, comparison)
 
 
 def withheld_errors(original: Original) -> int:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from ..review.places import path_text
+from ..review.places import attribute_key, item_step, path_text
 from .protocols import as_document, as_payload
 
 if TYPE_CHECKING:
@@ -85,21 +85,12 @@ def _steps(value: JsonValue, path: Path) -> Iterator[tuple[str | int, Path, Json
             yield key, (path, key), inner
     elif isinstance(value, list):
         for at, inner in enumerate(value):
-            attribute = _attribute(inner)
-            yield at, (path, at if attribute is None else attribute), inner
-
-
-def _attribute(value: JsonValue) -> str | None:
-    """Return the key of one of OTLP's attributes, by which it is found; None for all else."""
-    if isinstance(value, dict) and value.keys() == {"key", "value"}:
-        key = value["key"]
-        return key if isinstance(key, str) else None
-    return None
+            yield at, (path, item_step(inner, at)), inner
 
 
 def _fields(value: JsonValue, path: Path) -> Iterator[PayloadField]:
     for _, here, inner in _steps(value, path):
-        if isinstance(value, list) and isinstance(inner, dict) and _attribute(inner) is not None:
+        if isinstance(value, list) and isinstance(inner, dict) and attribute_key(inner) is not None:
             yield PayloadField(path_text(here), inner["value"])
         elif isinstance(inner, dict | list):
             yield from _fields(inner, here)

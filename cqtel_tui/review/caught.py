@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..sanitize import printable
 from .documents import count_values
-from .places import path_text
+from .places import attribute_key, item_step, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -38,9 +38,11 @@ _MAX_WORDS = 300
 _MAX_REASONS = 1_000
 _STAYED = ("replaced by ", "cut: ")
 """How the gate's reasons begin where it left something in a value's place."""
-_UNLISTED = "its reason is not kept: there were too many, or you dropped it"
+_UNLISTED = "its reason is not kept: there were too many"
+_UNLISTED_OR_DROPPED = "its reason is not kept: there were too many, or you dropped it"
 _UNEXPLAINED = "it is in what would be sent, and was not caught"
 _CHANGED = "it was changed, and no reason is kept"
+_REWRITTEN = "the same number, written as the protocol has it"
 _ANY_VALUE = frozenset({"stringValue", "boolValue", "intValue", "doubleValue"})
 
 
@@ -91,7 +93,12 @@ class Comparison:
 
 
 def compare(
-    caught: JsonValue, sent: JsonValue, removals: Sequence[Removed] = (), *, more: int = 0
+    caught: JsonValue,
+    sent: JsonValue,
+    removals: Sequence[Removed] = (),
+    *,
+    more: int = 0,
+    by_user: bool = True,
 ) -> Comparison:
     """Return the fate of every value.
 
@@ -100,8 +107,9 @@ def compare(
         sent: the document that would be sent.
         removals: what was taken out or replaced, and why.
         more: how many more removals there were.
+        by_user: whether the user may have dropped some of it since.
     """
-    work = _Work(removals, more)
+    work = _Work(removals, more, by_user=by_user)
     pairs = work.pairs(_Place(caught, sent, None, None, ""))
     rows = tuple(map(work.row, islice(pairs, MAX_ROWS)))
     fates = Counter(row.fate for row in rows)
@@ -131,8 +139,9 @@ class _Place(NamedTuple):
 class _Work:
     """One pair of documents being compared."""
 
-    def __init__(self, removals: Sequence[Removed], more: int) -> None:
+    def __init__(self, removals: Sequence[Removed], more: int, *, by_user: bool) -> None:
         self._more = more
+        self._by_user = by_user
         self._reasons: dict[str, str] = {}
         for removal in islice(removals, _MAX_REASONS):
             self._reasons.setdefault(removal.path, removal.why)
@@ -144,7 +153,11 @@ class _Work:
         """Give each value that is no container, or an empty one, with its counterpart."""
         caught, sent = _plain(place.caught), _plain(place.sent)
         place = place._replace(caught=caught, sent=sent, why=self.reason(place.path) or place.why)
-        if isinstance(caught, dict) and caught and isinstance(sent, dict | _Missing):
+        if (
+            isinstance(caught, dict)
+            and isinstance(sent, dict | _Missing)
+            and (caught or self._fills(place, sent))
+        ):
             yield from self._members(place, caught, sent)
         elif isinstance(caught, list) and caught and isinstance(sent, list | _Missing):
             yield from self._items(place, caught, sent)
@@ -156,6 +169,11 @@ class _Work:
                 )
         else:
             yield place
+
+    def _fills(self, place: _Place, sent: dict[str, JsonValue] | _Missing) -> bool:
+        """Tell whether all that would be sent of an empty object stands in for something."""
+        members = () if isinstance(sent, _Missing) else sent
+        return bool(members) and all(self.reason((place.path, key)) for key in members)
 
     def _members(
         self, place: _Place, caught: dict[str, JsonValue], sent: dict[str, JsonValue] | _Missing
@@ -176,7 +194,7 @@ class _Work:
         is_whole = len(waiting) == len(caught)
         at_sent = 0
         for at, inner in enumerate(caught):
-            path = (place.path, _step(inner, at))
+            path = (place.path, item_step(inner, at))
             found: JsonValue | _Missing = _MISSING
             if at_sent < len(waiting) and (
                 is_whole or self._is_same_item(inner, waiting[at_sent], path)
@@ -188,6 +206,11 @@ class _Work:
             yield from self.pairs(_Place(_MISSING, inner, (place.path, at), place.path, ""))
 
     def _is_same_item(self, caught: JsonValue, sent: JsonValue, path: Path) -> bool:
+        why = self.reason(path)
+        if why and not why.startswith(_STAYED):
+            return False
+        if not self._more and not self._by_user:
+            return True  # for all that went, there is a reason
         if isinstance(caught, dict | list):
             return self._may_become(caught, sent, path)
         return type(caught) is type(sent) and caught == sent
@@ -195,17 +218,17 @@ class _Work:
     def _may_become(self, caught: JsonValue, sent: JsonValue, path: Path) -> bool:
         """Tell whether one is what the other may have become by what was taken out of it."""
         if isinstance(caught, dict) and isinstance(sent, dict):
-            if _is_attribute(caught) and _is_attribute(sent):
-                return caught["key"] == sent["key"]
+            key = attribute_key(caught)
+            if key is not None and attribute_key(sent) is not None:
+                return key == attribute_key(sent)
             return all(
                 key not in caught or self._may_become(caught[key], inner, (path, key))
                 for key, inner in sent.items()
             )
         if isinstance(caught, list) and isinstance(sent, list):
             return len(sent) <= len(caught)
-        if type(caught) is not type(sent):
-            return False
-        return caught == sent or bool(self._more) or bool(self.reason(path))
+        is_equal = type(caught) is type(sent) and caught == sent
+        return is_equal or bool(self._more) or bool(self.reason(path))
 
     def row(self, place: _Place) -> Row:
         """Return a pair as it is shown."""
@@ -226,33 +249,23 @@ class _Work:
         if isinstance(caught, _Missing):
             return (REPLACED, place.why) if place.why else (ADDED, _UNEXPLAINED)
         if isinstance(sent, _Missing):
-            if place.why and not place.why.startswith(_STAYED):
+            if place.why and not (self._by_user and place.why.startswith(_STAYED)):
                 return REMOVED, place.why
-            return REMOVED, _UNLISTED if self._more and not place.why else DROPPED_BY_USER
+            if not self._by_user:
+                return REMOVED, _UNLISTED
+            unlisted = self._more and not place.why
+            return REMOVED, _UNLISTED_OR_DROPPED if unlisted else DROPPED_BY_USER
         if type(caught) is type(sent) and caught == sent:
             return KEPT, ""
         if isinstance(caught, dict | list) or isinstance(sent, dict | list):
-            return REPLACED, place.why or DROPPED_BY_USER
-        return REPLACED, place.why or _CHANGED
-
-
-def _is_attribute(value: object) -> bool:
-    """Tell whether a value is one of OTLP's keys with its value."""
-    return (
-        isinstance(value, dict)
-        and value.keys() == {"key", "value"}
-        and isinstance(value["key"], str)
-    )
-
-
-def _step(value: JsonValue, at: int) -> str | int:
-    """Return by what an item of a list is found: its index, or an attribute's key."""
-    return str(value["key"]) if isinstance(value, dict) and _is_attribute(value) else at
+            return REPLACED, place.why or (DROPPED_BY_USER if self._by_user else _UNLISTED)
+        is_same = str(caught) == str(sent)
+        return REPLACED, place.why or (_REWRITTEN if is_same else _CHANGED)
 
 
 def _plain(value: JsonValue | _Missing) -> JsonValue | _Missing:
     """Return what one of OTLP's attributes says, without what it is wrapped in."""
-    if isinstance(value, dict) and _is_attribute(value):
+    if isinstance(value, dict) and attribute_key(value) is not None:
         inner = value["value"]
         if isinstance(inner, dict) and len(inner) == 1:
             [(kind, plain)] = inner.items()

@@ -43,6 +43,20 @@ def path_text(path: Path) -> str:
     return text if length <= MAX_PATH else f"…{text[1 - MAX_PATH :]}"
 
 
+def attribute_key(value: object) -> str | None:
+    """Return the key of one of OTLP's attributes, by which it is told apart; None for all else."""
+    if isinstance(value, dict) and value.keys() == {"key", "value"}:
+        key = value["key"]
+        return key if isinstance(key, str) else None
+    return None
+
+
+def item_step(value: object, at: int) -> str | int:
+    """Return the step to an item of a list: its index, or the key of an attribute."""
+    key = attribute_key(value)
+    return at if key is None else key
+
+
 def paths_at(payload: bytes, offsets: Iterable[int]) -> dict[int, Path]:
     """Return the path of what stands at each of these offsets.
 

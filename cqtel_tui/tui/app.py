@@ -6,12 +6,13 @@ import asyncio
 import contextlib
 import gc
 import os
+import signal
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
-from textual.app import App, SuspendNotSupported
+from textual.app import SuspendNotSupported
 from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
@@ -29,9 +30,9 @@ from ..outbox.runs import RUNS, read_runs, run_of
 from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
 from ..sanitize import is_printable, one_line, printable
-from ..terminal import drawing
 from . import snapshot as moments
-from .last_line import OnlyPrintable
+from .base import OwnApp
+from .ending import signals_deferred
 from .routes import routes
 from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.room import ROOMS, is_too_small
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from typing import Any
 
     from textual.app import SystemCommand
-    from textual.filter import LineFilter
     from textual.screen import Screen
 
     from ..deliver.permission import Asked
@@ -70,7 +70,7 @@ def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
     return make
 
 
-class TelemetryApp(App[None]):
+class TelemetryApp(OwnApp[None]):
     """Shows what is held, asks what may be sent, and saves what a recording program reads.
 
     Args:
@@ -138,13 +138,8 @@ class TelemetryApp(App[None]):
         self._is_looking = False
         self._ahead = ahead
         self._undo: list[tuple[str, Callable[[], object]]] = []
-        self._only_printable = OnlyPrintable()
 
     # What everybody sees -------------------------------------------------------------------------
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Let nothing but printable text reach the terminal."""
-        return [*super().get_line_filters(), self._only_printable]
 
     def on_load(self) -> None:
         """Look at how things stand, and at the keys that were chosen, before anything is drawn."""
@@ -247,21 +242,26 @@ class TelemetryApp(App[None]):
         self.copy_to_clipboard(printable(text[:MAX_COPIED], newlines=True))
         self.tell(f"Copied {min(len(text), MAX_COPIED):,} characters.")
 
-    def open_elsewhere(self, data: bytes) -> None:
-        """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back."""
-        import shlex
+    def open_elsewhere(self, data: bytes, *, exact: bool = False) -> None:
+        """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back.
+
+        Args:
+            data: may hold all that a terminal obeys.
+            exact: give an editor these very bytes; else what it gets can only be printed.
+        """
         import subprocess
         import tempfile
 
+        from .elsewhere import NoProgramError, as_visible, editor, pager
+
         try:
-            wanted = os.environ.get("PAGER") or os.environ.get("EDITOR") or ""
-            program = shlex.split(wanted) or ["less"]
-        except ValueError as error:
-            self.tell(f"$PAGER or $EDITOR cannot be read as a command: {error}", wrong=True)
+            program = editor(os.environ) if exact else pager(os.environ)
+        except NoProgramError as error:
+            self.tell(str(error), wrong=True)
             return
         with tempfile.TemporaryDirectory(prefix="cqtel-") as folder:
             copy = Path(folder, "payload.json")
-            copy.write_bytes(data)
+            copy.write_bytes(data if exact else as_visible(data))
             copy.chmod(0o400)
             problem: Exception | None = None
             try:
@@ -710,14 +710,25 @@ def run(
     readonly: bool = False,
     room: str = "pending",
     ahead: Ahead | None = None,
+    deliver: Callable[[int], object] = signal.raise_signal,
 ) -> int:
-    """Run the UI until it is left; return the exit code."""
+    """Run the UI until it is left; return the exit code.
+
+    Args:
+        demo: over a throw-away home.
+        readonly: change nothing and send nothing.
+        room: the screen to begin with.
+        ahead: what is pending, where another process lists it already.
+        deliver: what is called with a signal that came meanwhile, once all is cleaned up.
+    """
+    code = 1
     with contextlib.ExitStack() as stack:
-        stack.enter_context(drawing())
+        deferred = stack.enter_context(signals_deferred(deliver))
         if demo:
             from ..demo import throw_away_home
 
             stack.enter_context(throw_away_home())
         app = TelemetryApp(readonly=readonly, demo=demo, room=room, ahead=ahead)
-        app.run()
-        return app.return_code or 0
+        app.run_to_the_end(deferred)
+        code = app.exit_code
+    return code  # noqa: RET504  # where a signal came first, it is not set

@@ -8,6 +8,7 @@ from textual.binding import Binding
 from textual.keys import format_key
 
 from .app import TelemetryApp
+from .base import OwnApp
 from .prompt import Prompt
 from .screens.asking import Ask
 from .screens.boxes import Box, Pending, Rejected, Sent
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PLACES: dict[str, type[DOMNode]] = {
     "everywhere": TelemetryApp,
+    "everywhere, and at the prompt": OwnApp,
     "a list": Envelopes,
     "a filter": Filter,
     "pending, sent, rejected": Box,

@@ -2,29 +2,34 @@
 
 from __future__ import annotations
 
+import math
+import signal
+import time
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from ..question import Answer, Question, words
+from ..errors import CqtelError
+from ..question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, words
 from ..sanitize import one_line
 from . import views
-from .last_line import OnlyPrintable
+from .base import OwnApp
+from .ending import signals_deferred
 from .widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable
 
-    from textual import events
     from textual.app import ComposeResult
-    from textual.filter import LineFilter
     from textual.widgets import Button
 
 
+LAST_SECONDS = 10
+"""From here on, the seconds are counted."""
 MEANINGS = (
     ("Don't send", "Turn telemetry off; what is held stays here"),
     ("Allow from now on", "Turn telemetry on; what was held before stays here"),
@@ -34,7 +39,7 @@ MEANINGS = (
 )
 
 
-class Prompt(App[Answer]):
+class Prompt(OwnApp[Answer]):
     """Asks for consent; whatever is not one of the answers means "decide later".
 
     No answer is chosen beforehand, and Enter alone answers nothing. The answers come a moment after
@@ -42,9 +47,11 @@ class Prompt(App[Answer]):
 
     Args:
         question: what is asked about.
+        clock: what tells the time, in seconds.
     """
 
     ANSWERS_AFTER_SECONDS: ClassVar[float] = 0.5
+    LOOKS_AT_CLOCK_EVERY_SECONDS: ClassVar[float] = 0.25
     CSS_PATH = "prompt.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (76, "-normal")]  # noqa: RUF012  # Textual types it so
     ENABLE_COMMAND_PALETTE = False
@@ -58,28 +65,18 @@ class Prompt(App[Answer]):
                 id="prompt.later_keys", tooltip="Save nothing, send nothing, ask another day"),
     ]  # fmt: skip
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: Question, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
         self.question = question
+        self._clock = clock
+        self._began = self._touched = clock()
         self._drawn_at: tuple[int, int] | None = None
-        self._is_answerable = False
-        self._only_printable = OnlyPrintable()
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Let nothing but printable text reach the terminal."""
-        return [*super().get_line_filters(), self._only_printable]
+        self._is_answerable = self._is_counting = False
 
     def compose(self) -> ComposeResult:
         """Lay out the payload, and the answers with equal weight."""
-        envelope = self.question.envelope
         with Vertical(id="prompt"):
-            yield Static(
-                Content.assemble(
-                    (f"{one_line(envelope.app, 40)} recorded this run. ", "bold"),
-                    "Nothing was sent. May it be?",
-                ),
-                id="prompt-title",
-            )
+            yield Static(self._title(), id="prompt-title")
             yield Lines(id="prompt-text")
             yield Static(views.muted(self._destination()), id="prompt-where")
             yield Horizontal(id="prompt-answers")
@@ -90,6 +87,29 @@ class Prompt(App[Answer]):
         text.show([*self._summary(), *views.explained(self.question.envelope)])
         text.focus()
         self.set_timer(self.ANSWERS_AFTER_SECONDS, self._take_answers)
+        self.set_interval(self.LOOKS_AT_CLOCK_EVERY_SECONDS, self._look_at_clock)
+
+    async def on_event(self, event: events.Event) -> None:
+        """See that somebody is there."""
+        if isinstance(event, (events.Key, events.MouseEvent)):
+            self._touched = self._clock()
+        await super().on_event(event)
+
+    def came_back(self) -> None:
+        """Draw all anew, and wait from now on."""
+        self._began = self._touched = self._clock()
+        super().came_back()
+
+    def _look_at_clock(self) -> None:
+        """Decide later, where nobody has answered in time."""
+        now = self._clock()
+        left = min(self._began + WAIT_AT_MOST, self._touched + WAIT_UNTOUCHED) - now
+        if left <= 0:
+            self.exit(Answer.LATER)
+        elif left <= LAST_SECONDS or self._is_counting:
+            self._is_counting = left <= LAST_SECONDS
+            words = f" Decide later in {math.ceil(left)} s." if self._is_counting else ""
+            self.query_one("#prompt-title", Static).update(self._title(words))
 
     async def _take_answers(self) -> None:
         # Made when they are shown: buttons take longer to load than all the rest.
@@ -124,6 +144,13 @@ class Prompt(App[Answer]):
         if self._is_answerable or answer is Answer.LATER:
             self.exit(answer)
 
+    def _title(self, more: str = "") -> Content:
+        return Content.assemble(
+            (f"{one_line(self.question.envelope.app, 40)} recorded this run. ", "bold"),
+            "Nothing was sent. May it be?",
+            (more, views.MUTED),
+        )
+
     def _summary(self) -> list[Content]:
         envelope = self.question.envelope
         return [
@@ -137,3 +164,24 @@ class Prompt(App[Answer]):
         if endpoint is None:
             return "No endpoint is set: after a yes, payloads stay here until you set one."
         return f"After a yes, payloads go to {one_line(endpoint, 200)}."
+
+
+def ask_inline(
+    question: Question, deliver: Callable[[int], object] = signal.raise_signal
+) -> Answer:
+    """Ask under what is on the screen; whatever is no answer is `LATER`.
+
+    Args:
+        question: what is asked.
+        deliver: what is called with a signal that came meanwhile.
+    """
+    answer: Answer | None = None
+    with signals_deferred(deliver) as deferred:
+        prompt = Prompt(question)
+        answer = prompt.run_to_the_end(deferred, inline=True)
+        if prompt.has_crashed:
+            raise CqtelError(
+                "The question could not be asked: nothing is decided, and nothing was sent. "
+                "To decide: cq-telemetry on, or cq-telemetry off"
+            )
+    return answer or Answer.LATER

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from textual.app import App
-
-from ..terminal import drawing
-from .last_line import OnlyPrintable
+from .base import OwnApp
+from .ending import signals_deferred
 from .screens.report import ReportScreen
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
-    from textual.filter import LineFilter
 
-
-class ReportApp(App[None]):
+class ReportApp(OwnApp[None]):
     """Shows the report of one store.
 
     Args:
@@ -32,11 +27,6 @@ class ReportApp(App[None]):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.path = path
-        self._only_printable = OnlyPrintable()
-
-    def get_line_filters(self) -> Sequence[LineFilter]:
-        """Let nothing but printable text reach the terminal."""
-        return [*super().get_line_filters(), self._only_printable]
 
     def on_mount(self) -> None:
         """Show the report."""
@@ -45,7 +35,9 @@ class ReportApp(App[None]):
 
 def run(path: Path) -> int:
     """Show the report until it is left; return the exit code."""
-    with drawing():
+    code = 1
+    with signals_deferred() as deferred:
         app = ReportApp(path)
-        app.run()
-        return app.return_code or 0
+        app.run_to_the_end(deferred)
+        code = app.exit_code
+    return code  # noqa: RET504  # where a signal came first, it is not set

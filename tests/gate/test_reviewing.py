@@ -85,9 +85,43 @@ def test_what_was_replaced_or_cut_and_then_dropped_was_dropped_by_the_user(scrub
     before = {row.path: row.fate for row in beside(envelope).comparison.rows}
     paths = ["batch[0].anonymousId", "batch[0].properties.error"]
     assert [before[path] for path in paths] == [REPLACED, REPLACED]
-    trimmed = replace(envelope, payload=without(envelope, paths))
+    trimmed = replace(
+        envelope, payload=without(envelope, paths), dropped=envelope.dropped + len(paths)
+    )
     after = {row.path: (row.fate, row.why) for row in beside(trimmed).comparison.rows}
     assert [after[path] for path in paths] == [(REMOVED, DROPPED_BY_USER)] * 2
+
+
+def test_nothing_is_said_to_be_dropped_by_the_user_that_the_redaction_took_out(
+    scrubbed: Path,
+) -> None:
+    """An item that is no message shifts the others; a list has an item that may not leave."""
+    odd = {"event": "x", "anonymousId": 7, "properties": {"error": {"a": [1]}}, "traits": {}}
+    body = json.dumps({"batch": [[], odd, "text", {}, MESSAGE, {"userId": 0}]}).encode()
+    rows = beside(hold(scrubbed, body)).comparison.rows
+    assert {row.fate for row in rows} == {KEPT, REMOVED, REPLACED}
+    assert not [row for row in rows if row.why == DROPPED_BY_USER]
+    assert not [row for row in rows if row.fate != KEPT and not row.why]
+
+
+@pytest.mark.parametrize(
+    "attribute",
+    [
+        {"key": "labels", "value": {"arrayValue": {"values": [{"stringValue": "a b"}, {"x": 1}]}}},
+        {"key": "labels", "value": {"arrayValue": {"values": [{}, {"intValue": "1"}]}}},
+        {"key": "labels", "value": "plain"},
+        {"key": "labels", "value": {"stringValue": "a"}, "more": 1},
+        {"key": "labels"},
+        {"key": "count", "value": {"intValue": 200}},
+    ],
+)
+def test_each_part_of_an_attribute_has_its_reason(scrubbed: Path, attribute: Any) -> None:
+    channels = Channels("X", fields={"labels": ("name",), "count": "count"})
+    resource = {"resource": {"attributes": [attribute]}}
+    body = json.dumps({"resourceSpans": [resource]}).encode()
+    rows = beside(hold(scrubbed, body, "/v1/traces", channels=channels)).comparison.rows
+    assert rows
+    assert not [row for row in rows if row.fate != KEPT and row.why in {"", DROPPED_BY_USER}]
 
 
 def protobuf() -> bytes:

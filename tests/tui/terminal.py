@@ -36,6 +36,7 @@ class Terminal:
 
     def __init__(self, columns: int, lines: int) -> None:
         self.written = b""
+        self._seen = 0
         self.screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self.screen)
         self._master, self._slave = os.openpty()
@@ -71,13 +72,37 @@ class Terminal:
     def shows(self, *texts: str) -> None:
         self.until(lambda: all(text in self.text for text in texts), " and ".join(texts))
 
+    def writes(self, *texts: bytes) -> None:
+        """Read until these were written, in whatever order, since this was asked the last time."""
+        asked = f"{texts} since the last time"
+        self.until(lambda: all(text in self.written[self._seen :] for text in texts), asked)
+        self._seen = len(self.written)
+
     def end(self) -> int:
         """Wait until the program has ended, and return its exit code."""
         assert self._process is not None
         end = time.monotonic() + PATIENCE
         while self._read(0.1) and self._process.poll() is None:
             assert time.monotonic() < end, f"it did not end:\n{self.text}"
-        return self._process.wait(PATIENCE)
+        code = self._process.wait(PATIENCE)
+        while select.select([self._master], [], [], 0)[0] and self._read(0):
+            pass  # what it wrote last
+        return code
+
+    @property
+    def echoes(self) -> bool:
+        """Whether the terminal shows what is typed, as it does for a shell."""
+        return bool(termios.tcgetattr(self._master)[3] & termios.ECHO)
+
+    @property
+    def foreground(self) -> int:
+        """The process group that has the terminal."""
+        return os.tcgetpgrp(self._master)
+
+    def signal(self, number: int) -> None:
+        """Send the program a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def resize(self, columns: int, lines: int) -> None:
         self.screen.resize(lines, columns)

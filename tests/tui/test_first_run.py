@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui import first_run
+from cqtel_tui import first_run, terminal
 from cqtel_tui.catalogue import CATALOGUE_VERSION
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.first_run import ASKED, ask_if_due, is_due, latest, note_asked, somebody_is_there
@@ -45,6 +48,7 @@ class Streams:
     def __init__(self) -> None:
         self.stdin: Stream | None = Stream()
         self.stderr: Stream | None = Stream()
+        self.__stdin__ = self.__stderr__ = None
 
     @property
     def said(self) -> str:
@@ -57,6 +61,8 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> Streams:
     """Let stdin and stderr be terminals; return them."""
     given = Streams()
     monkeypatch.setattr(first_run, "sys", given)
+    monkeypatch.setattr(terminal, "sys", given)
+    monkeypatch.setattr(first_run, "is_in_foreground", lambda: True)
     return given
 
 
@@ -254,3 +260,94 @@ def test_the_answers_have_one_letter_each_and_say_how_many_are_held(machine: Mac
     one = Question(question.envelope, 1, None)
     assert words(one)[Answer.ALLOW_AND_SEND] == "allow, and send it"
     assert len({answer.value for answer in Answer}) == len(Answer)
+
+
+# Where nobody is, and where all is wrong ---------------------------------------------------------
+
+
+def test_a_job_in_the_background_is_not_asked(
+    streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert somebody_is_there({"TERM": "xterm"})
+    monkeypatch.setattr(first_run, "is_in_foreground", lambda: False)
+    assert not somebody_is_there({"TERM": "xterm"})
+
+
+def test_a_thread_is_not_asked(streams: Streams) -> None:
+    there: list[bool] = []
+    thread = threading.Thread(target=lambda: there.append(somebody_is_there({"TERM": "xterm"})))
+    thread.start()
+    thread.join()
+    assert there == [False]
+
+
+@pytest.mark.parametrize(
+    "raised",
+    [SystemExit(3), KeyboardInterrupt(), RecursionError(), MemoryError(), ImportError(), OSError()],
+    ids=repr,
+)
+@pytest.mark.parametrize("where", ["put", "is_due", "_question", "note_asked", "has_terminal"])
+def test_whatever_is_wrong_nothing_is_raised(
+    machine: Machine,
+    streams: Streams,
+    monkeypatch: pytest.MonkeyPatch,
+    where: str,
+    raised: BaseException,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise raised
+
+    monkeypatch.setattr(first_run, where, fail)
+    ask_if_due(machine.places, machine.labels()[0].file_name)
+
+
+def test_a_stderr_that_takes_nothing_is_no_mistake_of_the_program(
+    machine: Machine, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: object, __: str) -> int:
+        raise BrokenPipeError
+
+    monkeypatch.setattr(Stream, "write", refuse)
+    machine.tear(machine.labels()[0])
+    ask_if_due(machine.places, machine.labels()[0].file_name)
+    ask_if_due(machine.places, machine.labels()[1].file_name)
+    assert not machine.choices.exists()
+
+
+def test_where_textual_cannot_be_imported_it_is_asked_plainly(
+    machine: Machine, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_run, "_must_be_plain", lambda: False)
+    monkeypatch.setitem(sys.modules, "cqtel_tui.tui.prompt", None)
+    streams.stdin = Stream("n\n")
+    ask_if_due(machine.places, machine.labels()[0].file_name)
+    assert machine.chosen.telemetry == "off"
+
+
+def test_a_program_with_a_loop_of_its_own_is_asked_plainly(
+    machine: Machine, streams: Streams, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(first_run, "has_original_streams", lambda: True)
+    monkeypatch.setattr(os, "get_terminal_size", lambda _: os.terminal_size((80, 24)))
+    monkeypatch.setattr(Stream, "fileno", lambda _: 2)
+
+    async def within() -> bool:
+        return first_run._must_be_plain()
+
+    assert not first_run._must_be_plain()
+    assert asyncio.run(within())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix thing")
+def test_without_an_answer_a_line_is_read_for_so_long_and_no_longer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ours, theirs = os.openpty()
+    with open(theirs) as stdin, open(ours, "wb", buffering=0) as keyboard:  # noqa: PTH123
+        monkeypatch.setattr(sys, "stdin", stdin)
+        times = iter([0.0, 61.0])
+        assert terminal.read_line(60, lambda: next(times)) is None
+        keyboard.write(b"n\xff\xe9\n")
+        assert terminal.read_line(60) == "n\n"
+        keyboard.write(b"\x04")
+        assert terminal.read_line(60) is None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,14 +13,14 @@ from textual.widgets import Button
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
 from cqtel_tui.first_run import latest
-from cqtel_tui.question import Answer, Question
+from cqtel_tui.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question
 from cqtel_tui.tui.prompt import Prompt
 
 from .hostile import CONTROLS, PAYLOADS
 from .terminal import Terminal, terminal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     from textual.pilot import Pilot
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 keys = pytest.mark.keys
 in_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix thing")
 
+PATIENCE = 20.0  # seconds, for a machine under load
 TITLE = "Nothing was sent. May it be?"
 
 
@@ -98,6 +100,40 @@ async def test_a_resize_is_no_answer(machine: Machine) -> None:
     async with prompt(question(machine)) as pilot:
         await pilot.resize_terminal(100, 16)
         assert pilot.app.return_value is Answer.LATER
+
+
+class Clock:
+    """A clock that goes on only when it is told to."""
+
+    now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+async def until(pilot: Pilot[Answer], condition: Callable[[], object]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, text(pilot)
+        await pilot.pause(0.01)
+
+
+async def test_without_an_answer_it_is_decided_later(machine: Machine) -> None:
+    clock = Clock()
+    app = Prompt(question(machine), clock)
+    app.LOOKS_AT_CLOCK_EVERY_SECONDS = 0.001  # type: ignore[misc]
+    async with app.run_test(size=(100, 16)) as pilot:
+        assert "Decide later in" not in text(pilot)
+        clock.now += WAIT_UNTOUCHED - 4.5
+        await until(pilot, lambda: "Decide later in 5 s" in text(pilot))
+        await pilot.press("down")
+        await until(pilot, lambda: "Decide later in" not in text(pilot))
+        clock.now += WAIT_UNTOUCHED - 1
+        await until(pilot, lambda: "Decide later in 1 s" in text(pilot))
+        await pilot.press("down")
+        clock.now = 1_000 + WAIT_AT_MOST + 0.1
+        await until(pilot, lambda: app.return_value is Answer.LATER)
+    assert WAIT_UNTOUCHED < WAIT_AT_MOST <= 60
 
 
 async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine) -> None:

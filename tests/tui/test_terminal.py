@@ -60,7 +60,7 @@ def test_without_a_terminal_it_says_what_to_do_instead(empty: Machine, missing: 
     if missing == "dumb":
         with terminal(TERM="dumb") as it:
             assert it.end() == 1
-            assert b"needs a terminal" in it.written
+            assert b"--plain" in it.written
         return
     arguments = [*UI, "--demo"]
     ended = subprocess.run(
@@ -151,6 +151,47 @@ def test_e_lends_the_terminal_to_an_editor_and_comes_back(
         assert it.end() == 0
     assert seen.read_bytes() == machine.payloads()[1]
     assert (tmp_path / "seen.mode").read_text().startswith("-r--------")
+
+
+keys = pytest.mark.keys
+HOSTILE = b'{"x":"\x1b]0;owned\x07\x1b]52;c;aGk=\x07\x9b2J\xe2\x80\xae"}'
+
+
+@pytest.mark.parametrize("variable", ["PAGER", "EDITOR"])
+def test_a_pager_that_only_writes_reaches_neither_title_nor_clipboard(
+    empty: Machine, variable: str
+) -> None:
+    empty.hold(HOSTILE)
+    chosen: dict[str, Any] = {variable: "cat"}
+    with terminal(**chosen) as it:
+        it.shows("sync")
+        it.type(b"e")
+        it.until(lambda: b"]0;owned" in it.written, "the copy")
+        it.type(b"E")
+        it.shows("no editor")
+        assert b"\x1b]0;owned" not in it.written
+        assert b"\x1b]52" not in it.written
+        assert "\u202e".encode() not in it.written
+        it.type(b"q")
+        assert it.end() == 0
+
+
+@keys("box.bytes")
+def test_an_editor_is_given_the_exact_bytes_where_they_are_asked_for(
+    empty: Machine, tmp_path: Path
+) -> None:
+    empty.hold(HOSTILE)
+    seen = tmp_path / "seen"
+    editor = program(tmp_path, "editor", f'cp "$1" {seen}', "echo EDITING", "read answer")
+    with terminal(VISUAL=str(editor), PAGER="cat") as it:
+        it.shows("sync")
+        it.type(b"E")
+        it.shows("EDITING")
+        it.type(b"\n")
+        it.shows("sync", "q Quit")
+        it.type(b"q")
+        assert it.end() == 0
+    assert seen.read_bytes() == HOSTILE
 
 
 def test_an_editor_that_is_not_there_is_told_of(machine: Machine) -> None:

@@ -61,7 +61,9 @@ class Box(Room):
         Binding("y", "copy", "Copy", show=False, id="box.copy",
                 tooltip="Copy what the view shows to the clipboard"),
         Binding("e", "editor", "Editor", show=False, id="box.editor",
-                tooltip="Open a copy of the bytes in $PAGER or $EDITOR"),
+                tooltip="Open a copy in $PAGER or $EDITOR, control characters made visible"),
+        Binding("E", "editor(True)", "Exact bytes", show=False, id="box.bytes",
+                tooltip="Open a copy of the exact bytes in $VISUAL or $EDITOR"),
         Binding("n", "same_run", "Same run", show=False, id="box.same_run",
                 tooltip="To the next payload of the same run"),
         Binding("escape", "clear_filter", "Clear filter", show=False, id="box.clear",
@@ -288,13 +290,14 @@ class Box(Room):
         self._catch_up()
         self.detail.again()
 
-    def action_editor(self) -> None:
-        """Open a read-only copy of the bytes in the user's own pager or editor."""
+    def action_editor(self, exact: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's parameter
+        """Open a read-only copy of the payload in the user's own pager or editor."""
         label = self.envelopes.current
         if label is None:
             return
         try:
-            self.home.open_elsewhere(self.home.outbox.open(self.NAME, label).payload)
+            payload = self.home.outbox.open(self.NAME, label).payload
+            self.home.open_elsewhere(payload, exact=exact)
         except CqtelError as error:
             self.home.tell(f"It cannot be opened: {error}", wrong=True)
 

@@ -1,0 +1,123 @@
+"""What all our apps have in common: how they get at the terminal, and how they leave it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+
+from .ending import Deferred
+from .last_line import OnlyPrintable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.driver import Driver
+    from textual.filter import LineFilter
+
+Answered = TypeVar("Answered")
+
+
+class OwnApp(App[Answered]):
+    """An app that gives the terminal back, however it ends; and a crash is no success."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+z", "suspend_process", "Suspend", show=False, id="app.suspend",
+                tooltip="Back to the shell; `fg` comes back here"),
+    ]  # fmt: skip
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_crashed = False
+        self._deferred = Deferred()
+        self._only_printable = OnlyPrintable()
+
+    @property
+    def exit_code(self) -> int:
+        """What a process that shows this app exits with."""
+        return 1 if self.has_crashed else self.return_code or 0
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Let nothing but printable text reach the terminal."""
+        return [*super().get_line_filters(), self._only_printable]
+
+    def run_to_the_end(self, deferred: Deferred, *, inline: bool = False) -> Answered | None:
+        """Run until it is left, or until a signal comes; return what it comes to.
+
+        Args:
+            deferred: where signals wait.
+            inline: draw under what is on the screen.
+        """
+        self._deferred = deferred
+        return self.run(inline=inline)
+
+    async def run_async(self, **options: Any) -> Answered | None:
+        """Run, and let a signal end it."""
+        loop = asyncio.get_running_loop()
+        self._deferred.tell = lambda: loop.call_soon_threadsafe(self._end_by_signal)
+        try:
+            return await super().run_async(**options)
+        finally:
+            self._deferred.tell = None
+
+    def _end_by_signal(self) -> None:
+        self.exit(return_code=128 + (self._deferred.number or 0))
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return how the terminal is drawn on."""
+        chosen = super().get_driver_class()
+        if sys.platform == "win32":
+            return chosen
+        from . import drivers
+
+        own: dict[str, type[Driver]] = {
+            "LinuxDriver": drivers.FullScreen,
+            "WebDriver": drivers.Browser,
+        }
+        return own.get(chosen.__name__, chosen)
+
+    def _build_driver(
+        self,
+        headless: bool,  # noqa: FBT001  # Textual's signature
+        inline: bool,  # noqa: FBT001
+        mouse: bool,  # noqa: FBT001
+        size: tuple[int, int] | None,
+    ) -> Driver:
+        if headless or not inline or sys.platform == "win32":
+            return super()._build_driver(headless, inline, mouse, size)
+        from .drivers import Inline
+
+        self._driver = Inline(self, mouse=mouse, size=size)
+        return self._driver
+
+    def panic(self, *renderables: Any) -> None:
+        """End, and say why: that is never a success."""
+        self.has_crashed = True
+        super().panic(*renderables)
+
+    def _fatal_error(self) -> None:
+        self.has_crashed = True
+        super()._fatal_error()
+
+    def action_suspend_process(self) -> None:
+        """Stop as any program does at Ctrl+Z: with all that the shell started as one job."""
+        if sys.platform == "win32" or self._driver is None or not self._driver.can_suspend:
+            return
+        from .drivers import is_under_job_control
+
+        if is_under_job_control():
+            self._suspend_signal()
+            os.kill(0, signal.SIGTSTP)
+        else:
+            self.notify("There is no shell to go back to.", markup=False)
+
+    def came_back(self) -> None:
+        """Draw all anew."""
+        self.refresh(layout=True)
+        for screen in self.screen_stack:
+            screen.refresh(layout=True)
