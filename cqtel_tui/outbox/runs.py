@@ -12,7 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import MAX_AGE_SECONDS, OUTBOX, make_folder
+from . import OUTBOX, make_folder
+from .expiry import horizon
 from .receipts import replace_file
 
 if TYPE_CHECKING:
@@ -115,17 +116,16 @@ def clear_runs(state: str) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def sweep_runs(state: str, now: float) -> None:
+def sweep_runs(state: str, clock: int) -> None:
     """Forget what is as old as no envelope gets.
 
     Args:
         state: the state folder.
-        now: seconds since 1970.
+        clock: the retention clock, in microseconds since 1970; see `expiry`.
     """
     folder = Path(state) / OUTBOX / RUNS
-    oldest = f"{max(0, int((now - MAX_AGE_SECONDS) * 1_000_000)):016d}"
     for name in _names(folder):
-        if name < oldest:
+        if name < horizon(clock):
             (folder / name).unlink(missing_ok=True)
 
 

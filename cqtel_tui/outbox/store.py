@@ -22,6 +22,7 @@ from .envelope import (
     open_envelope,
     read_label,
 )
+from .expiry import retention_clock
 from .losses import UNSENT, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
@@ -42,6 +43,8 @@ from .runs import sweep_runs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .expiry import Uptime
 
 SENT = "sent"
 REJECTED = "rejected"
@@ -332,23 +335,43 @@ class Outbox:
         """Return the receipt of an envelope; None if it has none."""
         return read_receipt(self.path(box, label))
 
-    def sweep(self, now: float | None = None) -> None:
-        """Remove what is older than 30 days from all boxes, and what crashes left behind."""
+    def sweep(self, now: float | None = None, uptime: Uptime | None = None) -> None:
+        """Remove what is older than 30 days from all boxes, and what crashes left behind.
+
+        Args:
+            now: seconds since 1970, as the clock has it; see `expiry` for what it is worth.
+            uptime: which start of the machine this is, and how long ago in microseconds.
+        """
         now = time.time() if now is None else now
+        labels = {box: self.labels(box) for box in (*BOXES, SET_ASIDE)}
+        oldest = min((label.created for each in labels.values() for label in each), default=None)
+        clock = retention_clock(self.state, int(now * 1_000_000), oldest, uptime)
+        too_old = clock - MAX_AGE_SECONDS * 1_000_000
         with contextlib.suppress(OSError):
-            sweep_runs(self.state, now)
-        oldest = int((now - MAX_AGE_SECONDS) * 1_000_000)
-        for box in (*BOXES, SET_ASIDE):
-            for label in self.labels(box):
-                if label.created < oldest:
+            sweep_runs(self.state, clock)
+        for box, each in labels.items():
+            for label in each:
+                if self._recorded(box, label, now) < too_old:
                     with contextlib.suppress(OSError):  # a directory of such a name
                         self.drop(box, label)
                         if box == PENDING:
                             count_loss(self.state, "expired")
             for leftover in self._leftovers(box):
                 with contextlib.suppress(OSError):
-                    if leftover.lstat().st_mtime < now - _LEFTOVER_SECONDS:
+                    if leftover.lstat().st_mtime < clock / 1_000_000 - _LEFTOVER_SECONDS:
                         leftover.unlink()
+
+    def _recorded(self, box: str, label: Label, now: float) -> int:
+        """Return when an envelope was recorded; where that is still to come, when it was written.
+
+        In microseconds since 1970.
+        """
+        if label.created <= now * 1_000_000:
+            return label.created
+        try:
+            return min(label.created, self.path(box, label).lstat().st_mtime_ns // 1000)
+        except OSError:
+            return label.created
 
     def _leftovers(self, box: str) -> list[Path]:
         """Return what a crash left in a box: files half written, and receipts of nothing."""

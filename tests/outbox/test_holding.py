@@ -25,6 +25,7 @@ from cqtel_tui.outbox import (
     quote,
 )
 from cqtel_tui.outbox.envelope import read_label
+from cqtel_tui.outbox.expiry import EXPIRY
 from cqtel_tui.outbox.losses import LOSSES, read_losses
 
 from .conftest import DAY, NOW, PAYLOAD
@@ -199,9 +200,15 @@ def test_the_bytes_are_bounded_as_well(box: Box) -> None:
     assert box.outbox.losses() + len(box.outbox.labels(PENDING)) == 101
 
 
+def keep_clock(box: Box, clock: int) -> None:
+    """Let the retention clock say this, and be due to move by a day."""
+    (box.outbox.folder / EXPIRY).write_text(f"{clock}\n{clock}\nanother start\n0")
+
+
 def test_what_is_older_than_thirty_days_goes(box: Box) -> None:
     box.fill(3, created=NOW - 31 * DAY)
     kept = box.hold(created=NOW - 29 * DAY)
+    keep_clock(box, NOW - DAY)
     newest = box.hold(look=True)
     assert box.outbox.labels(PENDING) == [kept, newest]
     assert [what for _, what, _ in read_losses(str(box.state))] == ["expired"] * 3
