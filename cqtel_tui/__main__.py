@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from .errors import CqtelError
 from .sanitize import printable
+from .streams import run_among_streams, takes
 from .terminal import is_drawable, why_not_drawable
 
 if TYPE_CHECKING:
@@ -59,11 +60,19 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the terminal UI; return the exit code."""
+    code = run_among_streams("cq-telemetry-ui", lambda: _told(arguments))
+    if code == _INTERRUPTED:  # a shell is told how it ended, as by any other program
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.raise_signal(signal.SIGINT)
+    return code
+
+
+def _told(arguments: Sequence[str] | None) -> int:
     given = parser().parse_args(arguments)
     if given.keys:
         from .tui.keys import as_markdown
 
-        sys.stdout.write(as_markdown())
+        sys.stdout.write(as_markdown(in_words=not takes("↑")))
         return 0
     if given.serve is not None:
         return _serve(given.serve, readonly=given.readonly)
@@ -72,11 +81,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except CqtelError as error:
         sys.stderr.write(f"cq-telemetry-ui: {printable(str(error))}\n")
         return 1
-    except KeyboardInterrupt:
-        # A shell is told how it ended, as by any other program.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        signal.raise_signal(signal.SIGINT)
-        return _INTERRUPTED
 
 
 def _run(given: argparse.Namespace) -> int:

@@ -104,12 +104,16 @@ CI_VARIABLES = (
     "TRAVIS",
 )
 """The documented variables that say a program runs in CI, read as booleans."""
+RUN_VARIABLE = "CQ_TELEMETRY_RUN"
+"""What `cq-telemetry run` leaves for all that is started beneath it (see `gate.nesting`)."""
+CLOSED_BY_A_RUN = "T"
+"""What a run that holds sets `CQ_NO_TELEMETRY` to, for releases that cannot be held."""
 _VARIABLES = frozenset(
     (
         *CI_VARIABLES,
         HOME_VARIABLE,
         *("CQ_NO_TELEMETRY", "DO_NOT_TRACK", "CQ_TELEMETRY_LEVEL"),
-        *("CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"),
+        *("CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY", RUN_VARIABLE),
         *("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CONFIG_DIRS", "ANDROID_DATA"),
         *("LOCALAPPDATA", "PROGRAMDATA", "ALLUSERSPROFILE", "WIN_PD_OVERRIDE_LOCAL_APPDATA"),
     )
@@ -185,7 +189,11 @@ class Telemetry:
         self.application = application
         self.version = version
         self.build_date = build_date
-        given = (no_telemetry, debug_telemetry, inspect_telemetry)
+        given = (
+            _is_given(no_telemetry, otherwise=True),
+            _is_given(debug_telemetry, otherwise=False),
+            _is_given(inspect_telemetry, otherwise=True),
+        )
         self.options = [option for option, is_given in zip(OPTIONS, given, strict=True) if is_given]
         self.lost = 0
         self.inspected: list[bytes] = []
@@ -266,23 +274,32 @@ class Span:
 
     def fail(self, error: BaseException) -> None:
         """Mark this part as failed by `error`: the name of its class, in debug mode its text."""
-        if isinstance(error, SystemExit):
-            self.exit(error.code)
+        # Of its class and its code only what Python itself knows: `__class__`, `__name__` and
+        # `code` may be the program's own, and do anything.
+        if issubclass(type(error), SystemExit):
+            self.exit(_code_of(error))
         else:
-            self.set("error.type", type(error).__name__)
+            self.set("error.type", _name_of(type(error)))
             # Kept as it is: making text of it runs the program's code, so only where it is wanted.
             self.set("exception.message", error)
 
     def exit(self, code: object) -> None:
         """Note what the program exits with, as `sys.exit` takes it; all but 0 is a failure."""
-        number = code if isinstance(code, int) else 0 if code is None else 1
-        self.set("process.exit.code", number & 0xFF)
+        number = 0 if code is None else 1
+        # Whatever its class adds to it: `isinstance` would ask the program's own code.
+        if issubclass(type(code), int):
+            value: int = int.__pos__(code)  # type: ignore[arg-type]
+            number = value & 0xFF if value.bit_length() < _LONG_BITS else 0xFF
+        self.set("process.exit.code", number)
 
     @property
     def failed(self) -> bool:
         """Whether it ended in an error, or with an exit code other than 0."""
         said = self.attributes
-        return said is not None and ("error.type" in said or bool(said.get("process.exit.code")))
+        if said is None:
+            return False
+        code = said.get("process.exit.code")
+        return "error.type" in said or (type(code) in _PLAIN and bool(code))
 
 
 class Operation(Span):
@@ -326,8 +343,8 @@ class Operation(Span):
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
-        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
-            self.telemetry.lost += 1
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where, problem)
         return super().__enter__()
 
     def __exit__(
@@ -339,7 +356,7 @@ class Operation(Span):
         super().__exit__(kind, error, trace)
         # Whoever pressed Ctrl+C wants the shell back, and no question.
         code = self.attributes and self.attributes.get("process.exit.code")
-        if isinstance(error, KeyboardInterrupt) or (type(code) is int and code > _SIGNALLED):
+        if issubclass(type(error), KeyboardInterrupt) or (type(code) is int and code > _SIGNALLED):
             self.telemetry.interrupted = True
         # A process forked on the way ends this block, too; the operation is its parent's.
         if self.decision is None or self.where is None or os.getpid() != self.process:
@@ -347,7 +364,7 @@ class Operation(Span):
         try:
             self._finish(self.where, self.decision)
         except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
-            self._lose(self.where[1], problem)
+            self._lose(self.where, problem)
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
@@ -365,6 +382,7 @@ class Operation(Span):
         is_on = decision.state == ON
         payload, dropped = self._payload(decision, environ, create_cookie=is_on)
         version = _plain(telemetry.version)
+        is_plain = type(version) is str and is_version(version)
         now = telemetry.clock()
         self.held = telemetry.held = hold(
             state,
@@ -372,7 +390,7 @@ class Operation(Span):
             now // 1000,
             telemetry.entropy(8).hex(),
             app=_name(telemetry.application) or UNNAMED,
-            version=str(version) if is_version(version) else "",
+            version=str(version) if is_plain else "",
             operation=_name(self.name) or UNNAMED,
             outcome="failed" if self.failed else "ok",
             duration=(self.end - self.start) // 1_000_000,
@@ -422,7 +440,8 @@ class Operation(Span):
         if decision.state == ON:
             from .warm_path import cookie_of
 
-            resource["service.instance.id"] = cookie_of(self.project, create=create_cookie)
+            state = self.where[1] if self.where else ""
+            resource["service.instance.id"] = cookie_of(self.project, state, create=create_cookie)
         kept, dropped = _allowed(resource, decision, on_span=False)
         return kept, dropped + unfit
 
@@ -461,14 +480,30 @@ class Operation(Span):
             )
         return ",".join(written), dropped
 
-    def _lose(self, state: str, problem: Exception) -> None:
+    def _lose(self, where: "Folders | None", problem: Exception) -> None:
         self.telemetry.lost += 1
         try:
             from .outbox import count_loss
 
-            count_loss(state, "error", problem if isinstance(problem, OSError) else "")
+            if where is not None:
+                count_loss(where[1], "error", problem if isinstance(problem, OSError) else "")
         except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
             pass
+
+
+_code_of = SystemExit.__dict__["code"].__get__
+_name_of = type.__dict__["__name__"].__get__
+_LONG_BITS = 64
+"""Python exits with 255 for a number that is no C long."""
+_PLAIN = frozenset({str, int, bool, list})
+
+
+def _is_given(value: object, *, otherwise: bool) -> bool:
+    """Tell whether an option was given; `otherwise` for a value that cannot say."""
+    try:
+        return bool(value)
+    except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
+        return otherwise
 
 
 def _swap(span: "Span | None") -> "Span | None":
@@ -502,8 +537,8 @@ def _allowed(
                 continue
             value = _message(value)  # noqa: PLW2901
         plain = _plain(value)
-        fits = allows(key, plain, decision.catalogue, debug=decision.debug)
-        if fits and (key in ON_SPANS) is on_span:
+        fits = type(plain) in _PLAIN and (key in ON_SPANS) is on_span
+        if fits and allows(key, plain, decision.catalogue, debug=decision.debug):
             kept[key] = plain
         else:
             dropped += 1
@@ -512,22 +547,24 @@ def _allowed(
 
 def _name(value: object) -> str:
     """Return a plain name, empty if it is none."""
-    name = str.__str__(value) if isinstance(value, str) else ""
-    return name if is_name(name) else ""
+    name = _plain(value)
+    return str(name) if type(name) is str and is_name(name) else ""
 
 
 def _plain(value: object) -> object:
     """Return a text without what a class of the program's own may have added to it."""
-    return str.__str__(value) if isinstance(value, str) else value
+    return str.__str__(value) if issubclass(type(value), str) else value
 
 
 def _message(error: object) -> "str | None":
     """Return an error's text, cut to the bound; None if it has none to give."""
     try:
-        data = str(error).encode("utf-8", "replace")
-    except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
+        text = str(error)
+    except BaseException as problem:  # the program's own code, which may raise anything
+        if type(problem) is KeyboardInterrupt:
+            raise  # as good as never its own
         return None
-    return data[:MAX_STRING_BYTES].decode("utf-8", "ignore")
+    return str.encode(text, "utf-8", "replace")[:MAX_STRING_BYTES].decode("utf-8", "ignore")
 
 
 def _attributes(attributes: "Attributes") -> str:
@@ -892,14 +929,22 @@ def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
 
 def environment_says(environ: "Mapping[str, str]") -> "list[Said]":
     """Return what the environment says: off, debug or inspect, never on."""
+    outer = environ.get(RUN_VARIABLE, "").partition(";")[0]
     said = [
         (ENVIRONMENT, OFF, f"{name}={environ[name]}", "")
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
-        if name in environ and boolean(environ[name], otherwise=True)
+        if name in environ
+        and boolean(environ[name], otherwise=True)
+        # Within a run this is the run's own doing, and closes what it cannot hold.
+        and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
+    if outer == OFF:
+        said.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")
+    if level == "stats" and outer in {HOLD, ON}:
+        level = ""  # the run's own doing, too
     if level and level != "all":
         says = NO_DEBUG if level == "stats" else OFF
         said.append((ENVIRONMENT, says, f"CQ_TELEMETRY_LEVEL={level}", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import sys
 
-from .cli import main
+from .cli.entry import run_command
 from .cli.output import is_sure
 from .cli.parser import parser
 
@@ -56,7 +56,7 @@ def _read_commands(*, readonly: bool) -> int:
 
 def _do(words: list[str]) -> None:
     try:
-        main(words)
+        run_command(words)
     except SystemExit:
         pass  # argparse has said what is wrong
     except KeyboardInterrupt:

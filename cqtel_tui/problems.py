@@ -6,6 +6,7 @@ told for as long as it is wrong.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from urllib.parse import urlsplit
 
 from .consent import ON
 from .consent.choices import TRACES_PATH
-from .deliver.starting import CALLED, STALE_SECONDS
+from .deliver.starting import CALLED, PROBLEM, STALE_SECONDS
 from .errors import CqtelError
 from .locking import is_locked
 from .outbox.envelope import read_label
@@ -40,6 +41,7 @@ _NO_ROOM_BYTES = 32 * 1024
 _TOLD_SECONDS = 30 * 24 * 3600.0
 _NOT_FOUND = 404
 _MAX_NAMED = 5
+_MAX_WORDS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,12 @@ def _unsent(
     if unsent and unsent[-1][0] >= _changed(outbox.folder / SENT):
         when, _, why = unsent[-1]
         yield Problem("sender", f"nothing was sent: {why}.", when)
+    path = outbox.folder / PROBLEM
+    with contextlib.suppress(OSError):
+        if decision.state == ON:
+            words = path.read_text("utf-8", "replace")[:_MAX_WORDS]
+            text = f"payloads are not sent by themselves: {words}. To send: cq-telemetry send --all"
+            yield Problem("sender", text, _changed(path))
     called = _changed(outbox.folder / CALLED)
     if called and decision.state == ON and abs(now - called) > STALE_SECONDS:
         yield Problem(

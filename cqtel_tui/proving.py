@@ -119,7 +119,7 @@ def _prove(base: Path, program: str) -> Proof:
     verdicts = check(
         envelope.payload,
         scene.canaries,
-        list(_expected(look(str(scene.project)).value)),
+        list(_expected(look(str(scene.project), scene.state).value)),
         _surroundings(scene),
     )
     return Proof(verdicts, envelope.payload, envelope.dropped)

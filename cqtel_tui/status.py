@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .consent import PROJECT_FOLDER, ask, cookie
 from .consent.layers import Reason, reasons, why
+from .consent.tracking import is_tracked
 from .deliver.starting import RETRY_AT
 from .deliver.waiting import next_attempt
 from .errors import CqtelError
@@ -49,6 +50,8 @@ class Status:
         decision: what all layers come to.
         reasons: each layer's say.
         cookie: the cookie of this directory.
+        is_tracked: whether git tracks the cookie's file, so that whoever has the repository has it;
+            None if that cannot be told.
         legacy: what earlier releases left here or in the home folder.
         counts: what is in the outbox; nothing where it cannot be read.
         problem: why the outbox cannot be read; empty if it can.
@@ -62,6 +65,7 @@ class Status:
     decision: Decision
     reasons: Sequence[Reason]
     cookie: Cookie
+    is_tracked: bool | None
     legacy: Sequence[Cookie]
     counts: Counts
     problem: str
@@ -83,7 +87,7 @@ class Status:
             "debug": self.decision.debug,
             "inspect": self.decision.inspect,
             "reasons": [asdict(reason) for reason in self.reasons],
-            "cookie": cookie_json(self.cookie),
+            "cookie": cookie_json(self.cookie) | {"tracked": self.is_tracked},
             "legacy_cookies": [cookie_json(each) for each in self.legacy],
             "outbox": {
                 name: None if self.problem else count for name, count in asdict(self.counts).items()
@@ -122,8 +126,9 @@ def look(
     return Status(
         decision,
         reasons(decision),
-        _NO_COOKIE if directory is None else cookie.look(directory),
-        [] if directory is None else cookie.legacy(directory),
+        _NO_COOKIE if directory is None else cookie.look(directory, places.state),
+        None if directory is None else is_tracked(directory, f"{PROJECT_FOLDER}/{cookie.NAME}"),
+        [] if directory is None else cookie.legacy(directory, places.state),
         counts,
         problem,
         _proxy(decision.endpoint),

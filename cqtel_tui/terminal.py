@@ -16,8 +16,8 @@ NO_TERMINAL = (
     "cq-telemetry show ID"
 )
 DUMB = (
-    "TERM=dumb cannot be drawn on. Line by line: cq-telemetry-ui --plain. One command at a time: "
-    "cq-telemetry status, cq-telemetry pending, cq-telemetry show ID"
+    "This terminal cannot be drawn on: TERM is dumb. Line by line: cq-telemetry-ui --plain. "
+    "One command at a time: cq-telemetry status, cq-telemetry pending, cq-telemetry show ID"
 )
 _MAX_LINE = 4096
 

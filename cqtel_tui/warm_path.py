@@ -21,6 +21,7 @@ from .hot_path import (
     is_boolean,
     is_cookie,
     open_folder,
+    sha256,
 )
 
 TYPE_CHECKING = False
@@ -45,6 +46,8 @@ _CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented"
 """What a file of choices may say, as a whole and for a project; `spelling` looks at the rest."""
 
 COOKIE_NAME = "telemetry-cookie"
+COOKIES = "cookies"
+"""The folder of the records of all cookies that were made on this machine."""
 ABSENT = "absent"
 PRESENT = "present"
 LOCKED = "locked"
@@ -442,8 +445,14 @@ def untrusted(reason: str) -> ValueError:
     return UntrustedFileError(reason)
 
 
-def look_at_cookie(directory: str, name: str = COOKIE_NAME) -> "Found":
-    """Return what is found where the cookie of the project in `directory` is, untouched."""
+def look_at_cookie(directory: str, state: str, name: str = COOKIE_NAME) -> "Found":
+    """Return what is found where the cookie of the project in `directory` is, untouched.
+
+    Args:
+        directory: the project.
+        state: the state folder, with the records of the cookies that were made here.
+        name: the file's; what earlier releases made is looked at, and never used.
+    """
     try:
         folder = open_folder(directory)
     except FileNotFoundError:
@@ -453,9 +462,44 @@ def look_at_cookie(directory: str, name: str = COOKIE_NAME) -> "Found":
 
         return UNSAFE, None, folder_problem(directory, error), None
     try:
-        return cookie_in(folder, name)
+        found = cookie_in(folder, name)
+        if found[1] is None or name != COOKIE_NAME:
+            return found
+        problem = _not_made_here(found[1], state, folder, directory)
+        return (UNSAFE, None, problem, None) if problem else found
     finally:
         os.close(folder)
+
+
+def _not_made_here(value: str, state: str, folder: int, directory: str) -> str:
+    """Say why a cookie is not believed to have been made here, for this folder; empty if it is.
+
+    Whoever knows it reads and erases what a collector has of it, so that one which came with a
+    repository is its author's key, not the user's.
+    """
+    try:
+        record = read_trusted(cookie_record(state, value), owners())
+    except ValueError as problem:
+        return f"the record of it cannot be trusted: {problem}"
+    if record is None:
+        return (
+            "it was not made on this machine by this version: it came with this folder, or is older"
+        )
+    identity, _, path = record.partition(b"\n")
+    if identity == identity_of(folder) or path == os.fsencode(directory):
+        return ""
+    return f"it was made for {os.fsdecode(path) or 'another folder'}, and copied here"
+
+
+def cookie_record(state: str, value: str) -> str:
+    """Return the file that says which folder a cookie was made for; its name does not tell it."""
+    return f"{state}/{COOKIES}/{sha256(value.encode())}"
+
+
+def identity_of(folder: int) -> bytes:
+    """Return what tells an open folder from all others of this machine."""
+    status = os.fstat(folder)
+    return f"{status.st_dev} {status.st_ino}".encode()
 
 
 def cookie_in(folder: int, name: str) -> "Found":
@@ -492,11 +536,11 @@ def cookie_in(folder: int, name: str) -> "Found":
     return UNSAFE, None, reason, None
 
 
-def cookie_of(directory: str, *, create: bool) -> "str | None":
+def cookie_of(directory: str, state: str, *, create: bool) -> "str | None":
     """Return the cookie's value, made now if there is none and `create`; None without one."""
-    state, value, _, _ = look_at_cookie(directory)
-    if create and state == ABSENT:
+    how, value, _, _ = look_at_cookie(directory, state)
+    if create and how == ABSENT:
         from .consent.cookie import read_or_create
 
-        return read_or_create(directory)
+        return read_or_create(directory, state)
     return value

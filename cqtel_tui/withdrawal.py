@@ -41,7 +41,8 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     clear_projects(places.state)
     forget_losses(places.state)
     removed["cookie"] = 0
-    if directory is not None and cookie.look(directory).state == cookie.PRESENT:
-        cookie.reset(directory, create=False)
+    state = places.state
+    if directory is not None and cookie.look(directory, state).state == cookie.PRESENT:
+        cookie.reset(directory, state, create=False)
         removed["cookie"] = 1
     return removed

@@ -2,89 +2,27 @@
 
 Every reading command takes `--json`. What is asked for goes to stdout, what is said about it to
 stderr. Exit codes: 0 done, 1 failed, 2 wrong usage; `run` ends as the program it ran.
+
+`run` stands in front of other people's commands, so that nothing but it is loaded for it
+(DESIGN §11); `entry` has all the others.
 """
 
-from __future__ import annotations
-
-import contextlib
-import io
-import os
-import signal
 import sys
-from typing import TYPE_CHECKING
 
-from ..errors import CqtelError, WrongUsageError
-from .output import say
-from .parser import parser
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_FAILED = 1
-_WRONG_USAGE = 2
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run one command; return the exit code."""
-    _open_missing_streams()
-    try:
-        try:
-            return _told(sys.argv[1:] if arguments is None else arguments)
-        finally:
-            sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has seen enough; there is nobody to tell.
-        return _ended_by("SIGPIPE")
-    except KeyboardInterrupt:
-        return _ended_by("SIGINT")
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            say(f"The output could not be written: {error.strerror}.")
-        return _FAILED
-    finally:
-        _drop_what_cannot_be_written()
+    words = sys.argv[1:] if arguments is None else arguments
+    if words[:1] == ["run"]:
+        from .launching import main as launch
 
+        code = launch(words[1:])
+        if code is not None:
+            return code
+    from .entry import main as dispatch
 
-def _told(arguments: Sequence[str]) -> int:
-    """Run one command, and tell what goes wrong."""
-    given = parser().parse_args(arguments)
-    try:
-        code: int = given.command(given)
-    except WrongUsageError as error:
-        say(f"{error}")
-        return _WRONG_USAGE
-    except CqtelError as error:
-        say(f"{error}")
-        return _FAILED
-    except OSError as error:
-        if not isinstance(error.filename, str):  # it is about our own output
-            raise
-        say(f"{error.filename}: {error.strerror}. Look at its owner and free space, and try again.")
-        return _FAILED
-    return code
-
-
-def _open_missing_streams() -> None:
-    """Let there be something to write to, and let no character be one that cannot be written."""
-    for name in ("stdout", "stderr"):
-        stream = getattr(sys, name)
-        if stream is None:  # started with >&-
-            setattr(sys, name, io.TextIOWrapper(io.BytesIO(), "utf-8", "backslashreplace"))
-        elif hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
-
-
-def _drop_what_cannot_be_written() -> None:
-    """Keep Python from a last try at the end, which would print a traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            stream.flush()
-        except OSError:
-            null = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(null, stream.fileno())
-            os.close(null)
-
-
-def _ended_by(name: str) -> int:
-    """Return a shell's exit code for a signal."""
-    return 128 + getattr(signal, name, _FAILED)
+    return dispatch(words)

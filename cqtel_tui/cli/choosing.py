@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .. import status as standing
-from ..consent import DEBUG, NO_DEBUG, OFF, ON, ask
+from ..consent import DEBUG, NO_DEBUG, OFF, ON, PROJECT_FOLDER, ask
 from ..consent import cookie as cookies
 from ..consent.choices import TRACES_PATH
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
+from ..consent.tracking import is_tracked
 from ..errors import CqtelError, WrongUsageError
 from ..outbox import PENDING
 from ..outbox.included import include
@@ -29,6 +30,11 @@ if TYPE_CHECKING:
     from ..outbox.runs import Run
     from ..problems import Problem
 
+_COOKIE_FILE = f"{PROJECT_FOLDER}/{cookies.NAME}"
+_TRACKED = (
+    f"git tracks {_COOKIE_FILE}: whoever has the repository can read and erase what a collector "
+    f"has of it. git rm --cached {_COOKIE_FILE}, then cq-telemetry cookie reset"
+)
 _WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
 
@@ -45,16 +51,17 @@ def status(given: argparse.Namespace) -> int:
 def _show_status(found: standing.Status) -> None:
     counts = found.counts
     lines = [
-        ("telemetry", f"{standing.WORDS[found.decision.state]} ({found.why})"),
+        ("telemetry", f"{_decision_words(found)} ({found.why})"),
+        *(("problem", _problem_words(each)) for each in found.problems),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
         ("cookie", _cookie_words(found.cookie)),
+        *([("", _TRACKED)] if found.is_tracked else []),
         (
             "payloads",
             found.problem
             or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
-        *(("problem", _problem_words(each)) for each in found.problems),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
@@ -77,6 +84,12 @@ def _show_status(found: standing.Status) -> None:
     for reason in found.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
+
+
+def _decision_words(found: standing.Status) -> str:
+    if found.decision.state == ON and any(each.kind == "sender" for each in found.problems):
+        return "on: payloads are recorded, but not delivered"
+    return standing.WORDS[found.decision.state]
 
 
 def _problem_words(problem: Problem) -> str:
@@ -155,7 +168,9 @@ def _say_what_is_kept(endpoint: str | None) -> None:
     outbox = Outbox(places().state)
     kept = sum(len(outbox.names(box)) for box in (*BOXES, SET_ASIDE))
     directory = here_if_any()
-    has_cookie = directory is not None and cookies.look(directory).state == cookies.PRESENT
+    has_cookie = (
+        directory is not None and cookies.look(directory, places().state).state == cookies.PRESENT
+    )
     if kept or has_cookie:
         what = [number(kept, "payload")] * bool(kept) + ["the cookie"] * has_cookie
         say(f"still here: {', '.join(what)}; to delete them: cq-telemetry off --discard")
@@ -219,26 +234,34 @@ def endpoint(given: argparse.Namespace) -> int:
 
 def cookie(given: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
-    directory = here()
+    directory, state = here(), places().state
     if given.action in {"reset", "lock"}:
         offer_erasure(directory, wanted=given.erase)
     elif given.erase:
         raise WrongUsageError("--erase goes with reset and lock. By itself: cq-telemetry erase")
     if given.action == "reset":
         create = ask(places()).state == ON
-        old, new = cookies.reset(directory, create=create)
+        old, new = cookies.reset(directory, state, create=create)
         say(f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}")
     elif given.action == "lock":
-        _say_which("locked", cookies.lock(directory))
+        _say_which("locked", cookies.lock(directory, state))
     elif given.action == "unlock":
-        _say_which("unlocked", cookies.unlock(directory))
-    found = [cookies.look(directory), *cookies.legacy(directory)]
-    if given.json:
-        show_json([standing.cookie_json(each) for each in found])
-    else:
-        for each in found:
-            show(f"{each.path}: {_cookie_words(each)}")
+        _say_which("unlocked", cookies.unlock(directory, state))
+    _show_cookies(given, directory, state)
     return 0
+
+
+def _show_cookies(given: argparse.Namespace, directory: str, state: str) -> None:
+    tracked = is_tracked(directory, _COOKIE_FILE)
+    found, *legacy = cookies.look(directory, state), *cookies.legacy(directory, state)
+    if given.json:
+        own = standing.cookie_json(found) | {"tracked": tracked}
+        show_json([own, *map(standing.cookie_json, legacy)])
+        return
+    for each in (found, *legacy):
+        show(f"{each.path}: {_cookie_words(each)}")
+    if tracked:
+        say(_TRACKED)
 
 
 def _cookie_words(found: Cookie) -> str:
@@ -247,7 +270,10 @@ def _cookie_words(found: Cookie) -> str:
     if found.state == cookies.LOCKED:
         return "locked: no identifier is sent"
     if found.state == cookies.UNSAFE:
-        return f"unsafe: {found.reason}; no identifier is sent"
+        return (
+            f"unsafe: {found.reason}; no identifier is sent. To replace it: cq-telemetry cookie "
+            "reset"
+        )
     return "absent"
 
 

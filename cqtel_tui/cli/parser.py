@@ -261,8 +261,14 @@ def _program(command: Parser) -> None:
 
 
 def _running(commands: Commands) -> None:
-    run = _add(commands, "run", "run a program, and hold what it reports", "running", "run")
-    run.usage = f"cq-telemetry run {_OPTIONS} -- COMMAND ..."
+    run = _add(
+        commands,
+        "run",
+        "run a program, or a shell, and hold what all in it reports",
+        "running",
+        "run",
+    )
+    run.usage = f"cq-telemetry run {_OPTIONS} [-- COMMAND ...]"
     _program(run)
     verify = _add(
         commands, "verify", "run a program, and list where it tried to send to", "running", "verify"

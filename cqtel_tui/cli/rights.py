@@ -37,7 +37,7 @@ def mine(given: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
     from ..deliver.rights import Collector, key_of
 
-    endpoint, cookie = _endpoint(), key_of(here())
+    endpoint, cookie = _endpoint(), key_of(here(), places().state)
     with Collector(endpoint) as collector:
         operations = collector.data(cookie)
     if given.export is not None:
@@ -59,7 +59,7 @@ def erase(given: argparse.Namespace) -> int:
 
     if not given.yes and not has_terminal():
         raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
-    endpoint, cookie = _endpoint(), key_of(here())
+    endpoint, cookie = _endpoint(), key_of(here(), places().state)
     question = f"Have {endpoint} erase all that it has of this directory's cookie? No undo."
     if not given.yes and not is_sure(question):
         say("nothing was asked for")
@@ -102,7 +102,7 @@ def offer_erasure(directory: str | None, *, wanted: bool) -> None:
     if not wanted:
         if directory is None or endpoint is None:
             return
-        if cookies.look(directory).state != cookies.PRESENT:
+        if cookies.look(directory, places().state).state != cookies.PRESENT:
             return
         if not has_terminal():
             say(f"what {endpoint} has of this cookie stays there: without it, it cannot be erased "
@@ -114,7 +114,7 @@ def offer_erasure(directory: str | None, *, wanted: bool) -> None:
     try:
         from ..deliver.rights import key_of
 
-        _erase(_endpoint(), key_of(directory or here()))
+        _erase(_endpoint(), key_of(directory or here(), places().state))
     except CqtelError as error:
         raise CqtelError(
             f"{error}. The cookie was kept: without it, nothing can be erased there. Try again, "

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from ..consent import OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
-from ..terminal import has_terminal
 from .output import say, show, show_json
 
 if TYPE_CHECKING:
@@ -27,22 +26,11 @@ _SETTING = {
 }
 
 
-def run(given: argparse.Namespace) -> int:  # noqa: RET503  # `end_like` does not return
-    """Run a program, hold what it reports, and end as it ended."""
-    from ..gate.process import CommandNotFound, end_like
-    from ..gate.wrapper import wrap
+def run(given: argparse.Namespace) -> int:
+    """Run a program, hold what it reports, and end as it ended; without one, a shell."""
+    from .launching import launch
 
-    command, options = _command(given, "run")
-    try:
-        wrapped = wrap(command, options)
-    except CommandNotFound as error:
-        say(f"{error}")
-        return error.status
-    if wrapped.held and wrapped.outcome.ended_by_itself and has_terminal():
-        from ..first_run import ask_if_due
-
-        ask_if_due(places(), wrapped.held)
-    end_like(wrapped.outcome)
+    return launch(*_command(given))
 
 
 def verify(given: argparse.Namespace) -> int:
@@ -54,7 +42,11 @@ def verify(given: argparse.Namespace) -> int:
     from ..gate.process import CommandNotFound
     from ..gate.verifying import verify as look_on
 
-    command, options = _command(given, "verify")
+    command, options = _command(given)
+    if not command:
+        raise WrongUsageError(
+            "Name the program to run: cq-telemetry verify -- cloudquery sync FILE"
+        )
     try:
         found = look_on(command, options)
     except CommandNotFound as error:
@@ -68,13 +60,9 @@ def verify(given: argparse.Namespace) -> int:
     return 0 if found.is_proof else 1
 
 
-def _command(given: argparse.Namespace, name: str) -> tuple[list[str], list[str]]:
+def _command(given: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the program's command line, and the telemetry options that stand before it."""
     command = given.program[1:] if given.program[:1] == ["--"] else given.program
-    if not command:
-        raise WrongUsageError(
-            f"Name the program to run: cq-telemetry {name} -- cloudquery sync FILE"
-        )
     flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
     return command, [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
 

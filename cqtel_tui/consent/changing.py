@@ -5,6 +5,7 @@ All by way of the folder's own handle, so that no link leads anywhere else.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import stat
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..files import what_to_do
 from ..hot_path import open_folder
+from ..warm_path import cookie_record
 from . import PROJECT_FOLDER
 from .cookie import (
     LEGACY_NAME,
@@ -23,8 +26,8 @@ from .cookie import (
     Cookie,
     folder_problem,
     look,
+    make,
     open_or_make_folder,
-    read_or_create,
 )
 
 if TYPE_CHECKING:
@@ -38,39 +41,48 @@ class CookieError(CqtelError):
     """The cookie could not be changed; the message says why and what to do."""
 
 
-def legacy(directory: str) -> list[Cookie]:
+def legacy(directory: str, state: str) -> list[Cookie]:
     """Return the places where earlier releases kept one: here, and in the home folder."""
     return [
-        look(place, name)
+        look(place, state, name)
         for place in _places(directory)
         for name in _NAMES
         if (place, name) != (directory, NAME)
     ]
 
 
-def reset(directory: str, *, create: bool) -> tuple[str | None, str | None]:
+def reset(directory: str, state: str, *, create: bool) -> tuple[str | None, str | None]:
     """Forget the value, and make a new one if `create`; return the old and the new one.
 
+    What is unsafe is replaced, too: a link itself is removed, and not what it points to. Its value
+    is not returned, for nobody is to use it.
+
+    Args:
+        directory: the project.
+        state: the state folder, with the records of the cookies that were made here.
+        create: whether there is to be another one.
+
     Raises:
-        CookieError: it is locked or unsafe, or the file cannot be changed.
+        CookieError: it is locked, or its folder is unsafe, or the file cannot be changed.
     """
-    found = look(directory)
+    found = look(directory, state)
     if found.state == LOCKED:
         raise CookieError(f"{found.path} is locked. Unlock it first: cq-telemetry cookie unlock")
-    if found.state == UNSAFE:
-        raise CookieError(f"{found.path} is unsafe: {found.reason}. Lock it instead, or remove it.")
-    if found.state == PRESENT:
+    if found.state in {PRESENT, UNSAFE}:
         _in_folder(directory, _remove, NAME)
-    new = read_or_create(directory) if create else None
-    if create and new is None:
+    _forget(state, found.value)
+    try:
+        new = make(directory, state) if create else None
+    except OSError as error:
         raise CookieError(
-            f"{found.path} could not be made. Look at its folder's owner and free space, and "
-            "try again."
-        )
+            f"{found.path} could not be made: {error.strerror}. {what_to_do(error)}."
+        ) from error
+    if create and new is None:
+        raise CookieError(f"{found.path} could not be made: another program put something there.")
     return found.value, new
 
 
-def lock(directory: str) -> list[str]:
+def lock(directory: str, state: str) -> list[str]:
     """Put a directory in the cookie's place, so that none is created; return what was locked.
 
     Whatever is there is removed, a link itself and not what it points to. The names of earlier
@@ -84,14 +96,15 @@ def lock(directory: str) -> list[str]:
         if place != directory and not os.path.lexists(Path(place, PROJECT_FOLDER)):
             continue
         for name in _NAMES:
-            found = look(place, name)
+            found = look(place, state, name)
             if found.state != LOCKED:
                 _in_folder(place, _lock, name, create=True)
+                _forget(state, found.value)
                 locked.append(found.path)
     return locked
 
 
-def unlock(directory: str) -> list[str]:
+def unlock(directory: str, state: str) -> list[str]:
     """Remove the directories that lock the cookie, if they are empty; return what was unlocked.
 
     Raises:
@@ -100,11 +113,18 @@ def unlock(directory: str) -> list[str]:
     unlocked = []
     for place in _places(directory):
         for name in _NAMES:
-            found = look(place, name)
+            found = look(place, state, name)
             if found.state == LOCKED:
                 _in_folder(place, _unlock, name)
                 unlocked.append(found.path)
     return unlocked
+
+
+def _forget(state: str, value: str | None) -> None:
+    """Remove the record of a cookie that is gone; one that stays does no harm."""
+    if value is not None:
+        with contextlib.suppress(OSError):
+            Path(cookie_record(state, value)).unlink()
 
 
 def _places(directory: str) -> list[str]:
@@ -166,7 +186,7 @@ def _in_folder(
     except OSError as error:
         raise CookieError(
             f"{Path(directory, PROJECT_FOLDER, name)} could not be changed: {error.strerror}. "
-            "Look at what is there, and try again."
+            f"{what_to_do(error)}."
         ) from error
     finally:
         os.close(folder)

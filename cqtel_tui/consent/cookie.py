@@ -5,11 +5,23 @@ everything in it is reached through that handle. `warm_path` looks at it whereve
 here it is made. Changing it is `changing`'s, whose names can be had from here, too.
 """
 
+import errno
 import os
 import stat
+import time
 
-from ..hot_path import CREATE, PROJECT_FOLDER, open_folder
-from ..warm_path import ABSENT, COOKIE_NAME, LOCKED, PRESENT, UNSAFE, cookie_in, look_at_cookie
+from ..files import make_folder
+from ..hot_path import CREATE, PROJECT_FOLDER, is_root, open_folder, owner_of
+from ..warm_path import (
+    ABSENT,
+    COOKIE_NAME,
+    LOCKED,
+    PRESENT,
+    UNSAFE,
+    cookie_record,
+    identity_of,
+    look_at_cookie,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +43,7 @@ __all__ = [
     "legacy",
     "lock",
     "look",
+    "make",
     "new_value",
     "open_or_make_folder",
     "read_or_create",
@@ -42,6 +55,19 @@ __all__ = [
 NAME = COOKIE_NAME
 LEGACY_NAME = "telemetry-random-id"
 """What the releases of 2021 and 2022 called it, in the same folder and in the home folder."""
+
+_IGNORED = (
+    b"# The telemetry cookie is the key to what a collector has of this installation: keep it out\n"
+    b"# of the repository.\n"
+    b"/.gitignore\n/telemetry-cookie\n/.telemetry-cookie.*\n/telemetry-random-id\n"
+)
+_NO_LINKS = frozenset(
+    {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK}
+    | {errno.EINVAL, errno.EXDEV}
+)
+_ATTEMPTS = 40
+_PAUSE_SECONDS = 0.005
+_STALE_SECONDS = 10
 
 
 def __getattr__(name: str) -> object:
@@ -81,31 +107,91 @@ class Cookie:
         self.modified = modified
 
 
-def look(directory: str, name: str = NAME) -> "Cookie":
-    """Return the cookie of the project in `directory`, without touching it."""
+def look(directory: str, state: str, name: str = NAME) -> "Cookie":
+    """Return the cookie of the project in `directory`, without touching it.
+
+    Args:
+        directory: the project.
+        state: the state folder, which knows what was made on this machine.
+        name: the file's.
+    """
     path = os.path.join(directory, PROJECT_FOLDER, name)  # noqa: PTH118
-    return Cookie(path, *look_at_cookie(directory, name))
+    return Cookie(path, *look_at_cookie(directory, state, name))
 
 
-def read_or_create(directory: str, entropy: "Callable[[int], bytes]" = os.urandom) -> "str | None":
+def read_or_create(
+    directory: str, state: str, entropy: "Callable[[int], bytes]" = os.urandom
+) -> "str | None":
     """Return the cookie's value, made now if there is none; None if it is locked or unsafe.
 
     Of many processes at once, one makes it, and all return its value.
     """
-    found = look(directory)
+    try:
+        return make(directory, state, entropy)
+    except OSError:
+        return None
+
+
+def make(
+    directory: str, state: str, entropy: "Callable[[int], bytes]" = os.urandom
+) -> "str | None":
+    """Return the cookie's value, made now if there is none; None if it is locked or unsafe.
+
+    That it was made here is written down first, and git is told to leave it alone.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    found = look(directory, state)
     if found.state != ABSENT:
         return found.value
+    folder = open_or_make_folder(directory)
     try:
-        folder = open_or_make_folder(directory)
-    except OSError:
-        return None
-    try:
+        owner = os.fstat(folder).st_uid
+        if is_root() and owner:
+            raise OSError(errno.EPERM, f"you are root, and it is another user's (uid {owner})")
         value = new_value(entropy)
-        return value if _publish(folder, value, entropy) else cookie_in(folder, NAME)[1]
-    except OSError:
-        return None
+        record = cookie_record(state, value)
+        _write_record(record, identity_of(folder) + b"\n" + os.fsencode(directory))
+        if not _is_ours(folder, value, record, entropy):
+            return look(directory, state).value
+        return value
     finally:
         os.close(folder)
+
+
+def _is_ours(folder: int, value: str, record: str, entropy: "Callable[[int], bytes]") -> bool:
+    """Put a cookie in place whose record is written; tell whether no other process was first."""
+    is_ours = False
+    try:
+        _ignore(folder)
+        is_ours = _publish(folder, value, entropy)
+    finally:
+        if not is_ours:
+            os.unlink(record)  # noqa: PTH108  # pathlib costs 13 ms
+    return is_ours
+
+
+def _write_record(path: str, content: bytes) -> None:
+    make_folder(os.path.dirname(path))  # noqa: PTH120
+    opened = os.open(path, CREATE, 0o600)
+    try:
+        os.write(opened, content)
+        os.fsync(opened)
+    finally:
+        os.close(opened)
+
+
+def _ignore(folder: int) -> None:
+    """Have git leave the cookie alone, unless the project has said itself what git is to ignore."""
+    try:
+        opened = os.open(".gitignore", CREATE, 0o644, dir_fd=folder)
+    except FileExistsError:
+        return
+    try:
+        os.write(opened, _IGNORED)
+    finally:
+        os.close(opened)
 
 
 def new_value(entropy: "Callable[[int], bytes]" = os.urandom) -> str:
@@ -125,7 +211,10 @@ def open_or_make_folder(directory: str) -> int:
         return open_folder(directory)
     except FileNotFoundError:
         try:
-            os.mkdir(os.path.join(directory, PROJECT_FOLDER), 0o755)  # noqa: PTH102, PTH118
+            if is_root() and (owner := owner_of(directory)):
+                why = f"you are root, and {directory} is another user's (uid {owner})"
+                raise OSError(errno.EPERM, why)
+            os.mkdir(os.path.join(directory, PROJECT_FOLDER), 0o700)  # noqa: PTH102, PTH118
         except FileExistsError:
             pass
         return open_folder(directory)
@@ -157,12 +246,60 @@ def _publish(folder: int, value: str, entropy: "Callable[[int], bytes]") -> bool
     try:
         os.write(opened, value.encode() + b"\n")
         os.fsync(opened)
-        # A link appears whole or not at all, and never replaces what is there.
-        os.link(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        try:
+            # A link appears whole or not at all, and never replaces what is there.
+            os.link(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+        except (OSError, NotImplementedError) as error:
+            if isinstance(error, OSError) and error.errno not in _NO_LINKS:
+                raise
+            return _rename_alone(folder, temporary, os.fstat(opened).st_mtime)
         os.fsync(folder)
     except FileExistsError:
         return False
     finally:
         os.close(opened)
-        os.unlink(temporary, dir_fd=folder)
+        try:
+            os.unlink(temporary, dir_fd=folder)
+        except FileNotFoundError:
+            pass
     return True
+
+
+def _rename_alone(folder: int, temporary: str, now: float) -> bool:
+    """Put the cookie in place where there are no hard links: a claim lets one process do it."""
+    claim = f".{NAME}.claim"
+    for _ in range(_ATTEMPTS):
+        if _is_there(folder, NAME):
+            return False
+        try:
+            os.close(os.open(claim, CREATE, 0o600, dir_fd=folder))
+        except FileExistsError:
+            _drop_stale(folder, claim, now)
+            time.sleep(_PAUSE_SECONDS)
+            continue
+        try:
+            if _is_there(folder, NAME):
+                return False
+            os.rename(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder)
+            os.fsync(folder)
+            return True
+        finally:
+            os.unlink(claim, dir_fd=folder)
+    return False
+
+
+def _is_there(folder: int, name: str) -> bool:
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _drop_stale(folder: int, claim: str, now: float) -> None:
+    """Remove the claim of a process that was killed; both times are the file system's."""
+    try:
+        if now - os.lstat(claim, dir_fd=folder).st_mtime > _STALE_SECONDS:
+            os.unlink(claim, dir_fd=folder)
+    except FileNotFoundError:
+        pass

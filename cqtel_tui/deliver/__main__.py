@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 from ..consent import OPTIONS
+from ..outbox import OUTBOX
 from ..paths import places
-from .sender import Sender
+from .starting import PROBLEM, note_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +28,20 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
     end = threading.Timer(longest, os._exit, (1,))
     end.daemon = True
     end.start()
+    os.environ.pop("SSLKEYLOGFILE", None)  # which some builds of OpenSSL heed by themselves
+    state = places().state
+    try:
+        from .sender import Sender
+    except ImportError as error:
+        # Nothing is imported from where the program that called may not have meant it to be.
+        note_problem(
+            state,
+            f"{error.name or error} could not be imported by {sys.executable}; install it beside "
+            "cqtel_tui",
+        )
+        sys.exit(1)
+    with contextlib.suppress(OSError):
+        os.unlink(f"{state}/{OUTBOX}/{PROBLEM}")  # noqa: PTH108  # there is one that can work
     Sender(places(), [option for option in arguments if option in OPTIONS]).send_due()
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import ssl
+import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -184,8 +186,9 @@ class Connection:
         except (httpx.InvalidURL, ValueError) as error:
             raise NoAnswerError(f"it is not a URL that can be asked ({error})") from None
         self._heard = heard = _Heard(most)
-        threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
         try:
+            # Ctrl+C may come while the thread is started, with the request on its way already.
+            threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
             reason = self._wait(heard)
         finally:
             if not heard.is_over.is_set():
@@ -251,9 +254,7 @@ class _Heard:
 def _client(url: str, proxy: str) -> httpx.Client:
     try:
         if url.startswith("https:"):
-            # The certificates that httpx trusts, those of SSL_CERT_FILE, and the system's.
-            trusted = httpx.create_ssl_context(trust_env=True)
-            trusted.load_default_certs()
+            trusted = _trusted()
         else:
             trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except OSError as error:
@@ -272,6 +273,31 @@ def _client(url: str, proxy: str) -> httpx.Client:
     except (ValueError, ImportError, httpx.InvalidURL):
         # The reason would have its password in it.
         raise NoAnswerError(f"the proxy {without_password(proxy)} cannot be used") from None
+
+
+def _trusted() -> ssl.SSLContext:
+    """Return what proves who a collector is, as OpenSSL, curl and Go have it.
+
+    `SSL_CERT_FILE` and `SSL_CERT_DIR` each take the place of the system's own file and folder;
+    without either, the certificates that httpx brings are trusted beside the system's. Made by
+    hand, for `ssl.create_default_context` would write the keys of each connection to the file
+    that `SSLKEYLOGFILE` names, where they open what was sent to whoever reads it.
+
+    Raises:
+        OSError: a file or folder that the environment names cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if sys.version_info >= (3, 13):
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | ssl.VERIFY_X509_STRICT
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file or folder:
+        context.load_verify_locations(cafile=file or None, capath=folder or None)
+    else:
+        import certifi
+
+        context.load_verify_locations(cafile=certifi.where())
+    context.load_default_certs()
+    return context
 
 
 def _proxy(proxy: str, trusted: ssl.SSLContext) -> httpx.Proxy:

@@ -138,13 +138,13 @@ def beside(endpoint: str, what: str) -> str:
     return parts._replace(path=f"{folder}/{what}", fragment="").geturl()
 
 
-def key_of(directory: str) -> str:
+def key_of(directory: str, state: str) -> str:
     """Return the cookie of a directory: the key to all that was sent from there.
 
     Raises:
         CqtelError: there is none that could be used.
     """
-    found = cookies.look(directory)
+    found = cookies.look(directory, state)
     if found.value is not None:
         return found.value
     state = f"unsafe: {found.reason}" if found.state == cookies.UNSAFE else found.state

@@ -1,24 +1,19 @@
 """By which channels a program reports, and what becomes of each: caught, closed, or its user's own.
 
-Data, one `Channels` for each program that is known; `environment` makes of it what the program is
-started with.
+Data, one `Channels` for each program that is known; `variables` makes of it what a program is
+started with. Loaded before a program starts, and lean for that (DESIGN §11).
 """
 
-from __future__ import annotations
+from .records import record
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .listening import Gate
     from .redaction import Schema
 
-_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 
-
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Closed:
     """A channel whose content cannot be held for review, so that it is closed.
 
@@ -34,7 +29,7 @@ class Closed:
     counted: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Channels:
     """How one program reports.
 
@@ -57,14 +52,14 @@ class Channels:
 
     variable: str
     upstream: str = ""
-    fields: Mapping[str, Schema] = field(default_factory=dict)
-    never: Mapping[str, str] = field(default_factory=dict)
-    also: Mapping[str, str] = field(default_factory=dict)
-    closing: Mapping[str, str] = field(default_factory=dict)
-    levels: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    closed: tuple[Closed, ...] = ()
-    own: tuple[str, ...] = ()
-    forwarded: tuple[str, ...] = ("authorization",)
+    fields: "Mapping[str, Schema]" = {}  # noqa: RUF012  # never changed
+    never: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
+    also: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
+    closing: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
+    levels: "Mapping[str, Mapping[str, str]]" = {}  # noqa: RUF012  # never changed
+    closed: "tuple[Closed, ...]" = ()
+    own: "tuple[str, ...]" = ()
+    forwarded: "tuple[str, ...]" = ("authorization",)
     duration_unit: int = 1_000_000
     words: frozenset[str] = frozenset()
 
@@ -101,8 +96,9 @@ CLOUDQUERY = Channels(
         "user_email": _IDENTITY,
         "user_id": _IDENTITY,
     },
-    # The releases that know the level heed it first.
-    closing={"CQ_NO_TELEMETRY": "1"},
+    # The releases that know the level heed it first. Not "1": within a session, a "1" is the
+    # user's own no (see `hot_path.environment_says`).
+    closing={"CQ_NO_TELEMETRY": "T"},
     # `errors` leaves out what the gate can hold, and `all` has what it cannot.
     levels={
         "CQ_TELEMETRY_LEVEL": {
@@ -145,55 +141,3 @@ CLOUDQUERY = Channels(
         }
     ),
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What a program is started with under the gate.
-
-    Attributes:
-        variables: its whole environment.
-        upstream: where what is caught was bound for; empty if that is not known.
-        notes: what the user is told of their own settings, a line each.
-    """
-
-    variables: Mapping[str, str]
-    upstream: str
-    notes: tuple[str, ...]
-
-
-def environment(
-    channels: Channels, inherited: Mapping[str, str], gate: Gate, profile: str = "cloudquery"
-) -> Opened:
-    """Return the environment in which a program reports to the gate, and nowhere else."""
-    found = dict(inherited)
-    own_upstream = inherited.get(channels.variable, "")
-    notes = [
-        f"{channels.variable} is set: what was to go there is held, and goes there if you send it"
-    ] * bool(own_upstream)
-    notes += [
-        f"{name} is your own setting, and is left as it is: what goes there is not held"
-        for name in channels.own
-        if inherited.get(name)
-    ]
-    for name, value in channels.also.items():
-        found.setdefault(name, value)
-    found.update(channels.closing)
-    for name, quieter in channels.levels.items():
-        given = inherited.get(name, "")
-        found[name] = quieter.get(given, given)
-    for closed in channels.closed:
-        if closed.counted:
-            found[closed.counted] = gate.closed_address
-    found[channels.variable] = gate.url_for(profile)
-    return Opened(_without_proxy(found), own_upstream or channels.upstream, tuple(notes))
-
-
-def _without_proxy(variables: dict[str, str]) -> dict[str, str]:
-    """Keep the gate's own address from a proxy, to which some clients send even loopback."""
-    names = [name for name in variables if name.upper() in _PROXIES and variables[name]]
-    if names:
-        listed = variables.get("no_proxy") or variables.get("NO_PROXY", "")
-        for name in ("NO_PROXY", "no_proxy"):
-            variables[name] = f"{listed},127.0.0.1".lstrip(",")
-    return variables

@@ -24,50 +24,45 @@ Limits:
   And a SIGSTOP sent to us alone, which cannot be caught, stops us alone.
 """
 
-from __future__ import annotations
-
-import contextlib
-import errno
 import os
-import signal
 import sys
 import time
-from dataclasses import dataclass, replace
+
+from .executing import CommandNotFound, named, spawn
+from .records import record, replace
+
+try:
+    import _signal as signal  # `signal` itself imports `enum`, which costs 5 ms
+except ImportError:
+    import signal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import Callable, Mapping, Sequence
+    from types import FrameType, TracebackType
     from typing import NoReturn
 
-__all__ = ["CommandNotFound", "Outcome", "end_like", "run", "signals_blocked"]
+    Handler = Callable[[int, FrameType | None], object] | int | None
 
-_NOT_FOUND = 127
-_NOT_EXECUTABLE = 126
+__all__ = ["CommandNotFound", "Outcome", "end_like", "run", "signals_blocked"]
 
 # sigaction(2): "SI_KERNEL: sent by the kernel". The signal module has no name for it.
 _SI_KERNEL = 0x80
 
 
-def _named(*names: str) -> frozenset[int]:
-    """Return those of these signals that this platform has."""
-    return frozenset(getattr(signal, name) for name in names if hasattr(signal, name))
-
-
-_PASSED_ON = _named(
+_PASSED_ON = named(
     *("SIGALRM", "SIGCONT", "SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGUSR1", "SIGUSR2"),
     *("SIGINFO", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGWINCH"),
 )
-_FROM_A_KEY = _named("SIGINFO", "SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGWINCH")
-_AT_HANGUP = _named("SIGCONT", "SIGHUP")
-_WANTING_AN_END = _named("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGBREAK")
+_FROM_A_KEY = named("SIGINFO", "SIGINT", "SIGQUIT", "SIGTSTP", "SIGTTIN", "SIGTTOU", "SIGWINCH")
+_AT_HANGUP = named("SIGCONT", "SIGHUP")
+_WANTING_AN_END = named("SIGHUP", "SIGINT", "SIGQUIT", "SIGTERM", "SIGBREAK")
 _SIGNALLED = 128  # and the signal's number, as shells have it
 _LAST_SIGNAL = 64
 _CONTROL_C_EXIT = 0xC000013A  # what Windows ends a program with at Ctrl+C
-_IGNORED_BY_PYTHON = _named("SIGPIPE", "SIGXFSZ")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Outcome:
     """How a program ended.
 
@@ -79,8 +74,8 @@ class Outcome:
         interrupted: Whether somebody wanted it to end (Ctrl+C, kill), whatever it made of that.
     """
 
-    exit_code: int | None
-    signal: int | None
+    exit_code: "int | None"
+    signal: "int | None"
     duration: float
     started_unix_nano: int
     interrupted: bool = False
@@ -103,26 +98,12 @@ class Outcome:
         return self.exit_code or 0 if self.signal is None else 128 + self.signal
 
 
-class CommandNotFound(Exception):  # noqa: N818 -- a shell's own words for it
-    """There is no such program, or it cannot be executed; the message is what a shell says.
-
-    Attributes:
-        arguments: The command line that was to be run.
-        status: A shell's exit status for it: 127 for not found, 126 for not executable.
-    """
-
-    def __init__(self, arguments: Sequence[str], status: int, message: str) -> None:
-        super().__init__(message)
-        self.arguments = tuple(arguments)
-        self.status = status
-
-
 def run(
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
+    arguments: "Sequence[str]",
+    environment: "Mapping[str, str]",
     *,
     executable: str | None = None,
-    on_start: Callable[[int], None] | None = None,
+    on_start: "Callable[[int], None] | None" = None,
 ) -> Outcome:
     """Run a program, and wait until it has ended.
 
@@ -145,11 +126,14 @@ def run(
         raise ValueError("No program to run: give at least its name.")
     name = arguments[0] if executable is None else executable
     if not hasattr(os, "posix_spawn"):
-        return _run_without_job_control(name, arguments, environment, on_start)
+        from .consoles import run_without_job_control
+
+        code, duration, began = run_without_job_control(name, arguments, environment, on_start)
+        return _outcome(code, duration, began)
     signals = _signals_to_take()
-    with _kept_for_us(signals) as mask:
+    with _Kept(signals) as mask:
         started_unix_nano, started = time.time_ns(), time.monotonic()
-        program = _Program(_spawn(name, arguments, environment, mask), signals)
+        program = _Program(spawn(name, arguments, environment, mask), signals)
         try:
             if on_start is not None:
                 on_start(program.process_id)
@@ -161,7 +145,7 @@ def run(
     return replace(outcome, interrupted=program.was_to_end or bool(pending))
 
 
-def end_like(outcome: Outcome) -> NoReturn:
+def end_like(outcome: Outcome) -> "NoReturn":
     """End our own process as that program ended: by the same exit code, or by the same signal.
 
     A shell then shows the same `$?`, and a shell script stops at Ctrl+C as it would have without
@@ -169,8 +153,10 @@ def end_like(outcome: Outcome) -> NoReturn:
     """
     for stream in (sys.stdout, sys.stderr):
         # None, closed, or a pipe that nobody reads: the program's ending is what counts.
-        with contextlib.suppress(AttributeError, OSError, ValueError):
+        try:
             stream.flush()
+        except (AttributeError, OSError, ValueError):
+            pass
     if outcome.signal is not None and hasattr(signal, "pthread_sigmask"):
         _die_by(outcome.signal)
     status = outcome.shell_status
@@ -178,17 +164,22 @@ def end_like(outcome: Outcome) -> NoReturn:
     os._exit(status if status < 2**31 else status - 2**32)
 
 
-@contextlib.contextmanager
-def signals_blocked() -> Iterator[None]:
+class signals_blocked:  # noqa: N801  # it is used as a function
     """Start threads in here: they leave every signal to the main thread, as `run` needs it."""
-    if not hasattr(signal, "pthread_sigmask"):
-        yield
-        return
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON | {signal.SIGCHLD})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+
+    def __enter__(self) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            ours = _PASSED_ON | {signal.SIGCHLD}
+            self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> None:
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
 
 class _Program:
@@ -214,6 +205,7 @@ class _Program:
 
     def _look(self) -> bool:
         """Learn whether the program has stopped, gone on or ended; False where nothing is new."""
+        _reap_orphans(self.process_id)
         process_id, status = os.waitpid(self.process_id, os.WNOHANG | os.WUNTRACED | os.WCONTINUED)
         if process_id == 0:
             return False
@@ -266,8 +258,27 @@ class _Program:
     def _send(self, number: int) -> None:
         # Not yet waited for, so the process id is still its own. A program that runs as somebody
         # else (sudo) may be out of our reach, as it would be for whoever signalled us.
-        with contextlib.suppress(PermissionError, ProcessLookupError):
+        try:
             os.kill(self.process_id, number)
+        except (PermissionError, ProcessLookupError):
+            pass
+
+
+def _reap_orphans(program: int) -> None:
+    """Let no zombie be left where we are the init of a container, to which orphans come.
+
+    What we started ourselves beside the program is reaped as well: nobody waits for that by its id
+    while the program runs.
+    """
+    if os.getpid() != 1:
+        return
+    try:
+        while ended := os.waitid(os.P_ALL, 0, os.WEXITED | os.WNOHANG | os.WNOWAIT):
+            if ended.si_pid == program:
+                return
+            os.waitpid(ended.si_pid, os.WNOHANG)
+    except ChildProcessError:
+        pass
 
 
 def _signals_to_take() -> frozenset[int]:
@@ -278,27 +289,46 @@ def _signals_to_take() -> frozenset[int]:
     return frozenset(passed_on) | {signal.SIGCHLD}
 
 
-@contextlib.contextmanager
-def _kept_for_us(signals: frozenset[int]) -> Iterator[set[int]]:
-    """Keep these signals waiting until they are asked for; yield the mask there was before."""
-    mask = signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-    handlers = {}
-    try:
-        for number in signals:
-            # Without a handler, macOS drops a SIGCHLD or a SIGWINCH even while it is blocked; and
-            # where SIGCHLD was ignored, the program's exit code would be lost.
-            handlers[number] = signal.signal(number, _never_called) or signal.SIG_DFL
-        yield set(mask)
-    finally:
+class _Kept:
+    """Keeps these signals waiting until they are asked for; enters with the mask before that."""
+
+    __slots__ = ("_handlers", "_mask", "_signals")
+
+    def __init__(self, signals: "frozenset[int]") -> None:
+        self._signals = signals
+        self._handlers: dict[int, Handler] = {}
+
+    def __enter__(self) -> "set[int]":
+        self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, self._signals)
+        try:
+            for number in self._signals:
+                # Without a handler, macOS drops a SIGCHLD or a SIGWINCH even while it is blocked;
+                # and where SIGCHLD was ignored, the program's exit code would be lost.
+                before = signal.signal(number, _never_called)
+                self._handlers[number] = signal.SIG_DFL if before is None else before
+        except BaseException:
+            self._restore()
+            raise
+        return set(self._mask)
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> None:
+        self._restore()
+
+    def _restore(self) -> None:
         # A Ctrl+Z that came as the program ended must not stop us now. (Ignoring SIGCHLD, even
         # for a moment, would lose the exit codes of other children.)
-        _drop(frozenset(handlers) - {signal.SIGCHLD})
-        for number, handler in handlers.items():
+        _drop(frozenset(self._handlers) - {signal.SIGCHLD})
+        for number, handler in self._handlers.items():
             signal.signal(number, handler)
-        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
 
-def _never_called(_number: int, _frame: FrameType | None) -> None:
+def _never_called(_number: int, _frame: "FrameType | None") -> None:
     """Stand in as a handler: the signal is blocked, and taken by `sigwait`."""
 
 
@@ -329,7 +359,7 @@ def _reached_the_group(number: int, code: int | None) -> bool:
     # the session leader (`ssh -t`, `xterm -e`), and an alarm(2) set before we were executed.
     if number in _AT_HANGUP:
         return os.getsid(0) != os.getpid()
-    return number != signal.SIGALRM
+    return bool(number != signal.SIGALRM)
 
 
 def _has_the_terminal() -> bool:
@@ -346,107 +376,11 @@ def _has_the_terminal() -> bool:
         os.close(terminal)
 
 
-def _spawn(
-    name: str, arguments: Sequence[str], environment: Mapping[str, str], mask: set[int]
-) -> int:
-    """Start the first program of that name which can be started; return its process id."""
-    refusal = CommandNotFound(arguments, _NOT_FOUND, f"{name}: command not found")
-    for path in _places(name, environment):
-        try:
-            return os.posix_spawn(
-                path,
-                list(arguments),
-                environment,
-                setsigmask=mask,
-                setsigdef=_IGNORED_BY_PYTHON,
-            )
-        except OSError as error:
-            refusal = _refusal(arguments, path, error)
-            # execvp(3) looks further only after "permission denied".
-            if error.errno != errno.EACCES:
-                break
-    raise refusal
-
-
-def _places(name: str, environment: Mapping[str, str]) -> list[str]:
-    """Return where to look for a program: a name with a slash is used as it is."""
-    if "/" in name:
-        return [name]
-    folders = environment.get("PATH", os.defpath).split(os.pathsep)
-    places = [f"{folder}/{name}" for folder in folders if folder]
-    return [place for place in places if name and os.access(place, os.F_OK)]
-
-
-def _refusal(arguments: Sequence[str], path: str, error: OSError) -> CommandNotFound:
-    """Say in bash's words why a program could not be started, with bash's exit status."""
-    status, reason = _NOT_EXECUTABLE, os.strerror(error.errno or 0)
-    if isinstance(error, FileNotFoundError):
-        status = _NOT_FOUND
-        if os.access(path, os.F_OK):  # it is its interpreter, or its loader, that is missing
-            reason = "cannot execute: required file not found"
-    elif error.errno == errno.ENOEXEC:
-        reason = f"cannot execute binary file: {reason}"
-    elif os.access(f"{path}/.", os.F_OK):
-        reason = os.strerror(errno.EISDIR)
-    return CommandNotFound(arguments, status, f"{path}: {reason}")
-
-
 def _outcome(code: int, duration: float, started_unix_nano: int) -> Outcome:
     """Read a code as `subprocess` has it: below zero, it is a signal's number."""
     if code < 0:
         return Outcome(None, -code, duration, started_unix_nano)
     return Outcome(code, None, duration, started_unix_nano)
-
-
-def _run_without_job_control(
-    name: str,
-    arguments: Sequence[str],
-    environment: Mapping[str, str],
-    on_start: Callable[[int], None] | None,
-) -> Outcome:
-    """Run a program where there is no posix_spawn, on Windows above all.
-
-    The console tells every process in it of Ctrl+C and Ctrl+Break: we only have to outlive them.
-    """
-    import shutil
-    import subprocess
-
-    found = name
-    if not any(separator in name for separator in (os.sep, os.altsep or os.sep)):
-        found = shutil.which(name, path=environment.get("PATH", os.defpath)) or ""
-    if not found:
-        raise CommandNotFound(arguments, _NOT_FOUND, f"{name}: command not found")
-    with _outliving(_named("SIGINT", "SIGBREAK")):
-        started_unix_nano, started = time.time_ns(), time.monotonic()
-        try:
-            process = subprocess.Popen(list(arguments), executable=found, env=dict(environment))
-        except OSError as error:
-            raise _refusal(arguments, found, error) from error
-        try:
-            if on_start is not None:
-                on_start(process.pid)
-        finally:
-            code = process.wait()
-            duration = time.monotonic() - started
-    return _outcome(code, duration, started_unix_nano)
-
-
-@contextlib.contextmanager
-def _outliving(signals: frozenset[int]) -> Iterator[None]:
-    """Survive these signals, but do not ignore them: a program we start would inherit that."""
-    handlers = {number: signal.getsignal(number) for number in signals}
-    handlers = {
-        number: handler
-        for number, handler in handlers.items()
-        if handler not in (signal.SIG_IGN, None)
-    }
-    try:
-        for number in handlers:
-            signal.signal(number, _never_called)
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
 
 
 def _die_by(number: int) -> None:
@@ -459,7 +393,9 @@ def _die_by(number: int) -> None:
         # (systemd-coredump, apport) even where the limit is 0, but not where it is 1: there
         # fs/coredump.c takes it for the handler's own crash.
         resource.setrlimit(resource.RLIMIT_CORE, (1 if sys.platform == "linux" else 0, hard))
-    with contextlib.suppress(OSError, ValueError):  # SIGKILL; or not the main thread
+    try:
         signal.signal(number, signal.SIG_DFL)
+    except (OSError, ValueError):  # SIGKILL; or not the main thread
+        pass
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {number})
     os.kill(os.getpid(), number)

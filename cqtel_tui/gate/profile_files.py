@@ -17,14 +17,12 @@ from ..catalogue import is_name
 from ..consent.choices import UntrustedFileError, check_folder, endpoint_problem
 from ..errors import CqtelError
 from .channels import Channels, Closed
-from .profiles import Profile
+from .profiles import FOLDER, SUFFIX, Profile
 from .redaction import ALL_SHAPES
 
 if TYPE_CHECKING:
     from .redaction import Schema
 
-FOLDER = "profiles"
-SUFFIX = ".toml"
 SHIPPED = Path(__file__).with_name("opentelemetry.toml")
 
 _VERSION = r"\d[0-9A-Za-z.+-]*"
@@ -45,16 +43,6 @@ _IN_VARIABLES = frozenset(f"{_UPPER}{_UPPER.lower()}0123456789_")
 
 class ProfileError(CqtelError):
     """A profile's file cannot be read, trusted or understood; the message names it."""
-
-
-def profile_for(config: str, program: str) -> Profile | None:
-    """Return the user's profile for a program, by its name; None if there is none.
-
-    Raises:
-        ProfileError: one of the files cannot be relied on, so that it cannot be told whether the
-            program has a profile; it must not run without.
-    """
-    return next((one for one in read_profiles(config) if program in one.programs), None)
 
 
 def read_profiles(config: str) -> list[Profile]:
@@ -202,13 +190,13 @@ def _profile(table: _Table) -> Profile:
     return found
 
 
-def _answer(words: str) -> re.Pattern[str] | None:
+def _answer(words: str) -> str:
     if not words:
-        return None
+        return ""
     before, braces, after = words.partition("{}")
     if not braces:
         raise ValueError('"version" has no {} where the version stands')
-    return re.compile(f"{re.escape(before)}v?({_VERSION}){re.escape(after)}")
+    return f"{re.escape(before)}v?({_VERSION}){re.escape(after)}"
 
 
 def _channels(table: _Table) -> Channels:

@@ -1,26 +1,24 @@
-"""What is known of a program that we did not write: data, and how to recognise its command line."""
+"""What is known of programs that we did not write: data, shipped or the user's own.
 
-from __future__ import annotations
+Loaded before a program starts, and lean for that (DESIGN §11).
+"""
 
-import re
-from dataclasses import dataclass, field
-from pathlib import PurePath
-from typing import TYPE_CHECKING
+import os
 
-from ..consent import OPTIONS, boolean
 from .channels import CLOUDQUERY as CLOUDQUERY_CHANNELS
+from .records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from .channels import Channels
 
-OTHER_OPERATION = "other"
-_PYTHON = re.compile(r"python(\d+(\.\d+)*)?t?(\.exe)?")
-_PYTHON_OPTIONS_WITH_VALUE = {"-W", "-X", "--check-hash-based-pycs"}
+FOLDER = "profiles"
+SUFFIX = ".toml"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Profile:
     """What is known of one program.
 
@@ -34,31 +32,36 @@ class Profile:
         refuse: variables that turn its telemetry off.
         closed: variables that close all its channels, where nothing of them can be held.
         channels: how it reports, and what of it can be held.
-        answer: what it prints for `--version`, with the version as the only group; None where it
-            is not asked.
+        answer: what it prints for `--version`, a regular expression with the version as its only
+            group; empty where it is not asked.
         module: the Python package that brings the binary, run with `python -m`; empty for none.
         binary: where in that package the binary lies.
         level: the option that decides over its own telemetry, above all variables; empty for none.
         quiet: the value that turns it off.
         levels: what its level becomes where what it reports is held; `quiet` for all others.
         ours: variables that we answer to in its place, so that it is not given them.
+        folders: options whose value is a folder for its files, which may have a say in its place.
+        lacks_options_since: the first number of the first version that is known not to have the
+            three options of ours; 0 where none is. Only such a version is not given them.
     """
 
     name: str
-    programs: frozenset[str]
-    operations: frozenset[str]
-    silent: frozenset[str]
-    valued: frozenset[str]
-    refuse: Mapping[str, str]
-    closed: Mapping[str, str]
-    channels: Channels
-    answer: re.Pattern[str] | None = None
+    programs: "frozenset[str]"
+    operations: "frozenset[str]"
+    silent: "frozenset[str]"
+    valued: "frozenset[str]"
+    refuse: "Mapping[str, str]"
+    closed: "Mapping[str, str]"
+    channels: "Channels"
+    answer: str = ""
     module: str = ""
     binary: str = ""
     level: str = ""
     quiet: str = ""
-    levels: Mapping[str, str] = field(default_factory=dict)
-    ours: frozenset[str] = frozenset()
+    levels: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
+    ours: "frozenset[str]" = frozenset()
+    folders: "frozenset[str]" = frozenset()
+    lacks_options_since: int = 0
 
 
 CLOUDQUERY = Profile(
@@ -97,15 +100,61 @@ CLOUDQUERY = Profile(
     closed={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none"},
     # Those releases would empty the cq-telemetry.txt that is ours to write.
     ours=frozenset({"CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"}),
-    answer=re.compile(r"cloudquery version v?(\d[0-9A-Za-z.+-]*)"),
+    answer=r"cloudquery version v?(\d[0-9A-Za-z.+-]*)",
     channels=CLOUDQUERY_CHANNELS,
     levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
+    folders=frozenset({"--cq-dir", "--data-dir"}),
+    # The releases of 2021 and 2022 had them.
+    lacks_options_since=6,
 )
 
 PROFILES = (CLOUDQUERY,)
 
+REFUSED_EVERYWHERE = {
+    "DO_NOT_TRACK": "1",
+    "OTEL_SDK_DISABLED": "true",
+    "OTEL_TRACES_EXPORTER": "none",
+    "OTEL_METRICS_EXPORTER": "none",
+    "OTEL_LOGS_EXPORTER": "none",
+}
+"""What any program is started with that is to report nothing, whatever it is."""
 
-@dataclass(frozen=True, slots=True)
+ENDPOINTS_EVERYWHERE = (
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+    "OTEL_EXPORTER_ZIPKIN_ENDPOINT",
+)
+"""Where programs report by OpenTelemetry, many of which do not heed what turns that off."""
+
+
+def known_profiles(config: "str | None") -> "tuple[Profile, ...]":
+    """Return all profiles: those that are shipped, and the user's own.
+
+    Args:
+        config: the user's configuration folder; None where there is no telling where it is.
+
+    Raises:
+        ProfileError: the user's own cannot be relied on.
+    """
+    try:
+        names = os.listdir(f"{config}/{FOLDER}") if config else []  # noqa: PTH208  # lean
+    except FileNotFoundError:
+        return PROFILES
+    except OSError:
+        names = [SUFFIX]  # `read_profiles` says what is wrong
+    if not any([name.endswith(SUFFIX) for name in names]):
+        return PROFILES
+    from .profile_files import read_profiles
+
+    return (*PROFILES, *read_profiles(config or ""))
+
+
+OTHER_OPERATION = "other"
+
+
+@record(frozen=True)
 class Invocation:
     """A command line of a program that we know.
 
@@ -113,11 +162,16 @@ class Invocation:
         profile: the program's.
         prefix: what starts it: the program, or an interpreter, `-m` and a module.
         arguments: its own arguments.
+        before: what stands before all that: `env`, `nice`, `sudo` …
+        in_script: whether it stands in a script or a text that is one of those words, so that
+            nothing of it can be changed.
     """
 
     profile: Profile
-    prefix: tuple[str, ...]
-    arguments: tuple[str, ...]
+    prefix: "tuple[str, ...]"
+    arguments: "tuple[str, ...]"
+    before: "tuple[str, ...]" = ()
+    in_script: bool = False
 
     @property
     def through_python(self) -> bool:
@@ -125,7 +179,7 @@ class Invocation:
         return len(self.prefix) > 1
 
     @property
-    def operation(self) -> str | None:
+    def operation(self) -> "str | None":
         """The operation it asks for; `other` for one not known, None if none runs at all."""
         own = self.arguments
         words = iter(own[: own.index("--")] if "--" in own else own)
@@ -135,101 +189,8 @@ class Invocation:
             if word in self.profile.valued or (word and word == self.profile.level):
                 next(words, None)
             elif not word.startswith("-"):
-                if any(rest in {"-h", "--help"} for rest in words):
+                if any([rest in {"-h", "--help"} for rest in words]):
                     return None
                 return word if word in self.profile.operations else OTHER_OPERATION
         # A program that has operations prints its help.
         return None if self.profile.operations else OTHER_OPERATION
-
-
-def recognise(command: Sequence[str]) -> Invocation | None:
-    """Return the program that a command line runs; None if it is none that we know."""
-    if not command:
-        return None
-    name = program_name(command)
-    for profile in PROFILES:
-        if name in profile.programs:
-            return Invocation(profile, (command[0],), tuple(command[1:]))
-    if _PYTHON.fullmatch(name):
-        return _python_module(command)
-    return None
-
-
-def program_name(command: Sequence[str]) -> str:
-    """Return the name of a program, by which profiles know it."""
-    return PurePath(command[0]).name.removesuffix(".exe")
-
-
-def _python_module(command: Sequence[str]) -> Invocation | None:
-    at = 1
-    while at < len(command):
-        word = command[at]
-        if word == "-m" or (word.startswith("-m") and not word.startswith("--")):
-            end = at + (2 if word == "-m" else 1)
-            module = "".join(command[at:end]).removeprefix("-m")
-            for profile in PROFILES:
-                if module == profile.module:
-                    return Invocation(profile, tuple(command[:end]), tuple(command[end:]))
-            return None
-        if not word.startswith("-") or word in {"-", "-c"}:
-            return None
-        at += 2 if word in _PYTHON_OPTIONS_WITH_VALUE else 1
-    return None
-
-
-def take_options(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
-    """Take the three options of the documentation out of a program's arguments.
-
-    `--no-telemetry=false` and its like are read as the variables are, but that an empty value is
-    one that says nothing, and counts as the more private answer. What follows `--` is the
-    program's alone.
-
-    Returns:
-        the options that were given, and the arguments without them.
-    """
-    given: list[str] = []
-    rest: list[str] = []
-    for at, word in enumerate(arguments):
-        if word == "--":
-            rest += arguments[at:]
-            break
-        option, has_value, value = word.partition("=")
-        private = option != "--debug-telemetry"
-        if option not in OPTIONS:
-            rest.append(word)
-        elif not has_value or boolean(value, otherwise=private) or (private and not value):
-            given.append(option)
-    return given, rest
-
-
-def hush(
-    profile: Profile, arguments: Sequence[str], levels: Mapping[str, str] | None = None
-) -> tuple[list[str], bool]:
-    """Turn the program's own telemetry level down where its arguments set one.
-
-    Args:
-        profile: the program's.
-        arguments: its own.
-        levels: what a level becomes; `profile.quiet` for all others.
-
-    Returns:
-        the arguments, and whether one of them was changed.
-    """
-    if not profile.level:
-        return list(arguments), False
-    changed = []
-    levels = levels or {}
-    words = iter(arguments)
-    for word in words:
-        option, separator, level = word.partition("=")
-        if word == "--":
-            changed += [word, *words]
-        elif word == profile.level:
-            changed.append(word)
-            if (value := next(words, None)) is not None:
-                changed.append(levels.get(value, profile.quiet))
-        elif option == profile.level and separator:
-            changed.append(f"{option}={levels.get(level, profile.quiet)}")
-        else:
-            changed.append(word)
-    return changed, changed != list(arguments)

@@ -39,7 +39,7 @@ class Verification:
 
     def what(self, destination: Destination) -> str:
         """Say what a destination is."""
-        gate = self.wrapped.gate
+        gate = self.wrapped.start.gate
         if gate is not None and destination.address == HOST:
             if destination.port == gate.port:
                 return "the gate"
@@ -55,7 +55,7 @@ class Verification:
         return {
             "means": self.observation.means,
             "why_not_seen": self.observation.why or None,
-            "decision": self.wrapped.decision,
+            "decision": self.wrapped.start.state,
             "exit_code": self.wrapped.outcome.shell_status,
             "outside": len(self.observation.outside),
             "destinations": [
@@ -69,7 +69,7 @@ class Verification:
     def as_lines(self) -> Iterator[str]:
         """Give it in words; what strace wrote is made printable."""
         seen, found = self.wrapped.seen, self.observation
-        yield f"decision   {self.wrapped.decision or 'none: it is not a program we know'}"
+        yield f"decision   {self.wrapped.start.state}"
         yield f"ended      with {self.wrapped.outcome.shell_status}"
         if found.means == STRACE:
             yield f"seen by    {STRACE}, which sees each connection that it tries to open"

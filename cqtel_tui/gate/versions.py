@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import sysconfig
 from pathlib import Path
@@ -98,13 +99,22 @@ class Version:
         self._mark = ""
         self._answer: str | None = None
 
+    @property
+    def known(self) -> str | None:
+        """The version as it is remembered, without asking; None if it is not."""
+        if self._binary is not None:
+            with contextlib.suppress(OSError):
+                known = self._read().get(_mark(self._binary))
+                return known if is_version(known) else None
+        return None
+
     def get(self, environment: Mapping[str, str]) -> str | None:
         """Return the version; None if it tells none, or cannot be asked.
 
         Args:
             environment: that of the program.
         """
-        if self._binary is None or self._profile.answer is None:
+        if self._binary is None or not self._profile.answer:
             return None
         with contextlib.suppress(OSError):
             mark = _mark(self._binary)
@@ -155,25 +165,32 @@ def ask_version(
     profile: Profile,
     environment: Mapping[str, str],
     seconds: float = LONGEST_SECONDS,
+    folder: str | None = None,
 ) -> str | None:
     """Run `binary --version`; return its version, empty if it tells none, None if not in time.
 
     It has no terminal, its telemetry is turned off, what it writes here is gone afterwards, and
-    so is each process that it leaves behind.
+    so is each process that it leaves behind. With a `folder` it is asked in there, and nothing is
+    made for it.
 
     Raises:
         OSError: it cannot be run.
     """
     from tempfile import TemporaryDirectory
 
-    with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as folder:
-        settings = {**environment, **profile.refuse}
+    # A name that begins with `=`, as Wine leaves it, is none for `subprocess`.
+    settings = {name: value for name, value in environment.items() if "=" not in name}
+    settings |= profile.refuse
+    if folder is not None:
         line = _first_line([binary, "--version"], folder, settings, seconds)
+    else:
+        with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as own:
+            line = _first_line([binary, "--version"], own, settings, seconds)
     if line is None:
         return None
     # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
     words = line.decode("utf-8", "replace").strip()
-    found = profile.answer and profile.answer.fullmatch(words)
+    found = re.fullmatch(profile.answer, words) if profile.answer else None
     return found[1] if found and is_version(found[1]) else ""
 
 

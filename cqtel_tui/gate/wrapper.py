@@ -1,35 +1,18 @@
-"""Run a program that we did not write, record its operation, and hold what it reports itself.
+"""Stay with a program until it has ended: record its operation, and hold what it reports itself.
 
 Its exit code, signals, terminal and streams are as they would be without us (see `process`).
 Whatever goes wrong with the recording is told on stderr, and stops nothing.
-
-Limit: in the C locale Python adds `LC_CTYPE` to its own environment (PEP 538). Linux tells what was
-there before; elsewhere the program is given that `LC_CTYPE`, too.
 """
 
-from __future__ import annotations
-
-import contextlib
-import os
-import sys
 import time
-from dataclasses import dataclass, replace
-from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..consent import NO_TELEMETRY, OFF, ON, ask
-from ..deliver.starting import start_if_due
-from ..errors import CqtelError
-from ..paths import places
-from ..record import Telemetry
-from ..sanitize import printable
-from .channels import environment
-from .listening import Gate, Seen
-from .process import Outcome, run
-from .profiles import Invocation, hush, program_name, recognise, take_options
-from .versions import Version, find_binary, substitute
+from ..hot_path import Telemetry
+from .launcher import prepare, say
+from .process import run
+from .records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Protocol
@@ -38,8 +21,11 @@ if TYPE_CHECKING:
     from ..outbox.runs import ClosedChannel
     from ..record import Operation
     from .catching import Run
-    from .listening import Caught
+    from .launcher import Start
+    from .listening import Caught, Seen
+    from .process import Outcome
     from .profiles import Profile
+    from .versions import Version
 
     class Runner(Protocol):
         """Runs a program as `process.run` does, which it is unless somebody looks on."""
@@ -55,76 +41,34 @@ if TYPE_CHECKING:
             """Run it, and return how it ended."""
 
 
-_COERCED_LOCALES = {"C.UTF-8", "C.utf8", "UTF-8"}
-"""Where in the name of an envelope its time and its id are."""
-_FIRST_ENVIRONMENT = Path("/proc/self/environ")
 _READ_WITHIN_SECONDS = 0.5
 """With the gate's farewell: nobody waits for us more than a second, whatever the clients did."""
-_SERVED_BY = "h11"
 _PROTOBUF_IS_READ_BY = "opentelemetry.proto"
 _EXTRA = "pip install 'cqtel-tui[gate]'"
 
 
-@dataclass(frozen=True, slots=True)
-class _Start:
-    """What is started.
-
-    Attributes:
-        command: the program and its arguments.
-        environment: all of its environment.
-        runner: what runs it.
-        executable: its file, where `PATH` has none.
-        binary: the file whose version it has, if that can be told.
-        gate: where it reports to, if that is held.
-        upstream: where what it reports was bound for.
-        problem: why nothing of what it reports can be held; empty if it can, or is not wanted.
-    """
-
-    command: Sequence[str]
-    environment: Mapping[str, str]
-    runner: Runner
-    executable: str | None = None
-    binary: str | None = None
-    gate: Gate | None = None
-    upstream: str = ""
-    problem: str = ""
-
-    def run(self) -> Outcome:
-        gate = self.gate
-        if gate is None:
-            return self.runner(self.command, self.environment, executable=self.executable)
-        try:
-            return self.runner(
-                self.command,
-                self.environment,
-                executable=self.executable,
-                on_start=lambda _: gate.serve(),
-            )
-        except BaseException:
-            gate.finish()
-            raise
-
-
-@dataclass(frozen=True, slots=True)
+@record(frozen=True)
 class Wrapped:
     """How a program ended that was run through here.
 
     Attributes:
         outcome: how it ended.
-        decision: `on`, `hold` or `off`; empty for a program that is not known.
+        start: how it was started.
         held: the name of the envelope that its operation became; None if it became none.
-        gate: where it was to report to; None where nothing was to be held.
-        seen: what the gate has seen.
+        seen: what the gate has seen; None where there was none.
+        pending: how many of its requests are held.
     """
 
-    outcome: Outcome
-    decision: str = ""
-    held: str | None = None
-    gate: Gate | None = None
-    seen: Seen | None = None
+    outcome: "Outcome"
+    start: "Start"
+    held: "str | None" = None
+    seen: "Seen | None" = None
+    pending: int = 0
 
 
-def wrap(command: Sequence[str], options: Sequence[str], runner: Runner = run) -> Wrapped:
+def wrap(
+    command: "Sequence[str]", options: "Sequence[str]", runner: "Runner | None" = None
+) -> Wrapped:
     """Run `command`, and return how it ended.
 
     Args:
@@ -135,256 +79,257 @@ def wrap(command: Sequence[str], options: Sequence[str], runner: Runner = run) -
     Raises:
         CommandNotFound: the program could not be started.
         ProfileError: the user's own profiles cannot be relied on; the program was not started.
+        EndlessError: it would start itself without end.
     """
-    invocation = recognise(command) or _recognise_own(command)
-    if invocation is None:
-        _say(f"{command[0]} is not a program we know; it runs untouched, and nothing is recorded")
-        return Wrapped(_Start(command, environment_given(), runner).run())
-    given, arguments = take_options(invocation.arguments)
-    options = [*options, *given]
-    decision = _decide(options)
-    is_off = decision is None or decision.state == OFF
-    profile = invocation.profile
-    operation = invocation.operation
-    gate, problem = _open_gate() if not is_off and operation is not None else (None, "")
-    arguments, is_hushed = hush(profile, arguments, profile.levels if gate else None)
-    if is_hushed:
-        _say(f"{profile.level} was turned down: what cannot be reviewed is not sent")
-    invocation = replace(invocation, arguments=tuple(arguments))
-    start = replace(_prepare(invocation, gate, runner, is_off=is_off), problem=problem)
-    if decision is None or operation is None or (is_off and not decision.inspect):
-        return Wrapped(start.run(), OFF if decision is None else decision.state)
-    return replace(_record(start, invocation, operation, options), decision=decision.state)
+    start = prepare(command, options)
+    for note in start.notes:
+        say(note)
+    return stay(start, run if runner is None else runner)
 
 
-def environment_given() -> dict[str, str]:
-    """Return the environment that we were started with, without what Python has put in."""
-    environment = dict(os.environ)
-    if environment.get("LC_CTYPE") in _COERCED_LOCALES:
-        with contextlib.suppress(OSError):
-            first = _FIRST_ENVIRONMENT.read_bytes().split(b"\0")
-            given = [entry[9:] for entry in first if entry.startswith(b"LC_CTYPE=")]
-            if given:
-                environment["LC_CTYPE"] = os.fsdecode(given[0])
-            else:
-                del environment["LC_CTYPE"]
-    return environment
+def stay(start: "Start", runner: "Runner") -> Wrapped:
+    """Run what was decided about, and record it.
 
-
-def _decide(options: Sequence[str]) -> Decision | None:
-    """Ask for the decision; None, which is off, where there is nowhere to ask."""
-    try:
-        return ask(places(), options)
-    except CqtelError as error:
-        _say(f"{error} Until then nothing is recorded, and nothing is sent.")
-        return None
-
-
-def _recognise_own(command: Sequence[str]) -> Invocation | None:
-    """Return what the user's own profiles know of a program; None if that is nothing."""
-    try:
-        config = places().config
-    except CqtelError:
-        return None  # without a home there are no profiles
-    from .profile_files import profile_for
-
-    profile = profile_for(config, program_name(command))
-    if profile is None:
-        return None
-    return Invocation(profile, (command[0],), tuple(command[1:]))
-
-
-def _open_gate() -> tuple[Gate | None, str]:
-    """Return a gate; or why there is none, so that what cannot be held is closed."""
-    problem = ""
-    if not _is_installed(_SERVED_BY):
-        problem = f"{_SERVED_BY} is not installed ({_EXTRA})"
-    else:
-        try:
-            return Gate(), ""
-        except OSError as error:
-            problem = f"no port can be had: {error.strerror}"
-    _say(f"the program's own telemetry is closed, as it cannot be held: {problem}")
-    return None, problem
-
-
-def _is_installed(module: str) -> bool:
-    try:
-        return find_spec(module) is not None
-    except ModuleNotFoundError:  # not even the package around it
-        return False
-
-
-def _is_protobuf(caught: Caught) -> bool:
-    return caught.header("content-type").startswith("application/x-protobuf")
-
-
-def _prepare(invocation: Invocation, gate: Gate | None, runner: Runner, *, is_off: bool) -> _Start:
-    profile = invocation.profile
-    given = {name: v for name, v in environment_given().items() if name not in profile.ours}
-    upstream = ""
-    if gate is None:
-        variables: Mapping[str, str] = {**given, **(profile.refuse if is_off else profile.closed)}
-    else:
-        opened = environment(profile.channels, given, gate, profile.name)
-        variables, upstream = opened.variables, opened.upstream
-        for note in opened.notes:
-            _say(note)
-    executable = substitute(invocation, variables)
-    return _Start(
-        [*invocation.prefix, *invocation.arguments],
-        variables,
-        runner,
-        executable,
-        executable or find_binary(invocation, variables),
-        gate,
-        upstream,
-    )
-
-
-def _record(
-    start: _Start, invocation: Invocation, operation: str, options: Sequence[str]
-) -> Wrapped:
+    Raises:
+        CommandNotFound: the program could not be started.
+    """
+    invocation, operation = start.invocation, start.operation
+    if not start.is_recorded or invocation is None or operation is None:
+        outcome = _run(start, runner)
+        return _note(start, outcome)
     telemetry = Telemetry(
         invocation.profile.name,
-        no_telemetry=NO_TELEMETRY in options,
-        debug_telemetry="--debug-telemetry" in options,
-        inspect_telemetry="--inspect-telemetry" in options,
+        no_telemetry=NO_TELEMETRY in start.options,
+        debug_telemetry="--debug-telemetry" in start.options,
+        inspect_telemetry="--inspect-telemetry" in start.options,
     )
     recorded = telemetry.operation(operation)
     # Not `with`: a program that could not be started is no operation, and is forgotten.
     recorded.__enter__()
-    outcome = start.run()
+    outcome = _run(start, runner)
     ended = telemetry.stopwatch()
     telemetry.stopwatch = lambda: ended  # what we do from here on is not the program's time
     recorded.exit(outcome.shell_status)
+    return _record(start, outcome, telemetry, recorded)
+
+
+def _run(start: "Start", runner: "Runner") -> "Outcome":
+    gate = start.gate
+    if gate is None:
+        return runner(start.command, start.environment, executable=start.executable)
+    try:
+        return runner(
+            start.command,
+            start.environment,
+            executable=start.executable,
+            on_start=lambda _: gate.serve(),
+        )
+    except BaseException:
+        gate.finish()
+        raise
+
+
+def _note(start: "Start", outcome: "Outcome") -> Wrapped:
+    """Hold what came in of a command that is not known."""
+    seen, held = None, 0
+    try:
+        seen = None if start.gate is None else start.gate.finish()
+        if seen is not None and seen.caught:
+            held = _After(start, None, None, seen, _READ_WITHIN_SECONDS).hold_unnamed()
+    except KeyboardInterrupt:
+        pass  # whoever presses Ctrl+C now wants the prompt back
+    return Wrapped(outcome, start, None, seen, held)
+
+
+def _record(
+    start: "Start", outcome: "Outcome", telemetry: Telemetry, recorded: "Operation"
+) -> Wrapped:
     ended_at = time.monotonic()
     seen: Seen | None = None
+    held = 0
     # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
-    with contextlib.suppress(KeyboardInterrupt):
+    try:
         seen = None if start.gate is None else start.gate.finish()
         patience = ended_at + _READ_WITHIN_SECONDS - time.monotonic()
-        version = Version(start.binary, invocation.profile, places().state)
+        version = _version(start)
         telemetry.version = version.get(start.environment)
-        after = _After(start, invocation.profile, telemetry, recorded, seen, patience)
+        after = _After(start, telemetry, recorded, seen, patience)
         after.inspect()
         recorded.__exit__(None, None, None)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
         if recorded.held is not None:
             version.remember()
-            after.hold()
+            held = after.hold() + 1
+    except KeyboardInterrupt:
+        pass
     if telemetry.lost:
-        _say("this operation could not be recorded; cq-telemetry status tells what is wrong")
-    return Wrapped(outcome, "", recorded.held, start.gate, seen)
+        say("this operation could not be recorded; cq-telemetry status tells what is wrong")
+    if telemetry.inspected and start.open_channels:
+        say(f"what {', '.join(start.open_channels)} names was not held back")
+    return Wrapped(outcome, start, recorded.held, seen, held)
 
 
-@dataclass(frozen=True, slots=True)
+def _version(start: "Start") -> "Version":
+    from ..paths import places
+    from .versions import Version, find_binary
+
+    invocation = start.invocation
+    assert invocation is not None  # noqa: S101  # an operation is recorded of a known program
+    binary = start.executable or find_binary(invocation, start.environment)
+    return Version(binary, invocation.profile, places().state)
+
+
+@record(frozen=True)
 class _After:
     """What is done with what the gate has seen, once the program has ended.
 
     Attributes:
         start: what was started.
-        profile: the program's.
-        telemetry: what its operation is recorded by.
+        telemetry: what its operation is recorded by; None where none is.
         recorded: its operation.
         seen: what the gate has seen; None if there was none.
         patience: for how many seconds what was seen may be read.
     """
 
-    start: _Start
-    profile: Profile
-    telemetry: Telemetry
-    recorded: Operation
-    seen: Seen | None
+    start: "Start"
+    telemetry: "Telemetry | None"
+    recorded: "Operation | None"
+    seen: "Seen | None"
     patience: float
 
     def inspect(self) -> None:
         """Let what was caught be in the inspection, if that is what is written."""
-        decision = self.recorded.decision
-        if self.seen is None or decision is None or not decision.inspect:
+        decision = self.start.decision
+        if self.seen is None or self.telemetry is None or decision is None or not decision.inspect:
             return
         from .catching import for_inspection
 
-        run_ = self._run("", decision)
-        self.telemetry.inspected += for_inspection(
-            self.seen.caught, self.profile.channels, run_, self.patience
-        )
+        for name, caught in self._by_profile():
+            self.telemetry.inspected += for_inspection(
+                caught, self._profile(name).channels, self._run(name, "", decision), self.patience
+            )
 
-    def hold(self) -> None:
-        """Hold what was caught, if the answer is still not no; have it sent if it is yes."""
-        state = places().state
-        decision = ask(places(), self.telemetry.options, directory=self.recorded.project)
-        if self.recorded.held is None or decision.state == OFF or decision.inspect:
-            return
+    def hold_unnamed(self) -> int:
+        """Hold what came in of a command that is not known; return how many are held."""
+        from ..paths import places
+
+        decision = ask(places(), self.start.options, named=self.start.named_folders)
+        if decision.state == OFF or decision.inspect:
+            return 0
+        return len(self._hold(places().state, "", decision))
+
+    def hold(self) -> int:
+        """Hold what was caught, if the answer is still not no; return how many are held."""
+        from ..paths import places
+
+        recorded = self.recorded
+        assert recorded is not None  # noqa: S101  # an operation was recorded
+        start = self.start
+        decision = ask(places(), start.options, None, recorded.project, start.named_folders)
+        if recorded.held is None or decision.state == OFF or decision.inspect:
+            return 0
+        from ..outbox.envelope import identity_of
+
+        names = self._hold(places().state, identity_of(recorded.held), decision)
+        self._remember(places().state, names)
+        return len(names)
+
+    def _hold(self, state: str, operation: str, decision: "Decision") -> "list[str]":
         names: list[str] = []
-        seen = self.seen or Seen()
-        if seen.caught:
-            from ..outbox.envelope import identity_of
+        for name, caught in self._by_profile():
             from .catching import hold_caught
 
-            run_ = self._run(identity_of(self.recorded.held), decision)
-            names = hold_caught(
-                state, seen.caught, self.profile.channels, run_, patience=self.patience
-            )
-        lost = seen.lost + len(seen.caught) - len(names)
-        if seen.failure or lost:
-            reason = seen.failure or f"{lost} requests could not be held"
-            _say(f"not all that the program reported is held: {reason}")
-        if any(map(_is_protobuf, seen.caught)) and not _is_installed(_PROTOBUF_IS_READ_BY):
-            _say(f"held as it came: protobuf is read by opentelemetry-proto ({_EXTRA})")
-        self._remember(state, names, lost)
+            run_ = self._run(name, operation, decision)
+            channels = self._profile(name).channels
+            names += hold_caught(state, caught, channels, run_, patience=self.patience)
+        lost = self._lost(names)
+        if self.seen is not None and (self.seen.failure or lost):
+            reason = self.seen.failure or f"{lost} requests could not be held"
+            say(f"not all that the program reported is held: {reason}")
+        self._tell_of_protobuf()
         if names and decision.state == ON:
-            start_if_due(state, self.telemetry.options)
+            from ..deliver.starting import start_if_due
 
-    def _run(self, operation: str, decision: Decision) -> Run:
+            start_if_due(state, self.start.options)
+        return names
+
+    def _tell_of_protobuf(self) -> None:
+        if self.seen is None or not any([_is_protobuf(one) for one in self.seen.caught]):
+            return
+        from importlib.util import find_spec
+
+        try:
+            is_read = find_spec(_PROTOBUF_IS_READ_BY) is not None
+        except ModuleNotFoundError:  # not even the package around it
+            is_read = False
+        if not is_read:
+            say(f"held as it came: protobuf is read by opentelemetry-proto ({_EXTRA})")
+
+    def _lost(self, names: "Sequence[str]") -> int:
+        return 0 if self.seen is None else self.seen.lost + len(self.seen.caught) - len(names)
+
+    def _by_profile(self) -> "list[tuple[str, list[Caught]]]":
+        caught = [] if self.seen is None else self.seen.caught
+        names = dict.fromkeys([one.profile for one in caught])
+        return [(name, [one for one in caught if one.profile == name]) for name in names]
+
+    def _profile(self, name: str) -> "Profile":
+        return next(one for one in self.start.profiles if one.name == name)
+
+    def _run(self, name: str, operation: str, decision: "Decision") -> "Run":
+        import os
+
         from .catching import Run
 
+        profile = self._profile(name)
+        is_its_own = self.telemetry is not None and self.telemetry.application == name
         return Run(
-            self.telemetry.application,
-            self.telemetry.version or "",
-            self.recorded.project,
+            name,
+            (self.telemetry.version if is_its_own and self.telemetry else None) or "",
+            self.recorded.project if self.recorded is not None else os.path.realpath("."),
             operation,
-            self.start.upstream,
+            self.start.upstreams.get(name, ""),
             decision.debug,
             decision.mark(None),
-            tuple(self.start.command[1:]),
-            self.profile.operations | self.profile.programs,
+            # The words of a script are looked for one by one.
+            tuple([word for one in self.start.command[1:] for word in (one, *one.split())]),
+            profile.operations | profile.programs,
         )
 
-    def _remember(self, state: str, names: Sequence[str], lost: int) -> None:
+    def _remember(self, state: str, names: "Sequence[str]") -> None:
         """Keep which payloads belong together, and what was closed."""
         from ..outbox.envelope import identity_of, read_label
         from ..outbox.runs import Run, write_run
 
-        operation = read_label(self.recorded.held or "")
+        operation = read_label((self.recorded.held if self.recorded is not None else None) or "")
+        telemetry = self.telemetry
+        assert telemetry is not None  # noqa: S101  # an operation was recorded
         if operation is None:
             return
         run_ = Run(
             operation.id,
             operation.created,
-            self.profile.name,
-            self.telemetry.version or "",
-            tuple(map(identity_of, names)),
-            lost,
+            telemetry.application,
+            telemetry.version or "",
+            tuple([identity_of(name) for name in names]),
+            self._lost(names),
             tuple(self._closed()),
         )
         try:
             write_run(state, run_)
         except OSError as error:
-            _say(f"what was closed to the program could not be written down: {error.strerror}")
+            say(f"what was closed to the program could not be written down: {error.strerror}")
 
-    def _closed(self) -> Iterator[ClosedChannel]:
+    def _closed(self) -> "Iterator[ClosedChannel]":
         from ..outbox.runs import ClosedChannel
 
         if problem := self.start.problem or (self.seen.failure if self.seen else ""):
             yield ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)
         attempts = self.seen.closed_attempts if self.seen and not self.seen.failure else None
-        for closed in self.profile.channels.closed:
-            seen = attempts if closed.counted else None
-            yield ClosedChannel(closed.name, closed.reason, seen)
+        invocation = self.start.invocation
+        for closed in () if invocation is None else invocation.profile.channels.closed:
+            yield ClosedChannel(closed.name, closed.reason, attempts if closed.counted else None)
 
 
-def _say(text: str) -> None:
-    # Without stderr, or with nobody who reads it, the program runs all the same.
-    with contextlib.suppress(AttributeError, OSError):
-        sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
+def _is_protobuf(caught: "Caught") -> bool:
+    return caught.header("content-type").startswith("application/x-protobuf")

@@ -5,8 +5,7 @@ is fine, a torn one is seen), hardly ever a listing. `envelope` reads what is wr
 looks after it.
 """
 
-import os
-
+from ..files import make_folder
 from ..hot_path import (
     FORMAT_VERSION,
     MAX_PAYLOAD_BYTES,
@@ -50,20 +49,3 @@ def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
     from .losses import note_loss
 
     note_loss(state, what, why)
-
-
-def make_folder(folder: str) -> None:
-    """Make a folder and those above it, each for its owner alone."""
-    try:
-        os.mkdir(folder, 0o700)  # noqa: PTH102  # pathlib costs 13 ms
-    except FileExistsError:
-        pass
-    except FileNotFoundError:
-        above = os.path.dirname(folder)  # noqa: PTH120
-        if above == folder:
-            raise
-        make_folder(above)
-        try:
-            os.mkdir(folder, 0o700)  # noqa: PTH102
-        except FileExistsError:
-            pass  # another process was first

@@ -527,11 +527,12 @@ class TelemetryApp(OwnApp[None]):
             await self._change(self._reset_cookie)
         else:
             change = cookies.lock if action == "lock" else cookies.unlock
-            await self._change(lambda: change(self.directory), f"The cookie is {word}ed.")
+            state = self.places.state
+            await self._change(lambda: change(self.directory, state), f"The cookie is {word}ed.")
 
     def _reset_cookie(self) -> None:
         is_on = self.snapshot is not None and self.snapshot.status.decision.state == ON
-        old, new = cookies.reset(self.directory, create=is_on)
+        old, new = cookies.reset(self.directory, self.places.state, create=is_on)
         self.call_from_thread(self.tell, f"{old or 'no cookie'} → {new or 'none'}")
 
     # What becomes of payloads --------------------------------------------------------------------

@@ -65,15 +65,20 @@ def bindings() -> Iterator[tuple[str, Binding]]:
             yield place, binding
 
 
-def as_markdown() -> str:
-    """Return the keys as a Markdown table, as it stands in the README."""
+def as_markdown(*, in_words: bool = False) -> str:
+    """Return the keys as a Markdown table, as it stands in the README.
+
+    Args:
+        in_words: name the arrows, where there are no letters for them.
+    """
     lines = ["| where | keys | what | id |", "|---|---|---|---|"]
     for place, binding in bindings():
-        keys = " ".join(f"`{_shown(key)}`" for key in binding.key.split(","))
+        keys = " ".join(f"`{_shown(key, in_words=in_words)}`" for key in binding.key.split(","))
         what = binding.tooltip or binding.description
         lines.append(f"| {place} | {keys} | {what} | `{binding.id}` |")
     return "\n".join(lines) + "\n"
 
 
-def _shown(key: str) -> str:
-    return {"left_square_bracket": "[", "right_square_bracket": "]"}.get(key, format_key(key))
+def _shown(key: str, *, in_words: bool) -> str:
+    shown = {"left_square_bracket": "[", "right_square_bracket": "]"}.get(key, format_key(key))
+    return key if in_words and not shown.isascii() else shown

@@ -278,12 +278,13 @@ def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> lis
         lines.append(warning(f"The server refused {receipt.rejected_spans:,} spans of it."))
     if receipt.answer:
         lines.append(fact("it said", one_line(receipt.answer, 500)))
-    if intact is not None:
-        lines.append(
+    if intact is not None:  # first, where it stays in sight
+        verdict = (
             good("Verified: the bytes kept here have the SHA-256 of what was sent.")
             if intact
             else warning("The bytes kept here do NOT have the SHA-256 of what was sent.")
         )
+        lines.insert(0, verdict)
     return lines
 
 

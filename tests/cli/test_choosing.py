@@ -18,6 +18,8 @@ from cqtel_tui.outbox.store import REJECTED
 from cqtel_tui.paths import places
 from cqtel_tui.status import WORDS
 
+from ..cookies import record_cookie
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -163,6 +165,7 @@ def make_cookie(cq: Here) -> Path:
     cookie = cq.project / ".cq" / "telemetry-cookie"
     cookie.parent.mkdir()
     cookie.write_text(COOKIE + "\n")
+    record_cookie(cq.outbox.folder.parent, COOKIE, cq.project)
     return cookie
 
 

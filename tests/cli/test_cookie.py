@@ -1,16 +1,21 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
+
+from ..cookies import record_cookie
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from .conftest import Here
 
+GIT = shutil.which("git") or "/usr/bin/git"
 COOKIE = "0b2f7c2e-6b0e-4c38-9c3e-0f6a5a3f9a11"
 
 
@@ -20,6 +25,11 @@ def cookie(cq: Here) -> Path:
     path = cq.project / ".cq" / "telemetry-cookie"
     path.parent.mkdir()
     return path
+
+
+def has_cookie(cq: Here, cookie: Path) -> None:
+    cookie.write_text(COOKIE)
+    record_cookie(cq.outbox.folder.parent, COOKIE, cq.project)
 
 
 def test_looking_creates_nothing(cq: Here) -> None:
@@ -37,17 +47,23 @@ def test_looking_creates_nothing(cq: Here) -> None:
 
 
 def test_a_value_is_shown(cq: Here, cookie: Path) -> None:
-    cookie.write_text(COOKIE)
+    has_cookie(cq, cookie)
     assert cq("cookie").lines[0] == f"{cookie}: present: {COOKIE}"
     [found, *_] = cq("cookie", "show", "--json").json
     assert found.pop("modified").endswith("+00:00")
-    assert found == {"state": "present", "path": str(cookie), "value": COOKIE, "reason": ""}
+    assert found == {
+        "state": "present",
+        "path": str(cookie),
+        "value": COOKIE,
+        "reason": "",
+        "tracked": False,
+    }
 
 
 def test_resetting_forgets_the_value_and_makes_none_while_telemetry_is_not_on(
     cq: Here, cookie: Path
 ) -> None:
-    cookie.write_text(COOKIE)
+    has_cookie(cq, cookie)
     ended = cq("cookie", "reset")
     assert ended.code == 0
     assert ended.said == f"cq-telemetry: {COOKIE} → none, until telemetry is on\n"
@@ -58,7 +74,7 @@ def test_resetting_forgets_the_value_and_makes_none_while_telemetry_is_not_on(
 
 def test_resetting_makes_a_new_value_while_telemetry_is_on(cq: Here, cookie: Path) -> None:
     cq("on")
-    cookie.write_text(COOKIE)
+    has_cookie(cq, cookie)
     ended = cq("cookie", "reset", "--json")
     new = ended.json[0]["value"]
     assert UUID(new).version == 4
@@ -70,7 +86,7 @@ def test_resetting_makes_a_new_value_while_telemetry_is_on(cq: Here, cookie: Pat
 def test_locking_puts_a_folder_in_its_place_and_unlocking_removes_it(
     cq: Here, cookie: Path
 ) -> None:
-    cookie.write_text(COOKIE)
+    has_cookie(cq, cookie)
     old = cookie.with_name("telemetry-random-id")
     ended = cq("cookie", "lock")
     assert ended.code == 0
@@ -92,17 +108,68 @@ def test_locking_also_locks_what_earlier_releases_left_in_the_home_folder(cq: He
     assert (cq.home / ".cq" / "telemetry-cookie").is_dir()
 
 
-def test_an_unsafe_cookie_is_told_and_not_touched(cq: Here, cookie: Path) -> None:
+def test_an_unsafe_cookie_is_told_and_can_be_replaced(cq: Here, cookie: Path) -> None:
     target = cq.home / "target"
     target.write_text("mine")
     cookie.symlink_to(target)
-    assert cq("cookie").lines[0] == f"{cookie}: unsafe: it is a link; no identifier is sent"
-    ended = cq("cookie", "reset")
-    assert ended.code == 1
-    assert ended.said == (
-        f"cq-telemetry: {cookie} is unsafe: it is a link. Lock it instead, or remove it.\n"
+    assert cq("cookie").lines[0] == (
+        f"{cookie}: unsafe: it is a link; no identifier is sent. To replace it: cq-telemetry "
+        "cookie reset"
     )
+    ended = cq("cookie", "reset")
+    assert ended.code == 0
+    assert ended.said == "cq-telemetry: no cookie → none, until telemetry is on\n"
+    assert not cookie.is_symlink()
     assert target.read_text() == "mine"
+
+
+def test_a_cookie_that_came_with_a_repository_is_told_and_can_be_replaced(
+    cq: Here, cookie: Path
+) -> None:
+    cq("on")
+    cookie.write_text(COOKIE)
+    assert "unsafe: it was not made on this machine" in cq("cookie").lines[0]
+    assert cq("status", "--json").json["cookie"]["value"] is None
+    ended = cq("cookie", "reset", "--json")
+    assert (ended.code, ended.json[0]["state"]) == (0, "present")
+    assert ended.json[0]["value"] != COOKIE
+
+
+def git(cq: Here, *arguments: str) -> str:
+    done = subprocess.run(
+        [GIT, "-c", "user.email=a@example.org", "-c", "user.name=a", *arguments],
+        cwd=cq.project,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def test_git_leaves_a_cookie_alone_that_was_made_here(cq: Here) -> None:
+    git(cq, "init", "-q")
+    cq("on")
+    cq("cookie", "reset")
+    assert git(cq, "status", "--porcelain", "-uall") == ""
+    assert cq("status", "--json").json["cookie"]["tracked"] is False
+
+
+def test_a_project_s_own_list_of_what_git_ignores_is_left_as_it_is(cq: Here, cookie: Path) -> None:
+    ignored = cookie.with_name(".gitignore")
+    ignored.write_text("mine\n")
+    cq("on")
+    cq("cookie", "reset")
+    assert cookie.exists()
+    assert ignored.read_text() == "mine\n"
+
+
+def test_a_cookie_that_git_tracks_is_told_of(cq: Here, cookie: Path) -> None:
+    has_cookie(cq, cookie)
+    git(cq, "init", "-q")
+    git(cq, "add", "-f", ".cq/telemetry-cookie")
+    assert "git tracks .cq/telemetry-cookie" in cq("cookie").said
+    assert any("git tracks .cq/telemetry-cookie" in line for line in cq("status").lines)
+    assert cq("status", "--json").json["cookie"]["tracked"] is True
 
 
 def test_a_lock_that_holds_something_stays_and_is_told(cq: Here, cookie: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from cqtel_tui.cli.parser import KEYS
 
+from ..cookies import record_cookie
 from ..deliver.announcing import COOKIE, HASH, OPERATIONS, Rights
 from ..deliver.collectors import reply
 from ..tui.terminal import terminal
@@ -38,6 +39,7 @@ def cookie(cq: Here) -> Path:
     path = cq.project / ".cq" / "telemetry-cookie"
     path.parent.mkdir()
     path.write_text(f"{COOKIE}\n")
+    record_cookie(cq.outbox.folder.parent, COOKIE, cq.project)
     return path
 
 

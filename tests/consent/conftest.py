@@ -13,6 +13,8 @@ import pytest
 from cqtel_tui.consent import Decision, ask
 from cqtel_tui.paths import Places
 
+from ..cookies import record_cookie
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
@@ -41,6 +43,11 @@ class Machine:
         self, options: Iterable[str] = (), environ: Mapping[str, str] | None = None
     ) -> Decision:
         return ask(self.places, options, environ or {}, str(self.project))
+
+    def has_cookie(self, value: str) -> None:
+        """Put a cookie there as one that was made here."""
+        self.cookie.write_text(f"{value}\n")
+        record_cookie(self.state, value, self.project)
 
     def user_chose(
         self, every: Mapping[str, object] | None, here: Mapping[str, object] | None = None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     Reply = bytes | Callable[["Request", socket.socket], bytes]
 
 PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
+PATIENCE_WITH_A_PROCESS = 120.0  # which has to be started first, and to load its modules
 QUICK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 
 
@@ -72,11 +73,11 @@ class Collector:
         return [request.body for request in self.requests]
 
     def wait_for_request(self) -> None:
-        assert self.arrived.acquire(timeout=PATIENCE), "no request came"
+        assert self.arrived.acquire(timeout=PATIENCE_WITH_A_PROCESS), "no request came"
 
     def hang(self, _: Request, __: socket.socket) -> bytes:
         """Reply nothing until the test is over, or says so by `released`."""
-        self.released.wait(PATIENCE)
+        self.released.wait()
         return b""
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.paths import Places
 from cqtel_tui.record import HEADERS
 
-from .collectors import PATIENCE, Collector, running
+from .collectors import PATIENCE, PATIENCE_WITH_A_PROCESS, Collector, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -130,7 +130,7 @@ class Machine:
 
 def ended(process: subprocess.Popen[bytes]) -> str:
     """Wait for a process to end well, and return what it printed."""
-    printed, _ = process.communicate(timeout=PATIENCE)
+    printed, _ = process.communicate(timeout=PATIENCE_WITH_A_PROCESS)
     assert process.returncode == 0, printed.decode()
     return printed.decode()
 

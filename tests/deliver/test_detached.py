@@ -113,8 +113,24 @@ def test_a_detached_sender_that_was_ended_holds_up_nobody(
 ) -> None:
     collector.always = collector.hang
     ready.hold()
-    program = "from cqtel_tui.deliver.__main__ import main; main([], longest=1)"
+    # The time is up when the request has arrived.
+    up = ready.home / "up"
+    program = (
+        "import os, threading, time\n"
+        "from cqtel_tui.deliver.__main__ import main\n"
+        "class Timer(threading.Thread):\n"
+        "    def __init__(self, seconds, function, arguments):\n"
+        "        super().__init__(daemon=True)\n"
+        "        self.end = lambda: function(*arguments)\n"
+        "    def run(self):\n"
+        f"        while not os.path.exists({str(up)!r}): time.sleep(0.01)\n"
+        "        self.end()\n"
+        "threading.Timer = Timer\n"
+        "main([])\n"
+    )
     process = ready.python("-c", program)
+    collector.wait_for_request()
+    up.touch()
     process.communicate(timeout=PATIENCE)
     assert process.returncode == 1
     assert len(ready.pending) == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,13 +15,13 @@ from cqtel_tui.deliver.rights import CollectorError, beside, key_of
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.review.announced import MAX_DATA_BYTES
 
+from ..cookies import record_cookie
 from .announcing import COOKIE, HASH, OPERATIONS, Rights, said
 from .collectors import reply, running
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
     from .collectors import Collector, Request
     from .conftest import Certificate, Machine
@@ -252,7 +253,8 @@ def test_the_key_is_the_cookie_of_the_directory(machine: Machine) -> None:
     folder = machine.project / ".cq"
     folder.mkdir()
     (folder / "telemetry-cookie").write_text(f"{COOKIE}\n")
-    assert key_of(str(machine.project)) == COOKIE
+    record_cookie(Path(machine.places.state), COOKIE, machine.project)
+    assert key_of(str(machine.project), machine.places.state) == COOKIE
 
 
 @pytest.mark.parametrize("state", ["absent", "locked", "unsafe: it is a link"])
@@ -265,5 +267,5 @@ def test_without_a_usable_cookie_there_is_no_key(machine: Machine, state: str) -
         (machine.project / "value").write_text(COOKIE)
         cookie.symlink_to(machine.project / "value")
     with pytest.raises(CqtelError) as caught:
-        key_of(str(machine.project))
+        key_of(str(machine.project), machine.places.state)
     assert f"{cookie} is {state}. Without that cookie" in str(caught.value)

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 import socket
+import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,7 +12,7 @@ from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.outbox.store import REJECTED, SENT
 
 from .collectors import QUICK, reply, running
-from .conftest import NOW, PAYLOAD
+from .conftest import NOW, OPENSSL, PAYLOAD, ended
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -199,6 +201,47 @@ def test_a_certificate_of_ssl_cert_file_is_trusted(
         assert [result.outcome for result in results] == [Outcome.SENT] * 3
         assert collector.bodies == [b"0", b"1", b"2"]
         assert collector.connections == 1
+
+
+def test_the_keys_of_a_connection_are_written_nowhere(
+    machine: Machine,
+    certified: Callable[..., Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    certificate = certified("IP:127.0.0.1")
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
+    monkeypatch.setenv("SSLKEYLOGFILE", str(tmp_path / "keys"))
+    with running(certificate.context) as collector:
+        machine.allow(collector.url)
+        machine.hold()
+        assert machine.sender().send_due()[0].outcome is Outcome.SENT
+        machine.hold()
+        assert ended(machine.start()) == ""
+        assert len(collector.requests) == 2
+    assert not (tmp_path / "keys").exists()
+
+
+def test_a_folder_of_certificates_is_trusted(
+    machine: Machine,
+    certified: Callable[..., Certificate],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    certificate = certified("IP:127.0.0.1")
+    hashed = subprocess.run(
+        [OPENSSL, "x509", "-noout", "-hash", "-in", str(certificate.path)],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    (tmp_path / "trusted").mkdir()
+    shutil.copy(certificate.path, tmp_path / "trusted" / f"{hashed}.0")
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path / "trusted"))
+    with running(certificate.context) as collector:
+        machine.allow(collector.url)
+        machine.hold()
+        assert machine.sender().send_due()[0].outcome is Outcome.SENT
 
 
 def test_a_certificate_for_another_name_is_refused(

@@ -16,9 +16,11 @@ import pytest
 
 from cqtel_tui.gate import catching, protocols
 from cqtel_tui.gate.catching import Original, Run, hold_caught, read_original
-from cqtel_tui.gate.channels import CLOUDQUERY, environment
+from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.process import run
+from cqtel_tui.gate.profiles import CLOUDQUERY as PROFILE
+from cqtel_tui.gate.variables import held
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import Outbox
@@ -294,7 +296,7 @@ def test_the_real_cloudquery_is_caught_and_redacted(
     program = cloudquery()
     gate = Gate()
     inherited = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CLOUDQUERY_API_URL": api}
-    opened = environment(CLOUDQUERY, inherited, gate)
+    opened = held([PROFILE], inherited, gate)
     command = [program, "init", "--yes", "--source", "hackernews", "--destination", "postgresql"]
     try:
         outcome = run(command, opened.variables, on_start=lambda _: gate.serve())
@@ -302,7 +304,7 @@ def test_the_real_cloudquery_is_caught_and_redacted(
         seen = gate.finish()
     assert outcome.exit_code == 1
     assert (seen.failure, seen.refused.total(), seen.lost) == ("", 0, 0)
-    home_run = one_run(upstream=opened.upstream, debug=debug)
+    home_run = one_run(upstream=opened.upstreams["cloudquery"], debug=debug)
     assert hold_caught(home.state, seen.caught, CLOUDQUERY, home_run)
     messages, originals = [], b""
     for label in home.labels:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.gate.catching import read_original
+from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import open_envelope, read_label
 from cqtel_tui.outbox.runs import read_runs, run_of
@@ -210,8 +211,8 @@ def test_off_opens_no_gate(machine: Machine, way: str) -> None:
     option = [way] if way.startswith("-") else []
     machine.wrap("cloudquery", *option, "init", more={} if option else {way: "1"})
     given = witness.last["environment"]
-    assert b"CQ_RUDDERSTACK_DATA_PLANE_URL" not in given
-    assert b"CQ_ANALYTICS_HOST" not in given
+    assert given[b"CQ_RUDDERSTACK_DATA_PLANE_URL"] == CLOSED_URL.encode()
+    assert given[b"CQ_ANALYTICS_HOST"] == CLOSED_ADDRESS.encode()
     assert given[b"CQ_TELEMETRY_LEVEL"] == b"none"
     assert machine.files() == set()
 
@@ -579,7 +580,7 @@ def test_off_turns_its_sdk_off_and_without_operations_each_run_is_one(
     shop = machine.witness("shop", code=7)
     machine.wrap("shop", "--no-telemetry", "--port", "80")
     assert shop.last["environment"][b"OTEL_SDK_DISABLED"] == b"true"
-    assert shop.arguments == ["--port", "80"]
+    assert shop.arguments == ["--no-telemetry", "--port", "80"]  # it may have one of its own
     assert machine.envelopes() == []
     machine.wrap("shop", "--port", "80")
     assert b"OTEL_SDK_DISABLED" not in shop.last["environment"]
@@ -610,7 +611,9 @@ def test_a_profile_that_cannot_be_relied_on_keeps_a_program_from_running(
     assert str(path) in ended.said
     assert "chmod go-w" in ended.said
     assert shop.runs == []
-    assert machine.wrap("cloudquery", "sync").code == 0
+    ended = machine.wrap("cloudquery", "sync")
+    assert ended.code == 0
+    assert str(path) in ended.said
     assert len(cloudquery.runs) == 1
 
 
@@ -621,7 +624,7 @@ def test_a_project_brings_no_profile(machine: Machine, upstream: Collector) -> N
         shutil.copy2(path, folder)
     shutil.rmtree(machine.config)
     machine.witness("shop")
-    assert "is not a program we know" in machine.wrap("shop", "buy").said
+    machine.wrap("shop", "buy")
     assert machine.envelopes() == []
 
 

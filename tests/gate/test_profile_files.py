@@ -7,13 +7,13 @@ import pytest
 
 from cqtel_tui.gate.channels import Closed
 from cqtel_tui.gate.profile_files import (
-    FOLDER,
     SHIPPED,
     ProfileError,
-    profile_for,
     read_profile,
     read_profiles,
 )
+from cqtel_tui.gate.profiles import FOLDER, PROFILES, known_profiles
+from cqtel_tui.gate.recognising import recognise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,14 +90,15 @@ def test_all_that_a_profile_says_is_read(write: Callable[..., Path]) -> None:
 def test_a_program_is_found_by_the_name_of_its_binary(
     write: Callable[..., Path], tmp_path: Path
 ) -> None:
-    assert profile_for(str(tmp_path), "shop") is None
+    assert known_profiles(str(tmp_path)) == known_profiles(None) == PROFILES
     write()
     write(PROFILE.replace("shop", "bank"), "bank.toml")
     write("not a profile", "notes.txt")
-    found = profile_for(str(tmp_path), "shopd")
+    known = known_profiles(str(tmp_path))
+    found = recognise(["shopd"], known)
     assert found is not None
-    assert found.name == "shop"
-    assert profile_for(str(tmp_path), "other") is None
+    assert found.profile.name == "shop"
+    assert recognise(["other"], known) is None
     assert [one.name for one in read_profiles(str(tmp_path))] == ["bank", "shop"]
 
 
@@ -147,7 +148,7 @@ def test_a_mistake_is_named_with_the_file_and_the_way_out(
     assert old in PROFILE
     path = write(PROFILE.replace(old, new))
     with pytest.raises(ProfileError) as raised:
-        profile_for(str(tmp_path), "any")
+        known_profiles(str(tmp_path))
     for part in (str(path), problem, "move it away", str(SHIPPED)):
         assert part in str(raised.value)
 

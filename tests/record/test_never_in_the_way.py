@@ -212,6 +212,151 @@ def test_an_error_that_cannot_say_what_it_is_passes_through(
     assert machine.envelope().dropped == int(debug)
 
 
+def raising(*_: object) -> Any:
+    raise ZeroDivisionError
+
+
+class Meta(type):
+    """A class of classes that raises, whatever it is asked for."""
+
+    __name__ = property(raising)
+    __module__ = property(raising)
+    __instancecheck__ = __eq__ = raising
+    __hash__ = type.__hash__
+
+
+class OddError(Exception, metaclass=Meta):
+    """An error that raises, whatever it is asked for."""
+
+    __class__ = property(raising)
+    __name__ = property(raising)
+    code = property(raising)
+    args = property(raising)
+    __str__ = __repr__ = __bool__ = __getattr__ = __eq__ = raising
+    __hash__ = None  # type: ignore[assignment]
+
+
+class OddExit(SystemExit):
+    """An exit whose code cannot be asked for."""
+
+    __class__ = property(raising)
+    code = property(raising)
+
+
+class Number(int):
+    """A number that raises, whatever it is asked for."""
+
+    __and__ = __bool__ = __index__ = __int__ = __eq__ = raising
+    __class__ = property(raising)
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Thing:
+    """Something that raises, whatever it is asked for."""
+
+    __class__ = property(raising)
+    __bool__ = __str__ = __repr__ = __index__ = __int__ = __iter__ = __len__ = __eq__ = raising
+    __getattr__ = __format__ = raising
+    __hash__ = None  # type: ignore[assignment]
+
+
+class TextError(Exception):
+    """An error whose text is something else."""
+
+    def __init__(self, text: Any) -> None:
+        super().__init__()
+        self.text = text
+
+    def __str__(self) -> Any:
+        if issubclass(type(self.text), BaseException):
+            raise self.text
+        return self.text
+
+
+class Strange(BaseException):
+    """Neither an exception nor an exit."""
+
+
+def raised_by(telemetry: Telemetry, error: BaseException) -> BaseException:
+    """Let an error leave an operation and its span; return what leaves it."""
+    try:
+        with telemetry.operation("fetch") as operation, operation.span("fetch.aws"):
+            raise error
+    except BaseException as left:  # noqa: BLE001  # it is the one that was raised, or a fault
+        return left
+
+
+ODD_ERRORS: list[Callable[[], BaseException]] = [
+    OddError,
+    lambda: OddExit(3),
+    lambda: SystemExit(Thing()),
+    lambda: SystemExit(Number(3)),
+    lambda: SystemExit(-1),
+    lambda: SystemExit(1 << 100),
+    lambda: SystemExit(1.5),
+    lambda: TextError(Thing()),
+    lambda: TextError(None),
+    lambda: TextError(b"bytes"),
+    lambda: TextError(Hostile("text")),
+    lambda: TextError("\ud800" * 3000),
+    lambda: TextError(RecursionError()),
+    lambda: TextError(SystemExit(4)),
+    lambda: TextError(GeneratorExit()),
+    lambda: TextError(Strange()),
+    Strange,
+    GeneratorExit,
+    lambda: BaseExceptionGroup("group", [Strange()]),
+]
+
+
+@pytest.mark.parametrize("debug", [False, True])
+@pytest.mark.parametrize("which", range(len(ODD_ERRORS)))
+def test_an_odd_error_leaves_as_it_is_and_the_operation_is_recorded(
+    machine: Machine, which: int, *, debug: bool
+) -> None:
+    telemetry = Telemetry("cloudquery", debug_telemetry=debug)
+    error = ODD_ERRORS[which]()
+    left = raised_by(telemetry, error)
+    assert (id(left), telemetry.lost) == (id(error), 0)
+    said = machine.payload().attributes("fetch")
+    if issubclass(type(error), SystemExit):
+        assert set(said) == {"process.exit.code"}
+    else:
+        assert said["error.type"] == type.__dict__["__name__"].__get__(type(error))
+    assert machine.outbox.labels(PENDING)[0].outcome == "failed"
+
+
+def test_the_code_of_an_odd_exit_is_pythons_own(machine: Machine) -> None:
+    left = raised_by(Telemetry("cloudquery"), OddExit(3))
+    assert type(left) is OddExit
+    assert machine.payload().attributes("fetch") == {"process.exit.code": 3}
+
+
+@pytest.mark.parametrize("kind", ["thing", "number"])
+def test_a_thing_that_raises_wherever_it_is_asked_is_left_out(machine: Machine, kind: str) -> None:
+    odd: Any = Thing() if kind == "thing" else Number(3)
+    telemetry = Telemetry(odd, version=odd, build_date=odd)
+    with telemetry.operation(odd) as operation, operation.span(odd) as span:
+        span.set(odd, odd)
+        span.set("error.type", odd)
+        span.set("process.exit.code", odd)
+        span.exit(odd)
+        operation.fail(odd)
+        operation.set("process.exit.code", odd)
+        assert operation.failed
+    assert telemetry.lost == 0
+    assert len(machine.envelopes()) == 1
+
+
+def test_an_option_that_cannot_say_whether_it_was_given_means_the_more_private_answer(
+    machine: Machine,
+) -> None:
+    odd: Any = Thing()
+    assert Telemetry("cloudquery", no_telemetry=odd).options == ["--no-telemetry"]
+    assert Telemetry("cloudquery", debug_telemetry=odd).options == []
+    assert Telemetry("cloudquery", inspect_telemetry=odd).options == ["--inspect-telemetry"]
+
+
 @pytest.mark.parametrize("odd", [None, 0, 1.5, b"bytes", [], {}, object(), Exception, "\ud800"])
 def test_odd_arguments_are_no_error_of_the_program(machine: Machine, odd: Any) -> None:
     telemetry = Telemetry(odd, version=odd, build_date=odd)

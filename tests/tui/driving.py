@@ -26,6 +26,8 @@ from cqtel_tui.tui.screens.asking import Ask
 from cqtel_tui.tui.screens.boxes import Box
 from cqtel_tui.tui.screens.room import Room
 
+from ..cookies import record_cookie
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Sequence
 
@@ -114,6 +116,7 @@ class Machine:
     def make_cookie(self, value: str = "01234567-89ab-4cde-8f01-23456789abcd") -> None:
         self.cookie.parent.mkdir(exist_ok=True)
         self.cookie.write_text(f"{value}\n")
+        record_cookie(Path(self.places.state), value, self.project)
 
 
 class Session:

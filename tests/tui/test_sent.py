@@ -59,14 +59,25 @@ async def test_verify_hashes_the_kept_bytes_anew(machine: Machine) -> None:
         await it.press("right_square_bracket", "V")
         await it.shows("✓ Verified: the bytes kept here have the SHA-256 of what was sent.")
         assert it.box.detail.view == "receipt"
+        await it.press("right_square_bracket", "left_square_bracket")
+        it.box._look()
+        it.app.snapshot = it.app.snapshot
+        await it.pilot.pause()
+        assert "✓ Verified" in it.text, "it stays, whatever is drawn anew"
         content = json.loads(receipt.read_text())
         receipt.write_text(json.dumps({**content, "sha256": "0" * 64}))
+        it.box._look()
+        await it.pilot.pause()
+        assert "Verified" not in it.text, "that was another receipt"
         await it.press("V")
         await it.shows("!! The bytes kept here do NOT have the SHA-256 of what was sent.")
         envelope = receipt.with_name(receipt.name.removesuffix(".receipt"))
         envelope.write_bytes(envelope.read_bytes()[:-1] + b" ")
         await it.press("V")
         await it.told("do not have the SHA-256 it was sealed with")
+        it.box._look()
+        await it.pilot.pause()
+        assert "Verified" not in it.text
 
 
 @pytest.mark.parametrize("room", ["sent", "rejected"])

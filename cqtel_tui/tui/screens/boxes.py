@@ -135,6 +135,11 @@ class Box(Room):
                 self._look_soon.stop()
             self._look()
 
+    def _look_now(self) -> None:
+        """Look anew, whether or not that was looked at already."""
+        self._looked_at = ""
+        self._catch_up()
+
     def _look(self) -> None:
         if self.is_held_back:
             self._moved()
@@ -351,21 +356,29 @@ class Sent(Box):
                 tooltip="Delete the kept bytes and the receipt"),
     ]  # fmt: skip
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._verdicts: dict[tuple[str, str, str], bool] = {}
+        """What a verification came to, by the payload's id, the receipt's hash and the bytes'."""
+
     def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
         """Add the receipt."""
-        return {"receipt": lambda: self._receipt(label), **super().views(label, envelope)}
+        shown = {"receipt": lambda: self._receipt(label, envelope.sha256)}
+        return {**shown, **super().views(label, envelope)}
 
     def empty(self, snapshot: Snapshot) -> list[Content]:
         """Say what will be here."""
         del snapshot
         return [views.muted("What is sent is kept here for 30 days, with what was answered.")]
 
-    def _receipt(self, label: Label, *, intact: bool | None = None) -> list[Content]:
+    def _receipt(self, label: Label, kept: str) -> list[Content]:
         try:
             receipt = self.home.outbox.receipt(self.NAME, label)
         except CqtelError as error:
             return [views.warning(str(error))]
-        return views.receipt_lines(receipt, intact=intact)
+        # What was verified of other bytes, or by another receipt, is not told of these.
+        verified = None if receipt is None else (label.id, receipt.sha256, kept)
+        return views.receipt_lines(receipt, intact=self._verdicts.get(verified or ("", "", "")))
 
     def action_verify(self) -> None:
         """Compare the kept bytes with what the receipt says was sent."""
@@ -374,14 +387,18 @@ class Sent(Box):
             return
         try:
             receipt = self.home.outbox.receipt(self.NAME, label)
-            payload = self.home.outbox.open(self.NAME, label).payload
+            envelope = self.home.outbox.open(self.NAME, label)
         except CqtelError as error:
             self.home.tell(f"It cannot be verified: {error}", wrong=True)
             return
-        intact = receipt is not None and sha256(payload) == receipt.sha256
-        self._catch_up()
+        if receipt is None:
+            self.home.tell("It cannot be verified: there is no receipt.", wrong=True)
+            return
+        hashed = sha256(envelope.payload)
+        verified = (label.id, receipt.sha256, envelope.sha256)
+        self._verdicts[verified] = hashed == receipt.sha256
+        self._look_now()
         self.detail.turn_to("receipt")
-        self.detail.lines.show(self._receipt(label, intact=intact))
 
 
 class Rejected(Sent):

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 
 from ...consent import ON
-from ...consent.cookie import ABSENT, LOCKED, PRESENT
+from ...consent.cookie import ABSENT, LOCKED, PRESENT, UNSAFE
 from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
@@ -24,6 +24,16 @@ if TYPE_CHECKING:
 
     from ...consent.cookie import Cookie
     from ..snapshot import Snapshot
+
+
+_TRACKED = (
+    "tracks this file: whoever has the repository can read and erase what a collector has of it. "
+    "git rm --cached takes it out; r makes another one."
+)
+_RESETS = {
+    PRESENT: "It is forgotten; a new one is made when telemetry is on.",
+    UNSAFE: "It is removed unused; one of your own is made when telemetry is on.",
+}
 
 
 class CookieScreen(Room):
@@ -61,6 +71,8 @@ class CookieScreen(Room):
             *([views.fact("value", found.value)] if found.value else []),
             views.fact("file", one_line(found.path, 300)),
         ]
+        if snapshot.status.is_tracked:
+            lines.append(views.fact("git", _TRACKED))
         if found.modified is not None:
             written = views.moment(int(found.modified * 1_000_000))
             days = int(self.clock() - found.modified) // (24 * 3600)
@@ -71,7 +83,7 @@ class CookieScreen(Room):
         lines += [
             views.title("What you can do"),
             Content(""),
-            _choice("r", "reset", "It is forgotten; a new one is made when telemetry is on."),
+            _choice("r", "reset", _RESETS.get(found.state, _RESETS[PRESENT])),
             _choice("l", "lock", "A directory takes its place: no id from then on."),
             _choice("n", "unlock", "The directory goes; the next payload may have a new id."),
             _choice("m", "mine", "Shows what the collector has of this id, to read or to keep."),

@@ -107,7 +107,7 @@ def key_here(app: TelemetryApp) -> str | None:
     from ...deliver.rights import key_of
 
     try:
-        cookie = key_of(app.directory)
+        cookie = key_of(app.directory, app.places.state)
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return None

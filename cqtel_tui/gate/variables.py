@@ -1,0 +1,187 @@
+"""The environment that a program is started with: refused, held at the gate, or closed.
+
+Every known profile is heeded, whatever the program is: it may start others. Pure, and lean
+(DESIGN §11).
+"""
+
+from .profiles import ENDPOINTS_EVERYWHERE, REFUSED_EVERYWHERE
+from .records import record
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .listening import Gate
+    from .profiles import Profile
+
+CLOSED_ADDRESS = "127.0.0.1:1"
+"""A port that refuses, also when nobody of us is left to listen.
+
+Port 0 would be taken for a default by some clients, and a malformed URL lets Go's SDK fall back to
+its own. Below 1024 only the administrator may listen; 1 (tcpmux) is served by nobody, where 9
+(discard) would accept a connection and never answer.
+"""
+CLOSED_URL = f"http://{CLOSED_ADDRESS}"
+
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+_LOOPBACK = "127.0.0.1"
+
+
+@record(frozen=True)
+class Opened:
+    """What a program is started with.
+
+    Attributes:
+        variables: its whole environment.
+        upstreams: where what comes in at the gate was bound for, by the name of the profile; empty
+            where that is not known, or nothing can be sent there.
+        notes: what the user is told before the program starts, a line each.
+        open_channels: the variables of the user's own that lead to a place of theirs.
+        gate: where the known programs report to; None where nothing is to be held.
+        problem: why nothing can be held; empty if it can, or is not wanted.
+    """
+
+    variables: "Mapping[str, str]"
+    upstreams: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
+    notes: "tuple[str, ...]" = ()
+    open_channels: "tuple[str, ...]" = ()
+    gate: "Gate | None" = None
+    problem: str = ""
+
+
+def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened:
+    """Return the environment in which no program reports anything, whatever is started in it."""
+    variables = dict(given)
+    variables.update(REFUSED_EVERYWHERE)
+    for profile in profiles:
+        variables.update(profile.refuse)
+    notes = [
+        f"{name} is closed while telemetry is off"
+        for name in dict.fromkeys(
+            [*ENDPOINTS_EVERYWHERE, *[one.channels.variable for one in profiles]]
+        )
+        if given.get(name) and given[name] != CLOSED_URL
+    ]
+    variables.update(dict.fromkeys(ENDPOINTS_EVERYWHERE, CLOSED_URL))
+    _close(profiles, variables)
+    own = _own(profiles, variables)
+    notes += [
+        f"{name} is your own setting, and stays open: what goes there is not refused"
+        for name in own
+    ]
+    notes += [
+        f"{one.name} may still report: its profile has no [refuse], and not all of its channels "
+        "can be closed"
+        for one in profiles
+        if not one.refuse and any([not closed.counted for closed in one.channels.closed])
+    ]
+    return Opened(_loopback_past_proxies(variables), {}, tuple(notes), own)
+
+
+def closed(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened:
+    """Return the environment in which what cannot be held is closed, and no more refused."""
+    variables = dict(given)
+    for profile in profiles:
+        variables.update(profile.closed)
+    _close(profiles, variables)
+    own = _own(profiles, variables)
+    return Opened(_loopback_past_proxies(variables), {}, (), own)
+
+
+def held(profiles: "Sequence[Profile]", given: "Mapping[str, str]", gate: "Gate") -> Opened:
+    """Return the environment in which the known programs report to the gate, and nowhere else.
+
+    Args:
+        profiles: what is known. Where two of them take the same variable, it is the first one's.
+        given: the environment so far.
+        gate: where to.
+    """
+    variables = dict(given)
+    upstreams: dict[str, str] = {}
+    notes: list[str] = []
+    taken: dict[str, str] = {}
+    for profile in profiles:
+        channels = profile.channels
+        for name, value in channels.also.items():
+            variables.setdefault(name, value)
+        variables.update(channels.closing)
+        for name, quieter in channels.levels.items():
+            level = given.get(name, "")
+            variables[name] = quieter.get(level, level)
+        for one in channels.closed:
+            if one.counted:
+                variables[one.counted] = gate.closed_address
+        if channels.variable in taken:
+            notes.append(
+                f"{channels.variable} is taken by two profiles: what comes in by it is noted as "
+                f"{taken[channels.variable]}'s, not as {profile.name}'s"
+            )
+            continue
+        taken[channels.variable] = profile.name
+        own = given.get(channels.variable, "")
+        variables[channels.variable] = gate.url_for(profile.name)
+        upstreams[profile.name], told = _upstream(channels.variable, own, channels.upstream)
+        notes += told
+    own_names = tuple([name for name in _own(profiles, given) if name not in taken])
+    notes += [
+        f"{name} is your own setting, and is left as it is: what goes there is not held"
+        for name in own_names
+    ]
+    return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
+
+
+def _upstream(variable: str, own: str, otherwise: str) -> "tuple[str, list[str]]":
+    """Return where things go after a yes, and what the user is told of their own setting."""
+    if not own:
+        return otherwise, []
+    problem = upstream_problem(own)
+    if problem is None:
+        return own, [
+            f"{variable} is set: what was to go there is held, and goes there if you send it"
+        ]
+    told = (
+        f"{variable} is set to what nothing can be sent to from here: {problem}. "
+        "What was to go there is held, and stays on this machine"
+    )
+    return "", [told]
+
+
+def upstream_problem(url: str) -> "str | None":
+    """Say why nothing could ever be sent to an upstream; None if it can be."""
+    from ..consent.choices import endpoint_problem
+
+    problem = endpoint_problem(url)
+    if problem is None and ("?" in url or "#" in url):
+        return "it has a query or a fragment, and paths are put behind it"
+    return problem
+
+
+def _own(profiles: "Sequence[Profile]", variables: "Mapping[str, str]") -> "tuple[str, ...]":
+    """Return the user's own channels that are open in an environment."""
+    names = dict.fromkeys([name for one in profiles for name in one.channels.own])
+    return tuple([name for name in names if variables.get(name) not in {None, "", CLOSED_URL}])
+
+
+def _close(profiles: "Sequence[Profile]", variables: "dict[str, str]") -> None:
+    for profile in profiles:
+        variables[profile.channels.variable] = CLOSED_URL
+        for one in profile.channels.closed:
+            if one.counted:
+                variables[one.counted] = CLOSED_ADDRESS
+
+
+def _loopback_past_proxies(variables: "dict[str, str]") -> "dict[str, str]":
+    """Keep this machine's own address from a proxy, to which some clients send even loopback.
+
+    Each spelling keeps what it says. One alone is heeded by every client where the other is not
+    set; `*` alone means all, and with something beside it curl and Python take it for a name.
+    """
+    if not any([name.upper() in _PROXIES and variables[name] for name in variables]):
+        return variables
+    spellings = [name for name in ("NO_PROXY", "no_proxy") if name in variables]
+    for name in spellings or ("NO_PROXY", "no_proxy"):
+        listed = variables.get(name, "")
+        names = [one.strip() for one in listed.split(",")]
+        if listed.strip() != "*" and _LOOPBACK not in names:
+            variables[name] = f"{listed},{_LOOPBACK}".lstrip(",")
+    return variables

@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from cqtel_tui.gate.channels import Channels, Closed
+from cqtel_tui.gate.listening import Gate
+from cqtel_tui.gate.profile_files import SHIPPED, read_profile
+from cqtel_tui.gate.profiles import CLOUDQUERY, ENDPOINTS_EVERYWHERE, REFUSED_EVERYWHERE
+from cqtel_tui.gate.records import replace
+from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL, closed, held, refused
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+SHOP = replace(read_profile(SHIPPED), name="shop")
+BANK = replace(SHOP, name="bank")
+OTLP = "OTEL_EXPORTER_OTLP_ENDPOINT"
+RUDDERSTACK = "CQ_RUDDERSTACK_DATA_PLANE_URL"
+PROXY = {"HTTPS_PROXY": "http://proxy.example:3128"}
+
+
+@pytest.fixture
+def gate() -> Iterator[Gate]:
+    found = Gate()
+    yield found
+    found.finish()
+
+
+def opened(gate: Gate, **given: str) -> Mapping[str, str]:
+    return held([CLOUDQUERY], given, gate).variables
+
+
+# Held --------------------------------------------------------------------------------------------
+
+
+def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> None:
+    found = held([CLOUDQUERY], {"HOME": "/home/alice"}, gate)
+    assert found.variables == {
+        "HOME": "/home/alice",
+        RUDDERSTACK: gate.url_for("cloudquery"),
+        "CQ_TELEMETRY_LEVEL": "stats",
+        "CQ_NO_TELEMETRY": "T",
+        "CQ_ANALYTICS_HOST": gate.closed_address,
+    }
+    assert found.upstreams == {"cloudquery": "https://analytics-events.cloudquery.io"}
+    assert found.notes == ()
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url_for("cloudquery"))
+
+
+def test_every_known_program_is_pointed_to_the_gate_each_by_a_url_of_its_own(gate: Gate) -> None:
+    found = held([CLOUDQUERY, SHOP], {}, gate)
+    assert found.variables[RUDDERSTACK] == gate.url_for("cloudquery")
+    assert found.variables[OTLP] == gate.url_for("shop") != gate.url_for("cloudquery")
+
+
+def test_a_variable_that_two_profiles_take_is_the_first_ones_and_is_told(gate: Gate) -> None:
+    found = held([BANK, SHOP], {}, gate)
+    assert found.variables[OTLP] == gate.url_for("bank")
+    [note] = found.notes
+    assert "noted as bank's, not as shop's" in note
+
+
+@pytest.mark.parametrize(
+    ("given", "under_the_gate"),
+    [("all", "stats"), ("stats", "stats"), ("errors", "none"), ("none", "none"), ("x", "x")],
+)
+def test_a_level_is_never_raised_beyond_what_the_user_set(
+    gate: Gate, given: str, under_the_gate: str
+) -> None:
+    assert opened(gate, CQ_TELEMETRY_LEVEL=given)["CQ_TELEMETRY_LEVEL"] == under_the_gate
+
+
+def test_a_users_own_settings_are_kept_and_told(gate: Gate) -> None:
+    own = {"OTEL_ENDPOINT": "logs.example:4318", OTLP: "https://x.example"}
+    found = held([CLOUDQUERY], {**own, RUDDERSTACK: "http://127.0.0.1:9/mine"}, gate)
+    assert own.items() <= found.variables.items()
+    assert found.upstreams == {"cloudquery": "http://127.0.0.1:9/mine"}
+    assert [note.partition(" ")[0] for note in found.notes] == [RUDDERSTACK, "OTEL_ENDPOINT"]
+    assert found.open_channels == ("OTEL_ENDPOINT",)
+
+
+def test_of_opentelemetry_what_is_set_is_told_and_nothing_is_overridden_in_silence(
+    gate: Gate,
+) -> None:
+    own = {
+        "OTEL_EXPORTER_OTLP_PROTOCOL": "http/json",
+        "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example",
+    }
+    found = held([SHOP], {**own, OTLP: "https://x.example"}, gate)
+    assert own.items() <= found.variables.items()
+    assert found.variables[OTLP] == gate.url_for("shop")
+    assert found.upstreams == {"shop": "https://x.example"}
+    assert len(found.notes) == 2
+
+
+@pytest.mark.parametrize(
+    ("own", "problem"),
+    [
+        ("http://rudder.internal:8080", "not https"),
+        ("rudder.internal:8080", "not a URL"),
+        ("rudder.internal", "not a URL"),
+        ("ftp://rudder.internal", "not https"),
+        ("https://me:secret@rudder.example", "a password"),
+        ("https://rudder.example/in?token=1", "query"),
+        ("https://rudder.example/in#here", "fragment"),
+        ("https://rudder.example:99999", "port"),
+    ],
+)
+def test_an_upstream_that_nothing_can_ever_be_sent_to_is_told_before_the_program_starts(
+    gate: Gate, own: str, problem: str
+) -> None:
+    found = held([CLOUDQUERY], {RUDDERSTACK: own}, gate)
+    assert found.variables[RUDDERSTACK] == gate.url_for("cloudquery")
+    assert found.upstreams == {"cloudquery": ""}
+    [note] = found.notes
+    assert problem in note
+    assert "stays on this machine" in note
+    assert "secret" not in note
+
+
+def test_every_closed_channel_has_a_reason() -> None:
+    assert all(one.name and one.reason for one in CLOUDQUERY.channels.closed)
+
+
+# Refused -----------------------------------------------------------------------------------------
+
+
+def test_a_no_refuses_every_known_program_and_closes_where_each_would_send_to() -> None:
+    found = refused([CLOUDQUERY, SHOP], {"HOME": "/home/alice"})
+    assert found.variables == {
+        "HOME": "/home/alice",
+        **REFUSED_EVERYWHERE,
+        **CLOUDQUERY.refuse,
+        **dict.fromkeys((RUDDERSTACK, *ENDPOINTS_EVERYWHERE), CLOSED_URL),
+        "CQ_ANALYTICS_HOST": CLOSED_ADDRESS,
+    }
+    assert found.notes == ()
+    assert found.variables["DO_NOT_TRACK"] == "1"
+    assert found.variables["OTEL_TRACES_EXPORTER"] == "none"
+
+
+@pytest.mark.parametrize("name", [OTLP, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", RUDDERSTACK])
+def test_a_no_closes_an_endpoint_of_the_users_own_and_says_so(name: str) -> None:
+    found = refused([CLOUDQUERY], {name: "https://mine.example"})
+    assert found.variables[name] == CLOSED_URL
+    assert found.notes == (f"{name} is closed while telemetry is off",)
+
+
+def test_what_stays_open_while_telemetry_is_off_is_named() -> None:
+    found = refused([CLOUDQUERY], {"OTEL_ENDPOINT": "logs.example:4318"})
+    assert found.variables["OTEL_ENDPOINT"] == "logs.example:4318"
+    assert found.open_channels == ("OTEL_ENDPOINT",)
+    [note] = found.notes
+    assert note.startswith("OTEL_ENDPOINT is your own setting, and stays open")
+
+
+def test_a_profile_that_refuses_nothing_is_told_of_where_not_all_of_it_can_be_closed() -> None:
+    quiet = replace(SHOP, refuse={})
+    assert refused([quiet], {}).notes == ()  # its only channel is closed
+    channels = Channels(OTLP, closed=(Closed("crash reports", "they are sent by TLS"),))
+    [note] = refused([replace(quiet, channels=channels)], {}).notes
+    assert note.startswith("shop may still report")
+
+
+def test_what_cannot_be_held_is_closed_and_no_more() -> None:
+    found = closed([CLOUDQUERY], {"HOME": "/home/alice"})
+    assert found.variables == {
+        "HOME": "/home/alice",
+        **CLOUDQUERY.closed,
+        RUDDERSTACK: CLOSED_URL,
+        "CQ_ANALYTICS_HOST": CLOSED_ADDRESS,
+    }
+
+
+# Proxies -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        (
+            {"NO_PROXY": "db.internal", "no_proxy": "localhost"},
+            {"NO_PROXY": "db.internal,127.0.0.1", "no_proxy": "localhost,127.0.0.1"},
+        ),
+        ({"NO_PROXY": "*"}, {"NO_PROXY": "*"}),
+        ({"no_proxy": "*"}, {"no_proxy": "*"}),
+        ({"NO_PROXY": "*", "no_proxy": "a"}, {"NO_PROXY": "*", "no_proxy": "a,127.0.0.1"}),
+        # the other spelling alone would hide it from those who heed that one first
+        ({"NO_PROXY": "a.example"}, {"NO_PROXY": "a.example,127.0.0.1"}),
+        ({"no_proxy": "10.0.0.0/8,.b"}, {"no_proxy": "10.0.0.0/8,.b,127.0.0.1"}),
+        ({}, {"NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}),
+        ({"no_proxy": ""}, {"no_proxy": "127.0.0.1"}),
+        ({"NO_PROXY": "127.0.0.1, x"}, {"NO_PROXY": "127.0.0.1, x"}),
+    ],
+)
+@pytest.mark.parametrize("proxy", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"])
+def test_what_goes_past_a_proxy_is_passed_on_as_it_was_with_this_machine_added(
+    gate: Gate, given: dict[str, str], passed_on: dict[str, str], proxy: str
+) -> None:
+    given = {**given, proxy: "http://proxy.example:3128"}
+    for found in (held([CLOUDQUERY], given, gate), refused([CLOUDQUERY], given)):
+        listed = {name: v for name, v in found.variables.items() if name.lower() == "no_proxy"}
+        assert listed == passed_on
+
+
+def test_without_a_proxy_nothing_is_said_of_proxies(gate: Gate) -> None:
+    assert "NO_PROXY" not in opened(gate, http_proxy="")
+    assert opened(gate, no_proxy="a")["no_proxy"] == "a"
