@@ -95,10 +95,8 @@ def test_asking_for_a_name_that_is_not_there_is_the_usual_error(home: Path) -> N
 
 
 def test_recording_undecided_imports_nothing_heavy(home: Path) -> None:
-    for once in (
-        ("hot_path", "outbox", "outbox.projects"),
-        ("hot_path",),
-    ):  # the first one makes the folders
+    # The first one makes the folders, and writes down where the project is.
+    for once in ("hot_path", "files", "outbox", "outbox.projects"), ("hot_path",):
         modules = imported(home, RECORD.replace("RECORDED", "True"))
         assert heavy(modules) == set()
         assert ours(modules) <= {*once, *BY_CHANCE}

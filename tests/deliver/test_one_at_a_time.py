@@ -14,6 +14,7 @@ from cqtel_tui.deliver.permission import ALL, NAMED
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.deliver.starting import start_if_due
 from cqtel_tui.outbox import MAX_AGE_SECONDS, PENDING
+from cqtel_tui.outbox.expiry import EXPIRY
 from cqtel_tui.outbox.store import REJECTED, SENT
 
 from .collectors import PATIENCE, QUICK, reply
@@ -288,6 +289,8 @@ def test_a_sender_tidies_up(ready: Machine, collector: Collector) -> None:
     leftover = ready.outbox.folder / PENDING / ".leftover"
     leftover.touch()
     os.utime(leftover, (NOW - 7200, NOW - 7200))
+    yesterday = int((NOW - 86400) * 1_000_000)
+    (ready.outbox.folder / EXPIRY).write_text(f"{yesterday}\n{yesterday}\nanother start\n0")
     results = ready.sender(clock=lambda: NOW).send_due()
     assert [result.id for result in results] == [new]
     assert old not in ready.pending
