@@ -217,6 +217,8 @@ def test_no_argument_path_name_or_error_text_is_in_what_is_held(machine: Machine
     named = {socket.gethostname(), socket.getfqdn(), getpass.getuser()} - {"cloudquery", "record"}
     assert (machine.state / "versions.json").is_file()
     for path in machine.home.rglob("*"):
+        if path.parent.name == PROJECTS:  # where each project is, for its own no; never sent
+            continue
         text = str(path.relative_to(machine.home))
         if path.is_file():
             text += path.read_text()

@@ -17,7 +17,7 @@ from cqtel_tui.consent import ask
 from cqtel_tui.consent.choices import read_user
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.outbox import PENDING, hold
-from cqtel_tui.outbox.included import include
+from cqtel_tui.outbox.included import include, included
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.record import HEADERS
 from cqtel_tui.tui import app as application
@@ -67,6 +67,11 @@ class Machine:
     def chosen(self) -> Choice:
         """What is on disk for all projects."""
         return read_user(self.places.config).every
+
+    @property
+    def included(self) -> frozenset[str]:
+        """The ids of what was pending before the yes that holds, and is covered by it."""
+        return included(self.places.state, ask(self.places, directory=str(self.project)))
 
     @property
     def chosen_here(self) -> Choice | None:

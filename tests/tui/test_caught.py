@@ -357,8 +357,8 @@ async def test_the_question_names_where_what_was_caught_really_goes(run: Machine
         await it.press("S")
         await it.answer()
         assert "Send 2 payloads?" in it.question
-        assert "1 go nowhere" in it.question
-        assert "1 that nobody could read" in it.question
+        assert "1 stays here: there is no endpoint. 4 sets one." in it.question
+        assert "1 stays here: nobody could read what is in it." in it.question
 
 
 async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
