@@ -44,7 +44,7 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const=8765,
         metavar="PORT",
-        help="serve it to a browser on this machine (needs the extra: cqtel-tui[serve])",
+        help="serve it to a browser on this machine (needs the extra `serve`)",
     )
     options.add_argument(
         "--collector", metavar="STORE", help="show the report of a collector's store, with charts"
@@ -112,8 +112,10 @@ def _serve(port: int, *, readonly: bool) -> int:
     try:
         from .tui.serving import serve
     except ImportError:
+        from .extras import how_to_install
+
         sys.stderr.write(
-            "cq-telemetry-ui: --serve needs an extra: pip install 'cqtel-tui[serve]'\n"
+            f"cq-telemetry-ui: --serve needs an extra: {printable(how_to_install('serve'))}\n"
         )
         return 1
     return serve(port, readonly=readonly)

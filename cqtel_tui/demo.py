@@ -18,7 +18,7 @@ from .record import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .gate.listening import Caught
+    from .gate.requests import Caught
 
 _PLUGINS = (
     "source/cloudquery/aws/v33.4.0",
@@ -157,7 +157,7 @@ _ERROR = (
 
 def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Caught:
     """Return a request as CloudQuery makes it, which names a run and a path, too."""
-    from .gate.listening import Caught
+    from .gate.requests import Caught
 
     moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
     when = f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 1_000_000_000:09d}Z"

@@ -1,8 +1,12 @@
-"""Undo what HTTP may have done to a body: gzip and deflate, up to a bound."""
+"""Undo what HTTP may have done to a body: gzip, deflate and zstd, up to a bound."""
 
 from __future__ import annotations
 
 import zlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 MAX_DECODED_BYTES = 1 << 20
 """200 MB of zeros come as 200 kB of gzip."""
@@ -10,7 +14,11 @@ MAX_DECODED_BYTES = 1 << 20
 _GZIP = 16 + zlib.MAX_WBITS
 _ANY_SPELLING_OF_GZIP = {"gzip", "x-gzip"}
 _MAX_MEMBERS = 64
-"""Of gzip, one after the other; each costs a copy of those that follow it."""
+"""Of gzip, one after the other; each costs more than its bytes."""
+_READ_BYTES = 1 << 14
+_PIECE_BYTES = 1 << 16
+_ZSTD_WINDOW = 1 << 23
+"""What RFC 8878 has every decoder take, and this one no more."""
 
 
 class UndecodableError(ValueError):
@@ -25,8 +33,19 @@ class TooLargeError(UndecodableError):
     """A body has more bytes than the limit."""
 
 
-def decoded(body: bytes, encoding: str, limit: int = MAX_DECODED_BYTES) -> bytes:
+def decoded(
+    body: bytes,
+    encoding: str,
+    limit: int = MAX_DECODED_BYTES,
+    look: Callable[[bytes], None] | None = None,
+) -> bytes:
     """Return a body as it was before its Content-Encoding.
+
+    Args:
+        body: as it came.
+        encoding: the header's value.
+        limit: how many bytes it may have.
+        look: is given each piece as soon as there is one, and may raise to have no more.
 
     Raises:
         UnknownEncodingError: the encoding is not one of these.
@@ -35,39 +54,70 @@ def decoded(body: bytes, encoding: str, limit: int = MAX_DECODED_BYTES) -> bytes
     """
     named = [one.strip().lower() for one in encoding.split(",") if one.strip()]
     if named in ([], ["identity"]):
-        found = body[: limit + 1]
+        pieces = iter([body])
     elif len(named) == 1 and named[0] in _ANY_SPELLING_OF_GZIP:
-        found = _inflated(body, _GZIP, limit)
+        pieces = _inflated(body, _GZIP)
     elif named == ["deflate"]:
-        # RFC 9110 §8.4.1.2 has it in zlib's wrapping; some clients leave that out.
-        try:
-            found = _inflated(body, zlib.MAX_WBITS, limit)
-        except UndecodableError:
-            found = _inflated(body, -zlib.MAX_WBITS, limit)
+        pieces = _inflated(body, _wrapping_of(body))
+    elif named == ["zstd"]:
+        pieces = _unpacked(body, limit)
     else:
         raise UnknownEncodingError("its Content-Encoding is not one that we know")
-    if len(found) > limit:
-        raise TooLargeError(f"it has more than {limit:,} bytes")
-    return found
+    found: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece)
+        if size > limit:
+            raise TooLargeError(f"it has more than {limit:,} bytes")
+        if look is not None:
+            look(piece)
+        found.append(piece)
+    return b"".join(found)
 
 
-def _inflated(body: bytes, wrapping: int, limit: int) -> bytes:
-    found = b""
-    members = 0
-    while body:
+def _wrapping_of(body: bytes) -> int:
+    """Return how a deflated body is wrapped: RFC 9110 has zlib's, some clients leave that out."""
+    try:
+        zlib.decompressobj().decompress(body[:_READ_BYTES], 1)
+    except zlib.error:
+        return -zlib.MAX_WBITS
+    return zlib.MAX_WBITS
+
+
+def _inflated(body: bytes, wrapping: int) -> Iterator[bytes]:
+    members = at = 0
+    while at < len(body):  # gzip may have several members
         members += 1
         if members > _MAX_MEMBERS:
             raise UndecodableError("it has too many members")
         inflater = zlib.decompressobj(wrapping)
-        try:
-            found += inflater.decompress(body, limit + 1 - len(found))
-        except zlib.error as error:
-            raise UndecodableError(f"it cannot be decompressed ({error})") from None
-        if len(found) > limit:
-            return found
-        if not inflater.eof:
-            raise UndecodableError("it ends before its end")
-        if wrapping != _GZIP and inflater.unused_data:
+        while not inflater.eof:
+            more = inflater.unconsumed_tail or body[at : at + _READ_BYTES]
+            if not inflater.unconsumed_tail:
+                at += len(more)
+            try:
+                piece = inflater.decompress(more, _PIECE_BYTES)
+            except zlib.error as error:
+                raise UndecodableError(f"it cannot be decompressed ({error})") from None
+            if piece:
+                yield piece
+            elif not more:
+                raise UndecodableError("it ends before its end")
+        at -= len(inflater.unused_data)
+        if wrapping != _GZIP and at < len(body):
             raise UndecodableError("something follows its end")
-        body = inflater.unused_data  # gzip may have several members
-    return found
+
+
+def _unpacked(body: bytes, limit: int) -> Iterator[bytes]:
+    try:
+        import zstandard
+    except ImportError:
+        raise UnknownEncodingError("its Content-Encoding is not one that we know") from None
+    try:
+        said = zstandard.get_frame_parameters(body).content_size
+        if limit < said not in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
+            raise TooLargeError(f"it has more than {limit:,} bytes")
+        unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+        yield unpacker.decompress(body, max_output_size=limit, allow_extra_data=False)
+    except zstandard.ZstdError:
+        raise UndecodableError("it cannot be decompressed, or has too many bytes") from None

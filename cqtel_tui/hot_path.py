@@ -49,6 +49,7 @@ MAX_STRING_BYTES = 1024
 MAX_NAME = 40
 MAX_VERSION = 32
 MAX_PLUGINS = 64
+MAX_LISTED_IN_ONE = 256
 _MAX_LISTED = 1000
 
 CATALOGUE_VERSION = 1
@@ -172,6 +173,9 @@ class Telemetry:
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
     """
 
+    named: "Sequence[str]" = ()
+    """Folders that the program was told to keep its files in, in the place of `.cq`."""
+    left_open: "tuple[str, ...]" = ()
     clock = staticmethod(time.time_ns)
     stopwatch = staticmethod(time.perf_counter_ns)
     entropy = staticmethod(os.urandom)
@@ -339,7 +343,8 @@ class Operation(Span):
         try:
             environ = concerning(os.environ)
             self.where = folders(environ)
-            decision = ask(self.where, self.telemetry.options, environ)
+            given = self.telemetry
+            decision = ask(self.where, given.options, environ, named=given.named)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
@@ -368,12 +373,12 @@ class Operation(Span):
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
-        decision = ask(where, self.telemetry.options, environ, self.project)
+        decision = ask(where, self.telemetry.options, environ, self.project, self.telemetry.named)
         if decision.inspect or began.inspect:
             from .record.inspection import inspect
 
             self.telemetry.inspected.append(self._payload(decision, environ)[0])
-            inspect(self.telemetry.inspected, self.project)
+            inspect(self.telemetry.inspected, self.project, self.telemetry.left_open)
         elif OFF not in (decision.state, began.state):
             self._hold(where[1], decision, environ)
 
@@ -426,7 +431,7 @@ class Operation(Span):
         self, decision: "Decision", environ: "Mapping[str, str]", *, create_cookie: bool
     ) -> "tuple[Attributes, int]":
         telemetry = self.telemetry
-        plugins, unfit = installed_plugins(self.project)
+        plugins, unfit = installed_plugins(self.project, telemetry.named)
         resource: Attributes = {
             "service.name": telemetry.application,
             "service.version": telemetry.version,
@@ -987,30 +992,52 @@ def open_folder(directory: str) -> int:
     return os.open(f"{directory}/{PROJECT_FOLDER}", OPEN_FOLDER)
 
 
-def installed_plugins(directory: str) -> "tuple[list[str], int]":
+def installed_plugins(directory: str, named: "Sequence[str]" = ()) -> "tuple[list[str], int]":
     """Return what is installed in the project, and how many more there were that do not fit.
 
-    `.cq/plugins/<kind>/<organisation>/<name>/<version>` today,
+    `.cq/plugins/<kind>/<organisation>/<name>/<version>` today, and the file
     `.cq/providers/<organisation>/<name>/<version>-<os>_<arch>` in 2021. The folder is untrusted:
     no link is followed, and the number of entries read is bounded.
+
+    Args:
+        directory: the project.
+        named: folders that stand in for its `.cq`, as the program was told.
     """
-    try:
-        folder = open_folder(directory)
-    except OSError:
-        return [], 0
-    try:
-        budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
-        found = _list(folder, "plugins", 4, budget)
-        found += ["provider/" + _provider(path) for path in _list(folder, "providers", 3, budget)]
-    finally:
-        os.close(folder)
-    plugins = sorted(filter(is_plugin, found))
-    unfit = len(found) - len(plugins) + budget[1]
+    budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
+    found = _installed(f"{directory}/{PROJECT_FOLDER}", budget)
+    for name in named:
+        # The user named it, be it by a link; what it has within is untrusted all the same.
+        found += _installed(os.path.realpath(os.path.join(directory, name)), budget)  # noqa: PTH118
+    plugins = sorted(set(filter(is_plugin, found)))
+    unfit = sum([not is_plugin(each) for each in found]) + budget[1]
     return plugins[:MAX_PLUGINS], unfit + max(0, len(plugins) - MAX_PLUGINS)
 
 
-def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str]":
-    """Return the folders `levels` below `name` as paths, with `@` before the last part."""
+def _installed(path: str, budget: "list[int]") -> "list[str]":
+    """Return what lies in the folder of plugins and in that of providers."""
+    try:
+        folder = os.open(path, OPEN_FOLDER) if HAS_DIR_FD else None
+    except OSError:
+        folder = None
+    if folder is None:
+        return []
+    try:
+        found = _list(folder, "plugins", 4, budget, may_be_files=False)
+        return found + [
+            "provider/" + _provider(path)
+            for path in _list(folder, "providers", 3, budget, may_be_files=True)
+        ]
+    finally:
+        os.close(folder)
+
+
+def _list(
+    parent: int, name: str, levels: int, budget: "list[int]", *, may_be_files: bool
+) -> "list[str]":
+    """Return what lies `levels` below `name` as paths, with `@` before the last part.
+
+    That is a folder; or a file, where they may be.
+    """
     try:
         folder = os.open(name, OPEN_FOLDER, dir_fd=parent)
     except OSError:
@@ -1019,18 +1046,22 @@ def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str
     try:
         with os.scandir(folder) as entries:
             for at, entry in enumerate(entries):
-                if budget[0] <= 0 or at == 4 * MAX_PLUGINS:
+                if budget[0] <= 0 or at == MAX_LISTED_IN_ONE:
                     budget[1] = 1
                     break
                 budget[0] -= 1
-                if entry.is_dir(follow_symlinks=False):
+                is_file = may_be_files and levels == 1 and entry.is_file(follow_symlinks=False)
+                if is_file or entry.is_dir(follow_symlinks=False):
                     names.append(entry.name)
         names.sort()
         if levels == 1:
             return names
         mark = "@" if levels == 2 else "/"  # noqa: PLR2004  # a name, and its versions
-        below = levels - 1
-        return [each + mark + rest for each in names for rest in _list(folder, each, below, budget)]
+        return [
+            each + mark + rest
+            for each in names
+            for rest in _list(folder, each, levels - 1, budget, may_be_files=may_be_files)
+        ]
     except OSError:
         return []
     finally:
@@ -1040,7 +1071,8 @@ def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str
 def _provider(path: str) -> str:
     """Take the system and the machine from the version that a release of 2021 wrote."""
     stem, _, machine = path.rpartition("-")
-    return stem if "_" in machine else path
+    system, _, architecture = machine.removesuffix(".exe").partition("_")
+    return stem if system.isalnum() and architecture.isalnum() else path
 
 
 def allows(key: str, value: object, version: int, *, debug: bool) -> bool:

@@ -9,7 +9,7 @@ from .locking import is_locked
 from .outbox.included import clear_included
 from .outbox.losses import forget_losses
 from .outbox.projects import clear_projects
-from .outbox.runs import clear_runs
+from .outbox.runs import clear_intercepted, clear_runs
 from .outbox.shown import clear_shown
 from .outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
 
@@ -35,6 +35,7 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
     if not is_locked(outbox.folder / LOCK):  # whoever sends does that, too
         outbox.settle()
+    clear_intercepted(places.state)
     clear_runs(places.state)
     clear_included(places.state)
     clear_shown(places.state)

@@ -12,6 +12,7 @@ from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..consent.tracking import is_tracked
 from ..errors import CqtelError, WrongUsageError
+from ..gate.refusals import refused_words
 from ..outbox import PENDING
 from ..outbox.included import include
 from ..outbox.store import BOXES, SET_ASIDE, Outbox
@@ -105,6 +106,8 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
     lines = [("last run", f"{program} at {when}, {_caught_words(run)}")]
+    if any(run.refused.values()):
+        lines.append(("refused", refused_words(run.refused)))
     for closed in run.closed:
         tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
         lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))
@@ -112,8 +115,14 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
 
 
 def _caught_words(run: Run) -> str:
-    lost = f", {run.lost:,} lost" if run.lost else ""
-    return f"{number(len(run.caught), 'request')} caught{lost}"
+    words = f"{number(len(run.caught), 'request')} caught"
+    if run.late:
+        words += f", {run.late:,} of them after the program's end"
+    if run.lost:
+        words += f", {run.lost:,} lost"
+    if refused := sum(run.refused.values()):
+        words += f", {refused:,} refused"
+    return words if run.is_over else f"{words}; it is still running"
 
 
 def telemetry(given: argparse.Namespace) -> int:

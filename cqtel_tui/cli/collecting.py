@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from ..collector.settings import Settings
 
 _EXTRA = frozenset(
-    {"starlette", "uvicorn", "iptocc", "maxminddb", "opentelemetry", "google", "prometheus_client"}
+    {
+        *("starlette", "uvicorn", "iptocc", "maxminddb", "msgspec", "opentelemetry", "google"),
+        "prometheus_client",
+    }
 )
 _PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
-NOT_INSTALLED = (
-    "The collector needs {module}, which is not installed. Install it with: "
-    "pip install 'cqtel-tui[collector]'"
-)
+NOT_INSTALLED = "The collector needs {module}, which is not installed. Install it with: {how}"
 
 
 def serve(given: argparse.Namespace) -> int:
@@ -34,7 +34,10 @@ def serve(given: argparse.Namespace) -> int:
         module = (error.name or "").partition(".")[0]
         if module not in _EXTRA:
             raise
-        raise CqtelError(NOT_INSTALLED.format(module=module)) from None
+        from ..extras import how_to_install
+
+        words = NOT_INSTALLED.format(module=module, how=how_to_install("collector"))
+        raise CqtelError(words) from None
     return run(settings)
 
 
@@ -44,7 +47,7 @@ def settings_of(given: argparse.Namespace) -> Settings:
     Raises:
         WrongUsageError: one has a value that it cannot have.
     """
-    from ..collector.settings import Settings, read_forward, read_listen, read_network
+    from ..collector.settings import Settings, read_forward, read_listen, read_network, read_origin
 
     host, port = read_listen(given.listen)
     for option in ("workers", "retention", "error_retention"):
@@ -64,6 +67,9 @@ def settings_of(given: argparse.Namespace) -> Settings:
         error_days=given.error_retention,
         rate=given.rate,
         forward=read_forward(given.forward) if given.forward else "",
+        cors=tuple(map(read_origin, given.cors)),
+        hosts=tuple(name.lower() for name in given.host),
+        believes_clock=given.believe_clock,
     )
 
 

@@ -31,22 +31,21 @@ def show_caught(envelope: Envelope, *, as_json: bool) -> int:
 
     found = beside(envelope)
     if as_json:
-        show_json(_json(found.original, found.comparison))
+        show_json(_json(envelope, found.original, found.comparison))
     else:
-        _show(found.original, found.comparison)
+        _show(envelope, found.original, found.comparison)
     return 0
 
 
-def _headers(original: Original) -> list[tuple[str, str]]:
-    return [(name, masked(name, value)) for name, value in original.caught.headers]
+def _json(envelope: Envelope, original: Original, comparison: Comparison) -> dict[str, Any]:
+    from ..gate.reviewing import header_fates
 
-
-def _json(original: Original, comparison: Comparison) -> dict[str, Any]:
     request = original.caught
     return {
         "method": request.method,
         "path": request.path,
-        "headers": _headers(original),
+        "headers": [(name, masked(name, value)) for name, value in request.headers],
+        "header_fates": [asdict(fate) for fate in header_fates(envelope, original)],
         "when": time_json(request.when / _MICROSECONDS),
         "length": len(request.body),
         "operation": original.operation or None,
@@ -57,11 +56,15 @@ def _json(original: Original, comparison: Comparison) -> dict[str, Any]:
     }
 
 
-def _show(original: Original, comparison: Comparison) -> None:
+def _show(envelope: Envelope, original: Original, comparison: Comparison) -> None:
+    from ..gate.reviewing import header_fates
+
     request = original.caught
     show(f"caught     {time_words(request.when / _MICROSECONDS)}")
     show(f"request    {request.method} {request.path}, {len(request.body):,} bytes")
-    show(f"headers    {', '.join(f'{name}: {value}' for name, value in _headers(original))}")
+    for fate in header_fates(envelope, original):
+        became = f"  ({'not sent: ' * (not fate.sent)}{fate.why})" if fate.why else ""
+        show(f"header     {fate.name}: {fate.value}{became}")
     show()
     if comparison.problem:
         show(comparison.problem)

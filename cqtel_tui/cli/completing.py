@@ -47,7 +47,20 @@ complete -o default -F _cq_telemetry cq-telemetry"""
 
 
 def _zsh() -> str:
-    return f"autoload -U +X bashcompinit && bashcompinit\n{_bash()}"
+    """Return what bash has, for zsh; where `compinit` has not run, it may come until a prompt."""
+    return f"""_cq_telemetry_register() {{
+  add-zsh-hook -d precmd _cq_telemetry_register
+  (( $+functions[compdef] )) || {{ autoload -Uz compinit && compinit -D -i }}
+  autoload -Uz bashcompinit && bashcompinit
+  complete -o default -F _cq_telemetry cq-telemetry
+}}
+{_bash().rpartition(chr(10))[0]}
+autoload -Uz add-zsh-hook
+if (( $+functions[compdef] )); then
+  _cq_telemetry_register
+else
+  add-zsh-hook precmd _cq_telemetry_register
+fi"""
 
 
 def _fish() -> str:

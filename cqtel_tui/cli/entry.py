@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _FAILED = 1
 _WRONG_USAGE = 2
+_LEAVE_IT_TO_THE_GATE = frozenset({"completion", "run", "verify"})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,6 +33,8 @@ def run_command(arguments: Sequence[str]) -> int:
         SystemExit: by argparse, which has told what is wrong, or has helped.
     """
     given = parser().parse_args(arguments)
+    if arguments[0] not in _LEAVE_IT_TO_THE_GATE:
+        _redact_what_is_left()
     try:
         code: int = given.command(given)
     except WrongUsageError as error:
@@ -45,3 +49,12 @@ def run_command(arguments: Sequence[str]) -> int:
         say(f"{error.filename}: {error.strerror}. Look at its owner and free space, and try again.")
         return _FAILED
     return code
+
+
+def _redact_what_is_left() -> None:
+    """Redact what a gate that was killed has taken in, so that this command knows of it."""
+    from ..gate.recovering import recover
+    from ..paths import places
+
+    with contextlib.suppress(CqtelError, OSError):
+        recover(places().state)

@@ -43,7 +43,8 @@ KEYS = {
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
         "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "
         "when, length, operation, problem, kept, removed, replaced, added, left_out, "
-        "values (within, name, path, fate, caught, sent, why)"
+        "values (within, name, path, fate, caught, sent, why), "
+        "header_fates (name, value, sent, why)"
     ),
     "trim": "path, value",
     "verify": (
@@ -197,7 +198,11 @@ def _reviewing(commands: Commands) -> None:
     show = _add(commands, "show", "one payload, field by field", "reviewing", "show_payload")
     show.add_argument("id", metavar="ID")
     how = show.add_mutually_exclusive_group()
-    how.add_argument("--raw", action="store_true", help="the exact bytes")
+    how.add_argument(
+        "--raw",
+        action="store_true",
+        help="the exact bytes; on a terminal with control characters made visible",
+    )
     how.add_argument("--explain", action="store_true", help="field by field (the default)")
     how.add_argument(
         "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
@@ -205,6 +210,7 @@ def _reviewing(commands: Commands) -> None:
     how.add_argument(
         "--caught", action="store_true", help="what was caught, beside what would be sent of it"
     )
+    _reveal(show)
     trim = _add(
         commands, "trim", "take fields out of a held payload, or list them", "reviewing", "trim"
     )
@@ -219,6 +225,7 @@ def _reviewing(commands: Commands) -> None:
     export = _add(commands, "export", "the requests as they would be sent", "reviewing", "export")
     export.add_argument("id", metavar="ID", nargs="+")
     export.add_argument("--format", choices=("json", "har", "curl"), default="json")
+    _reveal(export)
     inspect = _add(commands, "inspect", "read a cq-telemetry.txt", "reviewing", "inspect")
     inspect.add_argument("file", metavar="FILE", nargs="?")
     catalogue = _add(
@@ -227,6 +234,12 @@ def _reviewing(commands: Commands) -> None:
     form = catalogue.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+
+
+def _reveal(command: Parser) -> None:
+    command.add_argument(
+        "--reveal", action="store_true", help="show the credentials in headers, too"
+    )
 
 
 def _chosen(command: Parser, what: str) -> None:
@@ -332,6 +345,25 @@ def _collecting(commands: Commands) -> None:
         "--forward",
         metavar="URL",
         help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
+    collector.add_argument(
+        "--cors",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="an origin whose pages may send traces from a browser; may be given more than once",
+    )
+    collector.add_argument(
+        "--host",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="a name by which people ask here for their data; may be given more than once",
+    )
+    collector.add_argument(
+        "--believe-clock",
+        action="store_true",
+        help="forget at once what is too old by the clock, however long this was not running",
     )
     collector.add_argument(
         "--check",

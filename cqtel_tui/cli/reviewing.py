@@ -62,7 +62,10 @@ def show_payload(given: argparse.Namespace) -> int:
     label, envelope = _open(given.id)
     if envelope.has_error_text and not given.leaks and not given.caught:
         note_shown(places().state, envelope)
+    may = permission(envelope, grounds(places(), envelope.project), DUE)
     if given.raw:
+        if sys.stdout.isatty():  # a file or a pipe gets the body alone
+            _say_headers(envelope, may.url, reveal=given.reveal)
         show_bytes(envelope.payload)
         return 0
     if given.leaks:
@@ -71,12 +74,16 @@ def show_payload(given: argparse.Namespace) -> int:
         return show_caught(envelope, as_json=given.json)
     explanation = _explained(envelope)
     run = run_of(read_runs(places().state), label.id)
-    may = permission(envelope, grounds(places(), envelope.project), DUE)
     if given.json:
-        show_json(wording.explanation_json(envelope, explanation, may, run))
+        show_json(wording.explanation_json(envelope, explanation, may, run, reveal=given.reveal))
     else:
-        wording.show_explanation(label, envelope, explanation, may, run)
+        wording.show_explanation(label, envelope, explanation, may, run, reveal=given.reveal)
     return 0
+
+
+def _say_headers(envelope: Envelope, url: str | None, *, reveal: bool) -> None:
+    for name, value in wording.headers_of(envelope, url, reveal=reveal):
+        say(f"{name}: {value}")
 
 
 def _explained(envelope: Envelope) -> Explanation:
@@ -89,10 +96,17 @@ def _explained(envelope: Envelope) -> Explanation:
 
 def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     """Show what should not be in a payload; a failure if there is anything."""
-    from ..review.leaks import scan
     from ..surroundings import surroundings_here
 
-    report = scan(envelope.payload, surroundings_here(), envelope.kind)
+    if envelope.caught:
+        from ..gate.reviewing import leak_report
+
+        report = leak_report(envelope, surroundings_here())
+    else:
+        from ..review.requests import scan_request
+
+        here = surroundings_here()
+        report = scan_request(envelope.payload, envelope.headers, here, envelope.kind)
     if as_json:
         show_json(asdict(report))
     else:
@@ -173,19 +187,23 @@ def export(given: argparse.Namespace) -> int:
     envelopes = [_open(identity)[1] for identity in given.id]
     if given.format == "json":
         for envelope in envelopes:
+            may = permission(envelope, grounds(places(), envelope.project), DUE)
+            _say_headers(envelope, may.url, reveal=given.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0
     if endpoint is None and any(envelope.origin != CAUGHT for envelope in envelopes):
         say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
     url = endpoint or _LOCAL_COLLECTOR
     if given.format == "har":
-        show_json(as_har(envelopes, url))
+        show_json(as_har(envelopes, url, reveal=given.reveal))
         return 0
-    for command in [as_curl(envelope, url) for envelope in envelopes]:
+    for command in [as_curl(envelope, url, reveal=given.reveal) for envelope in envelopes]:
         show(command)
+    if given.reveal:
+        return 0
     variables = {name: header for one in envelopes for header, name in asked_for(one).items()}
     for name, header in variables.items():
-        say(f"{header} is never shown whole: the command takes it from ${name}")
+        say(f"{header} is not shown: the command takes it from ${name}, or export with --reveal")
     return 0
 
 

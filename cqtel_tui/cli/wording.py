@@ -10,7 +10,7 @@ from .. import promises
 from ..errors import CqtelError
 from ..outbox import PENDING
 from ..review.durations import duration
-from ..review.headers import masked_headers
+from ..review.headers import request_headers, shown_headers
 from ..status import time_json, time_words
 from .output import say, show
 
@@ -76,14 +76,19 @@ def read_row(outbox: Outbox, box: str, label: Label) -> Row:
 
 
 def explanation_json(
-    envelope: Envelope, explanation: Explanation, may: Permission, run: Run | None
+    envelope: Envelope,
+    explanation: Explanation,
+    may: Permission,
+    run: Run | None,
+    *,
+    reveal: bool = False,
 ) -> dict[str, Any]:
     """Return a payload, field by field; where it would go, and the run that it comes from."""
     return {
         "id": envelope.id,
         "sha256": envelope.sha256,
         "length": len(envelope.payload),
-        "headers": masked_headers(envelope.headers),
+        "headers": dict(headers_of(envelope, may.url, reveal=reveal)),
         "dropped": envelope.dropped,
         "unreadable": explanation.unreadable or None,
         "left_out": explanation.left_out,
@@ -107,18 +112,26 @@ def explanation_json(
     }
 
 
-def show_explanation(
-    label: Label, envelope: Envelope, explanation: Explanation, may: Permission, run: Run | None
+def headers_of(
+    envelope: Envelope, url: str | None, *, reveal: bool = False
+) -> list[tuple[str, str]]:
+    """Return all headers that would be sent with a payload, as they may be shown."""
+    headers = request_headers(envelope.headers, len(envelope.payload), url)
+    return shown_headers(headers, reveal=reveal)
+
+
+def _show_head(
+    label: Label, envelope: Envelope, may: Permission, run: Run | None, *, reveal: bool
 ) -> None:
-    """Show a payload, field by field; where it would go, and the run that it comes from."""
+    """Show what a payload is, where it would go, with which headers, and whether by itself."""
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    headers = masked_headers(envelope.headers)
-    show(f"headers    {', '.join(f'{name}: {value}' for name, value in headers.items())}")
     show(f"goes to    {may.url or 'nowhere'}")
     if may.refusal:
         show(f"stays      by itself it is not sent: {may.reason}")
+    for name, value in headers_of(envelope, may.url, reveal=reveal):
+        show(f"header     {name}: {value}")
     if run is not None:
         caught = f", caught {', '.join(run.caught)}" if run.caught else ""
         show(f"run        operation {run.operation}{caught}")
@@ -129,6 +142,19 @@ def show_explanation(
             else "the catalogue or a bound does not allow"
         )
         show(f"left out   {envelope.dropped:,} values that {why}")
+
+
+def show_explanation(  # noqa: PLR0913  # what is known of a payload
+    label: Label,
+    envelope: Envelope,
+    explanation: Explanation,
+    may: Permission,
+    run: Run | None,
+    *,
+    reveal: bool = False,
+) -> None:
+    """Show a payload, field by field; where it would go, and the run that it comes from."""
+    _show_head(label, envelope, may, run, reveal=reveal)
     if explanation.unreadable:
         show()
         show(explanation.unreadable)

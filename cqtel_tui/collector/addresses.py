@@ -43,14 +43,15 @@ class Derived:
 
     Attributes:
         origin: what may be kept.
-        network: stands for the IPv4 address, or for the /64 of an IPv6 address, in this process.
+        networks: stand for the IPv4 address, or for the /64 and the /48 of an IPv6 address, for as
+            long as this collector runs.
     """
 
-    __slots__ = ("network", "origin")
+    __slots__ = ("networks", "origin")
 
-    def __init__(self, origin: Origin, network: bytes) -> None:
+    def __init__(self, origin: Origin, networks: tuple[bytes, ...]) -> None:
         self.origin = origin
-        self.network = network
+        self.networks = networks
 
 
 class Addresses:
@@ -59,15 +60,22 @@ class Addresses:
     Args:
         settings: what to derive, and how.
         clock: seconds since 1970.
+        secret: what `Derived.networks` are made with, the same in all workers.
 
     Raises:
         CqtelError: the city database cannot be read, or the day's key not kept.
     """
 
-    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        clock: Callable[[], float] = time.time,
+        secret: bytes | None = None,
+    ) -> None:
         self._trusted = settings.trusted_proxies
         self._cities = None if settings.city_database is None else _open(settings.city_database)
-        self._secret = secrets.token_bytes(_KEY_BYTES)
+        self._secret = secret or secrets.token_bytes(_KEY_BYTES)
         self._keys = None
         if settings.ip_hash != SHA1:
             self._keys = DailyKeys(
@@ -84,9 +92,18 @@ class Addresses:
             if isinstance(place, dict):
                 known, region, city = _place(place)
                 country = known or country
-        packed = address.packed if address.version == 4 else address.packed[:8]  # noqa: PLR2004
-        network = hashlib.blake2b(packed, key=self._secret, digest_size=_NETWORK_BYTES).digest()
-        return Derived(Origin(self._hash(text), country, region, city), network)
+        packed = address.packed
+        parts = (packed,) if address.version == 4 else (packed[:8], packed[:6])  # noqa: PLR2004
+        networks = tuple(
+            hashlib.blake2b(part, key=self._secret, digest_size=_NETWORK_BYTES).digest()
+            for part in parts
+        )
+        return Derived(Origin(self._hash(text), country, region, city), networks)
+
+    def is_proxy(self, peer: str) -> bool:
+        """Tell whether the address at the other end of a connection is a trusted proxy's."""
+        address = canonical(peer)
+        return address is not None and bool(self._trusted) and self._trusts(address)
 
     def sender(self, peer: str, forwarded: Iterable[str] = ()) -> Address | None:
         """Tell who sent a request; None if that cannot be read.

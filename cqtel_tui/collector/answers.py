@@ -6,9 +6,12 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp-response
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+
+if TYPE_CHECKING:
+    from starlette.types import Send
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
@@ -22,6 +25,8 @@ _CODES = {
     408: 4,  # DEADLINE_EXCEEDED
     413: 8,  # RESOURCE_EXHAUSTED
     415: 3,
+    421: 7,
+    422: 3,
     429: 8,
     500: 13,  # INTERNAL
     501: 12,
@@ -76,6 +81,17 @@ def refusal(encoding: str, status: int, message: str, *headers: Header) -> Answe
         text = message.encode("utf-8", "replace")
         body = b"\x08" + bytes((code,)) + b"\x12" + _varint(len(text)) + text
     return Answer(status, encoding, body, headers)
+
+
+async def send_answer(send: Send, answer: Answer) -> None:
+    """Send a response, as ASGI has it."""
+    headers = [
+        (b"content-type", answer.content_type.encode("ascii")),
+        (b"content-length", str(len(answer.body)).encode("ascii")),
+        *answer.headers,
+    ]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body})
 
 
 def retry_after(seconds: float) -> Header:

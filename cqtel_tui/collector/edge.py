@@ -24,7 +24,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from .engine import ADDRESS_HASH
 from .logs import tell, tell_error
-from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept
+from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,6 +46,8 @@ _LANES = 4
 _SHA1_DIGITS = 40
 _SUCCESS = range(200, 300)
 _TOO_MANY = 429
+_REFUSALS = {400, 413, 415, 422}
+"""What is wrong with a request, and not with how this edge asks (401, 403, 404 ...)."""
 _HEADERS = {
     "Content-Type": "application/x-protobuf",
     "Accept-Encoding": "identity",
@@ -91,7 +93,8 @@ class Edge:
 
         Raises:
             BusyError: too much waits already. The future raises it where the engine did not take
-                them: with its own status and time for 429 and 503, else with 502 or 503.
+                them: with its own status and time for 429 and 503, else with 502 or 503; and
+                RefusedError where the engine refuses them.
         """
         body = encode(arrivals)
         waiting = _Waiting(body, sum(len(arrival.spans) for arrival in arrivals), Future())
@@ -107,6 +110,10 @@ class Edge:
         if wakes:
             self._loop.call_soon_threadsafe(self._has_more.set)
         return waiting.kept
+
+    def trouble(self) -> str:  # as a sink has it
+        """Say nothing: each client is told what the engine answered."""
+        return ""
 
     def close(self) -> None:
         """Hand on what waits, and take no more."""
@@ -171,6 +178,11 @@ class Edge:
         try:
             async with asyncio.timeout(self._seconds):
                 refused, words = await self._post(client, body)
+        except RefusedError as error:
+            if len(batch) == 1:
+                _fail(batch, error)
+            for waiting in batch if len(batch) > 1 else ():
+                await self._deliver(client, [waiting])  # one of them is what it refuses
         except BusyError as error:
             _fail(batch, error)
         except (httpx.HTTPError, TimeoutError) as error:
@@ -186,6 +198,7 @@ class Edge:
         """Post a body; return how many spans the engine refused, and why.
 
         Raises:
+            RefusedError: it takes nothing like it, however often it comes.
             BusyError: it did not take them.
         """
         request = client.build_request("POST", self._url, headers=_HEADERS, content=body)
@@ -201,6 +214,8 @@ class Edge:
                     _retry_seconds(response.headers.get("Retry-After", "")),
                     status,
                 )
+            if status in _REFUSALS:
+                raise RefusedError("what stands behind this collector refuses it", status)
             raise BusyError(
                 f"What stands behind this collector answered {status}. {_AGAIN}",
                 status=BAD_GATEWAY,
@@ -304,6 +319,6 @@ def _succeed(batch: Sequence[_Waiting], refused: int, words: str) -> None:
         waiting.kept.set_result(Kept(waiting.spans - of_these, refused=of_these, words=words))
 
 
-def _fail(batch: Sequence[_Waiting], error: BusyError) -> None:
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
     for waiting in batch:
         waiting.kept.set_exception(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,7 @@ MOST_DAYS_HELD = 60
 """How old the front lets an operation be (`allowing.OLDEST_DAYS`); an older one is told as that."""
 
 _MOST_KNOWN = 50_000
+_REMOVED_AT_ONCE = 100
 _SHA1_HEX = 40
 
 
@@ -109,42 +111,78 @@ def keep(
     return kept
 
 
-def erase(connection: sqlite3.Connection, cookie: str) -> int:
-    """Remove all of a cookie, and note that what still comes is to be dropped; count the spans."""
+def begin_erasing(connection: sqlite3.Connection, cookie: str) -> int | None:
+    """Note that what comes of a cookie is to be dropped from now on; return whose it is.
+
+    Nobody's, who has nothing here, is not noted: else each try would leave a row for ever.
+    """
     who = digest_of(cookie)
-    connection.execute("INSERT INTO erased VALUES (?) ON CONFLICT DO NOTHING", (who,))
     installation = _installation(connection, who)
-    if installation is None:
-        return 0
-    erased = _remove(
-        connection, "context IN (SELECT id FROM contexts WHERE installation = ?)", (installation,)
-    )
-    _prune_contexts(connection, installation)
-    prune_traits(connection)
-    return erased
+    if installation is not None:
+        connection.execute("INSERT INTO erased VALUES (?) ON CONFLICT DO NOTHING", (who,))
+    return installation
 
 
-def expire(connection: sqlite3.Connection, before: int, most: int) -> tuple[int, int]:
-    """Remove what is of a day before `before`, for at most `most` installations, oldest first.
+def erase(connection: sqlite3.Connection, installation: int, ends: float) -> tuple[int, bool]:
+    """Remove of an installation as much as can be until a moment of `time.perf_counter`.
 
     Returns:
-        how many spans went, and of how many installations: fewer than `most` if nothing is left.
+        how many spans went, and whether that was the last of them.
     """
-    due = connection.execute(
-        "SELECT day, installation FROM days WHERE day < ? ORDER BY day, installation LIMIT ?",
-        (before, most),
-    ).fetchall()
-    expired = 0
-    for day, installation in due:
-        expired += _remove(
-            connection,
-            "day = ? AND context IN (SELECT id FROM contexts WHERE installation = ?)",
-            (day, installation),
-        )
+    where = "context IN (SELECT id FROM contexts WHERE installation = ?)"
+    erased, is_done = _remove_some(connection, where, (installation,), ends)
+    if is_done:
         _prune_contexts(connection, installation)
-    if due:
         prune_traits(connection)
-    return expired, len(due)
+    return erased, is_done
+
+
+def half_erased(connection: sqlite3.Connection) -> list[int]:
+    """Return whose erasure was begun, and broken off by the end of its process."""
+    return [
+        number
+        for (number,) in connection.execute(
+            "SELECT id FROM installations WHERE key IN (SELECT cookie FROM erased)"
+        )
+    ]
+
+
+def expire(connection: sqlite3.Connection, before: int, ends: float) -> tuple[int, bool]:
+    """Remove what is of a day before `before`, oldest first; as `erase`."""
+    expired = 0
+    while True:
+        due = connection.execute(
+            "SELECT day, installation FROM days WHERE day < ? ORDER BY day, installation LIMIT 1",
+            (before,),
+        ).fetchone()
+        if due is None:
+            prune_traits(connection)
+            return expired, True
+        where = "day = ? AND context IN (SELECT id FROM contexts WHERE installation = ?)"
+        removed, is_done = _remove_some(connection, where, due, ends)
+        expired += removed
+        if is_done:
+            _prune_contexts(connection, due[1])
+        if time.perf_counter() >= ends:
+            return expired, False
+
+
+def believe(connection: sqlite3.Connection, clock: float, most: float | None = None) -> float:
+    """Return up to when retention may go, and note it.
+
+    Args:
+        connection: of the store.
+        clock: what the clock says, in seconds since 1970.
+        most: how much time can have gone by since this process noted it last; None if it has not.
+    """
+    row = connection.execute("SELECT time, clock FROM believed").fetchone()
+    if row is None:
+        believed = clock
+    else:
+        gone = min(max(clock - row[1], 0.0), DAY_SECONDS) if most is None else most
+        believed = min(clock, row[0] + gone)
+    connection.execute("INSERT OR REPLACE INTO believed VALUES (1, ?, ?)", (believed, clock))
+    return believed
 
 
 def expire_messages(connection: sqlite3.Connection, before: int) -> int:
@@ -163,23 +201,35 @@ def prune_traits(connection: sqlite3.Connection) -> None:
         )
 
 
-def mine(connection: sqlite3.Connection, cookie: str) -> list[dict[str, Any]]:
-    """Return everything that is kept of a cookie, oldest first: one row a request, with its spans.
+def mine(
+    connection: sqlite3.Connection, cookie: str, after: tuple[int, int], most: int
+) -> list[tuple[tuple[int, int], dict[str, Any]]]:
+    """Return what is kept of a cookie, oldest first: one row a request, with its spans.
 
     The keys are those of the catalogue; times are UTC, durations nanoseconds.
+
+    Args:
+        connection: of the store.
+        cookie: whose.
+        after: the place of the row before; each row is returned with its own.
+        most: how many rows.
     """
     arrivals = connection.execute(
         "SELECT arrivals.id, received, said FROM installations"
         " JOIN contexts ON installation = installations.id JOIN arrivals ON context = contexts.id"
-        " WHERE key = ? ORDER BY received, arrivals.id",
-        (digest_of(cookie),),
+        " WHERE key = ? AND (received, arrivals.id) > (?, ?)"
+        " ORDER BY received, arrivals.id LIMIT ?",
+        (digest_of(cookie), *after, most),
     )
     return [
-        {
-            "received": _moment(received * 1_000_000_000),
-            **json.loads(said),
-            "spans": list(_spans(connection, arrival)),
-        }
+        (
+            (received, arrival),
+            {
+                "received": _moment(received * 1_000_000_000),
+                **json.loads(said),
+                "spans": list(_spans(connection, arrival)),
+            },
+        )
         for arrival, received, said in arrivals.fetchall()
     ]
 
@@ -359,14 +409,23 @@ def _installation(connection: sqlite3.Connection, who: bytes) -> int | None:
     return None if found is None else found[0]
 
 
-def _remove(connection: sqlite3.Connection, where: str, values: tuple[int, ...]) -> int:
-    """Remove the spans of some arrivals, and these; return how many spans."""
-    removed = connection.execute(
-        f"DELETE FROM spans WHERE arrival IN (SELECT id FROM arrivals WHERE {where})",  # noqa: S608  # ours
-        values,
-    ).rowcount
-    connection.execute(f"DELETE FROM arrivals WHERE {where}", values)  # noqa: S608  # ours
-    return removed
+def _remove_some(
+    connection: sqlite3.Connection, where: str, values: tuple[int, ...], ends: float
+) -> tuple[int, bool]:
+    """Remove some arrivals with their spans until a moment; how many spans, and whether all."""
+    removed = 0
+    while True:
+        arrivals = connection.execute(
+            f"SELECT id FROM arrivals WHERE {where} LIMIT {_REMOVED_AT_ONCE}",  # noqa: S608  # ours
+            values,
+        ).fetchall()
+        for arrival in arrivals:
+            removed += connection.execute("DELETE FROM spans WHERE arrival = ?", arrival).rowcount
+            connection.execute("DELETE FROM arrivals WHERE id = ?", arrival)
+            if time.perf_counter() >= ends:
+                return removed, False
+        if len(arrivals) < _REMOVED_AT_ONCE:
+            return removed, True
 
 
 def _prune_contexts(connection: sqlite3.Connection, installation: int | None) -> int:

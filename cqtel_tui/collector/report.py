@@ -26,6 +26,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from .durations import percentile
+from .health import refuse_damaged
 from .keeping import (
     CI,
     COUNTRY,
@@ -82,6 +83,7 @@ _KINDS = {
     "ci": CI,
     "countries": COUNTRY,
 }
+_CHECK_SECONDS = 0.25
 _PERCENTILES = (0.5, 0.95, 0.99)
 
 
@@ -172,8 +174,9 @@ def read(path: Path, *, now: float, days: int = DAYS, k: int = K) -> Report:
         k: the least installations of a row.
 
     Raises:
-        StoreError: the store cannot be read.
+        StoreError: the store cannot be read, or is damaged.
     """
+    refuse_damaged(path, _CHECK_SECONDS)
     today = day_of(now)
     since = today - days + 1
     with connected_to_read(path) as connection:

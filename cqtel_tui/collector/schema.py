@@ -207,6 +207,17 @@ MIGRATIONS = (
         DELETE FROM seen WHERE installation = NEW.installation AND last_day <= NEW.day;
     END;
     """,
+    """
+    -- How far retention goes: up to when, by a clock that is not believed to run faster than time.
+    CREATE TABLE believed (
+        id INTEGER PRIMARY KEY CHECK (id = 1),
+        time REAL NOT NULL,     -- seconds since 1970
+        clock REAL NOT NULL     -- what the clock said then
+    ) STRICT;
+
+    -- Written anew to see whether there is room for a request.
+    CREATE TABLE room (id INTEGER PRIMARY KEY CHECK (id = 1), filler BLOB NOT NULL) STRICT;
+    """,
 )
 """What makes each version of the schema from the one before; the first one from nothing."""
 
@@ -233,6 +244,7 @@ def connect_to_write(path: Path) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
         connection.execute("PRAGMA secure_delete=ON")
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")  # of a new one
         version = _version(connection, path)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")

@@ -16,21 +16,30 @@ import os
 import sqlite3
 import subprocess
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from .turns import turn
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import BinaryIO
 
 _FILE_HEADER_BYTES = 100
-_PAGES_AT_ONCE = 256
+_PAGES_AT_ONCE = 64
+_STEP_SECONDS = 0.03
+"""How long others may not write."""
 _MOST_PAGES = 1 << 24
 """Beyond it, the first byte of an overflow page could be that of a B-tree page."""
 
 _HEADER_BYTES = {0x02: 12, 0x05: 12, 0x0A: 8, 0x0D: 8}
 """Of each kind of B-tree page: inner and leaf, of an index and of a table."""
+
+_MAP_ENTRY_BYTES = 5
+_LOCKED_BYTE = 1 << 30
+"""Where SQLite locks: the page that has it holds nothing."""
 
 _TRIES = 4
 _BUSY_SECONDS = 0.25
@@ -51,24 +60,39 @@ def scrub(path: Path) -> bool:
 
 
 def scrub_here(path: Path) -> bool:
-    """As `scrub`, in this process; it must have no other connection to the store."""
+    """As `scrub`, in this process; it must have no other connection to the store.
+
+    Others write between one part of the file and the next.
+    """
     journal = path.with_name(path.name + "-wal")
-    with closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection:
-        for _ in range(_TRIES):
-            try:
-                connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-                connection.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError:
-                continue
-            if not journal.exists() or journal.stat().st_size == 0:
-                break
-            connection.execute("ROLLBACK")
-        else:
-            return False
-        with path.open("r+b", buffering=0) as file:
-            _overwrite(file)
-            os.fsync(file.fileno())
+    # Closed last: that ends the locks of this process.
+    with (
+        path.open("r+b", buffering=0) as file,
+        closing(sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None)) as connection,
+    ):
+        first: int | None = 0
+        while first is not None:
+            with turn(path):
+                if not _is_alone(connection, journal):
+                    return False
+                first = _overwrite(file, first)
+                os.fsync(file.fileno())
+                connection.execute("ROLLBACK")
     return True
+
+
+def _is_alone(connection: sqlite3.Connection, journal: Path) -> bool:
+    """Lock out whoever writes, with all that was written in the file."""
+    for _ in range(_TRIES):
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            continue
+        if not journal.exists() or journal.stat().st_size == 0:
+            return True
+        connection.execute("ROLLBACK")
+    return False
 
 
 def unused(page: bytes, header: int) -> Iterator[tuple[int, int]]:
@@ -99,23 +123,44 @@ def unused(page: bytes, header: int) -> Iterator[tuple[int, int]]:
         block = following
 
 
-def _overwrite(file: BinaryIO) -> None:
+def _overwrite(file: BinaryIO, first: int) -> int | None:
+    """Overwrite what is unused in some pages; return the page to go on with, None at the end."""
+    file.seek(0)
     header = file.read(_FILE_HEADER_BYTES)
     size = int.from_bytes(header[16:18], "big")
     size = 1 << 16 if size == 1 else size
     pages = int.from_bytes(header[28:32], "big")
     if not 512 <= size <= 1 << 16 or pages > _MOST_PAGES:  # noqa: PLR2004  # as SQLite has them
         raise ValueError("This is no file that can be scrubbed.")
-    for first in range(0, pages, _PAGES_AT_ONCE):
+    entries = (size - header[20]) // _MAP_ENTRY_BYTES if any(header[52:56]) else 0
+    ends = time.perf_counter() + _STEP_SECONDS
+    while first < pages and time.perf_counter() < ends:
         file.seek(first * size)
         chunk = file.read(size * min(_PAGES_AT_ONCE, pages - first))
         for at in range(0, len(chunk), size):
+            if entries and _is_map(first + at // size + 1, entries, size):
+                continue
             page = chunk[at : at + size]
             begins = _FILE_HEADER_BYTES if first == at == 0 else 0
             for start, end in unused(page, begins):
                 if page[start:end].strip(b"\0"):
                     file.seek(first * size + at + start)
                     file.write(bytes(end - start))
+        first += _PAGES_AT_ONCE
+    return first if first < pages else None
+
+
+def _is_map(number: int, entries: int, size: int) -> bool:
+    """Tell whether a page, counted from one, says where pages belong (1.8): all of it is used.
+
+    Args:
+        number: of the page.
+        entries: how many one such page has; it stands before the pages that they are of.
+        size: of a page.
+    """
+    expected = (number - 2) // (entries + 1) * (entries + 1) + 2
+    locked = _LOCKED_BYTE // size + 1
+    return number == (expected + 1 if expected == locked else expected)
 
 
 if __name__ == "__main__":

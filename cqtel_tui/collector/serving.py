@@ -6,14 +6,16 @@ import contextlib
 import ipaddress
 import multiprocessing
 import os
+import secrets
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from multiprocessing.connection import wait
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -22,6 +24,7 @@ from ..errors import CqtelError
 from . import logs
 from .addresses import Addresses
 from .connections import IDLE_SECONDS, bounded
+from .limits import Limits, SharedTable
 from .metrics import SHARED_FOLDER
 from .server import Application
 from .sinks import open_sink
@@ -39,8 +42,23 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _FAILED = 1
 _HOPELESS = 78
 """A worker's exit code when another in its place would fail as well (EX_CONFIG of sysexits.h)."""
+_SWITCH_SECONDS = 0.001
+"""How long a large body that is read in a thread may hold up the others."""
 _REPLACED_A_MINUTE = 10
 _MINUTE = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """What the workers of one port have in common.
+
+    Attributes:
+        table: the file of how often each network came.
+        secret: what stands for a network there is made with it.
+    """
+
+    table: Path
+    secret: bytes
 
 
 def run(settings: Settings) -> int:
@@ -93,7 +111,12 @@ def listener(settings: Settings) -> socket.socket:
 
 
 def serve(
-    settings: Settings, listening: socket.socket, sink: Sink | None = None, *, tidies: bool = True
+    settings: Settings,
+    listening: socket.socket,
+    sink: Sink | None = None,
+    *,
+    tidies: bool = True,
+    shared: Shared | None = None,
 ) -> int:
     """Serve in this process until told to stop; return the exit code.
 
@@ -102,12 +125,17 @@ def serve(
         listening: bound; it is closed at the end.
         sink: what takes the arrivals, closed at the end; by default what the settings ask for.
         tidies: whether it is this process that forgets what is older than the retention.
+        shared: what it has in common with other processes on the same port.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     sink = sink or open_sink(settings)
+    secret = None if shared is None else shared.secret
+    table = None if shared is None else SharedTable(shared.table)
     try:
-        with contextlib.closing(Addresses(settings)) as addresses:
-            server = server_of(Application(sink, settings, addresses, tidies=tidies))
-            server.run(sockets=[listening])
+        with contextlib.closing(Addresses(settings, secret=secret)) as addresses:
+            limits = Limits(settings.rate, table=table)
+            application = Application(sink, settings, addresses, limits=limits, tidies=tidies)
+            server_of(application).run(sockets=[listening])
     except SystemExit:
         return _FAILED
     finally:
@@ -170,14 +198,16 @@ def _supervise(settings: Settings) -> int:
     with listener(settings) as reserved, tempfile.TemporaryDirectory() as counts:
         os.environ[SHARED_FOLDER] = counts
         settings = replace(settings, port=reserved.getsockname()[1])
-        return _Workers(settings).run()
+        shared = Shared(Path(counts, "networks"), secrets.token_bytes(32))
+        return _Workers(settings, shared).run()
 
 
 class _Workers:
     """The processes, from the one that started them."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, shared: Shared) -> None:
         self._settings = settings
+        self._shared = shared
         self._context = multiprocessing.get_context("spawn")
         self._processes: dict[int, BaseProcess] = {}
         self._replaced: list[float] = []
@@ -200,7 +230,7 @@ class _Workers:
         return self._code
 
     def _start(self, number: int) -> None:
-        process = self._context.Process(target=_work, args=(self._settings, number))
+        process = self._context.Process(target=_work, args=(self._settings, self._shared, number))
         process.start()
         self._processes[number] = process
 
@@ -240,7 +270,7 @@ class _Workers:
             process.terminate()
 
 
-def _work(settings: Settings, number: int) -> None:
+def _work(settings: Settings, shared: Shared, number: int) -> None:
     """Be one worker, and end with the process that started it."""
     _prepare()
     parent = multiprocessing.parent_process()
@@ -248,7 +278,7 @@ def _work(settings: Settings, number: int) -> None:
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     try:
         with listener(settings) as listening:
-            sys.exit(serve(settings, listening, tidies=number == 0))
+            sys.exit(serve(settings, listening, tidies=number == 0, shared=shared))
     except CqtelError as error:
         sys.stderr.write(f"cq-telemetry: {error}\n")
         sys.exit(_HOPELESS)

@@ -41,6 +41,10 @@ class Settings:
         error_days: how long error texts are kept.
         rate: requests a second that one network may send in the long run; 0 is without limit.
         forward: the URL that an edge posts clean traces to; empty if they are kept here.
+        cors: the origins whose pages may send traces from a browser; `*` is any.
+        hosts: the names by which people ask for their data, beside its addresses.
+        believes_clock: whether retention goes by the clock from the start on, however far it is
+            ahead of when it was last looked at.
     """
 
     store: Path
@@ -54,6 +58,9 @@ class Settings:
     error_days: int = ERROR_DAYS
     rate: float = RATE
     forward: str = ""
+    cors: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    believes_clock: bool = False
 
 
 def read_listen(text: str) -> tuple[str, int]:
@@ -84,6 +91,23 @@ def read_network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError:
         raise WrongUsageError(f"{text} is no address and no network, such as 10.0.0.0/8") from None
+
+
+def read_origin(text: str) -> str:
+    """Read an origin as browsers name it, such as `https://app.example.com`, or `*`.
+
+    Raises:
+        WrongUsageError: it is none.
+    """
+    try:
+        parts = urllib.parse.urlsplit(text)
+        named = f"{parts.scheme}://{parts.netloc}" if parts.port != 0 else ""
+    except ValueError:
+        named, parts = "", urllib.parse.urlsplit("")
+    is_one = named == text and parts.scheme in {"http", "https"} and parts.hostname
+    if text != "*" and not (is_one and text.isascii() and text.isprintable() and " " not in text):
+        raise WrongUsageError(f"{text} is no origin, such as https://app.example.com")
+    return text
 
 
 def read_forward(text: str) -> str:

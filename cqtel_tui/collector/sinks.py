@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, runtime_checkable
 from ..errors import CqtelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
     from .arrivals import Arrival
@@ -31,6 +31,18 @@ class BusyError(CqtelError):
     ) -> None:
         super().__init__(message)
         self.seconds = seconds
+        self.status = status
+
+
+class RefusedError(CqtelError):
+    """Arrivals will not be kept, however often they come.
+
+    Attributes:
+        status: the HTTP status to answer with, 4xx.
+    """
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
         self.status = status
 
 
@@ -62,6 +74,9 @@ class Sink(Protocol):
             BusyError: too much waits already. The future may raise it, too.
         """
 
+    def trouble(self) -> str:
+        """Say why nothing can be taken, without a path; empty if it can. It may wait a while."""
+
     def close(self) -> None:
         """Finish what was taken, and take no more."""
 
@@ -70,8 +85,8 @@ class Sink(Protocol):
 class Keeper(Sink, Protocol):
     """A sink that keeps data itself, and so can give it back and erase it."""
 
-    def mine(self, cookie: str) -> list[dict[str, Any]]:
-        """Return everything that is kept of a cookie."""
+    def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield everything that is kept of a cookie, some operations at a time."""
 
     def erase(self, cookie: str) -> Future[int]:
         """Erase everything of a cookie, now and later; the number of spans that were there."""
@@ -93,5 +108,8 @@ def open_sink(settings: Settings) -> Sink:
     from .store import Store
 
     return Store(
-        settings.store, retention_days=settings.retention_days, error_days=settings.error_days
+        settings.store,
+        retention_days=settings.retention_days,
+        error_days=settings.error_days,
+        believes_clock=settings.believes_clock,
     )

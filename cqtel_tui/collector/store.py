@@ -14,31 +14,41 @@ import time
 from concurrent.futures import Future
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import checking, keeping, scrubbing
+from . import checking, keeping
+from .health import DAMAGED, GoneError, Health, Place, is_damage
 from .keeping import Known
+from .logs import tell
+from .overwriting import Overwriter
 from .schema import StoreError, connect_to_write, connected_to_read, transaction
 from .settings import ERROR_DAYS, RETENTION_DAYS
 from .sinks import BusyError, Kept
+from .turns import turn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from .arrivals import Arrival
 
+T = TypeVar("T")
 __all__ = ["Kept", "Store", "StoreBusyError", "StoreError"]
 
 MOST_WAITING = 20_000
 """Spans that may wait to be written; beyond them a sender is asked to come again."""
 
+STEP_SECONDS = 0.04
+"""How long it takes to remove some of what is to be removed; others write in between."""
+
 _MOST_AT_ONCE = 4_000
-_EXPIRED_AT_ONCE = 200
+_ROWS_AT_ONCE = 200
+_PAGES_AT_ONCE = 500
+_LONGEST_REST = 1.0
 _TRIES = 3
-_OVERWRITE_AGAIN_SECONDS = 1.0
-_OVERWRITE_SHARE = 9
-"""How much longer than it took is waited before it is done again."""
+_OF_THE_STORE = (sqlite3.OperationalError, GoneError, OSError)
+"""Errors that are not of what was to be written."""
+_INCREMENTAL = 2
 
 
 class StoreBusyError(StoreError, BusyError):
@@ -73,31 +83,39 @@ class Store:
         clock: seconds since 1970.
         retention_days: how long spans are kept.
         error_days: how long error texts are kept.
+        monotonic: seconds, as they go by.
+        believes_clock: whether retention goes by the clock from the start, however far ahead it is.
 
     Raises:
         StoreError: it cannot be opened, is no store, or is of a newer version.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is given by its name
         self,
         path: Path,
         *,
         clock: Callable[[], float] = time.time,
         retention_days: int = RETENTION_DAYS,
         error_days: int = ERROR_DAYS,
+        monotonic: Callable[[], float] = time.monotonic,
+        believes_clock: bool = False,
     ) -> None:
         self.path = path
         self.retention_days = retention_days
         self.error_days = error_days
         self._clock = clock
+        self._monotonic = monotonic
+        self._believed_at = float("-inf") if believes_clock else None
         self._connection = connect_to_write(path)
+        self._place = Place(path)
+        self._health = Health(path, self._place, self._do)
+        self._is_damaged = False
         self._known = Known()
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._is_closed = False
-        self._leaves_traces = False
-        self._overwrites_at = 0.0
+        self._overwriter = Overwriter(path)
         self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._writer.start()
 
@@ -112,57 +130,98 @@ class Store:
         """
         return self._put(_Work(Future(), arrivals=tuple(arrivals)))
 
+    def trouble(self) -> str:
+        """Say why nothing can be kept, without a path; empty if it can."""
+        trouble = DAMAGED if self._is_damaged else self._health.trouble()
+        self._is_damaged = trouble == DAMAGED
+        return trouble
+
     def mine(self, cookie: str) -> list[dict[str, Any]]:
         """Return everything that is kept of a cookie, as rows for JSON.
 
         Raises:
             StoreError: the store cannot be read.
         """
-        with connected_to_read(self.path) as connection:
-            return keeping.mine(connection, cookie)
+        return [row for page in self.pages(cookie) for row in page]
+
+    def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield the same, some rows at a time: nothing waits for whoever reads them slowly.
+
+        Raises:
+            StoreError: the store cannot be read.
+        """
+        after = (-1, -1)
+        while True:
+            with connected_to_read(self.path) as connection:
+                rows = keeping.mine(connection, cookie, after, _ROWS_AT_ONCE)
+            if rows:
+                yield [row for _, row in rows]
+            if len(rows) < _ROWS_AT_ONCE:
+                return
+            after = rows[-1][0]
 
     def erase(self, cookie: str) -> Future[int]:
         """Erase all of a cookie; resolves to the number of its spans.
 
-        The bytes are overwritten in the journal and the file before that, unless somebody reads or
-        it was done just before: then soon after, and with `expire` at the latest. What comes of the
-        cookie from then on is dropped: its SHA-256 stays for that.
+        It is done in small steps; what breaks off is done with `expire`. The bytes are overwritten
+        in the journal and the file before that resolves, unless somebody reads or it was done just
+        before: then soon after. What comes of the cookie from then on is dropped: its SHA-256 stays
+        for that.
 
         Raises:
             StoreError: the store is closed.
         """
+        done: Future[int] = Future()
 
-        def write(connection: sqlite3.Connection) -> int:
+        def begin(connection: sqlite3.Connection) -> int | None:
             self._known.forget()
-            self._leaves_traces = True
-            return keeping.erase(connection, cookie)
+            return keeping.begin_erasing(connection, cookie)
 
-        return self._put(_Work(Future(), write=write))
+        def begun(future: Future[int | None]) -> None:
+            if future.exception() is None and (installation := future.result()) is not None:
+                self._erase_on(installation, done, 0)
+            else:
+                _pass_on(future, done, 0)
+
+        self._do(begin).add_done_callback(begun)
+        return done
 
     def expire(self) -> int:
         """Remove what is older than its retention; return how many spans and error texts went.
 
-        Others write in between: it is done in small steps.
+        Others write in between: it is done in small steps, and rests as long as each takes. The
+        clock is believed as far as time can have gone by since the store was last looked at: one
+        that jumps ahead removes nothing.
 
         Raises:
             StoreError: it could not be done.
         """
-        today = keeping.day_of(self._clock())
+        today = keeping.day_of(self._do(self._believe).result())
 
         def messages(connection: sqlite3.Connection) -> int:
             return keeping.expire_messages(connection, today - self.error_days)
 
-        def spans(connection: sqlite3.Connection) -> tuple[int, int]:
+        def spans(connection: sqlite3.Connection) -> tuple[int, bool]:
             self._known.forget()
-            self._leaves_traces = True
             before = today - self.retention_days
-            return keeping.expire(connection, before, _EXPIRED_AT_ONCE)
+            return keeping.expire(connection, before, time.perf_counter() + STEP_SECONDS)
 
-        total: int = self._put(_Work(Future(), write=messages)).result()
-        installations = _EXPIRED_AT_ONCE
-        while installations == _EXPIRED_AT_ONCE:
-            expired, installations = self._put(_Work(Future(), write=spans)).result()
+        for installation in self._do(keeping.half_erased).result():
+            erased: Future[int] = Future()
+            self._erase_on(installation, erased, 0)
+            erased.result()
+        total = self._do(messages).result()
+        is_done = False
+        while not is_done:
+            begun = time.perf_counter()
+            expired, is_done = self._do(spans).result()
             total += expired
+            time.sleep(0 if is_done else min(time.perf_counter() - begun, _LONGEST_REST))
+        self._shrink()
+        if total:
+            overwritten = threading.Event()
+            self._overwriter.ask(overwritten.set)
+            overwritten.wait()
         return total
 
     def check(self) -> list[str]:
@@ -180,6 +239,57 @@ class Store:
                 self._is_closed = True
                 self._work.put(None)
         self._writer.join()
+        self._overwriter.close()
+
+    def _erase_on(self, installation: int, done: Future[int], before: int) -> None:
+        """Erase some of an installation, and have the rest erased after what waits meanwhile."""
+
+        def step(connection: sqlite3.Connection) -> tuple[int, bool]:
+            self._known.forget()
+            return keeping.erase(connection, installation, time.perf_counter() + STEP_SECONDS)
+
+        def went_on(future: Future[tuple[int, bool]]) -> None:
+            if future.exception() is not None:
+                _pass_on(future, done, before)
+                return
+            erased, is_done = future.result()
+            if is_done:
+                self._overwriter.ask(lambda: done.set_result(before + erased))
+            else:
+                self._erase_on(installation, done, before + erased)
+
+        try:
+            self._do(step).add_done_callback(went_on)
+        except StoreError as error:
+            done.set_exception(error)
+
+    def _believe(self, connection: sqlite3.Connection) -> float:
+        """Return up to when retention may go."""
+        now = self._monotonic()
+        most = None if self._believed_at is None else now - self._believed_at
+        clock = self._clock()
+        believed = keeping.believe(connection, clock, most)
+        self._believed_at = now
+        if clock - believed > keeping.DAY_SECONDS:
+            days = int((clock - believed) // keeping.DAY_SECONDS)
+            tell("the clock is ahead of what is believed: --believe-clock changes that", days=days)
+        return believed
+
+    def _shrink(self) -> None:
+        """Give back to the file system what is not used, some pages at a time."""
+
+        def step(connection: sqlite3.Connection) -> bool:
+            connection.execute(f"PRAGMA incremental_vacuum({_PAGES_AT_ONCE})").fetchall()
+            free: int = connection.execute("PRAGMA freelist_count").fetchone()[0]
+            is_able = connection.execute("PRAGMA auto_vacuum").fetchone()[0] == _INCREMENTAL
+            return is_able and free > 0
+
+        while self._do(step).result():
+            time.sleep(STEP_SECONDS)
+
+    def _do(self, write: Callable[[sqlite3.Connection], T]) -> Future[T]:
+        """Have the writer do something in a transaction of its own."""
+        return self._put(_Work(Future(), write=write))
 
     def _put(self, work: _Work) -> Future[Any]:
         work.done.set_running_or_notify_cancel()  # it is written, whoever has gone away meanwhile
@@ -202,15 +312,11 @@ class Store:
         with closing(self._connection):
             while is_open:
                 work, is_open = self._next()
-                if not is_open:
-                    self._overwrites_at = 0.0
                 together = [each for each in work if each.write is None]
                 self._write(together)
                 self._write(work[len(together) :])
                 with self._lock:
                     self._waiting -= sum(each.weight for each in work)
-                if self._leaves_traces:
-                    self._overwrite()
 
     def _next(self) -> tuple[list[_Work], bool]:
         """Wait for work: much to be kept, then at most one of another kind; False at the end."""
@@ -218,8 +324,7 @@ class Store:
         weight = 0
         while weight < _MOST_AT_ONCE:
             try:
-                wait = max(0.01, self._overwrites_at - time.monotonic())
-                each = self._work.get(not work, wait if self._leaves_traces else None)
+                each = self._work.get(block=not work)
             except queue.Empty:
                 break
             if each is None:
@@ -236,17 +341,21 @@ class Store:
         try:
             answers = self._transacted(work)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told to whoever waits
-            if len(work) > 1 and not isinstance(error, sqlite3.OperationalError):
+            if len(work) > 1 and not isinstance(
+                error, (sqlite3.OperationalError, GoneError, OSError)
+            ):
                 for each in work:  # one of them is what cannot be written
                     self._write([each])
                 return
-            failure = StoreError(f"Nothing was written to the store {self.path}: {error}.")
-            failure.__cause__ = error
+            self._health.doubt()
+            self._is_damaged = self._is_damaged or is_damage(error)
+            failure: Exception = error
+            if not isinstance(error, GoneError):
+                failure = StoreError(f"Nothing was written to the store {self.path}: {error}.")
+                failure.__cause__ = error
             for each in work:
                 each.done.set_exception(failure)
             return
-        if self._leaves_traces:
-            self._overwrite()
         for each, answer in zip(work, answers, strict=True):
             each.done.set_result(answer)
 
@@ -256,30 +365,35 @@ class Store:
         while True:
             tried += 1
             try:
-                with transaction(self._connection):
-                    self._known.check(self._connection)
-                    write = work[0].write
-                    if write is not None:
-                        return [write(self._connection)]
-                    requests = [each.arrivals for each in work]
-                    return [*keeping.keep(self._connection, self._known, requests)]
+                with turn(self.path):
+                    self._place.check()
+                    answers = self._written(work)
+                    self._place.check()  # where it went is where it is looked for
+                    return answers
             except BaseException as error:
                 self._known.forget()
                 if tried == _TRIES or not _is_locked(error):
                     raise
 
-    def _overwrite(self) -> None:
-        """Overwrite what was removed, in the journal and in the file.
+    def _written(self, work: Sequence[_Work]) -> list[Any]:
+        if self._is_damaged:
+            raise StoreError("it is damaged")
+        with transaction(self._connection):
+            self._known.check(self._connection)
+            write = work[0].write
+            if write is not None:
+                return [write(self._connection)]
+            requests = [each.arrivals for each in work]
+            return [*keeping.keep(self._connection, self._known, requests)]
 
-        At most once in a while, as it takes a second for a large store; and again if another
-        process was in the way.
-        """
-        now = time.monotonic()
-        if now >= self._overwrites_at:
-            self._leaves_traces = not scrubbing.scrub(self.path)
-            took = time.monotonic() - now
-            wait = _OVERWRITE_AGAIN_SECONDS if self._leaves_traces else took * _OVERWRITE_SHARE
-            self._overwrites_at = time.monotonic() + wait
+
+def _pass_on(future: Future[Any], done: Future[int], none: int) -> None:
+    """Resolve a future as another one, where that has nothing to count."""
+    error = future.exception()
+    if error is None:
+        done.set_result(none)
+    else:
+        done.set_exception(error)
 
 
 def _is_locked(error: BaseException) -> bool:

@@ -9,6 +9,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from ..consent import OPTIONS
+from ..gate.recovering import recover
 from ..outbox import OUTBOX
 from ..paths import places
 from .starting import PROBLEM, note_problem
@@ -42,6 +43,7 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
         sys.exit(1)
     with contextlib.suppress(OSError):
         os.unlink(f"{state}/{OUTBOX}/{PROBLEM}")  # noqa: PTH108  # there is one that can work
+    recover(state)
     Sender(places(), [option for option in arguments if option in OPTIONS]).send_due()
 
 

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ..review.headers import request_headers
 from .proxies import proxy_for, without_password
 
 if TYPE_CHECKING:
@@ -171,11 +172,13 @@ class Connection:
             NoAnswerError: there was no answer, or none in time.
         """
         try:
-            # A request made by hand has these headers, Host and Content-Length, and no others.
+            # A request made by hand has these headers, and no others.
             request = httpx.Request(
                 method,
                 url,
-                headers=dict(headers),
+                headers=list(
+                    request_headers(headers, None if content is None else len(content), url)
+                ),
                 content=content,
                 extensions={
                     # For a thread that was left alone; `_wait` has no patience for as long.

@@ -20,6 +20,7 @@ from ..outbox import project_mark
 from ..outbox.included import included
 from ..outbox.projects import path_of
 from ..review.destination import CAUGHT, UNREAD, bound_for
+from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -28,10 +29,7 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
     from ..paths import Places
 
-# What HTTP says itself, and what a header is made of: RFC 9110 §5.1 and §5.5, printable ASCII.
-_OURS_TO_SAY = frozenset(
-    {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
-)
+# What a header is made of: RFC 9110 §5.1 and §5.5, printable ASCII.
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
@@ -197,7 +195,7 @@ def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permissio
 def header_problem(envelope: Envelope) -> str:
     """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
     for name, value in envelope.headers.items():
-        if name.lower() in _OURS_TO_SAY or not _HEADER_NAME.fullmatch(name):
+        if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
             return f"its header {name!r} is not one that an envelope can have"
         if not _HEADER_VALUE.fullmatch(value):
             return f"the value of its header {name!r} cannot be sent"

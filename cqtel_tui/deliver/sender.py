@@ -17,9 +17,10 @@ from ..outbox.losses import UNSENT, note_loss
 from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
-from .connection import REDIRECTED, REQUEST_SECONDS, Connections, NoAnswerError
+from .connection import REQUEST_SECONDS, Connections, NoAnswerError
 from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
+from .reasons import SUCCESS, answer_words, error_words, meaning
 from .starting import CALLED
 from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
 
@@ -35,7 +36,6 @@ __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_
 
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
-_SUCCESS = range(200, 300)
 _DROP = "cq-telemetry drop"
 
 
@@ -211,16 +211,17 @@ class Sender:
             answer = connection.post(envelope)
             is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer{by}: {error}")
+            return self._postpone(label, f"{url} did not answer{by}: {error_words(error)}")
         finally:
             # Whoever is interrupted is told that it may have arrived. If this process is killed
             # instead, the mark stays.
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            return self._postpone(label, f"{url} answered {answer.status}{by}", answer.retry_after)
+            reason = f"{url} answered{by} {answer.status}{meaning(answer.status)}"
+            return self._postpone(label, reason, answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
-        box = SENT if answer.status in _SUCCESS else REJECTED
+        box = SENT if answer.status in SUCCESS else REJECTED
         try:
             self._close(label, box, receipt, envelope, reservation)
             resume(self.outbox)
@@ -230,7 +231,7 @@ class Sender:
                 f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
-        return Result(label.id, Outcome(box), _in_words(receipt), receipt)
+        return Result(label.id, Outcome(box), answer_words(receipt), receipt)
 
     def _reserve(self, label: Label, url: str) -> Reservation:
         try:
@@ -310,14 +311,3 @@ def in_doubt_words(begun: Begun) -> str:
         f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
         f"to delete it: {_DROP} {begun.id}"
     )
-
-
-def _in_words(receipt: Receipt) -> str:
-    said = f"it answered {receipt.status}"
-    if receipt.status in REDIRECTED:
-        return f"{said}, and redirects are not followed ({receipt.answer})"
-    if receipt.rejected_spans:
-        said += f", and refused {receipt.rejected_spans} spans"
-    elif receipt.status in _SUCCESS:
-        return said
-    return f"{said}: {receipt.answer}" if receipt.answer else said

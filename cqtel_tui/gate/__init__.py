@@ -1,3 +1,1 @@
 """Run a program that we did not write, and hold what it reports."""
-
-from __future__ import annotations

@@ -9,7 +9,6 @@ from __future__ import annotations
 import binascii
 import json
 import os
-import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -19,25 +18,25 @@ from ..encodings import UndecodableError, decoded
 from ..outbox import count_loss, hold
 from ..outbox.envelope import TornEnvelopeError
 from ..record.inspection import CAUGHT_KEY
-from ..review.headers import masked, masked_headers
+from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
-from .listening import Caught
-from .protocols import Description, Understood, as_document, understand
+from .protocols import Description, Understood, as_document, headers_of, understand
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Redaction, Removal
+from .refusals import LOST
+from .requests import Caught
 from .rules import rules_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from .channels import Channels
+    from .redaction import Rules
 
 UNNAMED = "unnamed"
-LOST = "gate"
 
 _MAX_HEAD_BYTES = 2 * 1024 * 1024
 _MAX_HEADER = 4096
-_PATIENCE_SECONDS = 0.5
 _KEY_BYTES = 32
 
 
@@ -49,7 +48,7 @@ class Run:
         app: the program, a plain name.
         version: its version, or empty.
         project: where it was started.
-        operation: the id of the envelope of the operation that was recorded of it, or empty.
+        operation: the id of the run, which its record has with all its payloads, or empty.
         upstream: where what was caught was bound for, or empty.
         debug: whether error texts may be in what would be sent.
         consent: the mark of the yes under which it is caught (`Decision.mark`), or empty.
@@ -74,7 +73,7 @@ class Original:
 
     Attributes:
         caught: the request; credentials in its headers are masked.
-        operation: the id of the envelope of the operation it came from, or empty.
+        operation: the id of the run it came from, or empty.
         has_error_text: whether an error's text is in what would be sent.
         removals: what was taken out or replaced.
         more_removals: how many more there were.
@@ -98,18 +97,17 @@ class Original:
             return self.caught.body
 
 
-def hold_caught(  # noqa: PLR0913  # the last two for tests to put in place
+def hold_caught(
     state: str,
     requests: Sequence[Caught],
     channels: Channels,
     run: Run,
     *,
     entropy: Callable[[int], bytes] = os.urandom,
-    patience: float = _PATIENCE_SECONDS,
 ) -> list[str]:
     """Hold what was caught in one run; return the names of the envelopes.
 
-    What cannot be written is counted as lost. Nothing is raised: the program's end is what counts.
+    What cannot be written is counted as lost.
 
     Args:
         state: the state folder.
@@ -117,35 +115,71 @@ def hold_caught(  # noqa: PLR0913  # the last two for tests to put in place
         channels: what may leave of them.
         run: the run they come from.
         entropy: returns so many random bytes.
-        patience: seconds after which the rest is held unread, as requests of no known protocol.
     """
     names = []
-    for caught, understood in _understood(requests, channels, run, entropy, patience):
+    rules = rules_of(channels, entropy(_KEY_BYTES), run)
+    for caught in requests:
         try:
-            names.append(_hold(state, caught, understood, channels, run, entropy(8).hex()))
+            names.append(hold_one(state, caught, channels, run, rules, entropy(8).hex()))
         except (OSError, ValueError):
             count_loss(state, LOST)
     return names
 
 
-def for_inspection(
-    requests: Sequence[Caught], channels: Channels, run: Run, patience: float
-) -> list[bytes]:
+def rules_of(channels: Channels, key: bytes, run: Run) -> Rules:
+    """Return what may leave in one run.
+
+    Args:
+        channels: the program's.
+        key: random bytes, the same for the same run.
+        run: the run.
+    """
+    return rules_for(
+        channels,
+        key,
+        debug=run.debug,
+        project=run.project,
+        arguments=run.arguments,
+        allowed=run.allowed,
+    )
+
+
+def hold_one(  # noqa: PLR0913, PLR0917  # what makes an envelope
+    state: str,
+    caught: Caught,
+    channels: Channels,
+    run: Run,
+    rules: Rules | None,
+    identity: str,
+) -> str:
+    """Hold one request; return the name of its envelope.
+
+    Args:
+        state: the state folder.
+        caught: the request.
+        channels: how its program reports.
+        run: the run it comes from.
+        rules: what may leave of it; None for one that is to be held unread.
+        identity: 16 random hex digits; the same request with the same is the same envelope.
+
+    Raises:
+        OSError: it could not be written.
+        ValueError: no envelope can be made of it.
+    """
+    understood = _unread(caught) if rules is None else _understood(caught, rules)
+    return _hold(state, caught, understood, channels, run, identity)
+
+
+def for_inspection(caught: Caught, channels: Channels, run: Run, rules: Rules) -> bytes:
     """Return what would be sent of what was caught, as JSON to be read and never sent.
 
     Args:
-        requests: in the order of their arrival.
-        channels: what may leave of them.
-        run: the run they come from.
-        patience: seconds after which the rest stays unread.
+        caught: the request.
+        channels: how its program reports.
+        run: the run it comes from.
+        rules: what may leave of it.
     """
-    return [
-        _inspected(caught, understood, channels, run)
-        for caught, understood in _understood(requests, channels, run, os.urandom, patience)
-    ]
-
-
-def _inspected(caught: Caught, understood: Understood, channels: Channels, run: Run) -> bytes:
+    understood = _understood(caught, rules)
     sent = understood.redaction.sent
     document = as_document(understood.kind, sent)
     body = (
@@ -163,31 +197,11 @@ def _inspected(caught: Caught, understood: Understood, channels: Channels, run: 
     return json.dumps({CAUGHT_KEY: about}).encode()
 
 
-def _understood(
-    requests: Sequence[Caught],
-    channels: Channels,
-    run: Run,
-    entropy: Callable[[int], bytes],
-    patience: float,
-) -> Iterator[tuple[Caught, Understood]]:
-    """Give each request with what is understood of it; the rest unread once patience ends."""
-    rules = rules_for(
-        channels,
-        entropy(_KEY_BYTES),
-        debug=run.debug,
-        project=run.project,
-        arguments=run.arguments,
-        allowed=run.allowed,
-    )
-    until = time.monotonic() + patience
-    for caught in requests:
-        if time.monotonic() > until:
-            yield caught, _unread(caught)
-            continue
-        try:
-            yield caught, understand(caught, rules)
-        except Exception:  # noqa: BLE001  # a mistake of ours takes no other request with it
-            yield caught, _unread(caught)
+def _understood(caught: Caught, rules: Rules) -> Understood:
+    try:
+        return understand(caught, rules)
+    except Exception:  # noqa: BLE001  # a mistake of ours loses nothing, and sends nothing
+        return _unread(caught)
 
 
 def _unread(caught: Caught) -> Understood:
@@ -238,9 +252,8 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 def _headers(caught: Caught, understood: Understood, channels: Channels) -> dict[str, str]:
     """Return the headers that go along: what the body is, and what the upstream asks for."""
     headers = {"content-type": understood.content_type or caught.header("content-type")}
-    if understood.kind == UNKNOWN:
-        headers["content-encoding"] = caught.header("content-encoding")
-    headers |= {name: caught.header(name) for name in channels.forwarded}
+    wanted = sorted({*headers_of(understood.kind), *channels.forwarded} - OF_HTTP - headers.keys())
+    headers |= {name: caught.header(name) for name in wanted}
     return {
         name.title(): value
         for name, value in headers.items()

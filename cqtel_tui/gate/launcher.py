@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 _COERCED_LOCALES = {"C.UTF-8", "C.utf8", "UTF-8"}
 _FIRST_ENVIRONMENT = "/proc/self/environ"
 _SERVED_BY = "h11"
-_EXTRA = "pip install 'cqtel-tui[gate]'"
 
 
 @record(frozen=True)
@@ -284,7 +283,9 @@ def _substitute(invocation: "Invocation | None", variables: "Mapping[str, str]")
 def _open_gate() -> "tuple[Gate | None, str]":
     """Return a gate; or why there is none, so that what cannot be held is closed."""
     if not is_installed(_SERVED_BY):
-        return None, f"{_SERVED_BY} is not installed ({_EXTRA})"
+        from ..extras import how_to_install
+
+        return None, f"{_SERVED_BY} is not installed ({how_to_install('gate')})"
     from .listening import Gate
 
     try:

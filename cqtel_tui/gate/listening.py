@@ -1,105 +1,94 @@
-"""Listen on loopback before a program starts; what serves it is loaded while the program loads.
+"""Listen on loopback before a program starts; the gate's own process takes it over meanwhile.
 
 Each known program has a URL of its own. Its path begins with a secret, by which the gate knows the
 program, and without which no other user of this machine can read or inject anything.
+
+This is what the launcher imports before the program starts, so that it imports next to nothing:
+`_socket` has the sockets without the 6 ms of `socket`.
 """
 
 from __future__ import annotations
 
+import _socket
 import os
-import selectors
-import socket
-import threading
-from collections import Counter
-from dataclasses import dataclass, field
+import sys
+import time
+
+from ..hot_path import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 HOST = "127.0.0.1"
 FAREWELL_SECONDS = 0.4
-MAX_BODY_BYTES = 1 << 20
-MAX_REQUESTS = 256
-MAX_TOTAL_BYTES = 16 << 20
 _BACKLOG = 128
 _SECRET_BYTES = 16
+_PART = 64 * 1024
+_MAX_ANSWER_BYTES = 64 << 20
+_CODE = """\
+import sys
+try:
+    import cqtel_tui
+except ImportError:
+    sys.path.insert(0, sys.argv[1])
+from cqtel_tui.gate.serving import main
+main(*map(int, sys.argv[2:]))
+"""
 
 
-@dataclass(frozen=True, slots=True)
-class Caught:
-    """One complete request.
-
-    Attributes:
-        method: as it came.
-        path: without the secret, with its query.
-        headers: names in lower case and values, in their order.
-        body: as it was received, its chunks joined, its compression untouched.
-        when: microseconds since 1970.
-        profile: the name of the profile whose URL it came in on.
-    """
-
-    method: str
-    path: str
-    headers: tuple[tuple[str, str], ...]
-    body: bytes
-    when: int
-    profile: str = ""
-
-    def header(self, name: str) -> str:
-        """Return the last value of a header, empty if there is none."""
-        return next((value for key, value in reversed(self.headers) if key == name), "")
-
-
-@dataclass(slots=True)
 class Seen:
-    """What one gate has seen. Whatever is told it after `seal` is not kept.
+    """What one gate has seen until the program's end. What comes later is in the run's record.
 
     Attributes:
-        caught: the complete requests, in the order of their arrival.
-        lost: how many more were complete, but beyond a bound.
-        refused: how many were not answered as wanted, by the reason.
+        requests: how many complete requests were taken in.
+        lost: how many more were complete, and could not be held.
+        refused: how many were not taken in, by the reason.
         closed_attempts: how many connections were tried to the address of the closed channels.
         failure: why the gate could not serve; empty if it could.
+        documents: while inspecting, what would be sent of each, as JSON.
     """
 
-    caught: list[Caught] = field(default_factory=list)
-    lost: int = 0
-    refused: Counter[str] = field(default_factory=Counter)
-    closed_attempts: int = 0
-    failure: str = ""
-    _size: int = 0
-    _is_sealed: bool = False
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    __slots__ = ("closed_attempts", "documents", "failure", "lost", "refused", "requests")
 
-    def has_room(self, size: int) -> bool:
-        """Tell whether one more request, and so many bytes, are within the bounds."""
-        return len(self.caught) < MAX_REQUESTS and self._size + size <= MAX_TOTAL_BYTES
+    def __init__(self) -> None:
+        self.requests = 0
+        self.lost = 0
+        self.refused: dict[str, int] = {}
+        self.closed_attempts = 0
+        self.failure = ""
+        self.documents: list[bytes] = []
 
-    def add(self, caught: Caught) -> None:
-        """Keep a request, or count it as lost where a bound is reached."""
-        with self._lock:
-            if self._is_sealed:
-                return
-            if self.has_room(len(caught.body)):
-                self._size += len(caught.body)
-                self.caught.append(caught)
-            else:
-                self.lost += 1
-
-    def seal(self) -> None:
-        """Keep no more."""
-        with self._lock:
-            self._is_sealed = True
+    def read(self, line: bytes) -> None:
+        """Take in one line of what the gate's process answers: a word, a space, and what it is."""
+        word, _, rest = line.partition(b" ")
+        if word in {b"requests", b"lost", b"closed_attempts"}:
+            setattr(self, word.decode(), int(rest))
+        elif word == b"refused":
+            number, _, why = rest.partition(b" ")
+            self.refused[why.decode()] = int(number)
+        elif word == b"failure":
+            self.failure = rest.decode("utf-8", "replace")
+        elif word == b"document":
+            self.documents.append(rest)
 
 
 class Gate:
-    """A loopback door for one run: listening from the start, served in a thread.
+    """A loopback door for one run: listening from the start, served by a process of its own.
 
         gate = Gate()
         url = gate.url_for("cloudquery")
-        run(command, environment, on_start=lambda _: gate.serve())
-        seen = gate.finish()
+        run(command, environment, on_start=lambda process: gate.serve(process=process, …))
+        seen = gate.finish(operation)
+
+    That process outlives us: it stays while what was started beneath the program lives, and what
+    comes in is on disk before it is acknowledged.
 
     Attributes:
         port: where it listens on loopback.
         closed_address: `host:port` that answers nothing: each connection is counted and closed.
+        sockets: where it listens, and where each connection is only counted.
+        run: the id of this run, 16 hex digits.
 
     Raises:
         OSError: no port can be had.
@@ -107,14 +96,14 @@ class Gate:
 
     def __init__(self) -> None:
         self._profiles: dict[str, str] = {}
-        self._listener = _listen()
-        self._closed_door = _listen()
-        self._bell, self._ears = socket.socketpair()
-        self._thread: threading.Thread | None = None
+        listener, closed_door = self.sockets = (_listen(), _listen())
+        self._control: _socket.socket | None = None
+        self._inspects = False
+        self._answer = b""
         self._seen = Seen()
-        self._is_serving = False
-        self.port: int = self._listener.getsockname()[1]
-        self.closed_address = f"{HOST}:{self._closed_door.getsockname()[1]}"
+        self.port: int = listener.getsockname()[1]
+        self.closed_address = f"{HOST}:{closed_door.getsockname()[1]}"
+        self.run = os.urandom(8).hex()
 
     def url_for(self, profile_name: str) -> str:
         """Return where the program of this profile is to send to, without a slash at its end.
@@ -127,65 +116,139 @@ class Gate:
             self._profiles[secret] = profile_name
         return f"http://{HOST}:{self.port}/{secret}"
 
-    def serve(self) -> None:
-        """Serve in a thread from now on; to be called once the program has started."""
-        self._thread = threading.Thread(target=self._serve, name="gate", daemon=True)
-        self._thread.start()
+    def serve(  # noqa: PLR0913  # what the gate is told of a run, each thing by its name
+        self,
+        *,
+        state: str,
+        config: str = "",
+        project: str = "",
+        app: str = "",
+        version: str = "",
+        upstreams: Mapping[str, str] | None = None,
+        debug: bool = False,
+        consent: str = "",
+        inspect: bool = False,
+        options: Sequence[str] = (),
+        arguments: Sequence[str] = (),
+        process: int = 0,
+    ) -> None:
+        """Start the gate's process; to be called once the program has started.
 
-    def finish(self, seconds: float = FAREWELL_SECONDS) -> Seen:
-        """Take what was sent before the program ended, close the door, and return what was seen.
+        Nothing is raised: a gate that cannot be served is closed, and `finish` says why.
 
+        Args:
+            state: the state folder.
+            config: the configuration folder.
+            project: where the program was started.
+            app: the name of the program's profile, if it has one.
+            version: its version, as far as it is known already.
+            upstreams: where what is intercepted was bound for, by the name of the profile.
+            debug: whether error texts may be in what would be sent.
+            consent: the mark of the yes under which it is held, or empty.
+            inspect: whether nothing is to be kept, and all to be shown by `finish`.
+            options: the telemetry options that were given to us.
+            arguments: those of the program, which are not to leave in what it reports.
+            process: the id of the program's process.
+        """
+        told: Mapping[str, object] = {
+            "id": self.run,
+            "created": time.time_ns() // 1000,
+            "state": state,
+            "config": config,
+            "project": project,
+            "app": app,
+            "version": version,
+            "upstreams": upstreams or {},
+            "profiles": self._profiles,
+            "debug": debug,
+            "consent": consent,
+            "inspect": inspect,
+            "options": options,
+            "arguments": arguments,
+            "process": process,
+            "key": os.urandom(32).hex(),
+        }
+        control = None
+        try:
+            control, theirs = _socket.socketpair()
+            try:
+                control.sendall(_json(told).encode("utf-8", "surrogateescape") + b"\n")
+                _start(theirs, *self.sockets)
+            finally:
+                theirs.close()
+            self._control, self._inspects = control, inspect
+        except OSError as error:
+            self._seen.failure = f"its process could not be started: {error.strerror}"
+            if control is not None:
+                control.close()
+        # Whoever connects from now on is the process's to answer, or nobody's.
+        for one in self.sockets:
+            one.close()
+
+    def finish(
+        self, operation: str = "", version: str = "", seconds: float = FAREWELL_SECONDS
+    ) -> Seen:
+        """Tell the gate that the program has ended, and return what was seen so far.
+
+        Nobody is waited for but a gate that has something to take in, or to redact, right now.
         Once done, it returns the same again.
 
         Args:
+            operation: the id of the envelope of the operation that was recorded, if one was.
+            version: the program's version, if it is known by now.
             seconds: how long that may take at most, whatever the clients do.
         """
-        if self._bell.fileno() < 0:
+        for one in self.sockets:
+            one.close()
+        control, self._control = self._control, None
+        if control is None:
             return self._seen
-        self._bell.close()
-        if self._thread is None:
-            self._close()
-        # Where nobody knocked before the code was loaded, there is nothing to wait for.
-        elif self._is_serving or self._somebody_waits():
-            self._thread.join(seconds)
-        self._seen.seal()
+        until = time.monotonic() + seconds
+        control.settimeout(seconds)
+        try:
+            control.sendall(f"ended {operation or '-'} {version or '-'}\n".encode())
+        except OSError:
+            pass  # it is gone, and may have said why
+        try:
+            # One that is still being loaded has answered nobody yet: what waits there comes late.
+            if self._inspects or self._has_begun(control):
+                while not self._is_answered() and (left := until - time.monotonic()) > 0:
+                    control.settimeout(left)
+                    self._hear(control)
+        except OSError:
+            pass  # it takes too long; or it is gone, and what it has taken in lies on disk
+        finally:
+            control.close()
+        for line in self._answer.splitlines():
+            self._seen.read(line)
         return self._seen
 
-    def _serve(self) -> None:
+    def _has_begun(self, control: _socket.socket) -> bool:
+        control.setblocking(False)
         try:
-            from .server import Server
+            self._hear(control)
+        except BlockingIOError:
+            return False
+        return True
 
-            server = Server(
-                self._listener, self._closed_door, self._ears, self._profiles, self._seen
-            )
-            self._is_serving = True
-            server.run()
-        except Exception as error:  # noqa: BLE001  # told to whoever asks; the program goes on
-            self._seen.failure = f"{type(error).__name__}: {error}"
-        finally:
-            # A program that is not served must be refused, or it would wait for an answer.
-            self._close()
+    def _hear(self, control: _socket.socket) -> None:
+        part = control.recv(_PART)
+        self._answer += part
+        if not part or len(self._answer) > _MAX_ANSWER_BYTES:
+            if not self._is_answered():
+                self._seen.failure = "its process ended"
+            raise OSError
 
-    def _somebody_waits(self) -> bool:
-        with selectors.DefaultSelector() as selector:
-            try:
-                selector.register(self._listener, selectors.EVENT_READ)
-                selector.register(self._closed_door, selectors.EVENT_READ)
-            except (OSError, ValueError):
-                return False  # the thread has closed them
-            return bool(selector.select(0))
-
-    def _close(self) -> None:
-        for one in (self._listener, self._closed_door, self._bell, self._ears):
-            one.close()
+    def _is_answered(self) -> bool:
+        return self._answer.endswith(b"\n.\n")
 
 
-def _listen() -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+def _listen() -> _socket.socket:
+    listener = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
     try:
         # Windows lets another program take a port over, unless it is told not to.
-        if exclusive := getattr(socket, "SO_EXCLUSIVEADDRUSE", None):
-            listener.setsockopt(socket.SOL_SOCKET, exclusive, 1)
+        if exclusive := getattr(_socket, "SO_EXCLUSIVEADDRUSE", None):
+            listener.setsockopt(_socket.SOL_SOCKET, exclusive, 1)
         listener.bind((HOST, 0))
         listener.listen(_BACKLOG)
         listener.setblocking(False)
@@ -193,3 +256,43 @@ def _listen() -> socket.socket:
         listener.close()
         raise
     return listener
+
+
+def _start(*sockets: _socket.socket) -> None:
+    """Start the gate's process: without our streams, our terminal and our signals."""
+    root = __file__.rpartition(f"{os.sep}cqtel_tui{os.sep}")[0]
+    handles = [each.fileno() for each in sockets]
+    # -P keeps the current directory, which is untrusted, from being imported from.
+    command = [sys.executable, "-P", "-c", _CODE, root, *map(str, handles)]
+    if not hasattr(os, "posix_spawn"):
+        from .serving import serve_in_thread
+
+        serve_in_thread([os.dup(handle) for handle in handles])
+        return
+    for handle in handles:
+        os.set_inheritable(handle, True)
+    null = os.devnull
+    streams = [
+        (os.POSIX_SPAWN_OPEN, 0, null, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, null, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
+    ]
+    spawn = os.posix_spawn
+    try:
+        spawn(command[0], command, os.environ, file_actions=streams, setsid=True, setsigmask=[])
+    except NotImplementedError:  # a libc without POSIX_SPAWN_SETSID; the process does it itself
+        spawn(command[0], command, os.environ, file_actions=streams, setsigmask=[])
+
+
+def _json(value: object) -> str:
+    """Return a value as JSON: `json` takes longer to import than all the rest."""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, dict):
+        return f"{{{','.join([f'{quote(key)}:{_json(each)}' for key, each in value.items()])}}}"
+    assert isinstance(value, list | tuple)  # noqa: S101  # nothing else is told
+    return f"[{','.join([_json(each) for each in value])}]"

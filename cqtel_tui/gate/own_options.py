@@ -44,8 +44,8 @@ def lacks_options(invocation: Invocation, environment: Mapping[str, str], state:
         names = _names_the_option(binary)
         if names is not None:
             return not names
-        version = Version(binary, invocation.profile, state).known
-        if version is None:
+        version: str | None = Version(binary, invocation.profile, state).known()
+        if not version:
             settings = {**environment, **REFUSED_EVERYWHERE}
             version = ask_version(binary, invocation.profile, settings, folder=_UNWRITABLE)
     except OSError:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 from ..review.caught import Comparison, compare
 from ..review.explain import explain
+from ..review.headers import OF_HTTP, masked
+from ..review.requests import scan_request
 from .catching import read_original
 from .profile_files import read_profiles
 from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..review.explain import Explanation
+    from ..review.leaks import LeakReport, Surroundings
     from .catching import Original
     from .redaction import Schema
 
@@ -36,6 +39,23 @@ _SPECIAL = {
     "id": "an id, replaced by a random one",
     "error text": "an error's text, in debug mode",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFate:
+    """What becomes of one header.
+
+    Attributes:
+        name: in lower case; untrusted.
+        value: as it was intercepted; a credential is masked; untrusted.
+        sent: the name it is sent under; empty if it is not.
+        why: why it is not, or not as it was; empty if it is.
+    """
+
+    name: str
+    value: str
+    sent: str
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +90,32 @@ def beside(envelope: Envelope) -> Beside:
         caught, sent, original.removals, more=original.more_removals, by_user=by_user
     )
     return Beside(original, comparison)
+
+
+def leak_report(envelope: Envelope, surroundings: Surroundings) -> LeakReport:
+    """Look for leaks in what would be sent of what was intercepted.
+
+    Raises:
+        TornEnvelopeError: what was intercepted is not what the gate put there.
+    """
+    arguments = read_original(envelope.caught).arguments
+    return scan_request(envelope.payload, envelope.headers, surroundings, envelope.kind, arguments)
+
+
+def header_fates(envelope: Envelope, original: Original) -> list[HeaderFate]:
+    """Return what becomes of each header of a request; credentials are masked."""
+    sent = {name.lower(): value for name, value in envelope.headers.items()}
+    fates = []
+    for name, value in original.caught.headers:
+        replacement = sent.get(name)
+        if name in OF_HTTP:
+            why = "of this connection; the request has its own"
+        elif replacement is None:
+            why = "not on the list of headers that may leave"
+        else:
+            why = "" if masked(name, replacement) == value else "replaced by what the body is"
+        fates.append(HeaderFate(name, value, "" if replacement is None else name, why))
+    return fates
 
 
 def withheld_errors(original: Original) -> int:

@@ -1,29 +1,45 @@
 """Serve the gate: HTTP/1.1 as h11 reads it, one thread, every client bounded in time and memory.
 
-All that is complete, has the secret and is within the bounds is kept and answered with a success,
-at once, as the real service would: a program that gets no success tries again, and waits.
+What is complete, has the secret and is within the bounds is written down, and then answered with a
+success, at once, as the real service would: a program that gets no success tries again, and waits.
+What cannot be written down is not acknowledged.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hmac
-import importlib
 import selectors
 import socket
 import time
+from collections import Counter
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import h11
 
-from .listening import MAX_BODY_BYTES, Caught
 from .protocols import Answer, answer_to
+from .refusals import (
+    BROKEN,
+    DISK_FULL,
+    HTTP_2,
+    NOT_HTTP,
+    STRANGER,
+    TLS,
+    TOO_LARGE,
+    TOO_MANY,
+    TOO_SLOW,
+)
+from .requests import Caught
+from .spool import BacklogError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .listening import Seen
-
+MAX_BODY_BYTES = 4 << 20
+"""As many as the collector takes."""
+MAX_UNDER_WAY_BYTES = 64 << 20
+"""Of all bodies that are not complete yet."""
 MAX_HEAD_BYTES = 16 * 1024
 MAX_CONNECTIONS = 128
 STRANGER_SECONDS = 10.0
@@ -31,66 +47,105 @@ STRANGER_SECONDS = 10.0
 IDLE_SECONDS = 120.0
 """How long a known client may be silent between requests; Go's closes after 90."""
 BODY_SECONDS = 30.0
-_NEEDED_AFTERWARDS = ("cqtel_tui.gate.catching", "cqtel_tui.outbox.runs")
 _LINGER_SECONDS = 1.0
-_DRAIN_SECONDS = 0.3
-_QUIET_SECONDS = 0.02
-_GLANCE_SECONDS = 1.0
 _PART = 64 * 1024
 _UNREAD_BYTES = 16 * 1024
 """How many bytes of answers may wait for a client to read them."""
+_OK = 200
 _NOT_FOUND = 404
 _TOO_LARGE = 413
+_NOT_IMPLEMENTED = 501
+_UNAVAILABLE = 503
+_VERSION_NOT_SUPPORTED = 505
+_VERSIONS = frozenset({b"1.0", b"1.1"})
 _WORDS = Answer("text/plain", b"")
+_HTTP_2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+_TLS_HANDSHAKE = b"\x16\x03"
+
+
+@dataclass(slots=True)
+class Counts:
+    """What one gate has seen.
+
+    Attributes:
+        requests: how many complete requests were taken in.
+        lost: how many more were complete, and could not be held.
+        late: how many of them came after the program's end.
+        refused: how many were not answered as wanted, by the reason.
+        closed_attempts: how many connections were tried to the address of the closed channels.
+    """
+
+    requests: int = 0
+    lost: int = 0
+    late: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    closed_attempts: int = 0
 
 
 class Server:
-    """Serves two listening sockets until a third one, the bell, can be read.
+    """Serves two listening sockets, a look at a time.
 
     Args:
-        listener: where the program sends to.
+        listener: where programs send to.
         closed_door: where each connection is counted and closed.
-        bell: readable once the program has ended.
         profiles: the secret that a path begins with, and the profile whose it is.
-        seen: what is told of it all.
+        keep: takes a complete request; once it returns, the request is acknowledged.
+        counts: what is told of it all.
     """
 
     def __init__(
         self,
         listener: socket.socket,
         closed_door: socket.socket,
-        bell: socket.socket,
         profiles: Mapping[str, str],
-        seen: Seen,
+        keep: Callable[[Caught], None],
+        counts: Counts,
     ) -> None:
         self._listener = listener
         self._closed_door = closed_door
-        self._bell = bell
         self._selector = selectors.DefaultSelector()
         self._prefixes = {f"/{secret}/".encode(): name for secret, name in profiles.items()}
-        self.seen = seen
+        self.keep = keep
+        self.counts = counts
         self.connections: dict[_Connection, None] = {}
         self.under_way = 0
         """Bytes of bodies that are not complete yet."""
         self._is_full = False
-        self._is_over = False
+        self.watch(listener, self._accept)
+        self.watch(closed_door, self._count)
 
-    def run(self) -> None:
-        """Serve until the bell rings, and take what was sent before it did."""
-        with self._selector:
-            try:
-                self._watch(self._bell, self._end)
-                self._watch(self._listener, self._accept)
-                self._watch(self._closed_door, self._count)
-                # What is needed when the program has ended is loaded while it runs.
-                for module in _NEEDED_AFTERWARDS:
-                    importlib.import_module(module)
-                while not self._is_over:
-                    self._look(_GLANCE_SECONDS)
-                self._drain()
-            finally:
-                for connection in list(self.connections):
-                    connection.close()
+    @property
+    def is_quiet(self) -> bool:
+        """Whether no client is in the middle of a request."""
+        return all(one.is_quiet for one in self.connections)
+
+    def watch(self, what: socket.socket, then: Callable[[], None]) -> None:
+        """Let something happen whenever a socket can be read."""
+        self._selector.register(what, selectors.EVENT_READ, then)
+
+    def unwatch(self, what: socket.socket) -> None:
+        """Watch a socket no more."""
+        self._selector.unregister(what)
+
+    def look(self, seconds: float) -> bool:
+        """Wait for something to happen, and let it; return whether anything did."""
+        happened = self._selector.select(seconds)
+        for key, _ in happened:
+            key.data()
+        now = time.monotonic()
+        for connection in list(self.connections):
+            if now > connection.until:
+                self.counts.refused[TOO_SLOW] += not connection.is_quiet
+                connection.close()
+        return bool(happened)
+
+    def close(self) -> None:
+        """Close all connections, and refuse all that come from now on."""
+        for connection in list(self.connections):
+            connection.close()
+        self._selector.close()
+        self._listener.close()
+        self._closed_door.close()
 
     def recognise(self, target: bytes) -> tuple[str, bytes] | None:
         """Return the profile that a request's target is of, and its path without the secret."""
@@ -106,34 +161,7 @@ class Server:
         del self.connections[connection]
         if self._is_full:
             self._is_full = False
-            self._watch(self._listener, self._accept)
-
-    def _watch(self, what: socket.socket, then: Callable[[], None]) -> None:
-        self._selector.register(what, selectors.EVENT_READ, then)
-
-    def _look(self, seconds: float) -> bool:
-        """Wait for something to happen, and let it; return whether anything did."""
-        happened = self._selector.select(seconds)
-        for key, _ in happened:
-            key.data()
-        now = time.monotonic()
-        for connection in list(self.connections):
-            if now > connection.until:
-                self.seen.refused["too slow"] += not connection.is_quiet
-                connection.close()
-        return bool(happened)
-
-    def _drain(self) -> None:
-        """Go on while there is more to read; a dead program's connections end by themselves."""
-        self._selector.unregister(self._bell)
-        until = time.monotonic() + _DRAIN_SECONDS
-        while time.monotonic() < until:
-            waits = _QUIET_SECONDS if self.connections else 0.0
-            if not self._look(waits) and all(one.is_quiet for one in self.connections):
-                return
-
-    def _end(self) -> None:
-        self._is_over = True
+            self.watch(self._listener, self._accept)
 
     def _accept(self) -> None:
         if len(self.connections) >= MAX_CONNECTIONS and not self._make_room():
@@ -146,13 +174,13 @@ class Server:
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
             connection = _Connection(accepted, self)
             self.connections[connection] = None
-            self._watch(accepted, connection.read)
+            self.watch(accepted, connection.read)
 
     def _make_room(self) -> bool:
         """Close the oldest connection that has not shown the secret."""
         for connection in self.connections:
             if not connection.is_known:
-                self.seen.refused["too many"] += 1
+                self.counts.refused[TOO_MANY] += 1
                 connection.close()
                 return True
         return False
@@ -160,7 +188,7 @@ class Server:
     def _count(self) -> None:
         with contextlib.suppress(OSError):
             self._closed_door.accept()[0].close()
-            self.seen.closed_attempts += 1
+            self.counts.closed_attempts += 1
 
 
 class _Connection:
@@ -178,9 +206,9 @@ class _Connection:
         self.is_known = False
         self._server = server
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
+        self._begins_with = b""
         self._request: h11.Request | None = None
         self._body = bytearray()
-        self._is_kept = True
         self._profile, self._path = "", b""
         self._is_leaving = False
         self._is_closed = False
@@ -198,7 +226,7 @@ class _Connection:
         self._is_closed = True
 
     def read(self) -> None:
-        """Read what has come."""
+        """Read what has come; whatever that is, only this connection can end of it."""
         if self._is_closed:
             return  # in the same moment, to make room
         try:
@@ -214,11 +242,24 @@ class _Connection:
         try:
             self._understand(data)
         except h11.RemoteProtocolError as error:
-            self._refuse(error.error_status_hint, "not HTTP that we read")
+            self._refuse(error.error_status_hint, self._why_not_http(data))
         except OSError:
             self.close()
+        except Exception:  # noqa: BLE001  # of a kind that nobody has thought of: the next is served
+            self._server.counts.refused[NOT_HTTP] += 1
+            if not self._is_closed:
+                self.close()
+
+    def _why_not_http(self, data: bytes) -> str:
+        if self._request is not None and not data:
+            return BROKEN
+        if self._begins_with == _HTTP_2_PREFACE[: len(self._begins_with)]:
+            return HTTP_2
+        return TLS if self._begins_with.startswith(_TLS_HANDSHAKE) else NOT_HTTP
 
     def _understand(self, data: bytes) -> None:
+        if len(self._begins_with) < len(_HTTP_2_PREFACE):
+            self._begins_with += data[: len(_HTTP_2_PREFACE) - len(self._begins_with)]
         self._http.receive_data(data)
         while (event := self._http.next_event()) is not h11.NEED_DATA:
             if not self._take(event):
@@ -239,51 +280,64 @@ class _Connection:
 
     def _begin(self, request: h11.Request) -> bool:
         known = self._server.recognise(request.target)
+        self._request = request
+        if request.http_version not in _VERSIONS:
+            self._refuse(_VERSION_NOT_SUPPORTED, HTTP_2)
+            return False
+        if request.method == b"CONNECT":
+            self._refuse(_NOT_IMPLEMENTED, NOT_HTTP)  # a success would make a tunnel of it
+            return False
         if known is None:
-            self._refuse(_NOT_FOUND, "without the secret")
+            self._refuse(_NOT_FOUND, STRANGER)
             return False
         self.is_known = True
         self._profile, self._path = known
         self.until = time.monotonic() + BODY_SECONDS
-        self._request = request
         length = next((value for name, value in request.headers if name == b"content-length"), b"0")
-        if int(length) > MAX_BODY_BYTES:
-            self._refuse(_TOO_LARGE, "too large")
-            return False
-        return True
+        return self._has_room(int(length))
 
     def _add(self, data: bytes) -> bool:
-        if len(self._body) + len(data) > MAX_BODY_BYTES:
-            self._refuse(_TOO_LARGE, "too large")
+        if not self._has_room(len(data)):
             return False
-        # Beyond the bounds it is read and answered all the same, so that the program goes on.
-        if self._is_kept and self._server.seen.has_room(self._server.under_way + len(data)):
-            self._body += data
-            self._server.under_way += len(data)
-        else:
-            self._drop_body()
-            self._is_kept = False
+        self._body += data
+        self._server.under_way += len(data)
+        return True
+
+    def _has_room(self, size: int) -> bool:
+        """Refuse the request where so many more bytes are beyond a bound."""
+        if len(self._body) + size > MAX_BODY_BYTES:
+            self._refuse(_TOO_LARGE, TOO_LARGE)
+            return False
+        if self._server.under_way + size > MAX_UNDER_WAY_BYTES:
+            self._refuse(_UNAVAILABLE, TOO_MANY)
+            return False
         return True
 
     def _complete(self) -> bool:
         request, body = self._request, bytes(self._body)
         assert request is not None  # noqa: S101  # h11 ends no message that did not begin
         self._drop_body()
-        path = self._path.decode("latin-1")
-        headers = tuple(
-            (name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers
+        caught = Caught(
+            request.method.decode("latin-1"),
+            self._path.decode("latin-1"),
+            tuple(
+                (name.decode("latin-1"), text.decode("latin-1")) for name, text in request.headers
+            ),
+            body,
+            time.time_ns() // 1000,
+            self._profile,
         )
-        method, now = request.method.decode("latin-1"), time.time_ns() // 1000
-        caught = Caught(method, path, headers, body, now, self._profile)
-        if self._is_kept:
-            self._server.seen.add(caught)
-        else:
-            self._server.seen.lost += 1
-        self._request, self._is_kept = None, True
+        try:
+            self._server.keep(caught)
+        except OSError as error:
+            why = TOO_MANY if isinstance(error, BacklogError) else DISK_FULL
+            self._refuse(_UNAVAILABLE, why)
+            return False
         self.until = time.monotonic() + IDLE_SECONDS
-        self._answer(200, answer_to(path, caught.header("content-type")))
-        if self._http.our_state is not h11.DONE:
-            self._leave()  # the client said that this was its last
+        self._answer(_OK, answer_to(caught.path, caught.header("content-type")))
+        self._request = None
+        if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
+            self._leave()  # the client said that this was its last, or wants another protocol
             return False
         self._http.start_next_cycle()
         return True
@@ -297,19 +351,20 @@ class _Connection:
             ("Content-Type", answer.content_type),
             ("Content-Length", str(len(answer.body))),
         ]
-        self._send(h11.Response(status_code=status, headers=headers))
-        self._send(h11.Data(data=answer.body))
-        self._send(h11.EndOfMessage())
+        events: list[h11.Event] = [h11.Response(status_code=status, headers=headers)]
+        if self._request is None or self._request.method != b"HEAD":
+            events.append(h11.Data(data=answer.body))
+        self._send(*events, h11.EndOfMessage())
 
-    def _send(self, event: h11.Event) -> None:
-        data = self._http.send(event)
+    def _send(self, *events: h11.Event) -> None:
+        data = b"".join(self._http.send(event) or b"" for event in events)
         # An answer is small: a client whose buffer has no room for it does not read.
         if data and self.socket.send(data) < len(data):
             raise OSError("the client does not read")
 
     def _refuse(self, status: int, why: str) -> None:
         """Answer with an error, and read no more of it than the client needs to see it."""
-        self._server.seen.refused[why] += 1
+        self._server.counts.refused[why] += 1
         self._drop_body()
         try:
             if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:

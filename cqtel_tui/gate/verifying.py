@@ -62,7 +62,7 @@ class Verification:
                 asdict(one) | {"times": times, "what": self.what(one)}
                 for one, times in self.observation.destinations.items()
             ],
-            "caught": len(seen.caught),
+            "caught": seen.requests,
             "closed_attempts": seen.closed_attempts,
         }
 
@@ -77,7 +77,7 @@ class Verification:
             yield f"seen by    the gate alone, which sees what comes to it: {found.why}"
         if seen is not None:
             yield (
-                f"gate       {len(seen.caught):,} requests caught, "
+                f"gate       {seen.requests:,} requests caught, "
                 f"{seen.closed_attempts:,} attempts on closed channels"
             )
         for one, times in found.destinations.items():

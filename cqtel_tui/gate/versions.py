@@ -99,15 +99,6 @@ class Version:
         self._mark = ""
         self._answer: str | None = None
 
-    @property
-    def known(self) -> str | None:
-        """The version as it is remembered, without asking; None if it is not."""
-        if self._binary is not None:
-            with contextlib.suppress(OSError):
-                known = self._read().get(_mark(self._binary))
-                return known if is_version(known) else None
-        return None
-
     def get(self, environment: Mapping[str, str]) -> str | None:
         """Return the version; None if it tells none, or cannot be asked.
 
@@ -124,6 +115,14 @@ class Version:
             self._answer = ask_version(self._binary, self._profile, environment)
             self._mark = mark
         return self._answer or None
+
+    def known(self) -> str:
+        """Return the version as far as it is remembered, empty if it is not: nobody is asked."""
+        with contextlib.suppress(OSError):
+            if self._binary is not None and self._profile.answer:
+                known = self._read().get(_mark(self._binary), "")
+                return known if is_version(known) else ""
+        return ""
 
     def remember(self) -> None:
         """Remember what it answered, be it nothing; no answer in time is not remembered."""

@@ -1,30 +1,26 @@
-"""Stay with a program until it has ended: record its operation, and hold what it reports itself.
+"""Stay with a program until it has ended, and record its operation; the gate holds what it reports.
 
 Its exit code, signals, terminal and streams are as they would be without us (see `process`).
 Whatever goes wrong with the recording is told on stderr, and stops nothing.
 """
 
-import time
+import os
 
-from ..consent import NO_TELEMETRY, OFF, ON, ask
-from ..hot_path import Telemetry
+from ..consent import NO_TELEMETRY
+from ..hot_path import Telemetry, folders
 from .launcher import prepare, say
 from .process import run
 from .records import record
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from ..consent import Decision
-    from ..outbox.runs import ClosedChannel
     from ..record import Operation
-    from .catching import Run
     from .launcher import Start
-    from .listening import Caught, Seen
+    from .listening import Seen
     from .process import Outcome
-    from .profiles import Profile
     from .versions import Version
 
     class Runner(Protocol):
@@ -41,10 +37,8 @@ if TYPE_CHECKING:
             """Run it, and return how it ended."""
 
 
-_READ_WITHIN_SECONDS = 0.5
-"""With the gate's farewell: nobody waits for us more than a second, whatever the clients did."""
-_PROTOBUF_IS_READ_BY = "opentelemetry.proto"
-_EXTRA = "pip install 'cqtel-tui[gate]'"
+_INSPECTED_WITHIN_SECONDS = 5.0
+"""Who inspects waits for what is to be seen."""
 
 
 @record(frozen=True)
@@ -56,14 +50,17 @@ class Wrapped:
         start: how it was started.
         held: the name of the envelope that its operation became; None if it became none.
         seen: what the gate has seen; None where there was none.
-        pending: how many of its requests are held.
     """
 
     outcome: "Outcome"
     start: "Start"
     held: "str | None" = None
     seen: "Seen | None" = None
-    pending: int = 0
+
+    @property
+    def pending(self) -> int:
+        """How many payloads it left so far."""
+        return (self.held is not None) + (0 if self.seen is None else self.seen.requests)
 
 
 def wrap(
@@ -96,13 +93,15 @@ def stay(start: "Start", runner: "Runner") -> Wrapped:
     invocation, operation = start.invocation, start.operation
     if not start.is_recorded or invocation is None or operation is None:
         outcome = _run(start, runner)
-        return _note(start, outcome)
+        return _finish(start, outcome)
     telemetry = Telemetry(
         invocation.profile.name,
         no_telemetry=NO_TELEMETRY in start.options,
         debug_telemetry="--debug-telemetry" in start.options,
         inspect_telemetry="--inspect-telemetry" in start.options,
     )
+    telemetry.named = start.named_folders
+    telemetry.left_open = start.open_channels
     recorded = telemetry.operation(operation)
     # Not `with`: a program that could not be started is no operation, and is forgotten.
     recorded.__enter__()
@@ -122,214 +121,140 @@ def _run(start: "Start", runner: "Runner") -> "Outcome":
             start.command,
             start.environment,
             executable=start.executable,
-            on_start=lambda _: gate.serve(),
+            on_start=lambda process: _serve(start, process),
         )
     except BaseException:
         gate.finish()
         raise
 
 
-def _note(start: "Start", outcome: "Outcome") -> Wrapped:
-    """Hold what came in of a command that is not known."""
-    seen, held = None, 0
+def _serve(start: "Start", process: int) -> None:
+    """Let the gate take over, now that the program has started."""
+    gate, decision = start.gate, start.decision
+    assert gate is not None  # noqa: S101  # or nobody would have asked
+    assert decision is not None  # noqa: S101  # or nothing would be held
+    config, state, _ = folders(os.environ)
+    gate.serve(
+        state=state,
+        config=config,
+        process=process,
+        project=_project(),
+        app=start.invocation.profile.name if start.invocation is not None else "",
+        version=_version(start).known() if start.invocation is not None else "",
+        upstreams=start.upstreams,
+        debug=decision.debug,
+        consent=decision.mark(None),
+        inspect=decision.inspect,
+        options=start.options,
+        arguments=_words(start.command[1:]),
+    )
+
+
+def _words(arguments: "Sequence[str]") -> "list[str]":
+    """Return the arguments, and those of a script one by one."""
+    return list(dict.fromkeys([word for one in arguments for word in (one, *one.split())]))
+
+
+def _project() -> str:
     try:
-        seen = None if start.gate is None else start.gate.finish()
-        if seen is not None and seen.caught:
-            held = _After(start, None, None, seen, _READ_WITHIN_SECONDS).hold_unnamed()
+        return os.path.realpath(os.getcwd())  # noqa: PTH109  # as `record` has it
+    except OSError:
+        return ""
+
+
+def _finish(start: "Start", outcome: "Outcome") -> Wrapped:
+    """Tell the gate that a command has ended of which no operation is recorded."""
+    seen: Seen | None = None
+    try:
+        if start.gate is not None:
+            decision = start.decision
+            if decision is not None and decision.inspect:
+                seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
+            else:
+                seen = start.gate.finish()
+            if seen.documents:
+                from ..record.inspection import inspect
+
+                inspect(seen.documents, _project(), start.open_channels)
+            _tell(seen)
     except KeyboardInterrupt:
         pass  # whoever presses Ctrl+C now wants the prompt back
-    return Wrapped(outcome, start, None, seen, held)
+    return Wrapped(outcome, start, None, seen)
 
 
 def _record(
     start: "Start", outcome: "Outcome", telemetry: Telemetry, recorded: "Operation"
 ) -> Wrapped:
-    ended_at = time.monotonic()
     seen: Seen | None = None
-    held = 0
     # Whoever presses Ctrl+C now wants the prompt back, and how the program ended is what counts.
     try:
-        seen = None if start.gate is None else start.gate.finish()
-        patience = ended_at + _READ_WITHIN_SECONDS - time.monotonic()
         version = _version(start)
         telemetry.version = version.get(start.environment)
-        after = _After(start, telemetry, recorded, seen, patience)
-        after.inspect()
+        decision = recorded.decision
+        if start.gate is not None and decision is not None and decision.inspect:
+            seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
+            telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
+        if start.gate is not None:
+            held = (recorded.held or "").partition(",")[2].partition(",")[0]  # its id
+            seen = start.gate.finish(held, telemetry.version or "")
+            _tell(seen)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
         if recorded.held is not None:
             version.remember()
-            held = after.hold() + 1
+            if start.problem or (seen is not None and seen.failure):
+                _remember_that_nothing_was_held(start, telemetry, recorded.held, seen)
     except KeyboardInterrupt:
         pass
     if telemetry.lost:
         say("this operation could not be recorded; cq-telemetry status tells what is wrong")
-    if telemetry.inspected and start.open_channels:
-        say(f"what {', '.join(start.open_channels)} names was not held back")
-    return Wrapped(outcome, start, recorded.held, seen, held)
+    return Wrapped(outcome, start, recorded.held, seen)
 
 
 def _version(start: "Start") -> "Version":
-    from ..paths import places
     from .versions import Version, find_binary
 
     invocation = start.invocation
     assert invocation is not None  # noqa: S101  # an operation is recorded of a known program
     binary = start.executable or find_binary(invocation, start.environment)
-    return Version(binary, invocation.profile, places().state)
+    return Version(binary, invocation.profile, folders(os.environ)[1])
 
 
-@record(frozen=True)
-class _After:
-    """What is done with what the gate has seen, once the program has ended.
+def _tell(seen: "Seen") -> None:
+    """Tell in a line each what was refused, and what else is not held."""
+    if seen.failure or seen.lost:
+        reason = seen.failure or f"{seen.lost} requests could not be held"
+        say(f"not all that the program reported is held: {reason}")
+    if any(seen.refused.values()):
+        from .refusals import refused_words
 
-    Attributes:
-        start: what was started.
-        telemetry: what its operation is recorded by; None where none is.
-        recorded: its operation.
-        seen: what the gate has seen; None if there was none.
-        patience: for how many seconds what was seen may be read.
-    """
-
-    start: "Start"
-    telemetry: "Telemetry | None"
-    recorded: "Operation | None"
-    seen: "Seen | None"
-    patience: float
-
-    def inspect(self) -> None:
-        """Let what was caught be in the inspection, if that is what is written."""
-        decision = self.start.decision
-        if self.seen is None or self.telemetry is None or decision is None or not decision.inspect:
-            return
-        from .catching import for_inspection
-
-        for name, caught in self._by_profile():
-            self.telemetry.inspected += for_inspection(
-                caught, self._profile(name).channels, self._run(name, "", decision), self.patience
-            )
-
-    def hold_unnamed(self) -> int:
-        """Hold what came in of a command that is not known; return how many are held."""
-        from ..paths import places
-
-        decision = ask(places(), self.start.options, named=self.start.named_folders)
-        if decision.state == OFF or decision.inspect:
-            return 0
-        return len(self._hold(places().state, "", decision))
-
-    def hold(self) -> int:
-        """Hold what was caught, if the answer is still not no; return how many are held."""
-        from ..paths import places
-
-        recorded = self.recorded
-        assert recorded is not None  # noqa: S101  # an operation was recorded
-        start = self.start
-        decision = ask(places(), start.options, None, recorded.project, start.named_folders)
-        if recorded.held is None or decision.state == OFF or decision.inspect:
-            return 0
-        from ..outbox.envelope import identity_of
-
-        names = self._hold(places().state, identity_of(recorded.held), decision)
-        self._remember(places().state, names)
-        return len(names)
-
-    def _hold(self, state: str, operation: str, decision: "Decision") -> "list[str]":
-        names: list[str] = []
-        for name, caught in self._by_profile():
-            from .catching import hold_caught
-
-            run_ = self._run(name, operation, decision)
-            channels = self._profile(name).channels
-            names += hold_caught(state, caught, channels, run_, patience=self.patience)
-        lost = self._lost(names)
-        if self.seen is not None and (self.seen.failure or lost):
-            reason = self.seen.failure or f"{lost} requests could not be held"
-            say(f"not all that the program reported is held: {reason}")
-        self._tell_of_protobuf()
-        if names and decision.state == ON:
-            from ..deliver.starting import start_if_due
-
-            start_if_due(state, self.start.options)
-        return names
-
-    def _tell_of_protobuf(self) -> None:
-        if self.seen is None or not any([_is_protobuf(one) for one in self.seen.caught]):
-            return
-        from importlib.util import find_spec
-
-        try:
-            is_read = find_spec(_PROTOBUF_IS_READ_BY) is not None
-        except ModuleNotFoundError:  # not even the package around it
-            is_read = False
-        if not is_read:
-            say(f"held as it came: protobuf is read by opentelemetry-proto ({_EXTRA})")
-
-    def _lost(self, names: "Sequence[str]") -> int:
-        return 0 if self.seen is None else self.seen.lost + len(self.seen.caught) - len(names)
-
-    def _by_profile(self) -> "list[tuple[str, list[Caught]]]":
-        caught = [] if self.seen is None else self.seen.caught
-        names = dict.fromkeys([one.profile for one in caught])
-        return [(name, [one for one in caught if one.profile == name]) for name in names]
-
-    def _profile(self, name: str) -> "Profile":
-        return next(one for one in self.start.profiles if one.name == name)
-
-    def _run(self, name: str, operation: str, decision: "Decision") -> "Run":
-        import os
-
-        from .catching import Run
-
-        profile = self._profile(name)
-        is_its_own = self.telemetry is not None and self.telemetry.application == name
-        return Run(
-            name,
-            (self.telemetry.version if is_its_own and self.telemetry else None) or "",
-            self.recorded.project if self.recorded is not None else os.path.realpath("."),
-            operation,
-            self.start.upstreams.get(name, ""),
-            decision.debug,
-            decision.mark(None),
-            # The words of a script are looked for one by one.
-            tuple([word for one in self.start.command[1:] for word in (one, *one.split())]),
-            profile.operations | profile.programs,
-        )
-
-    def _remember(self, state: str, names: "Sequence[str]") -> None:
-        """Keep which payloads belong together, and what was closed."""
-        from ..outbox.envelope import identity_of, read_label
-        from ..outbox.runs import Run, write_run
-
-        operation = read_label((self.recorded.held if self.recorded is not None else None) or "")
-        telemetry = self.telemetry
-        assert telemetry is not None  # noqa: S101  # an operation was recorded
-        if operation is None:
-            return
-        run_ = Run(
-            operation.id,
-            operation.created,
-            telemetry.application,
-            telemetry.version or "",
-            tuple([identity_of(name) for name in names]),
-            self._lost(names),
-            tuple(self._closed()),
-        )
-        try:
-            write_run(state, run_)
-        except OSError as error:
-            say(f"what was closed to the program could not be written down: {error.strerror}")
-
-    def _closed(self) -> "Iterator[ClosedChannel]":
-        from ..outbox.runs import ClosedChannel
-
-        if problem := self.start.problem or (self.seen.failure if self.seen else ""):
-            yield ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)
-        attempts = self.seen.closed_attempts if self.seen and not self.seen.failure else None
-        invocation = self.start.invocation
-        for closed in () if invocation is None else invocation.profile.channels.closed:
-            yield ClosedChannel(closed.name, closed.reason, attempts if closed.counted else None)
+        say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
 
 
-def _is_protobuf(caught: "Caught") -> bool:
-    return caught.header("content-type").startswith("application/x-protobuf")
+def _remember_that_nothing_was_held(
+    start: "Start", telemetry: Telemetry, held: str, seen: "Seen | None"
+) -> None:
+    """Write the run's record, where there is no gate to do it."""
+    from ..outbox.envelope import read_label
+    from ..outbox.runs import ClosedChannel, Run, write_run
+
+    problem = start.problem or (seen.failure if seen else "")
+    known = () if start.invocation is None else start.invocation.profile.channels.closed
+    closed = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
+    closed += [ClosedChannel(one.name, one.reason, None) for one in known]
+    operation = read_label(held)
+    if operation is None:
+        return
+    run_ = Run(
+        operation.id,
+        operation.created,
+        telemetry.application,
+        telemetry.version or "",
+        (),
+        0,
+        tuple(closed),
+    )
+    try:
+        write_run(folders(os.environ)[1], run_)
+    except OSError as error:
+        say(f"what was closed to the program could not be written down: {error.strerror}")

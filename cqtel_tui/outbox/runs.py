@@ -1,6 +1,7 @@
 """What became of one run of another program: which payloads it left, and what was closed to it.
 
-One small file for each run, beside the boxes: `runs/<time>,<id of its operation>.json`.
+One small file for each run, beside the boxes: `runs/<time>,<id>.json`. It is written while the run
+lasts, and again as more becomes known.
 """
 
 from __future__ import annotations
@@ -8,7 +9,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from dataclasses import asdict, dataclass
+import shutil
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +19,15 @@ from .expiry import horizon
 from .receipts import replace_file
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 RUNS = "runs"
+INTERCEPTED = "intercepted"
+"""Where requests lie that the gate has acknowledged and not redacted yet (see `gate.spool`)."""
 SUFFIX = ".json"
 MAX_RUNS = 500
 _MAX_BYTES = 64 * 1024
+_UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 _READ = (
     os.O_RDONLY
     | getattr(os, "O_NOFOLLOW", 0)
@@ -51,13 +56,17 @@ class Run:
     """One run of a program that we did not write.
 
     Attributes:
-        operation: the id of the envelope of its operation.
-        created: when that was held, in microseconds since 1970.
+        operation: the id of the envelope of its operation; empty where none was recorded (yet).
+        created: when it began, in microseconds since 1970.
         app: the program, a plain name.
         version: its version, or empty.
         caught: the ids of the envelopes of what the gate caught of it, in order.
         lost: how many requests it made that could not be held.
         closed: what was closed to it.
+        id: its own, 16 hex digits; that of its operation for one of an earlier release.
+        refused: how many requests were refused, by the reason (see `gate.refusals`).
+        late: how many requests came in after the program had ended.
+        is_over: whether the program has ended.
     """
 
     operation: str
@@ -67,11 +76,20 @@ class Run:
     caught: tuple[str, ...]
     lost: int
     closed: tuple[ClosedChannel, ...]
+    id: str = ""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    late: int = 0
+    is_over: bool = True
 
     @property
     def payloads(self) -> tuple[str, ...]:
         """The ids of all its payloads, its operation's first; some may be gone by now."""
-        return (self.operation, *self.caught)
+        return (self.operation, *self.caught) if self.operation else self.caught
+
+    @property
+    def file_name(self) -> str:
+        """The name of the file that it is written to."""
+        return f"{self.created:016d},{self.id or self.operation}{SUFFIX}"
 
 
 def write_run(state: str, run: Run) -> None:
@@ -86,8 +104,7 @@ def write_run(state: str, run: Run) -> None:
     """
     folder = Path(state) / OUTBOX / RUNS
     make_folder(str(folder))
-    name = f"{run.created:016d},{run.operation}{SUFFIX}"
-    replace_file(folder / name, json.dumps(asdict(run)).encode())
+    replace_file(folder / run.file_name, json.dumps(asdict(run)).encode())
     for old in _names(folder)[:-MAX_RUNS]:
         (folder / old).unlink(missing_ok=True)
 
@@ -104,6 +121,11 @@ def read_runs(state: str, most: int = MAX_RUNS) -> list[Run]:
     return [run for run in found if run is not None]
 
 
+def read_run(state: str, file_name: str) -> Run | None:
+    """Return one run by the name of its file; None if it is not there, or cannot be read."""
+    return _read(Path(state) / OUTBOX / RUNS / file_name)
+
+
 def run_of(runs: Iterable[Run], identity: str) -> Run | None:
     """Return the run that the payload with this id comes from; None if it is not known."""
     return next((run for run in runs if identity in run.payloads), None)
@@ -114,6 +136,26 @@ def clear_runs(state: str) -> None:
     folder = Path(state) / OUTBOX / RUNS
     for name in _names(folder):
         (folder / name).unlink(missing_ok=True)
+
+
+def drop_run(state: str, run: Run) -> None:
+    """Forget one run."""
+    (Path(state) / OUTBOX / RUNS / run.file_name).unlink(missing_ok=True)
+
+
+def clear_intercepted(state: str) -> None:
+    """Forget all requests that the gate has taken in and not redacted yet."""
+    shutil.rmtree(Path(state) / OUTBOX / INTERCEPTED, ignore_errors=True)
+
+
+def has_leftovers(state: str) -> bool:
+    """Tell whether requests lie here that may have been left unredacted: one look at a folder."""
+    try:
+        names = os.listdir(Path(state) / OUTBOX / INTERCEPTED)  # noqa: PTH208  # no Path each
+    except OSError:
+        return False
+    # What begins with a point is about to become one, or was left when its gate was killed.
+    return any(name[0] != "." for name in names)
 
 
 def sweep_runs(state: str, clock: int) -> None:
@@ -138,7 +180,7 @@ def _names(folder: Path) -> list[str]:
 
 
 def _read(path: Path) -> Run | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+    with contextlib.suppress(OSError, *_UNREADABLE):
         with os.fdopen(os.open(path, _READ), "rb") as file:
             said: dict[str, Any] = json.loads(file.read(_MAX_BYTES))
         return Run(
@@ -149,6 +191,10 @@ def _read(path: Path) -> Run | None:
             tuple(map(str, said["caught"])),
             int(said["lost"]),
             tuple(_closed(one) for one in said["closed"]),
+            str(said.get("id", "")),
+            {str(why): int(number) for why, number in said.get("refused", {}).items()},
+            int(said.get("late", 0)),
+            said.get("is_over", True) is True,
         )
     return None
 

@@ -19,17 +19,23 @@ CAUGHT_KEY = "cqtel.caught"
 _LARGEST = 8 * 1024 * 1024
 
 
-def inspect(payloads: list[bytes], directory: str) -> None:
+def inspect(payloads: list[bytes], directory: str, left_open: tuple[str, ...] = ()) -> None:
     """Write payloads to `cq-telemetry.txt`, and say on stderr what was done.
 
     A file of that name is replaced only if it was written here; a link is never followed.
+
+    Args:
+        payloads: what would have been sent.
+        directory: where the command was started.
+        left_open: the variables by which the user has the program send to a place of their own.
     """
     try:
         write(payloads, directory)
     except (CqtelError, OSError) as error:
         note = f"{FILE_NAME} was not written: {error}"
     else:
-        note = f"telemetry was written to {FILE_NAME}; nothing was sent"
+        but = f" but to where {' and '.join(left_open)} says, which is yours" if left_open else ""
+        note = f"telemetry was written to {FILE_NAME}; nothing was sent{but}"
     # The program may have closed it, or have none.
     with contextlib.suppress(Exception):
         sys.stderr.write(f"cq-telemetry: {note}\n")

@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl, quote, urldefrag
 from .. import __version__
 from ..errors import CqtelError
 from .destination import bound_for
-from .headers import masked, masked_headers
+from .headers import masked, request_headers
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,12 +32,12 @@ class NotExportableError(CqtelError):
     """A payload goes nowhere, or no curl command could send exactly these bytes and headers."""
 
 
-def as_har(envelopes: Sequence[Envelope], endpoint: str) -> dict[str, Any]:
+def as_har(envelopes: Sequence[Envelope], endpoint: str, *, reveal: bool = False) -> dict[str, Any]:
     """Return an HTTP archive (HAR 1.2) of requests that were not sent, so without answers.
 
     Source: http://www.softwareishard.com/blog/har-12-spec/. A body that is no text in UTF-8 is
     given in a field of our own as well, `_base64`: HAR has no room for it. Credentials in headers
-    are masked.
+    are masked, unless they are to be revealed.
 
     Raises:
         NotExportableError: one of them would not be sent anywhere.
@@ -46,16 +46,18 @@ def as_har(envelopes: Sequence[Envelope], endpoint: str) -> dict[str, Any]:
         "log": {
             "version": "1.2",
             "creator": {"name": "cqtel", "version": __version__},
-            "entries": [_entry(envelope, _url(envelope, endpoint)) for envelope in envelopes],
+            "entries": [
+                _entry(envelope, _url(envelope, endpoint), reveal=reveal) for envelope in envelopes
+            ],
         }
     }
 
 
-def as_curl(envelope: Envelope, endpoint: str) -> str:
+def as_curl(envelope: Envelope, endpoint: str, *, reveal: bool = False) -> str:
     """Return a shell command, in one printable line, that sends exactly these bytes and headers.
 
-    A credential in a header is never shown: the command takes it from a variable of the shell,
-    which `asked_for` names.
+    A credential in a header is shown only if it is to be revealed; else the command takes it from a
+    variable of the shell, which `asked_for` names.
 
     Raises:
         NotExportableError: it would not be sent anywhere, or the envelope was tampered with.
@@ -67,7 +69,7 @@ def as_curl(envelope: Envelope, endpoint: str) -> str:
         )
     given = {name.lower() for name in envelope.headers}
     headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in given]
-    variables = asked_for(envelope)
+    variables = {} if reveal else asked_for(envelope)
     headers += [_header(k, v, variables.get(k, "")) for k, v in envelope.headers.items()]
     options = "".join(f" -H {header}" for header in headers)
     url = quote(_url(envelope, endpoint), safe=_IN_URL, errors="surrogatepass")
@@ -110,9 +112,10 @@ def _header(name: str, value: str, variable: str) -> str:
     return shlex.quote(f"{name}: {value}" if value.strip() else f"{name};")
 
 
-def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
+def _entry(envelope: Envelope, url: str, *, reveal: bool) -> dict[str, Any]:
     url = urldefrag(url).url if "#" in url else url
-    shown = masked_headers(envelope.headers)
+    headers = request_headers(envelope.headers, len(envelope.payload), url)
+    shown = [(name, value if reveal else masked(name, value)) for name, value in headers]
     return {
         "startedDateTime": _moment(envelope.created),
         "time": 0,
@@ -121,7 +124,7 @@ def _entry(envelope: Envelope, url: str) -> dict[str, Any]:
             "url": url,
             "httpVersion": "HTTP/1.1",
             "cookies": [],
-            "headers": [{"name": k, "value": v} for k, v in shown.items()],
+            "headers": [{"name": k, "value": v} for k, v in shown],
             "queryString": _query(url),
             "postData": _body(envelope),
             "headersSize": -1,

@@ -21,6 +21,8 @@ HOST = "host"
 USER = "user"
 OF_THIS_MACHINE = "of this machine"
 
+ARGUMENTS_ARE_NOT_KEPT = "the command's arguments: they are not kept anywhere"
+
 MAX_NEEDLES = 300
 _LEAST_SECRET = 8
 _LEAST_ARGUMENT = 4
@@ -215,7 +217,7 @@ class Needles:
         self, arguments: Sequence[str] | None, own_values: Callable[[], Iterable[str]]
     ) -> None:
         if arguments is None:
-            self.not_looked_for.append("the command's arguments: they are not kept anywhere")
+            self.not_looked_for.append(ARGUMENTS_ARE_NOT_KEPT)
             return
         allowed = _OWN_WORDS | {value.lower() for value in own_values()}
         words = {word for given in arguments for word in (given, unquote_plus(given))}

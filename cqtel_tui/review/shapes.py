@@ -24,6 +24,9 @@ ADDRESS = "address"
 MAC = "mac"
 PERSONAL_PATH = "personal path"
 
+BEARER = "a bearer token"
+BASIC = "a name and password (basic authentication)"
+
 Range: TypeAlias = "tuple[int, int]"
 
 _LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -189,14 +192,14 @@ _KEYS = (
     ),
     Shape(
         TOKEN,
-        "a bearer token",
+        BEARER,
         re.compile(rb"bearer[ \t+]{1,4}[a-z0-9._~+/=-]{16,4096}"),
         _begins_word,
         folded=True,
     ),
     Shape(
         TOKEN,
-        "a name and password (basic authentication)",
+        BASIC,
         re.compile(rb"[bB]asic[ \t+]{1,4}([A-Za-z0-9+/]{6,1024}={0,2})"),
         _basic,
     ),

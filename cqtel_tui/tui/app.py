@@ -172,7 +172,11 @@ class TelemetryApp(OwnApp[None]):
 
     @work(thread=True, group="look")
     def _look_around(self) -> None:
+        from ..gate.recovering import recover
+
         try:
+            if not self.readonly:
+                recover(self.places.state)
             if moments.stamp(self.places, self.directory) != self._stamp:
                 self.call_from_thread(self._show, *self._read())
         finally:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from ..review.caught import ADDED, KEPT, REMOVED, REPLACED
-from ..review.headers import masked
 from ..sanitize import one_line, printable
 from . import views
 
@@ -45,7 +44,7 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
 
     found = beside(envelope)
     comparison = found.comparison
-    request = [Content(""), *_request(found.original)]
+    request = [Content(""), *_request(envelope, found.original)]
     if comparison.problem:
         lines = [views.warning(comparison.problem), *request, Content("")]
         return [*lines, views.title("What was caught"), *views.in_chunks(found.original.body)]
@@ -61,18 +60,34 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
     return lines + request
 
 
-def _request(original: Original) -> list[Content]:
+def _request(envelope: Envelope, original: Original) -> list[Content]:
     request = original.caught
     encoding = request.header("content-encoding")
     size = f"{len(request.body):,} bytes{f' of {encoding}' if encoding else ''}"
     if encoding:
         size += f", {len(original.body):,} without it"
-    listed = ", ".join(f"{name}: {masked(name, value)}" for name, value in request.headers)
     return [
         views.fact("caught", views.moment(request.when)),
         views.fact("request", one_line(f"{request.method} {request.path}, {size}", 300)),
-        views.fact("headers", printable(listed, limit=500)),
+        *_headers(envelope, original),
     ]
+
+
+def _headers(envelope: Envelope, original: Original) -> list[Content]:
+    """Return each header, and whether it would be sent."""
+    from ..gate.reviewing import header_fates
+
+    lines = []
+    for fate in header_fates(envelope, original):
+        sign = KEPT if not fate.why else REPLACED if fate.sent else REMOVED
+        text = printable(f"{fate.name}: {fate.value}", limit=500)
+        why = (f"  {'nothing: ' * (sign == REMOVED)}{fate.why}", _STYLES[sign]) if fate.why else ""
+        lines.append(
+            Content.assemble(
+                (f"{_SIGNS[sign]} ", _STYLES[sign]), (f"{'header':<9}", views.MUTED), text, why
+            )
+        )
+    return lines
 
 
 def _counts(comparison: Comparison) -> list[Content]:
@@ -194,6 +209,7 @@ def changed(envelope: Envelope) -> list[Content]:
 def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
     """Return what must not be in what would be sent and is, and what only was caught."""
     from ..gate.catching import read_original
+    from ..gate.reviewing import leak_report
     from ..review.leaks import scan
 
     body = read_original(envelope.caught).body
@@ -209,7 +225,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
         ]
     return [
         views.title(f"In what would be sent ({len(envelope.payload):,} bytes)"),
-        *views.leaks(envelope, surroundings, [*lines, Content("")]),
+        *views.leak_lines(leak_report(envelope, surroundings), [*lines, Content("")]),
     ]
 
 
@@ -238,6 +254,13 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
         number = len(run.closed)
         words = f"{number:,} way{'' if number == 1 else 's'} to report; listed at the end"
         lines.append(views.fact("  closed", f" {words}"))
+    if run.late:
+        words = f"{run.late:,} of this run came after the program's end"
+        lines.append(views.fact("  late", words))
+    if any(run.refused.values()):
+        from ..gate.refusals import refused_words
+
+        lines.append(views.warning(f"Refused in this run: {refused_words(run.refused)}"))
     if run.lost:
         lines.append(views.warning(f"{run.lost:,} more requests of this run could not be held."))
     return lines

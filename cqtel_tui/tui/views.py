@@ -10,7 +10,7 @@ from textual.content import Content
 
 from ..review.destination import UNREAD
 from ..review.durations import duration
-from ..review.headers import masked_headers
+from ..review.headers import request_headers, shown_headers
 from ..sanitize import one_line, printable, printable_bytes
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
     from ..review.announced import Line
     from ..review.explain import Explanation
-    from ..review.leaks import Surroundings
+    from ..review.leaks import LeakReport, Surroundings
 
 MAX_RAW_BYTES = 256 * 1024
 """As long as a payload may be; of what is longer, and not ours, less is shown."""
@@ -117,16 +117,29 @@ def _as_json(envelope: Envelope) -> bytes:
     return readable(envelope)
 
 
-def raw(envelope: Envelope, *, verbatim: bool) -> list[Content]:
-    """Return the payload's bytes, indented or as they are, with their hash and length."""
+def raw(
+    envelope: Envelope, *, verbatim: bool, url: str | None = None, reveal: bool = False
+) -> list[Content]:
+    """Return the payload's bytes, indented or as they are, with their hash and all headers.
+
+    Args:
+        envelope: its envelope.
+        verbatim: whether the bytes are shown as they are.
+        url: where it would go; None for nowhere.
+        reveal: whether credentials in headers are shown.
+    """
     from ..review.documents import UnreadableError, parse
 
-    shown = masked_headers(envelope.headers)
-    headers = ", ".join(f"{key}: {value}" for key, value in shown.items())
+    headers = request_headers(envelope.headers, len(envelope.payload), url)
+    shown = shown_headers(headers, reveal=reveal)
     lines = [
         fact("sha256", envelope.sha256),
         fact("length", f"{len(envelope.payload):,} bytes"),
-        fact("headers", printable(headers, limit=500)),
+        *(fact("header", f"{name}: {value}") for name, value in shown),
+    ]
+    if shown != shown_headers(headers, reveal=True):
+        lines.append(muted("A credential is masked; H shows it."))
+    lines += [
         muted(
             "Byte for byte what would be sent."
             if verbatim
@@ -199,19 +212,25 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
     return lines
 
 
-def leaks(
-    envelope: Envelope, surroundings: Surroundings, also: Sequence[Content] = ()
-) -> list[Content]:
-    """Return what must not be in the payload and is; and what was looked for.
+def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
+    """Return what must not be in a payload that was recorded here and is; and what was looked for.
 
     Args:
         envelope: its envelope.
         surroundings: what is around this program.
+    """
+    from ..review.requests import scan_request
+
+    return leak_lines(scan_request(envelope.payload, envelope.headers, surroundings, envelope.kind))
+
+
+def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content]:
+    """Return what was found that should not be there, and what was looked for.
+
+    Args:
+        report: what was found.
         also: what is said before what was looked for.
     """
-    from ..review.leaks import scan
-
-    report = scan(envelope.payload, surroundings, envelope.kind)
     lines: list[Content] = []
     if report.findings:
         number = len(report.findings) + report.left_out

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -118,6 +119,7 @@ class Machine:
         root = root / "machine"
         root.mkdir()
         self.root = root
+        self.waits_for_gates = True
         self.home = root / "home"
         self.project = root / "project"
         self.programs = root / "programs"
@@ -150,7 +152,7 @@ class Machine:
 
     def envelopes(self, box: str = "pending") -> list[Path]:
         """Return the envelopes of a box, oldest first."""
-        return sorted((self.outbox / box).glob("*.envelope"))
+        return sorted((self.outbox / box).glob("[!.]*.envelope"))
 
     def payload(self, at: int = -1) -> bytes:
         """Return the bytes of one pending envelope."""
@@ -219,12 +221,33 @@ class Machine:
             before: what the command line begins with.
             more: variables that its environment has, too.
         """
-        return run(
+        ended = run(
             [*before, *self.command(*arguments)],
             environment={**self.environment, **more},
             cwd=self.project,
             stdin=stdin,
         )
+        if arguments[:1] in {("run",), ("verify",)} and self.waits_for_gates:
+            self.wait_for_gates()
+        return ended
+
+    def gates(self) -> list[int]:
+        """Return the processes of gates that serve this machine, on Linux."""
+        mark = f"HOME={self.environment.get('HOME', self.root)}".encode()
+        found = []
+        for process in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                is_gate = b"gate.serving" in (process / "cmdline").read_bytes()
+                if is_gate and mark in (process / "environ").read_bytes().split(b"\0"):
+                    found.append(int(process.name))
+        return found
+
+    def wait_for_gates(self) -> None:
+        """Wait until the gates of all runs have ended, so that all they know is written."""
+        until = time.monotonic() + PATIENCE
+        while self.gates():
+            assert time.monotonic() < until, "a gate did not end"
+            time.sleep(0.01)
 
     def forget_who_is_there(self) -> None:
         """Let nobody have a home: no variable names it, and no list of users."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.listening import Caught
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.outbox.envelope import identity_of
 
 from .test_keys import CAUGHT, keys_of
@@ -21,7 +21,11 @@ HOSTILE = "\x1b]52;c;AAAA\x07\u202e[/nope]"
 
 
 def hold(cq: Here, body: bytes, path: str = "/v1/batch") -> str:
-    headers = (("content-type", "application/json"), ("authorization", f"Basic {WRITE_KEY}"))
+    headers = (
+        ("content-type", "application/json"),
+        ("authorization", f"Basic {WRITE_KEY}"),
+        ("x-machine", "laptop"),
+    )
     run = Run("cloudquery", "6.21.1", "/project", "", CLOUDQUERY.upstream, debug=False)
     request = Caught("POST", path, headers, body, 1_800_000_000_000_000)
     (name,) = hold_caught(cq.outbox.state, [request], CLOUDQUERY, run)
@@ -37,10 +41,12 @@ def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
     run = cq("show", identity, "--caught")
     assert run.code == 0
     text = run.out.decode()
-    assert "2 removed, 0 replaced, 2 kept" in text
+    assert "2 removed, 1 replaced, 2 kept" in text
     assert "  kept      status = ok" in text
     assert "  removed   error = no such host" in text
     assert "sent: nothing, an error's text leaves in debug mode only" in text
+    assert "header     authorization: Basic •••••••• (24 characters)\n" in text
+    assert "header     x-machine: laptop  (not sent: not on the list of headers that may" in text
     assert WRITE_KEY not in text
     assert_harmless(run.out)
 
@@ -51,7 +57,13 @@ def test_the_same_is_there_as_json_with_stable_keys(cq: Here) -> None:
     assert keys_of(found) == {where: set(keys) for where, keys in CAUGHT.items()}
     assert (found["method"], found["path"], found["removed"]) == ("POST", "/v1/batch", 1)
     assert found["headers"][1] == ["authorization", "Basic •••••••• (24 characters)"]
-    assert found["values"][-1] == {
+    assert [(one["name"], one["sent"]) for one in found["header_fates"]] == [
+        ("content-type", "content-type"),
+        ("authorization", "authorization"),
+        ("x-machine", ""),
+    ]
+    values = {value["path"]: value for value in found["values"]}
+    assert values["batch[0].properties.team"] == {
         "within": "batch[0].properties",
         "name": "team",
         "path": "batch[0].properties.team",
@@ -75,7 +87,7 @@ def test_the_event_is_explained_and_its_leaks_are_looked_for(cq: Here) -> None:
     identity = hold(cq, batch(status="ok", error="in /home/alice/x"))
     explained = cq("show", identity).out.decode()
     assert "Tells whether the command succeeded." in explained
-    assert "1 values that were removed or replaced" in explained
+    assert "2 values that were removed or replaced" in explained
     assert "!!" not in explained
     leaks = cq("show", identity, "--leaks")
     assert leaks.code == 0

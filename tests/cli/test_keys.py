@@ -58,8 +58,9 @@ LEAKS = {
 CAUGHT = {
     "": [
         *("method", "path", "headers", "when", "length", "operation", "problem", "kept", "removed"),
-        *("replaced", "added", "left_out", "values"),
+        *("replaced", "added", "left_out", "values", "header_fates"),
     ],
+    "header_fates": ["name", "value", "sent", "why"],
     "values": ["within", "name", "path", "fate", "caught", "sent", "why"],
 }
 INSPECT = {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import json
@@ -175,7 +176,12 @@ def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     payload = cq("show", identity, "--raw").out
     assert ended.lines[0].startswith(f"payload    {identity}, {len(payload)} bytes, 20")
     assert ended.lines[1] == f"sha256     {hashlib.sha256(payload).hexdigest()}"
-    assert ended.lines[2] == "headers    Content-Type: application/json, User-Agent: cqtel"
+    assert ended.lines[2:6] == [
+        "goes to    nowhere",
+        f"header     Content-Length: {len(payload)}",
+        "header     Content-Type: application/json",
+        "header     User-Agent: cqtel",
+    ]
     assert "  service.name = cloudquery" in ended.lines
     assert "  process.exit.code = 1" in ended.lines
     assert "!!" not in ended.out.decode()
@@ -222,7 +228,8 @@ def test_on_a_terminal_raw_bytes_are_made_visible(
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdout", terminal)
         ended = cq("show", plain, "--raw")
-    assert ended.err == b""
+    assert "control characters" not in ended.said
+    assert "cq-telemetry: Content-Type: application/json" in ended.said
     assert terminal.buffer.getvalue() == cq("show", plain, "--raw").out + b"\n"  # type: ignore[attr-defined]
 
 
@@ -265,13 +272,33 @@ def test_what_should_not_be_in_a_payload_is_found_and_is_a_failure(
     assert found.json["looked_for"]
 
 
-def test_credentials_in_headers_are_not_shown(cq: Here) -> None:
+def test_credentials_in_headers_are_shown_only_where_it_is_asked_for(cq: Here) -> None:
     identity = cq.hold(headers={"Authorization": "Bearer correct-horse-battery", "X": "y"})
-    assert (
-        "headers    Authorization: Bearer •••••••• (21 characters), X: y"
-        in cq("show", identity).lines
-    )
-    assert "correct-horse" not in cq("show", identity, "--json").out.decode()
+    cq("endpoint", URL)
+    whole = "Bearer correct-horse-battery"
+    assert "header     Authorization: Bearer •••••••• (21 characters)" in cq("show", identity).lines
+    assert f"header     Authorization: {whole}" in cq("show", identity, "--reveal").lines
+    for arguments in (
+        *(["show", identity, "--json"], ["export", identity]),
+        *(["export", identity, "--format", "har"], ["export", identity, "--format", "curl"]),
+    ):
+        ended = cq(*arguments)
+        assert "correct-horse" not in ended.out.decode() + ended.said, arguments
+        assert "Host" in ended.out.decode() + ended.said or "curl" in ended.out.decode()
+        ended = cq(*arguments, "--reveal")
+        assert whole in ended.out.decode() + ended.said, arguments
+
+
+def test_leaks_are_looked_for_in_headers_and_basic_credentials_are_decoded(cq: Here) -> None:
+    basic = base64.b64encode(b"ghp_0123456789abcdefghij0123456789abcdef:x").decode()
+    identity = cq.hold(headers={"Authorization": f"Basic {basic}", "X-Who": "me@mail.example"})
+    ended = cq("show", identity, "--leaks")
+    assert ended.code == 1
+    assert "in header Authorization" in ended.out.decode()
+    assert "in header X-Who" in ended.out.decode()
+    assert "ghp_" not in ended.out.decode()
+    fine = cq.hold(headers={"Authorization": "Basic a2V5Og=="})
+    assert cq("show", fine, "--leaks").code == 0
 
 
 def test_any_box_is_looked_through(cq: Here) -> None:
@@ -419,7 +446,7 @@ def test_bodies_are_exported_one_to_a_line(cq: Here) -> None:
         "init",
         "sync",
     ]
-    assert ended.err == b""
+    assert ended.said.count("cq-telemetry: Content-Type: application/json") == 2
 
 
 def test_an_archive_has_each_request_as_it_would_be_sent(cq: Here) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cqtel_tui.cli.parser import SHELLS, parser
 
+from ..tui.terminal import terminal
 from .machines import Machine, run
 
 if TYPE_CHECKING:
@@ -130,6 +131,46 @@ def test_bash_completes_commands_options_and_choices(machine: Machine) -> None:
     assert completed(machine, "env", "--sh") == ["--shell"]
     assert completed(machine, "export", "0123", "--f") == ["--format"]
     assert completed(machine, "no-such-command", "-") == []
+
+
+INTERACTIVE = {
+    "bash": (["--norc", "--noprofile", "-i"], 'eval "$(cq-telemetry completion bash)"'),
+    "zsh": (["-f", "-i"], 'eval "$(cq-telemetry completion zsh)"'),
+    "zsh, compinit before": (
+        ["-f", "-i"],
+        'autoload -U compinit; compinit -u -D; eval "$(cq-telemetry completion zsh)"',
+    ),
+    "zsh, compinit behind": (
+        ["-f", "-i"],
+        'eval "$(cq-telemetry completion zsh)"; autoload -U compinit; compinit -u -D',
+    ),
+    "fish": (["--no-config", "-i"], "cq-telemetry completion fish | source"),
+}
+
+
+@pytest.mark.parametrize("name", INTERACTIVE)
+def test_a_tab_completes_in_the_real_shell(machine: Machine, name: str) -> None:
+    shell = installed[name.partition(",")[0]]
+    if shell is None:
+        pytest.skip(f"{name} is not installed")
+    options, source = INTERACTIVE[name]
+    machine.program(
+        "cq-telemetry", "#!/bin/sh\nexec " + " ".join(map(str, machine.command())) + ' "$@"\n'
+    )
+    environ: Any = {**machine.environment, "PS1": "READY> ", "TERM": "xterm", "COLUMNS": "120"}
+    with terminal(shell, *options, size=(120, 30), **environ) as it:
+        it.type(f"cd {machine.project}; {source}; echo LOAD''ED\n".encode())
+        it.shows("\nLOADED" if "fish" not in name else "LOADED")
+        it.type(b"cq-telemetry catal\t--he\t")
+        it.shows("cq-telemetry catalogue --help")
+        assert "not found" not in it.text
+        it.type(b"\x03exit\n")
+
+
+@pytest.mark.skipif(installed["zsh"] is None, reason="zsh is not installed")
+def test_zsh_takes_it_where_compinit_has_not_run(machine: Machine) -> None:
+    script = 'eval "$(cq-telemetry completion zsh)"; echo rc=$?'
+    assert in_shell(machine, "zsh", script) == "rc=0\n"
 
 
 @pytest.mark.parametrize("name", ["zsh", "fish"])

@@ -46,6 +46,10 @@ class Notebook:
         self.hold = False
         self.asked = threading.Semaphore(0)
         self.is_closed = False
+        self.reason = ""
+
+    def trouble(self) -> str:
+        return self.reason
 
     def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
         if self.errors:

@@ -25,8 +25,14 @@ NOON = 1_800_000_000 // DAY * DAY + DAY / 2
 def addresses(tmp_path: Path) -> Iterator[Callable[..., Addresses]]:
     opened: list[Addresses] = []
 
-    def opening(*, clock: Callable[[], float] = lambda: NOON, **settings: Any) -> Addresses:
-        opened.append(Addresses(Settings(tmp_path / "store", **settings), clock=clock))
+    def opening(
+        *,
+        clock: Callable[[], float] = lambda: NOON,
+        secret: bytes | None = None,
+        **settings: Any,
+    ) -> Addresses:
+        chosen = Settings(tmp_path / "store", **settings)
+        opened.append(Addresses(chosen, clock=clock, secret=secret))
         return opened[-1]
 
     yield opening
@@ -168,11 +174,26 @@ def test_a_network_is_one_address_or_one_house(addresses: Callable[..., Addresse
     found = addresses()
 
     def network(text: str) -> bytes:
-        return found.derive(ipaddress.ip_address(text)).network
+        return found.derive(ipaddress.ip_address(text)).networks[0]
 
     assert network("192.0.2.1") != network("192.0.2.2")
     assert network("2001:db8:1:2::1") == network("2001:db8:1:2:ffff::9")
     assert network("2001:db8:1:2::1") != network("2001:db8:1:3::1")
+
+
+def test_a_site_is_what_one_customer_is_given(addresses: Callable[..., Addresses]) -> None:
+    found = addresses()
+
+    def networks(text: str) -> tuple[bytes, ...]:
+        return found.derive(ipaddress.ip_address(text)).networks
+
+    assert len(networks("192.0.2.1")) == 1
+    assert networks("2001:db8:1:2::1")[1] == networks("2001:db8:1:ffff::1")[1]
+    assert networks("2001:db8:1:2::1")[1] != networks("2001:db8:2:2::1")[1]
+    other = addresses(secret=b"x" * 32)
+    assert other.derive(ipaddress.ip_address("::1")).networks != networks("::1")
+    again = addresses(secret=b"x" * 32).derive(ipaddress.ip_address("::1"))
+    assert again.networks == other.derive(ipaddress.ip_address("::1")).networks
 
 
 class Clock:

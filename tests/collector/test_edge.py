@@ -20,14 +20,17 @@ from cqtel_tui.collector.arrivals import Arrival, ArrivedSpan, Origin
 from cqtel_tui.collector.edge import MAX_REQUEST_BYTES, MAX_WAITING_BYTES, Edge, encode
 from cqtel_tui.collector.engine import ADDRESS_HASH, allowed_keys
 from cqtel_tui.collector.settings import read_forward
-from cqtel_tui.collector.sinks import RETRY_SECONDS, BusyError, Kept
+from cqtel_tui.collector.sinks import RETRY_SECONDS, BusyError, Kept, RefusedError
 from cqtel_tui.errors import WrongUsageError
 
 from ..deliver.collectors import PATIENCE, Collector, reply, running
+from .requests import as_json, request
+from .served import served
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from concurrent.futures import Future
+    from pathlib import Path
 
     from ..deliver.collectors import Request
     from ..e2e.rotel_receiver import Receiver
@@ -323,7 +326,44 @@ def test_an_engine_with_too_much_to_do_is_passed_on_with_its_time(
     assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
 
 
-@pytest.mark.parametrize("status", [301, 400, 401, 404, 413, 500, 504])
+@pytest.mark.parametrize("status", [400, 413, 415, 422])
+def test_a_refusal_reaches_whom_it_is_for_and_nobody_else(
+    engine: Collector, edge: Edge, status: int
+) -> None:
+    def answer(request: Request, _: socket.socket) -> bytes:
+        engine.released.wait(PATIENCE)
+        return reply(status if "bad" in names([request]) else 200)
+
+    engine.always = answer
+    first = []
+    for _ in range(4):  # as many as are posted at once
+        first.append(edge.keep([an_arrival(a_span(name="first"))]))
+        engine.wait_for_request()
+    later = {
+        number: edge.keep([an_arrival(a_span(name="bad" if number in {3, 17} else "good"))])
+        for number in range(30)
+    }
+    engine.released.set()
+    for number, kept in later.items():
+        if number in {3, 17}:
+            with pytest.raises(RefusedError) as caught:
+                kept.result(PATIENCE)
+            assert caught.value.status == status
+        else:
+            assert kept.result(PATIENCE) == Kept(new=1)
+    assert [each.result(PATIENCE) for each in first] == [Kept(new=1)] * 4
+
+
+def test_a_client_is_answered_with_the_engines_refusal(engine: Collector, tmp_path: Path) -> None:
+    engine.replies.append(reply(400, b"secret words"))
+    with an_edge(engine.url) as edge, served(tmp_path, edge) as collector:
+        answer = collector.post(as_json(request()))
+        assert (answer.status_code, answer.json()["code"]) == (400, 3)
+        assert "secret" not in answer.text
+        assert collector.is_well()
+
+
+@pytest.mark.parametrize("status", [301, 401, 403, 404, 405, 500, 504])
 def test_any_other_answer_is_a_bad_gateway(engine: Collector, edge: Edge, status: int) -> None:
     engine.replies.append(reply(status, Location="http://127.0.0.1:9/v1/traces"))
     assert refusal(edge).status == 502

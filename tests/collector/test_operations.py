@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import json
 import logging
 import re
@@ -15,7 +16,8 @@ from cqtel_tui.cli import main
 from cqtel_tui.cli.collecting import settings_of
 from cqtel_tui.cli.parser import parser
 from cqtel_tui.collector import connections, logs
-from cqtel_tui.collector.limits import BURST_SECONDS, Limits
+from cqtel_tui.collector.limits import BURST_SECONDS, SITE_FACTOR, Limits, OwnTable, SharedTable
+from cqtel_tui.extras import how_to_install
 
 from ..deliver.collectors import PATIENCE
 from .requests import COOKIE, as_json, as_protobuf, request, span
@@ -121,10 +123,11 @@ def test_no_rate_is_no_limit() -> None:
 
 
 def test_those_that_came_least_recently_are_forgotten() -> None:
-    limits = Limits(0.1, most=2, clock=Clock())
+    table = OwnTable(2)
+    limits = Limits(0.1, table=table, clock=Clock())
     for network in (b"a", b"b", b"a", b"c"):
         limits.wait(network)
-    assert len(limits._buckets) == 2
+    assert len(table) == 2
     assert limits.wait(b"a") > 0
     assert limits.wait(b"b") == 0
 
@@ -195,8 +198,9 @@ def test_nobody_asks_without_end_before_reading(collector: Served) -> None:
 class Archive(Notebook):
     """A keeper with more to tell than a socket takes."""
 
-    def mine(self, cookie: str) -> list[dict[str, Any]]:  # noqa: ARG002  # of whomever
-        return [{"span": "x" * 1000}] * 20_000
+    def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:  # noqa: ARG002  # of whomever
+        for _ in range(20):
+            yield [{"span": "x" * 1000}] * 1_000
 
     def erase(self, cookie: str) -> Future[int]:
         raise NotImplementedError
@@ -208,7 +212,7 @@ class Archive(Notebook):
 def test_who_does_not_read_is_let_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "UNREAD_SECONDS", 0.1)
     monkeypatch.setattr(connections, "_LOOK_SECONDS", 0.05)
-    asked = f"GET /v1/data HTTP/1.1\r\nHost: h\r\nAuthorization: Bearer {COOKIE}\r\n\r\n"
+    asked = f"GET /v1/data HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {COOKIE}\r\n\r\n"
     with served(tmp_path, Archive()) as collector:
         with collector.connected() as connection:
             connection.sendall(asked.encode())
@@ -230,6 +234,57 @@ def _is_ended(connection: socket) -> bool:
     except TimeoutError:
         return False
     return True
+
+
+def test_a_site_has_no_more_than_its_share_however_many_networks_it_has() -> None:
+    clock = Clock()
+    limits = Limits(1.0, clock=clock)
+    networks = iter(range(1_000_000))
+
+    def come(site: bytes) -> int:
+        """Come from a network that never came before, until that is too often."""
+        for count in range(1_000):
+            if limits.wait(f"{next(networks)}".encode(), site):
+                return count
+        return 1_000
+
+    burst = int(BURST_SECONDS)
+    assert come(b"one") == burst * SITE_FACTOR
+    assert come(b"two") == burst * SITE_FACTOR
+    assert limits.wait(b"elsewhere") == 0.0
+    clock.now += 1
+    assert come(b"one") == SITE_FACTOR
+
+
+def test_what_a_request_turned_out_to_be_is_charged() -> None:
+    clock = Clock()
+    limits = Limits(1.0, clock=clock)
+    assert limits.wait(b"a") == 0.0
+    limits.charge(14.0, b"a")
+    assert limits.wait(b"a") == pytest.approx(6.0)
+    clock.now += 6
+    assert limits.wait(b"a") == 0.0
+    limits.charge(1e9, b"a")
+    assert limits.wait(b"a") <= BURST_SECONDS + 1, "nobody is shut out for ever"
+    Limits(0.0).charge(5.0, b"a")
+
+
+def test_a_large_body_counts_as_many(tmp_path: Path) -> None:
+    large = gzip.compress(b'{"x":"' + b"x" * (2 << 20) + b'"}')
+    with served(tmp_path, rate=1.0) as collector:
+        assert collector.post(large, content_encoding="gzip").status_code == 200
+        assert collector.post(as_json(request())).status_code == 429
+
+
+def test_processes_count_together(tmp_path: Path) -> None:
+    clock = Clock()
+    clock.now = 1000.0
+    path = tmp_path / "networks"
+    tables = [SharedTable(path) for _ in range(2)]
+    workers = [Limits(1.0, table=table, clock=clock) for table in tables]
+    allowed = [workers[number % 2].wait(b"a" * 8) for number in range(12)]
+    assert [wait > 0 for wait in allowed] == [False] * 10 + [True] * 2
+    assert workers[0].wait(b"b" * 8) == 0.0
 
 
 # Logs ---------------------------------------------------------------------------------------------
@@ -354,7 +409,7 @@ def test_without_the_extra_the_command_says_what_to_install(module: str) -> None
     assert done.returncode == 1
     assert done.stderr == (
         f"cq-telemetry: The collector needs {module}, which is not installed. "
-        "Install it with: pip install 'cqtel-tui[collector]'\n"
+        f"Install it with: {how_to_install('collector')}\n"
     )
 
 

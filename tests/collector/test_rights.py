@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.collector import schema
+from cqtel_tui.collector import overwriting, schema
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.keeping import digest_of
 from cqtel_tui.collector.scrubbing import scrub
 from cqtel_tui.collector.sinks import Kept
-from cqtel_tui.collector.store import Store
+from cqtel_tui.collector.store import Store, StoreError
 
 from .arriving import NOW, address_hash, arrival, cookie, some
 from .writing import processes, told, write_on
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def _overwritten_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stores, "_OVERWRITE_SHARE", 0)
+    monkeypatch.setattr(overwriting, "SHARE", 0)
 
 
 @pytest.fixture
@@ -115,7 +115,14 @@ def test_erasing_again_or_somebody_unknown_erases_nothing(store: Store) -> None:
     store.keep(marked(1)).result()
     assert [store.erase(cookie(1)).result() for _ in range(2)] == [9, 0]
     assert store.erase(cookie(2)).result() == 0
-    assert store.keep(marked(2)).result() == Kept(0, erased=9)
+    assert store.keep(marked(1)).result() == Kept(0, erased=9)
+
+
+def test_somebody_unknown_leaves_nothing_behind(store: Store) -> None:
+    for who in range(50):
+        assert store.erase(cookie(who)).result() == 0
+    with schema.connected_to_read(store.path) as connection:
+        assert connection.execute("SELECT count(*) FROM erased").fetchone() == (0,)
 
 
 def test_another_process_knows_of_an_erasure(store: Store) -> None:
@@ -144,13 +151,13 @@ def test_many_erasures_leave_counts_that_agree(store: Store) -> None:
 def test_bytes_that_a_reader_holds_up_go_when_it_has_read(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(stores, "_OVERWRITE_AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr(overwriting, "AGAIN_SECONDS", 0.05)
     store.keep(marked(1)).result()
     with schema.connected_to_read(store.path) as connection:
         connection.execute("SELECT count(*) FROM spans").fetchone()
         assert store.erase(cookie(1)).result() == 9
         assert any(mark in on_disk(store) for mark in marks(1))  # it still reads as it was
-    while store._leaves_traces:
+    while store._overwriter.is_due:
         time.sleep(0.01)
     assert not any(mark in on_disk(store) for mark in marks(1))
 
@@ -170,3 +177,49 @@ def test_overwriting_while_others_write_loses_nothing(tmp_path: Path) -> None:
     with closing(Store(path)) as opened:
         assert opened.check() == []
         assert sum(len(opened.mine(cookie(who))) for who in range(9)) == 600
+
+
+def test_a_heavy_cookie_is_erased_in_small_steps(store: Store) -> None:
+    heavy = [arrival(number, who=1, parts=9) for number in range(3_000)]
+    for at in range(0, len(heavy), 500):
+        store.keep(heavy[at : at + 500]).result()
+    began = time.monotonic()
+    erased = store.erase(cookie(1))
+    waits: list[float] = []
+    while not erased.done():
+        asked = time.monotonic()
+        assert store.keep([arrival(10_000 + len(waits), who=2)]).result() == Kept(3)
+        waits.append(time.monotonic() - asked)
+    took = time.monotonic() - began
+    assert erased.result() == 30_000
+    assert len(waits) > 5
+    assert sorted(waits)[len(waits) // 2] < took / 4
+    assert store.mine(cookie(1)) == []
+    assert len(store.mine(cookie(2))) == len(waits)
+    assert store.check() == []
+
+
+def test_an_erasure_that_broke_off_goes_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.keep([arrival(number, who=1) for number in range(500)]).result()
+    monkeypatch.setattr(stores, "STEP_SECONDS", 0.0)
+    erased = store.erase(cookie(1))
+    store.close()
+    with pytest.raises(StoreError, match="closed"):
+        erased.result()
+    monkeypatch.undo()
+    with closing(Store(store.path, clock=lambda: NOW)) as again:
+        assert 0 < len(again.mine(cookie(1))) <= 500
+        assert again.keep([arrival(501, who=1)]).result() == Kept(0, erased=3)
+        again.expire()
+        assert again.mine(cookie(1)) == []
+        assert again.check() == []
+
+
+def test_a_lot_is_given_back_some_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stores, "_ROWS_AT_ONCE", 7)
+    same = [arrival(number, who=1, received=NOW + number // 20) for number in range(100)]
+    store.keep(same).result()
+    pages = list(store.pages(cookie(1)))
+    assert [len(page) for page in pages] == [7] * 14 + [2]
+    traces = [row["spans"][0]["trace_id"] for page in pages for row in page]
+    assert traces == [each.spans[0].trace_id.hex() for each in same]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cqtel_tui.collector import scrubbing
 from cqtel_tui.collector.scrubbing import scrub, unused
 
 if TYPE_CHECKING:
@@ -87,3 +88,29 @@ def test_of_any_page_only_what_lies_within_it_is_unused(
         end = max(end, stop)
     if kind not in {2, 5, 10, 13}:
         assert end == 0
+
+
+def test_a_page_that_says_where_pages_belong_is_left_alone(tmp_path: Path) -> None:
+    # https://sqlite.org/fileformat2.html, 1.8: pages of 4096 bytes have a map of 819 before them.
+    maps = [number for number in range(1, 2_000) if scrubbing._is_map(number, 819, 4096)]
+    assert maps == [2, 822, 1642]
+    # Where one would be the page that SQLite locks, it is the next one.
+    around = range(262_140, 262_150)
+    assert [number for number in around if scrubbing._is_map(number, 262_142, 4096)] == [262_146]
+
+
+def test_a_file_that_can_shrink_stays_whole(tmp_path: Path) -> None:
+    path = tmp_path / "store"
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("CREATE TABLE texts (id INTEGER PRIMARY KEY, text TEXT)")
+        connection.execute("CREATE INDEX by_text ON texts (text)")
+        rows = [(f"{number * 7919 % 20_011:05} {'x' * 300}",) for number in range(20_000)]
+        connection.executemany("INSERT INTO texts (text) VALUES (?)", rows)
+        connection.execute("DELETE FROM texts WHERE id % 3")
+    assert scrub(path)
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("PRAGMA page_count").fetchone()[0] > 2_000
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("SELECT count(*) FROM texts").fetchone() == (6_666,)

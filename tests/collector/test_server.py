@@ -12,8 +12,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from cqtel_tui.collector import server as serving
-from cqtel_tui.collector.server import MAX_BODY_BYTES
-from cqtel_tui.collector.server import policy as policy_of
+from cqtel_tui.collector.announcing import policy as policy_of
+from cqtel_tui.collector.bodies import MAX_BODY_BYTES
 from cqtel_tui.collector.settings import Settings
 from cqtel_tui.collector.sinks import BusyError
 from cqtel_tui.errors import CqtelError
@@ -118,7 +118,7 @@ def test_a_large_body_is_taken(collector: Served, notebook: Notebook) -> None:
 
 
 BOMB = gzip.compress(bytes(200_000_000), mtime=0)  # each test run has the same name for it
-DEEP = b'{"resourceSpans":' + b"[" * 100_000
+DEEP = b'{"resourceSpans":' + b"[" * 40_000
 MEMBERS = gzip.compress(b"", mtime=0) * 10_000
 
 
@@ -131,7 +131,6 @@ MEMBERS = gzip.compress(b"", mtime=0) * 10_000
         (b"", {}, 400),
         (DEEP, {}, 400),
         (b'{"resourceSpans":[NaN]}', {}, 400),
-        (b'{"a":1,"a":1}', {}, 400),
         (b"\xff", PROTOBUF, 400),
         (b"\x0a\x7f\x0a", PROTOBUF, 400),
         (b"{}", {"content-encoding": "gzip"}, 400),
@@ -318,7 +317,9 @@ def test_traces_are_posted_and_nothing_else(collector: Served, method: str) -> N
     assert status_of(answer)[0] == 12
 
 
-@pytest.mark.parametrize("path", ["/", "/v1/logs", "/v1/metrics", "/v1/traces/", "/v1/policy/"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1/logs", "/v1/metrics", "/v1", "/v1/traces/x", "/v2/traces"]
+)
 def test_nothing_else_is_there(collector: Served, path: str) -> None:
     answer = collector.client.post(path, content=b"{}")
     assert (answer.status_code, status_of(answer)[0]) == (404, 5)
@@ -338,7 +339,7 @@ def test_no_other_site_may_ask_through_a_browser(collector: Served) -> None:
 
 def test_a_keeper_that_cannot_answer_says_when_to_come_again(tmp_path: Path) -> None:
     class Failing(Notebook):
-        def mine(self, cookie: str) -> list[dict[str, Any]]:
+        def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:
             raise CqtelError(f"{cookie} is secret")
 
         def erase(self, cookie: str) -> Future[int]:

@@ -199,7 +199,7 @@ def test_closing_writes_what_waits_and_takes_no_more(tmp_path: Path) -> None:
 def test_the_files_are_their_owners_alone(store: Store) -> None:
     store.keep([arrival(1)]).result()
     files = {path.name: stat.S_IMODE(path.stat().st_mode) for path in store.path.parent.iterdir()}
-    assert files == {store.path.name + end: 0o600 for end in ("", "-wal", "-shm")}
+    assert files == {store.path.name + end: 0o600 for end in ("", "-wal", "-shm", "-next", "-turn")}
     assert stat.S_IMODE(store.path.parent.stat().st_mode) == 0o700
 
 

@@ -6,10 +6,12 @@ import socket
 import subprocess
 from typing import TYPE_CHECKING
 
+import httpx
 import pytest
 
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.review.headers import host_header, request_headers
 
 from .collectors import QUICK, reply, running
 from .conftest import NOW, OPENSSL, PAYLOAD, ended
@@ -63,6 +65,32 @@ def test_the_headers_on_the_wire_are_the_envelopes_own_and_what_http_needs(
             [host, length, ("X-Own", "a, b;c=\t'd'"), ("content-type", "text/plain"), ("Empty", "")]
         ),
     ]
+
+
+def test_the_headers_that_are_shown_are_those_on_the_wire_in_the_same_order(
+    ready: Machine, collector: Collector
+) -> None:
+    ready.hold(headers={"Content-Type": "a/b", "Authorization": "Basic a2V5Og==", "x-own": ""})
+    ready.sender().send_due()
+    [label] = ready.labels(SENT)
+    envelope = ready.outbox.open(SENT, label)
+    shown = request_headers(envelope.headers, len(envelope.payload), collector.url)
+    assert list(shown) == collector.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://Collector.Example/x", "collector.example"),
+        ("https://collector.example:443/x", "collector.example"),
+        ("https://collector.example:4318", "collector.example:4318"),
+        ("http://127.0.0.1:80/", "127.0.0.1"),
+        ("http://[::1]:4318/v1", "[::1]:4318"),
+        ("https://[2001:db8::1]/", "[2001:db8::1]"),
+    ],
+)
+def test_the_host_that_is_shown_is_the_one_that_httpx_would_send(url: str, host: str) -> None:
+    assert host_header(url) == host == httpx.Request("POST", url).headers["host"]
 
 
 def test_an_endpoint_is_posted_to_as_it_is_written(machine: Machine, collector: Collector) -> None:

@@ -19,6 +19,8 @@ import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from cqtel_tui.hot_path import PROJECTS
+
 from ..cli.machines import PATIENCE, Machine, real_cloudquery, run
 
 if TYPE_CHECKING:

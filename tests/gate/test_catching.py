@@ -17,13 +17,15 @@ import pytest
 from cqtel_tui.gate import catching, protocols
 from cqtel_tui.gate.catching import Original, Run, hold_caught, read_original
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.process import run
 from cqtel_tui.gate.profiles import CLOUDQUERY as PROFILE
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.variables import held
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import Outbox
+
+from .served import ServedGate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -246,12 +248,6 @@ def test_what_cannot_be_written_is_counted_and_leaves_nothing_behind(
     assert home.outbox.losses() == 1
 
 
-def test_what_takes_too_long_to_read_is_held_unread(home: Home) -> None:
-    hold_caught(home.state, [caught()], CLOUDQUERY, one_run(), patience=-1)
-    (label,) = home.labels
-    assert (home.open(label).kind, home.open(label).payload) == ("unknown", BODY)
-
-
 def test_nothing_caught_leaves_nothing(home: Home) -> None:
     assert hold_caught(home.state, [], CLOUDQUERY, one_run()) == []
     assert not Path(home.state).exists()
@@ -294,16 +290,16 @@ def test_the_real_cloudquery_is_caught_and_redacted(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     program = cloudquery()
-    gate = Gate()
+    gate = ServedGate()
     inherited = {"HOME": str(tmp_path), "PATH": os.environ["PATH"], "CLOUDQUERY_API_URL": api}
     opened = held([PROFILE], inherited, gate)
     command = [program, "init", "--yes", "--source", "hackernews", "--destination", "postgresql"]
     try:
-        outcome = run(command, opened.variables, on_start=lambda _: gate.serve())
+        outcome = run(command, opened.variables, on_start=lambda _: gate.begin())
     finally:
-        seen = gate.finish()
+        seen = gate.end()
     assert outcome.exit_code == 1
-    assert (seen.failure, seen.refused.total(), seen.lost) == ("", 0, 0)
+    assert seen.refused.total() == 0
     home_run = one_run(upstream=opened.upstreams["cloudquery"], debug=debug)
     assert hold_caught(home.state, seen.caught, CLOUDQUERY, home_run)
     messages, originals = [], b""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cqtel_tui.extras import how_to_install
 from cqtel_tui.gate.catching import read_original
 from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
 from cqtel_tui.outbox import PENDING
@@ -129,7 +130,9 @@ def test_what_a_program_reports_is_held_and_its_error_text_leaves_in_debug_mode_
     assert [ERROR.encode() in one.body for one in originals] == [False, True]
     assert [ERROR.encode() in one.payload for one in caught] == [False, debug]
     assert not any(b"alice" in one.payload or b"192.0.2.1" in one.payload for one in caught)
-    assert {one.operation for one in originals} == {operation.id}
+    [run_] = read_runs(str(machine.state))
+    assert {one.operation for one in originals} == {run_.id}
+    assert run_.operation == operation.id
 
 
 def test_what_one_run_left_is_linked_and_what_was_closed_to_it_is_told(machine: Machine) -> None:
@@ -238,6 +241,7 @@ def test_a_client_that_is_still_there_does_not_hold_the_end(machine: Machine) ->
             f"open({str(note)!r}, 'wb').write(child.stdout.readline())"
         ),
     )
+    machine.waits_for_gates = False
     try:
         assert machine.wrap("cloudquery", "init") == AS_EVER
         assert len(held(machine, "gate")) == 2
@@ -262,7 +266,7 @@ def test_without_h11_the_channel_is_closed_and_it_is_told(machine: Machine) -> N
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said.startswith(
         "cq-telemetry: the program's own telemetry is closed, as it cannot be held: "
-        "h11 is not installed (pip install 'cqtel-tui[gate]')\n"
+        f"h11 is not installed ({how_to_install('gate')})\n"
     )
     assert witness.last["environment"][b"CQ_TELEMETRY_LEVEL"] == b"none"
     [found] = read_runs(str(machine.state))

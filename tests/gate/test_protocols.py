@@ -22,13 +22,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from cqtel_tui.catalogue import is_cookie
 from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.listening import Caught, Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
 from cqtel_tui.gate.redaction import Names, Pseudonyms, Rules
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.variables import held
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
+from .served import ServedGate
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -556,11 +557,11 @@ provider.shutdown();
 
 
 def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Understood]:
-    gate = Gate()
+    gate = ServedGate()
     try:
         inherited = {"PATH": os.environ["PATH"], "HOME": str(folder), **more}
         opened = held([read_profile(SHIPPED)], inherited, gate)
-        gate.serve()
+        gate.begin()
         subprocess.run(
             command,
             cwd=folder,
@@ -570,7 +571,7 @@ def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Unders
             check=True,
         )
     finally:
-        seen = gate.finish()
+        seen = gate.end()
     own = rules(channels=OPENTELEMETRY)
     return [understand(one, own) for one in seen.caught]
 

@@ -12,7 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY, Channels
-from cqtel_tui.gate.listening import Caught
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.reviewing import beside, explained, readable, withheld_errors
 from cqtel_tui.gate.trimming import without
 from cqtel_tui.outbox import PENDING

@@ -12,7 +12,7 @@ import pytest
 from cqtel_tui import demo
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.listening import Caught
+from cqtel_tui.gate.requests import Caught
 from cqtel_tui.outbox.store import SENT
 from cqtel_tui.tui.screens.trimming import Trimming
 
@@ -78,7 +78,7 @@ async def test_side_by_side_each_value_has_its_fate_and_its_reason(
         await it.press("j")
         assert (await looked_at(it)).operation == "init_completed"
         text = await show(it, "caught")
-        assert "4 removed · ~ 2 replaced · = 10 kept" in text
+        assert "6 removed · ~ 2 replaced · = 8 kept" in text
         assert "What was caught" in text
         assert "What would be sent" in text
         line = next(line for line in text.split("\n") if "accept_defaults" in line)
@@ -86,6 +86,23 @@ async def test_side_by_side_each_value_has_its_fate_and_its_reason(
         assert "true" in left
         assert right.startswith("nothing: an option of")
         assert "init_completed" in text
+
+
+@keys("box.reveal")
+async def test_a_credential_in_a_header_is_shown_by_a_key_and_masked_again(run: Machine) -> None:
+    async with ui() as it:
+        await it.press("j")
+        text = await show(it, "raw")
+        assert it.box.detail.envelope is not None
+        credential = it.box.detail.envelope.headers["Authorization"]
+        assert "Authorization: Basic ••••••••" in text
+        assert "Host: analytics-events.cloudquery.io" in text
+        assert "Content-Length: " in text
+        assert credential not in text
+        await it.press("H")
+        assert credential in it.box.detail.lines.text
+        await it.press("H")
+        assert credential not in it.box.detail.lines.text
 
 
 async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> None:

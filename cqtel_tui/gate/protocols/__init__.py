@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from ...review.documents import JsonValue
-    from ..listening import Caught
     from ..redaction import Redaction, Rules
+    from ..requests import Caught
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 _PROTOBUF = "-protobuf"
@@ -94,6 +94,18 @@ def _modules() -> tuple[_Module, ...]:
     second: _Module = otlp
     last: _Module = unknown
     return first, second, last
+
+
+_HEADERS = {"unknown": frozenset({"content-encoding"})}
+_CREDENTIALS = frozenset({"authorization"})
+
+
+def headers_of(kind: str) -> frozenset[str]:
+    """Return the headers that requests of a kind need beside the Content-Type, in lower case.
+
+    What a profile forwards comes to these; all others are removed.
+    """
+    return _CREDENTIALS | _HEADERS.get(kind, frozenset())
 
 
 def as_document(kind: str, payload: bytes) -> JsonValue | None:

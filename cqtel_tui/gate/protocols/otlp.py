@@ -31,8 +31,8 @@ from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
     from ...review.documents import JsonValue
-    from ..listening import Caught
     from ..redaction import Rules, Schema
+    from ..requests import Caught
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"

@@ -16,8 +16,8 @@ from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
     from ...review.documents import JsonObject, JsonValue
-    from ..listening import Caught
     from ..redaction import Rules, Schema
+    from ..requests import Caught
 
 _BATCH = "/v1/batch"
 _CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")

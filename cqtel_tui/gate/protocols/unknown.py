@@ -9,7 +9,7 @@ from ..redaction import Redaction, Rules
 from . import Answer, Description, Document
 
 if TYPE_CHECKING:
-    from ..listening import Caught
+    from ..requests import Caught
 
 KIND = UNREAD
 

@@ -14,6 +14,7 @@ from ...outbox import PENDING, sha256
 from ...outbox.envelope import TornEnvelopeError
 from ...outbox.shown import note_shown
 from ...outbox.store import REJECTED, SENT
+from ...review.destination import bound_for
 from .. import views
 from ..widgets.detail import Detail
 from ..widgets.envelopes import SORTS, Envelopes, Narrowed
@@ -58,6 +59,8 @@ class Box(Room):
                 id="box.previous", tooltip="The view before"),
         Binding("v", "verbatim", "Verbatim", show=False, id="box.verbatim",
                 tooltip="Raw bytes: indented, or as they are"),
+        Binding("H", "reveal", "Credentials", show=False, id="box.reveal",
+                tooltip="Raw bytes: show the credentials in its headers, or mask them"),
         Binding("y", "copy", "Copy", show=False, id="box.copy",
                 tooltip="Copy what the view shows to the clipboard"),
         Binding("e", "editor", "Editor", show=False, id="box.editor",
@@ -73,6 +76,7 @@ class Box(Room):
     def __init__(self) -> None:
         super().__init__()
         self._verbatim = False
+        self._reveal = False
         self._look_soon: Timer | None = None
         self._looked_at = ""
 
@@ -194,7 +198,12 @@ class Box(Room):
                 *views.explained(envelope, self.home.places.config),
                 *self._closed_in(label),
             ],
-            "raw": lambda: views.raw(envelope, verbatim=self._verbatim),
+            "raw": lambda: views.raw(
+                envelope,
+                verbatim=self._verbatim,
+                url=bound_for(envelope, self.home.endpoint),
+                reveal=self._reveal,
+            ),
         }
         if envelope.kind.startswith("otlp-traces"):
             shown["trace"] = lambda: views.trace(envelope, self.detail.width)
@@ -292,6 +301,12 @@ class Box(Room):
     def action_verbatim(self) -> None:
         """Show raw bytes indented, or as they are."""
         self._verbatim = not self._verbatim
+        self._catch_up()
+        self.detail.again()
+
+    def action_reveal(self) -> None:
+        """Show the credentials in headers, or mask them again."""
+        self._reveal = not self._reveal
         self._catch_up()
         self.detail.again()
 

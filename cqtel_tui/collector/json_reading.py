@@ -1,0 +1,278 @@
+"""Read a request as OTLP/JSON: only what may be kept, and what is told of as left out, is decoded.
+
+https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: members that nobody knows are
+ignored, and null is what is not there.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from .allowing import (
+    MAX_ELEMENTS,
+    NO_SPAN,
+    NO_TRACE,
+    UNFIT,
+    UNKNOWN,
+    Allowed,
+    Allowing,
+    MalformedError,
+    too_many,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from .allowing import Read
+    from .arrivals import Origin
+
+_LONGEST_NUMBER = 20
+_CODES = {
+    "STATUS_CODE_UNSET": 0,
+    "STATUS_CODE_OK": 1,
+    "STATUS_CODE_ERROR": 2,
+    "0": 0,
+    "1": 1,
+    "2": 2,
+}
+"""protobuf's JSON names a value of an enum; OTLP's has its number."""
+_NOTHING: dict[str, Any] = {}
+_NO_LIST = msgspec.Raw(b"null")
+_EMPTY = (b"[]", b"{}", b"null")
+
+
+class _Value(msgspec.Struct, gc=False, rename="camel"):
+    string_value: Any = None
+    bool_value: Any = None
+    int_value: Any = None
+    array_value: Any = None
+
+
+class _Attribute(msgspec.Struct, gc=False):
+    key: str | None = None
+    value: _Value | None = None
+
+
+class _Scope(msgspec.Struct, gc=False):
+    name: Any = None
+    version: Any = None
+    attributes: msgspec.Raw = _NO_LIST
+
+
+class _Status(msgspec.Struct, gc=False):
+    code: Any = None
+    message: Any = None
+
+
+class _Span(msgspec.Struct, gc=False, rename="camel"):
+    trace_id: Any = None
+    span_id: Any = None
+    parent_span_id: Any = None
+    name: Any = None
+    kind: Any = None
+    start_time_unix_nano: Any = None
+    end_time_unix_nano: Any = None
+    attributes: list[_Attribute | None] | None = None
+    status: _Status | None = None
+    trace_state: Any = None
+    events: msgspec.Raw = _NO_LIST
+    links: msgspec.Raw = _NO_LIST
+
+
+class _ScopeSpans(msgspec.Struct, gc=False, rename="camel"):
+    scope: _Scope | None = None
+    spans: list[_Span | None] | None = None
+    schema_url: Any = None
+
+
+class _Resource(msgspec.Struct, gc=False):
+    attributes: list[_Attribute | None] | None = None
+
+
+class _ResourceSpans(msgspec.Struct, gc=False, rename="camel"):
+    resource: _Resource | None = None
+    scope_spans: list[_ScopeSpans | None] | None = None
+    schema_url: Any = None
+
+
+class _Request(msgspec.Struct, gc=False, rename="camel"):
+    resource_spans: list[_ResourceSpans | None] | None = None
+
+
+_decoder = msgspec.json.Decoder(_Request)
+
+
+def elements(part: bytes) -> int:
+    """Count what may be elements in a part of a body; what a text has of their signs, too."""
+    return part.count(b"{") + part.count(b"[") + part.count(b",")
+
+
+def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
+    """Read a request as OTLP/JSON.
+
+    Args:
+        body: without compression.
+        origin: what was derived from the address.
+        received: seconds since 1970.
+
+    Raises:
+        MalformedError: it is none.
+        TooLargeError: it has too many elements.
+    """
+    if len(body) > MAX_ELEMENTS and elements(body) > MAX_ELEMENTS:
+        raise too_many()
+    allowing = Allowing(origin, received)
+    for one in _whole(_decoded(body).resource_spans):
+        if one.schema_url:
+            allowing.left_out("resourceSpans schemaUrl", UNKNOWN)
+        attributes = one.resource.attributes if one.resource else None
+        about = _attributes(allowing, attributes) if attributes else _NOTHING
+        allowing.take(about, _spans(allowing, _whole(one.scope_spans)))
+    return allowing.done()
+
+
+def _decoded(body: bytes) -> _Request:
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise MalformedError(f"not OTLP ({_place(error)})") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if b"\\u" in body and isinstance(error, msgspec.DecodeError):
+            return _decoded_with_half_characters(body)
+        raise _malformed(error) from None
+
+
+def _decoded_with_half_characters(body: bytes) -> _Request:
+    """Decode what may hold one half of a character, as Python writes a name that is not UTF-8."""
+    try:
+        found = json.loads(body)
+        return msgspec.convert(found, _Request)
+    except (ValueError, RecursionError) as error:
+        raise _malformed(error) from None
+
+
+def _malformed(error: Exception) -> MalformedError:
+    if isinstance(error, RecursionError):
+        return MalformedError("too deep")
+    return MalformedError("not UTF-8" if isinstance(error, UnicodeDecodeError) else "not JSON")
+
+
+def _place(error: Exception) -> str:
+    """Return where an error is, in the words of the schema: `$.resourceSpans[0].scopeSpans`."""
+    return f"{error}".rpartition("`$")[2].strip("`.[]") or "the whole"
+
+
+def _whole(found: Sequence[Any | None] | None) -> Iterable[Any]:
+    """Return the messages of a list: null stands for an empty one, of which nothing is kept."""
+    if not found:
+        return ()
+    return filter(None, found) if None in found else found
+
+
+def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
+    """Give the spans of one program, of whatever scope."""
+    for holder in scopes:
+        if holder.schema_url:
+            allowing.left_out("scopeSpans schemaUrl", UNKNOWN)
+        scope = holder.scope
+        if scope is not None:
+            has_more = bool(scope.version) or _has(scope.attributes)
+            allowing.scope(scope.name, has_more=has_more)
+        for one in holder.spans or ():
+            span = one or _Span()
+            _rest_of(allowing, span)
+            parent = span.parent_span_id
+            yield (
+                _id(span.trace_id, NO_TRACE),
+                _id(span.span_id, NO_SPAN),
+                _parent(parent) if parent else b"",
+                span.name,
+                _number(span.start_time_unix_nano),
+                _number(span.end_time_unix_nano),
+                _code(span.status.code) if span.status else None,
+                _attributes(allowing, span.attributes) if span.attributes else _NOTHING,
+            )
+
+
+def _rest_of(allowing: Allowing, span: _Span) -> None:
+    """Note what a span says beyond what is read of it."""
+    allowing.kind(span.kind)
+    if span.status and span.status.message:
+        allowing.left_out("status message", UNKNOWN)
+    if span.trace_state:
+        allowing.left_out("span traceState", UNKNOWN)
+    if _has(span.events):
+        allowing.left_out("span events", UNKNOWN)
+    if _has(span.links):
+        allowing.left_out("span links", UNKNOWN)
+
+
+def _has(raw: msgspec.Raw) -> bool:
+    """Tell whether something is said by a list of which nothing is read."""
+    return raw is not _NO_LIST and bytes(memoryview(raw)[:8]) not in _EMPTY
+
+
+def _attributes(allowing: Allowing, listed: Iterable[_Attribute | None]) -> dict[str, Any]:
+    """Read OTLP's list of keys and values."""
+    found: dict[str, Any] = {}
+    for one in listed:
+        if one is None or one.key is None:
+            continue
+        if one.key in found:
+            allowing.twice(one.key)
+        else:
+            found[one.key] = UNFIT if one.value is None else _value(one.value)
+    return found
+
+
+def _value(value: _Value) -> object:
+    text = value.string_value
+    if text is not None:
+        return text if type(text) is str else UNFIT
+    if value.bool_value is not None:
+        return value.bool_value if type(value.bool_value) is bool else UNFIT
+    if value.int_value is not None:
+        number = _number(value.int_value)
+        return UNFIT if number is None else number
+    if type(value.array_value) is dict:
+        values = value.array_value.get("values")
+        return list(map(_inner, values)) if type(values) is list else UNFIT
+    return UNFIT
+
+
+def _inner(value: object) -> object:
+    """Return what stands in an array: texts are all that a field may have there."""
+    return value.get("stringValue") if type(value) is dict and len(value) == 1 else UNFIT
+
+
+def _number(value: object) -> int | None:
+    """Read a whole number, which OTLP/JSON writes as a string as well."""
+    if type(value) is str and len(value) <= _LONGEST_NUMBER and value.isascii() and value.isdigit():
+        return int(value)
+    return value if type(value) is int else None
+
+
+def _code(code: object) -> object:
+    """Return the number of a status's code, which may be named; what is none, as it is."""
+    if type(code) is str:
+        return _CODES.get(code, code)
+    return UNFIT if type(code) is bool else code  # a bool is a number to Python
+
+
+def _id(value: object, none: bytes) -> bytes | None:
+    """Return an id; None if it has another size than `none`, or is that: all zeros."""
+    if type(value) is not str or len(value) != 2 * len(none):
+        return None
+    try:
+        found = bytes.fromhex(value)
+    except ValueError:
+        return None
+    return found if len(found) == len(none) and found != none else None
+
+
+def _parent(value: object) -> bytes | None:
+    """Return the id of a parent, which is none if it is all zeros."""
+    return b"" if value == "0" * 16 else _id(value, NO_SPAN)

@@ -1,0 +1,266 @@
+"""Redact the intercepted requests of one run, one by one, and keep the run's record.
+
+Works on what lies in the run's spool, so that it can be ended at any moment and begun again: a
+request is removed there once its envelope is written, under an id that is always the same for it.
+A request that has ended two redactions with it is held unread, and takes no other along.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..catalogue import is_name, is_version
+from ..consent import OFF, ON, ask
+from ..errors import CqtelError
+from ..outbox import PENDING, count_loss
+from ..outbox.envelope import identity_of
+from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
+from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
+from ..paths import places
+from . import catching
+from .catching import UNNAMED, hold_one, rules_of
+from .channels import Channels
+from .profile_files import read_profiles
+from .profiles import PROFILES
+from .refusals import LOST
+from .rules import published_plugins
+from .session import Known
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .profiles import Profile
+    from .redaction import Rules
+    from .requests import Caught
+    from .session import Session
+    from .spool import Spool
+
+_TRIES = 2
+"""Where in the name of a request, and of an envelope, its id is."""
+_NO_CHANNELS = Channels(variable="")
+
+
+class Redactor:
+    """Redacts what lies in the spool of one run.
+
+    Args:
+        spool: the run's.
+        is_live: whether this is the run's own gate: then a no of the user's is heard at once. What
+            a dead one has left is only redacted, whatever the environment of who finds it says.
+        before_each: called before each request.
+    """
+
+    def __init__(
+        self, spool: Spool, *, is_live: bool, before_each: Callable[[], None] = lambda: None
+    ) -> None:
+        self.session: Session = spool.session
+        self._spool = spool
+        self._is_live = is_live
+        self._before_each = before_each
+        self._outbox = Outbox(self.session.state)
+        self._programs = _programs(self.session)
+        self._rules: dict[str, Rules] = {}
+        self._used: dict[str, None] = {}
+        self._lost = 0
+        self._is_new = True
+        self.known = Known(version=self.session.version)
+        self._held: list[str] = []
+        if (before := read_run(self.session.state, self._record().file_name)) is not None:
+            self._held = list(before.caught)
+            self.known = _known(before)
+
+    def work(self) -> int:
+        """Redact all that waits, and bring the run's record up to date; return how many were held.
+
+        Raises:
+            OSError: an envelope or the record could not be written; what is not held waits here.
+        """
+        held = len(self._held)
+        is_off = self._is_live and self._is_off()
+        problem: OSError | None = None
+        for name in self._spool.names():
+            if is_off:
+                self._spool.done(name)
+                continue
+            try:
+                self._one(name)
+            except OSError as error:  # of this one; the next may be smaller
+                problem = error
+        if is_off:
+            self._take_back()
+        elif self._is_new:
+            self.write()
+        if problem is not None:
+            raise problem
+        return len(self._held) - held
+
+    def know(self, known: Known) -> None:
+        """Take note of what the gate knows by now; the next `work` writes it down."""
+        self._is_new = self._is_new or known != self.known
+        self.known = known
+
+    def write(self) -> None:
+        """Write the run's record.
+
+        Raises:
+            OSError: it could not be written.
+        """
+        write_run(self.session.state, self._record())
+        self._is_new = False
+
+    def inspect(self, caught: Caught) -> bytes:
+        """Return what would be sent of a request, as JSON to be read and never sent."""
+        channels, run, rules = self._of(caught)
+        return catching.for_inspection(caught, channels, run, rules)
+
+    def _one(self, name: str) -> None:
+        """Hold one request, and forget it here."""
+        self._before_each()
+        name, tries = self._spool.begin(name)
+        identity = identity_of(name)
+        if tries:
+            self._clear_up_after(name)
+        if tries and (held := self._envelope(identity)):
+            self._note(held)  # the last try was ended after it was done
+        else:
+            try:
+                caught = self._spool.read(name)
+                channels, run, rules = self._of(caught)
+                is_hopeless = tries >= _TRIES or caught.profile not in self._programs
+                envelope = hold_one(
+                    self.session.state,
+                    caught,
+                    channels,
+                    run,
+                    None if is_hopeless else rules,
+                    identity,
+                )
+            except ValueError:  # it is torn
+                self._lost += 1
+                count_loss(self.session.state, LOST, "it was torn")
+            except OSError:
+                self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
+                raise
+            else:
+                self._note(identity_of(envelope))
+        with contextlib.suppress(OSError):
+            self.write()
+        self._spool.done(name)
+
+    def _note(self, identity: str) -> None:
+        """Take note that an envelope is of this run."""
+        if identity not in self._held:
+            self._held.append(identity)
+
+    def _clear_up_after(self, name: str) -> None:
+        """Remove what a redaction that was killed had half written."""
+        folder = self._outbox.folder / PENDING
+        for leftover in folder.glob(f".*,{identity_of(name)},*"):
+            leftover.unlink(missing_ok=True)
+
+    def _envelope(self, identity: str) -> str:
+        with contextlib.suppress(NoSuchEnvelopeError, CqtelError):
+            return self._outbox.find(identity, BOXES)[1].id
+        return ""
+
+    def _of(self, caught: Caught) -> tuple[Channels, catching.Run, Rules]:
+        """Return how a request's program reports, its run, and what may leave of it."""
+        name, session = caught.profile, self.session
+        self._used.setdefault(name)
+        profile = self._programs.get(name)
+        channels = profile.channels if profile else _NO_CHANNELS
+        run = catching.Run(
+            name,
+            self.known.version if name == session.app else "",
+            session.project,
+            session.id,
+            session.upstreams.get(name, ""),
+            session.debug,
+            session.consent,
+            session.arguments,
+            profile.operations | profile.programs if profile else frozenset(),
+        )
+        if name not in self._rules:
+            key = bytes.fromhex(session.key) or os.urandom(32)
+            self._rules[name] = rules_of(channels, key, run)
+        # A program may have downloaded plugins meanwhile.
+        published = published_plugins(session.project)
+        return channels, run, replace(self._rules[name], published=published)
+
+    def _is_off(self) -> bool:
+        directory = self.session.project or None
+        try:
+            return ask(places(), self.session.options, directory=directory).state == OFF
+        except CqtelError:
+            return True
+
+    @property
+    def may_be_sent(self) -> bool:
+        """Whether the user's answer is yes, so that a sender may be due."""
+        directory = self.session.project or None
+        try:
+            return ask(places(), self.session.options, directory=directory).state == ON
+        except CqtelError:
+            return False
+
+    def _take_back(self) -> None:
+        """Leave nothing of a run to which its user has said no while it lasted."""
+        for identity in self._held:
+            with contextlib.suppress(CqtelError, OSError):
+                self._outbox.drop(PENDING, self._outbox.find(identity, [PENDING])[1])
+        with contextlib.suppress(OSError):
+            drop_run(self.session.state, self._record())
+        self._held = []
+
+    def _record(self) -> Run:
+        session, known = self.session, self.known
+        app = session.app or next(iter(self._used), "")
+        return Run(
+            known.operation,
+            session.created,
+            app if is_name(app) else UNNAMED,
+            known.version if is_version(known.version) else "",
+            tuple(self._held),
+            known.lost + self._lost,
+            tuple(self._closed()),
+            session.id,
+            dict(known.refused),
+            known.late,
+            known.is_over,
+        )
+
+    def _closed(self) -> list[ClosedChannel]:
+        names = dict.fromkeys([self.session.app, *self._used])
+        return [
+            ClosedChannel(
+                each.name, each.reason, self.known.closed_attempts if each.counted else None
+            )
+            for name in names
+            if name in self._programs
+            for each in self._programs[name].channels.closed
+        ]
+
+
+def _programs(session: Session) -> dict[str, Profile]:
+    """Return all programs that we know of, by the names of their profiles."""
+    programs = {each.name: each for each in PROFILES}
+    with contextlib.suppress(CqtelError):  # told by whoever starts the program
+        programs |= {each.name: each for each in read_profiles(session.config)}
+    return programs
+
+
+def _known(run: Run) -> Known:
+    """Return what the record of a run says that a gate knew of it."""
+    attempts = [each.attempts for each in run.closed if each.attempts is not None]
+    return Known(
+        run.operation,
+        run.version,
+        run.is_over,
+        run.lost,
+        run.late,
+        run.refused,
+        max(attempts, default=0),
+    )
