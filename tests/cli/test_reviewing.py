@@ -176,8 +176,10 @@ def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     payload = cq("show", identity, "--raw").out
     assert ended.lines[0].startswith(f"payload    {identity}, {len(payload)} bytes, 20")
     assert ended.lines[1] == f"sha256     {hashlib.sha256(payload).hexdigest()}"
-    assert ended.lines[2:6] == [
+    assert ended.lines[2:7] == [
         "goes to    nowhere",
+        "stays      by itself it is not sent: telemetry is undecided: you have not decided yet. "
+        "To allow it: cq-telemetry on",
         f"header     Content-Length: {len(payload)}",
         "header     Content-Type: application/json",
         "header     User-Agent: cqtel",
