@@ -128,6 +128,7 @@ FILE_NAME = "choices.json"
 PROJECT_FOLDER = ".cq"
 PROJECT_FILE = "telemetry.json"
 HAS_DIR_FD = os.open in os.supports_dir_fd
+_MUST_LOOK = os.access not in os.supports_follow_symlinks
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
@@ -900,13 +901,19 @@ def _projects(start: str, home: str) -> "list[str]":
     found = []
     top = len(os.path.splitdrive(start)[0])  # pathlib costs 13 ms
     folder = start.rstrip(os.sep)
+    is_start = True
     while True:
-        mode = _mode(f"{folder}/{PROJECT_FOLDER}")
-        if mode and (not stat.S_ISDIR(mode) or _mode(f"{folder}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
-            found.append(folder or os.sep)
+        path = f"{folder}/{PROJECT_FOLDER}"
+        # What is not there costs an error, but for this question. It cannot tell what is closed to
+        # us; but whoever came to the start came through all folders above it.
+        if is_start or _MUST_LOOK or os.access(path, os.F_OK, follow_symlinks=False):
+            mode = _mode(path)
+            if mode and (not stat.S_ISDIR(mode) or _mode(f"{path}/{PROJECT_FILE}")):
+                found.append(folder or os.sep)
         if folder == home or len(folder) <= top:
             return found
         folder = folder.rpartition(os.sep)[0]
+        is_start = False
 
 
 def _may_say(folder: str, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
 import time
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from ..outbox.losses import UNSENT, note_loss
 from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
+from ..paths import foreign_home
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError
 from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
@@ -148,6 +150,9 @@ class Sender:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        home = os.environ.get("HOME", "").rstrip("/")
+        if why_not := foreign_home(self.places.state, home):
+            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):

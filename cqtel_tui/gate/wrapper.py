@@ -139,6 +139,7 @@ def _serve(start: "Start", process: int) -> None:
         config=config,
         process=process,
         project=_project(),
+        named=start.named_folders,
         app=start.invocation.profile.name if start.invocation is not None else "",
         version=_version(start).known() if start.invocation is not None else "",
         upstreams=start.upstreams,
@@ -229,6 +230,11 @@ def _tell(seen: "Seen") -> None:
         from .refusals import refused_words
 
         say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
+    if seen.is_protobuf_unread:
+        from ..extras import how_to_install
+
+        missing = "nothing here reads protobuf without opentelemetry-proto"
+        say(f"held as it came: {missing} ({how_to_install('gate')})")
 
 
 def _remember_that_nothing_was_held(

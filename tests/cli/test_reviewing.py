@@ -169,6 +169,9 @@ def test_a_box_that_is_a_file_is_told(cq: Here) -> None:
 # show --------------------------------------------------------------------------------------------
 
 
+UNDECIDED = "telemetry is undecided: you have not decided yet. To allow it: cq-telemetry on"
+
+
 def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     identity = cq.record("sync", fails=True)
     ended = cq("show", identity)
@@ -178,8 +181,7 @@ def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     assert ended.lines[1] == f"sha256     {hashlib.sha256(payload).hexdigest()}"
     assert ended.lines[2:7] == [
         "goes to    nowhere",
-        "stays      by itself it is not sent: telemetry is undecided: you have not decided yet. "
-        "To allow it: cq-telemetry on",
+        f"stays      by itself it is not sent: {UNDECIDED}",
         f"header     Content-Length: {len(payload)}",
         "header     Content-Type: application/json",
         "header     User-Agent: cqtel",

@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cqtel_tui.consent import ask
 from cqtel_tui.deliver.permission import ALL, NAMED
-from cqtel_tui.deliver.sender import Outcome
+from cqtel_tui.deliver.sender import Outcome, Sender
+from cqtel_tui.errors import CqtelError
 from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.envelope import identity_of
 
@@ -146,3 +149,17 @@ def test_what_was_caught_is_refused_and_postponed_as_ours_is(
     [result] = ready.sender().send(ready.labels(PENDING), NAMED)
     assert result.outcome is Outcome.REJECTED
     assert ready.rejected == [caught]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_touches_nothing_in_the_home_of_a_user(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(machine.places.state)
+    home.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("HOME", str(home.parent))
+    os.chown(home, 65534, 65534)
+    before = sorted(home.rglob("*"))
+    with pytest.raises(CqtelError, match="was not touched: you are root"):
+        list(Sender(machine.places).send([], NAMED))
+    assert sorted(home.rglob("*")) == before
