@@ -473,6 +473,31 @@ def test_it_has_no_terminal_no_stream_and_no_secret_in_its_command_line(machine:
     machine.wait_for_gates()
 
 
+@pytest.mark.parametrize("flags", [[], ["-I"], ["-E", "-s"]])
+def test_its_python_is_started_as_ours_was_and_imports_nothing_from_here(
+    tmp_path: Path, flags: list[str]
+) -> None:
+    code = (
+        "from cqtel_tui.gate import listening as l;"
+        f"g = l.Gate(); g.serve(state={str(tmp_path / 'state')!r}, inspect=True);"
+        "print(l._flags()); print(g.finish(seconds=20).failure)"
+    )
+    (tmp_path / "h11.py").write_text("raise SystemExit('planted')")
+    (tmp_path / "json.py").write_text("raise SystemExit('planted')")
+    done = subprocess.run(
+        [sys.executable, *flags, "-P", "-c", code],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.defpath, "CQ_TELEMETRY_LINGER": "0"},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    told, failure = done.stdout.decode().splitlines()
+    assert told.startswith("['-P'")
+    assert all(flag in told for flag in flags)
+    assert failure == ""
+
+
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])
 def test_what_a_terminal_sends_does_not_reach_it(machine: Machine, number: signal.Signals) -> None:
     program(machine, "print(post('a'), flush=True); sys.stdin.readline(); print(post('b'))")
