@@ -11,8 +11,6 @@ Annotations are quoted, and only builtin modules imported: one recording in sixt
 (DESIGN §11).
 """
 
-from __future__ import annotations
-
 import os
 import time
 
