@@ -34,7 +34,7 @@ _FIELDS = 4
 _MAX_BYTES = 256
 
 
-def moved(state: State | None, now: int, uptime: Uptime, oldest: int | None) -> State:
+def moved(state: "State | None", now: int, uptime: "Uptime", oldest: "int | None") -> "State":
     """Return the retention clock as it is now. A pure function.
 
     Args:
@@ -59,8 +59,8 @@ def moved(state: State | None, now: int, uptime: Uptime, oldest: int | None) -> 
 def retention_clock(
     state: str,
     now: int,
-    oldest: int | None,
-    uptime: Uptime | None = None,
+    oldest: "int | None",
+    uptime: "Uptime | None" = None,
 ) -> int:
     """Move the retention clock, and return what it says, in microseconds since 1970.
 
@@ -81,7 +81,7 @@ def horizon(clock: int) -> str:
     return f"{max(0, clock - MAX_AGE):016d}"
 
 
-def _uptime() -> Uptime:
+def _uptime() -> "Uptime":
     try:
         opened = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY)
         try:
@@ -93,7 +93,7 @@ def _uptime() -> Uptime:
         return "", 0
 
 
-def _read(path: str) -> State | None:
+def _read(path: str) -> "State | None":
     try:
         opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
         try:
@@ -106,7 +106,7 @@ def _read(path: str) -> State | None:
         return None
 
 
-def _write(path: str, state: State) -> None:
+def _write(path: str, state: "State") -> None:
     temporary = f"{path}.{os.getpid()}"
     opened = os.open(temporary, CREATE, 0o600)
     try:
