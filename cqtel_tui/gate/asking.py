@@ -91,9 +91,13 @@ def _dated(
 ) -> Answer:
     """Return the version with the date that `version` tells of the same one.
 
-    Asked in a folder that goes, as it begins to write a log. A shim may stand for another version
+    Asked in a folder that goes, and without variables that name another one: it begins to write a
+    log there, and looks for a cookie. A shim may stand for another version
     there, so that it is told which one is meant, and believed only of that one.
     """
+    if profile.settings:
+        settings = {k: v for k, v in settings.items() if not k.startswith(profile.settings)}
+        settings |= profile.refuse
     for name in ("ASDF", "MISE"):
         settings = {**settings, f"{name}_{profile.name.upper()}_VERSION": version}
     with _own_folder() as place:

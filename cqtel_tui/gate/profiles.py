@@ -37,6 +37,7 @@ class Profile:
         built: what it prints for the argument `version`, a regular expression whose groups
             `version` and `date` are its version and when it was built; empty where it is not asked.
         built_before: the first number of the first version that is not asked that.
+        settings: how the variables begin that set its options; it is asked that without them.
         module: the Python package that brings the binary, run with `python -m`; empty for none.
         binary: where in that package the binary lies.
         level: the option that decides over its own telemetry, above all variables; empty for none.
@@ -59,6 +60,7 @@ class Profile:
     answer: str = ""
     built: str = ""
     built_before: int = 0
+    settings: str = ""
     module: str = ""
     binary: str = ""
     level: str = ""
@@ -124,6 +126,7 @@ CLOUDQUERY = Profile(
     # The releases of 2021 and 2022; those that are made at home say "unknown", or today.
     built=r"^Version: v?(?P<version>\S+)\s+^Commit: .*\s+^Date: (?P<date>\S+)\s*$",
     built_before=1,
+    settings="CQ_",
     channels=CLOUDQUERY_CHANNELS,
     levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
     folders=frozenset({"--cq-dir", "--data-dir"}),

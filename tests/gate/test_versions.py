@@ -247,17 +247,21 @@ def test_a_date_that_does_not_come_costs_no_version(machine: Machine) -> None:
     assert answer in {Answer("0.32.12", is_whole=False), Answer(None, is_whole=False)}
 
 
-def test_the_log_that_a_release_begins_is_gone(
+def test_what_a_release_writes_when_it_is_asked_is_gone(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(machine.project)
     version = Version(
-        release(machine, f"echo log > cloudquery.log; {OF_2022}"),
+        release(
+            machine,
+            f"d=${{CQ_DATA_DIR:-.cq}}; mkdir -p $d; echo > $d/id; echo > cloudquery.log\n{OF_2022}",
+        ),
         CLOUDQUERY,
         str(machine.state),
         project=str(machine.project),
     )
-    assert version.get(ENVIRONMENT) == "0.32.12"
+    environment = {**ENVIRONMENT, "CQ_DATA_DIR": str(machine.project / "files")}
+    assert version.get(environment) == "0.32.12"
     assert version.build_date == "2022-06-20T10:00:00Z"
     assert list(machine.project.iterdir()) == []
 
