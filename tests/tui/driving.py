@@ -222,6 +222,7 @@ async def ui(
     try:
         app = TelemetryApp(room=room, ahead=ahead, **given)
         app.animation_level = "none"
+        app.NOTIFICATION_TIMEOUT = 3600.0  # type: ignore[misc]  # so that what was told can be read, however slow it is
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot)
             await session.until(lambda: isinstance(app.screen, Room), "a screen")
