@@ -48,6 +48,7 @@ MAX_STRING_BYTES = 1024
 MAX_NAME = 40
 MAX_VERSION = 32
 MAX_PLUGINS = 64
+MAX_LISTED_IN_ONE = 256
 _MAX_LISTED = 1000
 
 CATALOGUE_VERSION = 1
@@ -122,6 +123,7 @@ FILE_NAME = "choices.json"
 PROJECT_FOLDER = ".cq"
 PROJECT_FILE = "telemetry.json"
 HAS_DIR_FD = os.open in os.supports_dir_fd
+_MUST_LOOK = os.access not in os.supports_follow_symlinks
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
@@ -167,6 +169,8 @@ class Telemetry:
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
     """
 
+    named: "Sequence[str]" = ()
+    """Folders that the program was told to keep its files in, in the place of `.cq`."""
     left_open: "tuple[str, ...]" = ()
     clock = staticmethod(time.time_ns)
     stopwatch = staticmethod(time.perf_counter_ns)
@@ -335,7 +339,8 @@ class Operation(Span):
         try:
             environ = concerning(os.environ)
             self.where = folders(environ)
-            decision = ask(self.where, self.telemetry.options, environ)
+            given = self.telemetry
+            decision = ask(self.where, given.options, environ, named=given.named)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
@@ -364,7 +369,7 @@ class Operation(Span):
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
-        decision = ask(where, self.telemetry.options, environ, self.project)
+        decision = ask(where, self.telemetry.options, environ, self.project, self.telemetry.named)
         if decision.inspect or began.inspect:
             from .record.inspection import inspect
 
@@ -420,7 +425,7 @@ class Operation(Span):
         self, decision: "Decision", environ: "Mapping[str, str]", *, create_cookie: bool
     ) -> "tuple[Attributes, int]":
         telemetry = self.telemetry
-        plugins, unfit = installed_plugins(self.project)
+        plugins, unfit = installed_plugins(self.project, telemetry.named)
         resource: Attributes = {
             "service.name": telemetry.application,
             "service.version": telemetry.version,
@@ -836,13 +841,19 @@ def _projects(start: str, home: str) -> "list[str]":
     found = []
     top = len(os.path.splitdrive(start)[0])  # pathlib costs 13 ms
     folder = start.rstrip(os.sep)
+    is_start = True
     while True:
-        mode = _mode(f"{folder}/{PROJECT_FOLDER}")
-        if mode and (not stat.S_ISDIR(mode) or _mode(f"{folder}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
-            found.append(folder or os.sep)
+        path = f"{folder}/{PROJECT_FOLDER}"
+        # What is not there costs an error, but for this question. It cannot tell what is closed to
+        # us; but whoever came to the start came through all folders above it.
+        if is_start or _MUST_LOOK or os.access(path, os.F_OK, follow_symlinks=False):
+            mode = _mode(path)
+            if mode and (not stat.S_ISDIR(mode) or _mode(f"{path}/{PROJECT_FILE}")):
+                found.append(folder or os.sep)
         if folder == home or len(folder) <= top:
             return found
         folder = folder.rpartition(os.sep)[0]
+        is_start = False
 
 
 def _may_say(folder: str, name: str) -> bool:
@@ -928,30 +939,52 @@ def open_folder(directory: str) -> int:
     return os.open(f"{directory}/{PROJECT_FOLDER}", OPEN_FOLDER)
 
 
-def installed_plugins(directory: str) -> "tuple[list[str], int]":
+def installed_plugins(directory: str, named: "Sequence[str]" = ()) -> "tuple[list[str], int]":
     """Return what is installed in the project, and how many more there were that do not fit.
 
-    `.cq/plugins/<kind>/<organisation>/<name>/<version>` today,
+    `.cq/plugins/<kind>/<organisation>/<name>/<version>` today, and the file
     `.cq/providers/<organisation>/<name>/<version>-<os>_<arch>` in 2021. The folder is untrusted:
     no link is followed, and the number of entries read is bounded.
+
+    Args:
+        directory: the project.
+        named: folders that stand in for its `.cq`, as the program was told.
     """
-    try:
-        folder = open_folder(directory)
-    except OSError:
-        return [], 0
-    try:
-        budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
-        found = _list(folder, "plugins", 4, budget)
-        found += ["provider/" + _provider(path) for path in _list(folder, "providers", 3, budget)]
-    finally:
-        os.close(folder)
-    plugins = sorted(filter(is_plugin, found))
-    unfit = len(found) - len(plugins) + budget[1]
+    budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
+    found = _installed(f"{directory}/{PROJECT_FOLDER}", budget)
+    for name in named:
+        # The user named it, be it by a link; what it has within is untrusted all the same.
+        found += _installed(os.path.realpath(os.path.join(directory, name)), budget)  # noqa: PTH118
+    plugins = sorted(set(filter(is_plugin, found)))
+    unfit = sum([not is_plugin(each) for each in found]) + budget[1]
     return plugins[:MAX_PLUGINS], unfit + max(0, len(plugins) - MAX_PLUGINS)
 
 
-def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str]":
-    """Return the folders `levels` below `name` as paths, with `@` before the last part."""
+def _installed(path: str, budget: "list[int]") -> "list[str]":
+    """Return what lies in the folder of plugins and in that of providers."""
+    try:
+        folder = os.open(path, OPEN_FOLDER) if HAS_DIR_FD else None
+    except OSError:
+        folder = None
+    if folder is None:
+        return []
+    try:
+        found = _list(folder, "plugins", 4, budget, may_be_files=False)
+        return found + [
+            "provider/" + _provider(path)
+            for path in _list(folder, "providers", 3, budget, may_be_files=True)
+        ]
+    finally:
+        os.close(folder)
+
+
+def _list(
+    parent: int, name: str, levels: int, budget: "list[int]", *, may_be_files: bool
+) -> "list[str]":
+    """Return what lies `levels` below `name` as paths, with `@` before the last part.
+
+    That is a folder; or a file, where they may be.
+    """
     try:
         folder = os.open(name, OPEN_FOLDER, dir_fd=parent)
     except OSError:
@@ -960,18 +993,22 @@ def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str
     try:
         with os.scandir(folder) as entries:
             for at, entry in enumerate(entries):
-                if budget[0] <= 0 or at == 4 * MAX_PLUGINS:
+                if budget[0] <= 0 or at == MAX_LISTED_IN_ONE:
                     budget[1] = 1
                     break
                 budget[0] -= 1
-                if entry.is_dir(follow_symlinks=False):
+                is_file = may_be_files and levels == 1 and entry.is_file(follow_symlinks=False)
+                if is_file or entry.is_dir(follow_symlinks=False):
                     names.append(entry.name)
         names.sort()
         if levels == 1:
             return names
         mark = "@" if levels == 2 else "/"  # noqa: PLR2004  # a name, and its versions
-        below = levels - 1
-        return [each + mark + rest for each in names for rest in _list(folder, each, below, budget)]
+        return [
+            each + mark + rest
+            for each in names
+            for rest in _list(folder, each, levels - 1, budget, may_be_files=may_be_files)
+        ]
     except OSError:
         return []
     finally:
@@ -981,7 +1018,8 @@ def _list(parent: int, name: str, levels: int, budget: "list[int]") -> "list[str
 def _provider(path: str) -> str:
     """Take the system and the machine from the version that a release of 2021 wrote."""
     stem, _, machine = path.rpartition("-")
-    return stem if "_" in machine else path
+    system, _, architecture = machine.removesuffix(".exe").partition("_")
+    return stem if system.isalnum() and architecture.isalnum() else path
 
 
 def allows(key: str, value: object, version: int, *, debug: bool) -> bool:

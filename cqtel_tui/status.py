@@ -178,7 +178,10 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 def run_json(run: Run) -> dict[str, Any]:
     """Return a run of another program under its stable keys."""
-    return asdict(run) | {"created": time_json(run.created / _MICROSECONDS)}
+    return asdict(run) | {
+        "created": time_json(run.created / _MICROSECONDS),
+        "refused": [{"reason": why, "requests": number} for why, number in run.refused.items()],
+    }
 
 
 def time_json(seconds: float) -> str | None:

@@ -326,7 +326,7 @@ def read_trusted(
             raise untrusted("it is not a regular file")
         if owners and status.st_uid not in owners:
             raise untrusted(f"it belongs to another user (uid {status.st_uid})")
-        if owners and status.st_mode & _WRITABLE_BY_OTHERS:
+        if owners and _is_writable_by_others(status, opened):
             raise untrusted("it can be written by others; use chmod go-w")
         data = b""
         while part := os.read(opened, MAX_BYTES + 1 - len(data)):
@@ -351,8 +351,19 @@ def check_folder(folder: str) -> None:
         raise untrusted(f"its folder cannot be read: {error.strerror}") from None
     if may_own and status.st_uid not in may_own:
         raise untrusted(f"its folder belongs to another user (uid {status.st_uid})")
-    if may_own and status.st_mode & _WRITABLE_BY_OTHERS:
+    if may_own and _is_writable_by_others(status, folder):
         raise untrusted("its folder can be written by others; use chmod go-w")
+
+
+def _is_writable_by_others(status: "os.stat_result", what: "int | str") -> bool:
+    """Tell whether somebody besides its owner may write to what is open, or has this path."""
+    if not status.st_mode & _WRITABLE_BY_OTHERS:
+        return False
+    if status.st_mode & stat.S_IWOTH:
+        return True
+    from .consent.choices import is_private
+
+    return not is_private(status, what)
 
 
 def parsed(data: bytes) -> "dict[str, object]":

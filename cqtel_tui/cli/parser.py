@@ -19,7 +19,10 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 _COOKIE = "state, path, value, reason, modified"
-_RUN = "operation, created, app, version, caught, lost, closed (name, reason, attempts)"
+_RUN = (
+    "operation, created, app, version, caught, lost, closed (name, reason, attempts), "
+    "id, refused (reason, requests), late, is_over"
+)
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
 _ENVELOPE = (
     "id, created, attempt, size, origin, app, version, operation, outcome, duration, "

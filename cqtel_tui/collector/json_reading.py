@@ -7,6 +7,7 @@ ignored, and null is what is not there.
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -41,6 +42,10 @@ _CODES = {
 """protobuf's JSON names a value of an enum; OTLP's has its number."""
 _NOTHING: dict[str, Any] = {}
 _NO_LIST = msgspec.Raw(b"null")
+MAX_DEPTH = 64
+_MOST_STRIPPED = 1 << 20
+_ALL_BUT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+_TEXT = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"')
 _EMPTY = (b"[]", b"{}", b"null")
 
 
@@ -124,6 +129,8 @@ def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
     """
     if len(body) > MAX_ELEMENTS and elements(body) > MAX_ELEMENTS:
         raise too_many()
+    if is_too_deep(body):
+        raise MalformedError("too deep")
     allowing = Allowing(origin, received)
     for one in _whole(_decoded(body).resource_spans):
         if one.schema_url:
@@ -132,6 +139,29 @@ def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
         about = _attributes(allowing, attributes) if attributes else _NOTHING
         allowing.take(about, _spans(allowing, _whole(one.scope_spans)))
     return allowing.done()
+
+
+def is_too_deep(body: bytes) -> bool:
+    """Tell whether JSON is nested deeper than may be, whatever the interpreter's own bound is.
+
+    Signs in texts count at first, and are left out where they made the difference. What hides its
+    depth by them is for the parser to refuse.
+    """
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    if not _is_deep(body):
+        return False
+    return len(body) > _MOST_STRIPPED or _is_deep(_TEXT.sub(b"", body))
+
+
+def _is_deep(body: bytes) -> bool:
+    left = body.translate(None, _ALL_BUT_BRACKETS)
+    for _ in range(MAX_DEPTH):
+        before = len(left)
+        left = left.replace(b"[]", b"").replace(b"{}", b"")
+        if len(left) == before:  # there is nothing left, or it is no JSON
+            return left.count(b"[") + left.count(b"{") > MAX_DEPTH
+    return bool(left)
 
 
 def _decoded(body: bytes) -> _Request:

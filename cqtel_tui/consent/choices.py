@@ -55,12 +55,15 @@ __all__ = [
     "check_top",
     "endpoint_problem",
     "is_loopback",
+    "is_private",
     "named_say",
+    "owners",
     "parsed",
     "policy_says",
     "project_says",
     "read_policy",
     "read_project",
+    "read_trusted",
     "read_user",
     "telemetry_of",
     "understand",
@@ -300,6 +303,13 @@ def _read_refusal(folder: str) -> "Choices":
     finally:
         if opened is not None:
             os.close(opened)
+
+
+def is_private(status: "os.stat_result", what: "int | str") -> bool:
+    """Tell whether the group that may write to a file is nobody but its owner."""
+    from . import groups
+
+    return groups.is_private(status, what)
 
 
 def why_closed(path: str, folder: "int | None", error: OSError) -> UntrustedFileError:

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue import CATALOGUE_VERSION
 from ..errors import CqtelError
+from ..files import make_folder, what_to_do
 from ..locking import locked
+from ..paths import foreign_home
 from . import FILE_NAME
 from .choices import (
     Choices,
@@ -27,6 +29,10 @@ from .choices import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+_LEASE_SECONDS = 5.0
+_NO_FSYNC_FOR_FOLDERS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class ChoicesUnreadableError(CqtelError):
@@ -90,20 +96,16 @@ def save(
         CqtelError: it could not be written.
     """
     path = Path(config) / FILE_NAME
+    if why_not := foreign_home(config, os.environ.get("HOME", "").rstrip("/")):
+        raise CqtelError(f"{path} was not written: {why_not}.")
+    where = None if project is None else os.path.realpath(project)
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(config)
         check_folder(config)
-        with locked(path.with_name(f".{FILE_NAME}.lock")):
-            before = read_user(config)
-            if before.problem is not None and not replace_unreadable:
-                raise ChoicesUnreadableError(
-                    f"{path}: {before.problem}. It counts as off, and was left as it is. Mend it, "
-                    "or begin anew with --replace-unreadable, which keeps the old file beside the "
-                    "new one."
-                )
-            content = dict(before.content)
-            _apply(content, change, None if project is None else os.path.realpath(project))
-            _write(path, _encoded(content), keep_old=before.problem is not None)
+        with locked(path.with_name(f".{FILE_NAME}.lock"), lease=_LEASE_SECONDS):
+            # Where there are no locks, somebody may write at the same time: that is seen, too.
+            while not _change(path, change, where, replace_unreadable=replace_unreadable):
+                pass
     except (UntrustedFileError, RecursionError) as problem:
         raise CqtelError(
             f"{path} was not written, for it could not be read again: {problem}. "
@@ -111,10 +113,35 @@ def save(
         ) from problem
     except OSError as error:
         raise CqtelError(
-            f"{path} could not be written: {error.strerror}. Look at the folder's owner and free "
-            "space, see with cq-telemetry status what holds now, and try again."
+            f"{path} could not be written: {error.strerror}. {what_to_do(error)}. cq-telemetry "
+            "status tells what holds now; DO_NOT_TRACK=1 in the environment says no without a file."
         ) from error
     return read_user(config)
+
+
+def _change(
+    path: Path, change: Mapping[str, Any], project: str | None, *, replace_unreadable: bool
+) -> bool:
+    """Change what is in the file; tell whether nobody else did meanwhile, who would lose it."""
+    stamp = _stamp(path)
+    before = read_user(str(path.parent))
+    if before.problem is not None and not replace_unreadable:
+        raise ChoicesUnreadableError(
+            f"{path}: {before.problem}. It counts as off, and was left as it is. Mend it, or begin "
+            "anew with --replace-unreadable, which keeps the old file beside the new one."
+        )
+    content = dict(before.content)
+    _apply(content, change, project)
+    return _write(path, _encoded(content), stamp, keep_old=before.problem is not None)
+
+
+def _stamp(path: Path) -> tuple[int, ...]:
+    """Return what changes whenever another file takes the place of this one."""
+    try:
+        status = path.lstat()
+    except OSError:
+        return ()
+    return status.st_ino, status.st_mtime_ns, status.st_size
 
 
 def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | None) -> None:
@@ -140,8 +167,12 @@ def _encoded(content: Mapping[str, Any]) -> bytes:
     return data
 
 
-def _write(path: Path, data: bytes, *, keep_old: bool) -> None:
-    """Write by a temporary file, fsync, rename and fsync of the folder."""
+def _write(path: Path, data: bytes, stamp: tuple[int, ...], *, keep_old: bool) -> bool:
+    """Write by a temporary file, fsync, rename and fsync of the folder.
+
+    Returns:
+        whether it was written: it was not if the file is another than it was at its `stamp`.
+    """
     with _temporary(path) as temporary:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
         flags |= getattr(os, "O_BINARY", 0)
@@ -149,6 +180,8 @@ def _write(path: Path, data: bytes, *, keep_old: bool) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
+        if _stamp(path) != stamp:
+            return False
         if keep_old:
             _keep(path)
         temporary.replace(path)
@@ -157,10 +190,11 @@ def _write(path: Path, data: bytes, *, keep_old: bool) -> None:
         try:
             os.fsync(folder)
         except OSError as error:
-            if error.errno != errno.EINVAL:  # a file system that has no fsync for folders
+            if error.errno not in _NO_FSYNC_FOR_FOLDERS:
                 raise
         finally:
             os.close(folder)
+    return True
 
 
 def _keep(path: Path) -> None:

@@ -20,6 +20,7 @@ from ..outbox.envelope import TornEnvelopeError, open_envelope
 from ..outbox.losses import UNSENT, note_loss
 from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
+from ..paths import foreign_home
 from ..review.destination import CAUGHT, UNREAD, bound_for
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError, header_problem
 from .proxies import proxy_for, without_password
@@ -105,6 +106,10 @@ class Sender:
         self.request_seconds = request_seconds
         self.run_seconds = run_seconds
         self.outbox = Outbox(places.state)
+        try:
+            self.here: str | None = os.getcwd()  # noqa: PTH109  # as `record` has it
+        except OSError:
+            self.here = None
 
     def send(
         self,
@@ -157,17 +162,18 @@ class Sender:
 
     def decision(self, project: str) -> Decision:
         """Ask for consent for a payload that was recorded in the project with this mark."""
-        try:
-            here = os.getcwd()  # noqa: PTH109  # as `record` has it, whose mark it may be
-        except OSError:
+        if self.here is None:
             return ask(self.places, self.options)  # which says no, and why
-        known = [here, *read_user(self.places.config).projects]
+        known = [self.here, *read_user(self.places.config).projects]
         # A project that nobody chose for has no say of its own: any folder without one will do.
         directory = next((path for path in known if project_mark(path) == project), None)
         return ask(self.places, self.options, directory=directory or self.places.state)
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        home = os.environ.get("HOME", "").rstrip("/")
+        if why_not := foreign_home(self.places.state, home):
+            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):

@@ -126,7 +126,11 @@ def prepare(command: "Sequence[str]", options: "Sequence[str]") -> Start:
     outermost = layers(command)
     assigned = _assigned(outermost)
     start = Start(tuple(command), given, None, options, invocation, profiles, notes=notes)
-    start = replace(start, decision=_decide(where, problem, start, {**given, **assigned}))
+    decision = _decide(where, problem, start, given)
+    if assigned and decision is not None and decision.state != OFF:
+        # What the command line sets may say no as well, and takes no other no back.
+        decision = _decide(where, problem, start, {**given, **assigned})
+    start = replace(start, decision=decision)
     if invocation is not None:
         start = _with_arguments(start, invocation)
     opened, ours = _opened(start, {**given, **assigned})

@@ -6,15 +6,19 @@ comments what each key means.
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name
-from ..consent.choices import UntrustedFileError, check_folder, endpoint_problem
+from ..consent.choices import (
+    UntrustedFileError,
+    check_folder,
+    endpoint_problem,
+    owners,
+    read_trusted,
+)
 from ..errors import CqtelError
 from .channels import Channels, Closed
 from .profiles import FOLDER, SUFFIX, Profile
@@ -29,14 +33,6 @@ _VERSION = r"\d[0-9A-Za-z.+-]*"
 _MAX_BYTES = 64 * 1024
 _MAX_FILES = 100
 _MAX_TEXTS = 200
-_WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
-_READ = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _IN_VARIABLES = frozenset(f"{_UPPER}{_UPPER.lower()}0123456789_")
 
@@ -89,25 +85,9 @@ _WAY_OUT = f"Correct it, or move it away; {SHIPPED} shows what a profile is made
 
 
 def _trusted(path: Path) -> bytes:
-    try:
-        opened = os.open(path, _READ)
-    except OSError as error:
-        reason = "it is a link" if path.is_symlink() else f"it cannot be read: {error.strerror}"
-        raise UntrustedFileError(reason) from None
-    try:
-        status = os.fstat(opened)
-        if not stat.S_ISREG(status.st_mode):
-            raise UntrustedFileError("it is not a regular file")
-        if hasattr(os, "geteuid"):
-            if status.st_uid != os.geteuid():
-                raise UntrustedFileError(f"it belongs to another user (uid {status.st_uid})")
-            if status.st_mode & _WRITABLE_BY_OTHERS:
-                raise UntrustedFileError("it can be written by others; use chmod go-w")
-        data = b""
-        while len(data) <= _MAX_BYTES and (part := os.read(opened, _MAX_BYTES + 1 - len(data))):
-            data += part
-    finally:
-        os.close(opened)
+    data = read_trusted(str(path), owners())
+    if data is None:
+        raise UntrustedFileError("it is gone")
     if len(data) > _MAX_BYTES:
         raise UntrustedFileError(f"it is larger than {_MAX_BYTES} bytes")
     return data

@@ -24,6 +24,9 @@ _IN_RELEASE_NAMES = frozenset(
 )
 
 
+_AROUND_WORDS = "'\"`;&|(){}"
+
+
 def recognise(
     command: "Sequence[str]", profiles: "Iterable[Profile]" = PROFILES, path: str = ""
 ) -> "Invocation | None":
@@ -117,7 +120,7 @@ def _python_module(
 
 def says_no(command: "Sequence[str]") -> bool:
     """Tell whether a command line that is not known has `--no-telemetry`, also in a script."""
-    words = [word for one in command for word in one.split()]
+    words = [word.strip(_AROUND_WORDS) for one in command for word in one.split()]
     return NO_TELEMETRY in take_options([word for word in words if word != "--"])[0]
 
 

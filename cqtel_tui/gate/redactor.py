@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
-from ..consent import OFF, ON, ask
+from ..consent import OFF, ask
 from ..errors import CqtelError
 from ..outbox import PENDING, count_loss
 from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
@@ -79,7 +79,7 @@ class Redactor:
             OSError: an envelope or the record could not be written; what is not held waits here.
         """
         held = len(self._held)
-        is_off = self._is_live and self._is_off()
+        is_off = self._is_live and self.state == OFF
         problem: OSError | None = None
         for name in self._spool.names():
             if is_off:
@@ -108,7 +108,10 @@ class Redactor:
         Raises:
             OSError: it could not be written.
         """
-        write_run(self.session.state, self._record())
+        record = self._record()
+        # Of a command that is not known there is nothing to say unless it reported something.
+        if record.app != UNNAMED or record.lost or any(record.refused.values()):
+            write_run(self.session.state, record)
         self._is_new = False
 
     def inspect(self, caught: Caught) -> bytes:
@@ -189,21 +192,15 @@ class Redactor:
         published = published_plugins(session.project)
         return channels, run, replace(self._rules[name], published=published)
 
-    def _is_off(self) -> bool:
-        directory = self.session.project or None
-        try:
-            return ask(places(), self.session.options, directory=directory).state == OFF
-        except CqtelError:
-            return True
-
     @property
-    def may_be_sent(self) -> bool:
-        """Whether the user's answer is yes, so that a sender may be due."""
-        directory = self.session.project or None
+    def state(self) -> str:
+        """What the user's answer comes to by now: `on`, `hold` or `off`."""
+        session = self.session
+        directory = session.project or None
         try:
-            return ask(places(), self.session.options, directory=directory).state == ON
+            return ask(places(), session.options, None, directory, session.named).state
         except CqtelError:
-            return False
+            return OFF
 
     def _take_back(self) -> None:
         """Leave nothing of a run to which its user has said no while it lasted."""

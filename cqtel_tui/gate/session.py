@@ -20,6 +20,7 @@ class Session:
         state: the state folder.
         config: the configuration folder, for the profiles of the user.
         project: where it was started; empty where that cannot be told.
+        named: the folders that the program was told to keep its files in.
         app: the profile of the program that was started, or empty.
         version: its version, as far as that is known by then, or empty.
         upstreams: where what is intercepted was bound for, by profile.
@@ -37,6 +38,7 @@ class Session:
     state: str
     config: str = ""
     project: str = ""
+    named: tuple[str, ...] = ()
     app: str = ""
     version: str = ""
     upstreams: Mapping[str, str] = field(default_factory=dict)
@@ -58,7 +60,7 @@ class Session:
         try:
             said: dict[str, Any] = json.loads(data)
             given = {each.name: said[each.name] for each in fields(cls) if each.name in said}
-            for name in ("options", "arguments"):
+            for name in ("options", "arguments", "named"):
                 given[name] = tuple(given.get(name, ()))
             found = cls(**given)
         except (TypeError, AttributeError, RecursionError) as error:

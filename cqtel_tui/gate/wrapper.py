@@ -103,6 +103,7 @@ def stay(start: "Start", runner: "Runner") -> Wrapped:
         debug_telemetry="--debug-telemetry" in start.options,
         inspect_telemetry="--inspect-telemetry" in start.options,
     )
+    telemetry.named = start.named_folders
     telemetry.left_open = start.open_channels
     recorded = telemetry.operation(operation)
     # Not `with`: a program that could not be started is no operation, and is forgotten.
@@ -141,6 +142,7 @@ def _serve(start: "Start", process: int) -> None:
         config=config,
         process=process,
         project=_project(),
+        named=start.named_folders,
         app=start.invocation.profile.name if start.invocation is not None else "",
         version=_version(start).known() if start.invocation is not None else "",
         upstreams=start.upstreams,
@@ -229,6 +231,11 @@ def _tell(seen: "Seen") -> None:
         from .refusals import refused_words
 
         say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
+    if seen.is_protobuf_unread:
+        from ..extras import how_to_install
+
+        missing = "nothing here reads protobuf without opentelemetry-proto"
+        say(f"held as it came: {missing} ({how_to_install('gate')})")
 
 
 def _remember_that_nothing_was_held(

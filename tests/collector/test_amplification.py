@@ -109,6 +109,7 @@ def attributes_of(count: int) -> bytes:
 
 
 MOST = {
+    "as deep as may be": (b'{"x":[', b"[" * 60 + b"]" * 60 + b",", b"0]}"),
     "attributes": (ATTRIBUTES, b'{"key":"%d"},', b"{}]}}]}"),
     "attributes with values": (ATTRIBUTES, b'{"key":"%d","value":{"intValue":1}},', b"{}]}}]}"),
     "spans": (SPANS, b'{"name":"%d"},', b"{}]}]}]}"),

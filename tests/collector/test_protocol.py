@@ -228,7 +228,7 @@ def test_zstd_is_taken(collector: Served, notebook: Notebook) -> None:
     assert len(notebook.names) == 1
 
 
-@pytest.mark.parametrize("depth", [100, 1_000, 9_000])
+@pytest.mark.parametrize("depth", [20, 100, 1_000, 9_000])
 @pytest.mark.parametrize("place", ["value", "unheardOf", "traceId"])
 def test_what_is_nested_too_deep_is_malformed_and_no_error_of_ours(
     collector: Served, notebook: Notebook, depth: int, place: str
@@ -240,8 +240,16 @@ def test_what_is_nested_too_deep_is_malformed_and_no_error_of_ours(
         "traceId": (b'{"scopeSpans":[{"spans":[{"traceId":', b"}]}]}"),
     }[place]
     answer = collector.post(b'{"resourceSpans":[' + before + nested + after + b"]}")
-    assert answer.status_code in ({200} if depth == 100 else {400})
+    assert answer.status_code in ({200} if depth == 20 else {400})
+    if depth > 20:
+        assert answer.json() == {"code": 3, "message": "too deep"}
     assert collector.is_well()
+
+
+@pytest.mark.parametrize("text", ["[" * 5_000, "[{" * 5_000, '\\"[' * 3_000, "]}" * 5_000])
+def test_signs_in_a_text_are_not_deep(collector: Served, notebook: Notebook, text: str) -> None:
+    assert collector.post(as_json({**request(span("sync")), "unheardOf": text})).content == b"{}"
+    assert notebook.names == ["sync"]
 
 
 # Browsers -----------------------------------------------------------------------------------------

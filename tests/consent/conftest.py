@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import grp
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from cqtel_tui.consent import Decision, ask
 from cqtel_tui.paths import Places
 
 from ..cookies import record_cookie
+from ..groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -86,6 +88,12 @@ def scrubbed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 @pytest.fixture
 def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
+
+
+@pytest.fixture
+def shared_group(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let somebody else be in the group of this user's files."""
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: Group("staff", gid, ["somebody"]))
 
 
 @pytest.fixture

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import grp
 import json
 import os
+import pwd
 import stat
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,8 @@ from cqtel_tui.consent.layers import reasons, why
 from cqtel_tui.consent.saving import ChoicesUnreadableError, decide_telemetry, save
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.paths import Places
+
+from ..groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -123,6 +127,64 @@ def test_a_file_that_does_not_say_clearly_what_was_chosen_means_off(
     assert_untrusted(machine)
 
 
+class TestAGroupThatIsNobodyElse:
+    """What a user makes with a umask of 002, where each user has a group of their own."""
+
+    @pytest.fixture(autouse=True)
+    def own_group(self, monkeypatch: pytest.MonkeyPatch, machine: Machine) -> None:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        own = Group(name, os.getegid(), [])
+        monkeypatch.setattr(grp, "getgrgid", lambda _: own)
+        machine.user_chose(YES)
+        machine.choices.chmod(0o664)
+        machine.config.chmod(0o775)
+        if machine.choices.stat().st_uid != machine.choices.stat().st_gid:
+            pytest.skip("here a user's group has another number than the user")
+
+    def test_may_write(self, machine: Machine) -> None:
+        assert machine.ask().state == "on"
+
+    @pytest.mark.parametrize(
+        "group",
+        [("staff", 0, []), ("root", 0, ["somebody"]), ("root", 0, ["root", "somebody"])],
+    )
+    def test_is_none_that_others_are_in(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch, group: tuple[str, int, list[str]]
+    ) -> None:
+        name = pwd.getpwuid(os.geteuid()).pw_name
+        found = Group(group[0].replace("root", name), os.getegid(), group[2])
+        monkeypatch.setattr(grp, "getgrgid", lambda _: found)
+        assert machine.ask().state == "off"
+
+    def test_is_none_that_nobody_knows(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def unknown(gid: int) -> Group:
+            raise KeyError(gid)
+
+        monkeypatch.setattr(grp, "getgrgid", unknown)
+        assert machine.ask().state == "off"
+
+    @as_root
+    def test_is_none_of_another_number(self, machine: Machine) -> None:
+        os.chown(machine.choices, -1, NOBODY)
+        assert machine.ask().state == "off"
+
+    def test_does_not_hide_an_access_list(
+        self, machine: Machine, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def getxattr(_: object, name: str) -> bytes:
+            assert name == "system.posix_acl_access"
+            return b"an access list"
+
+        monkeypatch.setattr(os, "getxattr", getxattr, raising=False)
+        assert machine.ask().state == "off"
+
+    def test_does_not_mean_everybody(self, machine: Machine) -> None:
+        machine.choices.chmod(0o666)
+        assert machine.ask().state == "off"
+
+
 class TestAFileThatCannotBeTrustedMeansOff:
     def test_a_link_even_to_a_good_file(self, machine: Machine, put: Put) -> None:
         put(machine.root / "good.json", GOOD)
@@ -142,6 +204,7 @@ class TestAFileThatCannotBeTrustedMeansOff:
         machine.choices.mkdir()
         assert_untrusted(machine, "it is not a regular file")
 
+    @pytest.mark.usefixtures("shared_group")
     @pytest.mark.parametrize("mode", [0o620, 0o602, 0o666, 0o777])
     def test_one_that_others_may_write(self, machine: Machine, put: Put, mode: int) -> None:
         put(machine.choices, GOOD)
@@ -159,6 +222,7 @@ class TestAFileThatCannotBeTrustedMeansOff:
         machine.choices.chmod(0o644)
         assert machine.ask().state == "on"
 
+    @pytest.mark.usefixtures("shared_group")
     @pytest.mark.parametrize("mode", [0o770, 0o702, 0o777, 0o1777])
     def test_one_in_a_folder_that_others_may_write(
         self, machine: Machine, put: Put, mode: int

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import stat
@@ -202,6 +204,7 @@ class TestSaving:
             save(str(machine.config), decide_telemetry("off"))
         assert machine.config.read_text() == "a file"
 
+    @pytest.mark.usefixtures("shared_group")
     @pytest.mark.parametrize("replace", [False, True])
     def test_refuses_a_folder_that_others_may_write_with_the_way_out(
         self, machine: Machine, *, replace: bool
@@ -214,7 +217,7 @@ class TestSaving:
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
     def test_refuses_a_folder_of_another_user(self, machine: Machine) -> None:
         os.chown(machine.config, NOBODY, NOBODY)
-        with pytest.raises(CqtelError, match=f"belongs to another user .uid {NOBODY}"):
+        with pytest.raises(CqtelError, match=f"the folder of another user .uid {NOBODY}"):
             save(str(machine.config), decide_telemetry("off"))
         assert list(machine.config.iterdir()) == []
 
@@ -441,3 +444,134 @@ def test_the_file_and_then_its_folder_are_seen_to_the_disk(
     monkeypatch.setattr(os, "fsync", fsync)
     save(str(machine.config), decide_telemetry("off"))
     assert synced == [machine.choices.stat().st_ino, machine.config.stat().st_ino]
+
+
+NO_LOCK = """
+import fcntl
+def flock(*_):
+    raise OSError(37, "No locks available")
+fcntl.flock = flock
+"""
+PROJECTS_AT_ONCE = """
+import os, sys
+from cqtel_tui.consent.saving import decide_telemetry, save
+gate, starter = os.pipe()
+children = []
+for number in range(12):
+    child = os.fork()
+    if not child:
+        os.close(starter)
+        os.read(gate, 1)
+        for turn in range(4):
+            save(sys.argv[1], decide_telemetry("off"), project=f"/project-{number}-{turn}")
+        os._exit(0)
+    children.append(child)
+os.close(starter)
+for child in children:
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+class TestWithoutLocks:
+    """NFS without them, Lustre, some FUSE."""
+
+    @pytest.fixture(autouse=True, params=[errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP])
+    def no_locks(self, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None:
+        def flock(*_: object) -> None:
+            raise OSError(request.param, os.strerror(request.param))
+
+        monkeypatch.setattr(fcntl, "flock", flock)
+
+    def test_a_no_is_saved_all_the_same(self, machine: Machine) -> None:
+        save(str(machine.config), decide_telemetry("off"))
+        assert machine.ask().state == "off"
+        assert names(machine.config) == {"choices.json"}
+
+    def test_a_claim_that_was_left_behind_is_not_waited_for(self, machine: Machine) -> None:
+        claim = machine.config / ".choices.json.lock.held"
+        claim.touch()
+        os.utime(claim, (5, 5))
+        save(str(machine.config), decide_telemetry("off"))
+        assert machine.ask().state == "off"
+        assert not claim.exists()
+
+    def test_a_refused_change_leaves_no_claim(self, machine: Machine) -> None:
+        with pytest.raises(CqtelError):
+            save(str(machine.config), {"telemetry": "maybe"})
+        assert not (machine.config / ".choices.json.lock.held").exists()
+
+
+def test_many_processes_without_locks_lose_nothing(machine: Machine, run: Run) -> None:
+    run(NO_LOCK + PROJECTS_AT_ONCE, machine.config)
+    assert len(read_user(str(machine.config)).projects) == 48
+    assert names(machine.config) == {"choices.json"}
+
+
+def test_what_somebody_else_writes_at_the_same_time_is_kept(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process on another machine, say, that shares the folder and not the lock."""
+    real = os.fsync
+    turns = iter([True])
+
+    def fsync(opened: int) -> None:
+        real(opened)
+        if next(turns, False):
+            other = machine.config / "other"
+            other.write_text(json.dumps({"projects": {"/a": {"telemetry": "off"}}}))
+            other.chmod(0o600)
+            other.replace(machine.choices)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    save(str(machine.config), decide_telemetry("off"), project="/b")
+    assert set(read_user(str(machine.config)).projects) == {"/a", "/b"}
+
+
+@pytest.mark.parametrize("umask", [0, 0o002, 0o022, 0o077, 0o777, 0o277])
+def test_all_folders_that_are_made_are_private_whatever_the_umask(
+    machine: Machine, umask: int
+) -> None:
+    config = machine.root / "new" / "a" / "b"
+    before = os.umask(umask)
+    try:
+        save(str(config), decide_telemetry("off"))
+    finally:
+        os.umask(before)
+    assert [mode(folder) for folder in (config, config.parent, config.parents[1])] == [0o700] * 3
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_saves_nothing_in_the_home_of_a_user_and_says_why(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(machine.home))
+    machine.config.rmdir()
+    os.chown(machine.home, NOBODY, NOBODY)
+    with pytest.raises(CqtelError, match=r"was not written: you are root, .* Go without sudo"):
+        save(str(machine.config), decide_telemetry("off"))
+    assert not machine.config.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "Free some space there"),
+        (errno.EDQUOT, "Your quota is used up"),
+        (errno.EROFS, "read-only file system"),
+        (errno.EACCES, "who owns the folder"),
+        (errno.EIO, "The disk has an error"),
+        (errno.EBADMSG, "Look at the folder and at its file system"),
+    ],
+)
+def test_a_failure_tells_its_true_reason_and_how_else_to_say_no(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, number: int, advice: str
+) -> None:
+    def fsync(_: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(CqtelError) as refused:
+        save(str(machine.config), decide_telemetry("off"))
+    assert os.strerror(number) in str(refused.value)
+    assert advice in str(refused.value)
+    assert "DO_NOT_TRACK=1 in the environment says no without a file" in str(refused.value)

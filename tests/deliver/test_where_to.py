@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.deliver.sender import Outcome
+from cqtel_tui.deliver.sender import Outcome, Sender
+from cqtel_tui.errors import CqtelError
 from cqtel_tui.outbox import PENDING, hold
 
 from .collectors import running
@@ -141,3 +144,17 @@ def test_what_was_caught_is_refused_and_postponed_as_ours_is(
     [result] = ready.sender().send(ready.labels(PENDING))
     assert result.outcome is Outcome.REJECTED
     assert ready.rejected == [caught]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_touches_nothing_in_the_home_of_a_user(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(machine.places.state)
+    home.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("HOME", str(home.parent))
+    os.chown(home, 65534, 65534)
+    before = sorted(home.rglob("*"))
+    with pytest.raises(CqtelError, match="was not touched: you are root"):
+        list(Sender(machine.places).send([]))
+    assert sorted(home.rglob("*")) == before

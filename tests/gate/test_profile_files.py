@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import grp
 import os
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ from cqtel_tui.gate.profile_files import (
 )
 from cqtel_tui.gate.profiles import FOLDER, PROFILES, known_profiles
 from cqtel_tui.gate.recognising import recognise
+
+from ..groups import Group
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -155,8 +158,9 @@ def test_a_mistake_is_named_with_the_file_and_the_way_out(
 
 @on_posix
 def test_a_file_that_others_can_change_is_not_trusted(
-    write: Callable[..., Path], tmp_path: Path
+    write: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(grp, "getgrgid", lambda gid: Group("staff", gid, ["somebody"]))
     path = write()
     path.chmod(0o620)
     with pytest.raises(ProfileError, match="written by others"):
