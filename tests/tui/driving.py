@@ -118,6 +118,14 @@ class Session:
     def __init__(self, app: TelemetryApp, pilot: Pilot[None]) -> None:
         self.app = app
         self.pilot = pilot
+        self._toasts: list[str] = []
+        notify = app.notify
+
+        def note(message: str, **given: Any) -> None:
+            self._toasts.append(message)
+            notify(message, **given)
+
+        app.notify = note  # type: ignore[method-assign]
 
     async def press(self, *keys: str) -> None:
         # As Pilot.press does it, but that waits for an idle processor after each single key.
@@ -177,7 +185,8 @@ class Session:
 
     @property
     def toasts(self) -> list[str]:
-        return [notification.message for notification in self.app._notifications]
+        """All that was said in toasts, those that are gone by now as well."""
+        return self._toasts
 
     @property
     def room(self) -> str:
@@ -222,7 +231,6 @@ async def ui(
     try:
         app = TelemetryApp(room=room, ahead=ahead, **given)
         app.animation_level = "none"
-        app.NOTIFICATION_TIMEOUT = 3600.0  # type: ignore[misc]  # so that what was told can be read, however slow it is
         async with app.run_test(size=size, notifications=True) as pilot:
             session = Session(app, pilot)
             await session.until(lambda: isinstance(app.screen, Room), "a screen")
