@@ -41,7 +41,7 @@ KEYS = {
     "rejected": _ENVELOPE,
     "show": (
         "id, sha256, length, headers, dropped, unreadable, left_out, "
-        "fields (group, key, value, known, problem, promise, why, risk, path), url, "
+        "fields (group, key, value, known, problem, promise, why, risk, path), url, stays_because, "
         "run (operation, caught); with --leaks: "
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
         "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "

@@ -139,6 +139,7 @@ class Gate:
         version: str = "",
         upstreams: Mapping[str, str] | None = None,
         debug: bool = False,
+        consent: str = "",
         inspect: bool = False,
         options: Sequence[str] = (),
         arguments: Sequence[str] = (),
@@ -157,6 +158,7 @@ class Gate:
             version: its version, as far as it is known already.
             upstreams: where what is intercepted was bound for, by the name of the profile.
             debug: whether error texts may be in what would be sent.
+            consent: the mark of the yes under which it is held, or empty.
             inspect: whether nothing is to be kept, and all to be shown by `finish`.
             options: the telemetry options that were given to us.
             arguments: those of the program, which are not to leave in what it reports.
@@ -174,6 +176,7 @@ class Gate:
             "upstreams": upstreams or {},
             "profiles": self._profiles,
             "debug": debug,
+            "consent": consent,
             "inspect": inspect,
             "options": options,
             "arguments": arguments,
@@ -280,8 +283,7 @@ def _start(*sockets: _socket.socket) -> None:
     """Start the gate's process: without our streams, our terminal and our signals."""
     root = __file__.rpartition(f"{os.sep}cqtel_tui{os.sep}")[0]
     handles = [each.fileno() for each in sockets]
-    # -P keeps the current directory, which is untrusted, from being imported from.
-    command = [sys.executable, "-P", "-c", _CODE, root, *map(str, handles)]
+    command = [sys.executable, *_flags(), "-c", _CODE, root, *map(str, handles)]
     if not hasattr(os, "posix_spawn"):
         from .serving import serve_in_thread
 
@@ -302,6 +304,20 @@ def _start(*sockets: _socket.socket) -> None:
         spawn(command[0], command, environment, file_actions=streams, setsid=True, setsigmask=[])
     except NotImplementedError:  # a libc without POSIX_SPAWN_SETSID; the process does it itself
         spawn(command[0], command, environment, file_actions=streams, setsigmask=[])
+
+
+def _flags() -> list[str]:
+    """Return how our own Python was started, and always without the current directory.
+
+    That is untrusted, so that nothing is imported from it.
+    """
+    given = {
+        "-I": sys.flags.isolated,
+        "-E": sys.flags.ignore_environment,
+        "-s": sys.flags.no_user_site,
+        "-S": sys.flags.no_site,
+    }
+    return ["-P", *[flag for flag, is_given in given.items() if is_given]]
 
 
 def _json(value: object) -> str:

@@ -16,6 +16,7 @@ from ..catalogue import is_name, is_version
 from ..consent import OFF, ask
 from ..errors import CqtelError
 from ..outbox import PENDING, count_loss
+from ..outbox.envelope import identity_of
 from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..paths import places
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .spool import Spool
 
 _TRIES = 2
-_ID = slice(17, 33)
 """Where in the name of a request, and of an envelope, its id is."""
 _NO_CHANNELS = Channels(variable="")
 
@@ -123,7 +123,7 @@ class Redactor:
         """Hold one request, and forget it here."""
         self._before_each()
         name, tries = self._spool.begin(name)
-        identity = name[_ID]
+        identity = identity_of(name)
         if tries:
             self._clear_up_after(name)
         if tries and (held := self._envelope(identity)):
@@ -148,7 +148,7 @@ class Redactor:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise
             else:
-                self._note(envelope[_ID])
+                self._note(identity_of(envelope))
         with contextlib.suppress(OSError):
             self.write()
         self._spool.done(name)
@@ -161,7 +161,7 @@ class Redactor:
     def _clear_up_after(self, name: str) -> None:
         """Remove what a redaction that was killed had half written."""
         folder = self._outbox.folder / PENDING
-        for leftover in folder.glob(f".{name[: _ID.stop]},*"):
+        for leftover in folder.glob(f".*,{identity_of(name)},*"):
             leftover.unlink(missing_ok=True)
 
     def _envelope(self, identity: str) -> str:
@@ -182,6 +182,7 @@ class Redactor:
             session.id,
             session.upstreams.get(name, ""),
             session.debug,
+            session.consent,
             session.arguments,
             profile.operations | profile.programs if profile else frozenset(),
         )

@@ -26,6 +26,8 @@ class Session:
         upstreams: where what is intercepted was bound for, by profile.
         profiles: the names of all profiles that have a URL, by its secret.
         debug: whether error texts may be in what would be sent.
+        consent: the mark of the yes under which it was started (`Decision.mark`), or empty. What
+            is intercepted is held under it, however late it is redacted.
         inspect: whether nothing is to be kept, and all to be shown to the launcher.
         options: the telemetry options that the launcher was given.
         arguments: those of the program; compared with, and gone with the last of its requests.
@@ -44,6 +46,7 @@ class Session:
     upstreams: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
     debug: bool = False
+    consent: str = ""
     inspect: bool = False
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = field(default=(), repr=False)

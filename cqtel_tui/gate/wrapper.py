@@ -37,9 +37,6 @@ if TYPE_CHECKING:
             """Run it, and return how it ended."""
 
 
-_CREATED = slice(0, 16)
-_ID = slice(17, 33)
-"""Where in the name of an envelope its time and its id are."""
 _INSPECTED_WITHIN_SECONDS = 5.0
 """Who inspects waits for what is to be seen."""
 
@@ -147,6 +144,7 @@ def _serve(start: "Start", process: int) -> None:
         version=_version(start).known() if start.invocation is not None else "",
         upstreams=start.upstreams,
         debug=decision.debug,
+        consent=decision.mark(None),
         inspect=decision.inspect,
         options=start.options,
         arguments=_words(start.command[1:]),
@@ -199,7 +197,8 @@ def _record(
             telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
         if start.gate is not None:
-            seen = start.gate.finish((recorded.held or "")[_ID], telemetry.version or "")
+            held = (recorded.held or "").partition(",")[2].partition(",")[0]  # its id
+            seen = start.gate.finish(held, telemetry.version or "")
             _tell(seen)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
         if recorded.held is not None:
@@ -242,15 +241,19 @@ def _remember_that_nothing_was_held(
     start: "Start", telemetry: Telemetry, held: str, seen: "Seen | None"
 ) -> None:
     """Write the run's record, where there is no gate to do it."""
+    from ..outbox.envelope import read_label
     from ..outbox.runs import ClosedChannel, Run, write_run
 
     problem = start.problem or (seen.failure if seen else "")
     known = () if start.invocation is None else start.invocation.profile.channels.closed
     closed = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
     closed += [ClosedChannel(one.name, one.reason, None) for one in known]
+    operation = read_label(held)
+    if operation is None:
+        return
     run_ = Run(
-        held[_ID],
-        int(held[_CREATED]),
+        operation.id,
+        operation.created,
         telemetry.application,
         telemetry.version or "",
         (),

@@ -47,7 +47,7 @@ STATUS = {
 SHOW = {
     "": [
         *("id", "sha256", "length", "headers", "dropped", "unreadable", "left_out", "fields"),
-        *("url", "run"),
+        *("url", "stays_because", "run"),
     ],
     "fields": ["group", "key", "value", "known", "problem", "promise", "why", "risk", "path"],
     "run": ["operation", "caught"],

@@ -53,7 +53,23 @@ SECONDS = 20.0
 
 def envelope(payload: bytes, kind: str, headers: dict[str, str]) -> Envelope:
     return Envelope(
-        "0" * 16, kind, 0, "record", "shop", "1.0", None, headers, "", 0, "0" * 64, payload
+        id="0" * 16,
+        kind=kind,
+        created=0,
+        origin="record",
+        app="shop",
+        version="1.0",
+        operation="track",
+        outcome="",
+        duration=0,
+        target=None,
+        headers=headers,
+        project="",
+        consent="",
+        has_error_text=False,
+        dropped=0,
+        sha256="0" * 64,
+        payload=payload,
     )
 
 

@@ -26,7 +26,6 @@ from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.session import Session
 from cqtel_tui.gate.spool import BacklogError, Spool, left_over
 from cqtel_tui.outbox import PENDING
-from cqtel_tui.outbox.envelope import open_envelope
 from cqtel_tui.outbox.runs import has_leftovers, read_runs
 from cqtel_tui.outbox.store import Outbox
 
@@ -96,7 +95,8 @@ def eventually(happens: Callable[[], bool]) -> None:
 
 
 def intercepted(machine: Machine) -> list[Envelope]:
-    found = [open_envelope(path.read_bytes()) for path in machine.envelopes()]
+    outbox = Outbox(str(machine.state))
+    found = [outbox.open(PENDING, label) for label in outbox.labels(PENDING)]
     return [one for one in found if one.origin == "gate"]
 
 
@@ -471,6 +471,31 @@ def test_it_has_no_terminal_no_stream_and_no_secret_in_its_command_line(machine:
     assert os.read(pipe, 1) == b""  # nobody holds the other end
     os.close(pipe)
     machine.wait_for_gates()
+
+
+@pytest.mark.parametrize("flags", [[], ["-I"], ["-E", "-s"]])
+def test_its_python_is_started_as_ours_was_and_imports_nothing_from_here(
+    tmp_path: Path, flags: list[str]
+) -> None:
+    code = (
+        "from cqtel_tui.gate import listening as l;"
+        f"g = l.Gate(); g.serve(state={str(tmp_path / 'state')!r}, inspect=True);"
+        "print(l._flags()); print(g.finish(seconds=20).failure)"
+    )
+    (tmp_path / "h11.py").write_text("raise SystemExit('planted')")
+    (tmp_path / "json.py").write_text("raise SystemExit('planted')")
+    done = subprocess.run(
+        [sys.executable, *flags, "-P", "-c", code],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.defpath, "CQ_TELEMETRY_LINGER": "0"},
+        capture_output=True,
+        timeout=PATIENCE,
+        check=True,
+    )
+    told, failure = done.stdout.decode().splitlines()
+    assert told.startswith("['-P'")
+    assert all(flag in told for flag in flags)
+    assert failure == ""
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGQUIT])

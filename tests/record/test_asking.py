@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -215,7 +216,8 @@ def test_a_stamp_in_the_future_keeps_the_sender_from_being_called(
     machine.outbox.folder.mkdir(parents=True, mode=0o700)
     stamp = machine.outbox.folder / RETRY_AT
     stamp.write_text("")
-    os.utime(stamp, (4e9, 4e9))
+    soon = time.time() + 3600
+    os.utime(stamp, (soon, soon))
     monkeypatch.delattr(os, "posix_spawn", raising=False)
     monkeypatch.setitem(__import__("sys").modules, "subprocess", None)
     with telemetry.operation("fetch"):

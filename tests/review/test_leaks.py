@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from cqtel_tui import Telemetry
 from cqtel_tui.consent.saving import decide_telemetry, save
-from cqtel_tui.outbox.envelope import open_envelope
+from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.envelope import read_label
+from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.review.disguises import MAX_BYTES, base64_forms, views
 from cqtel_tui.review.leaks import (
     KINDS,
@@ -234,8 +236,9 @@ def record(home: Path, *, parts: int = 5) -> bytes:
                 part.set("process.exit.code", 0)
         operation.fail(TimeoutError("no answer from 10.0.0.1 for alice@example.org"))
     assert operation.held is not None
-    data = (home / "telemetry" / "outbox" / "pending" / operation.held).read_bytes()
-    return open_envelope(data).payload
+    label = read_label(operation.held)
+    assert label is not None
+    return Outbox(str(home / "telemetry")).open(PENDING, label).payload
 
 
 def test_a_genuine_payload_has_no_leaks_and_says_what_was_looked_for(home: Path) -> None:
