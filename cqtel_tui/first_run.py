@@ -23,6 +23,7 @@ from .consent.saving import decide_telemetry, save
 from .errors import CqtelError
 from .outbox import PENDING, make_folder
 from .outbox.envelope import read_label
+from .outbox.included import include
 from .outbox.store import Outbox
 from .paths import agreed
 from .question import WAIT_UNTOUCHED, Answer, Question, words
@@ -102,9 +103,14 @@ def save_answer(places: Places, answer: Answer) -> None:
     if answer is Answer.REFUSE:
         save(agreed().config, decide_telemetry("off"))
         return
-    include = answer is Answer.ALLOW_AND_SEND
-    save(agreed().config, decide_telemetry("on", include_held=include))
-    if include and ask(places).endpoint is not None:
+    change = decide_telemetry("on")
+    is_included = answer is Answer.ALLOW_AND_SEND
+    endpoint = ask(places).endpoint
+    if is_included:
+        ids = [label.id for label in Outbox(places.state).labels(PENDING)]
+        include(places.state, change["yes"], endpoint, ids)
+    save(agreed().config, change)
+    if is_included and endpoint is not None:
         from .deliver.starting import start_if_due
 
         start_if_due(places.state)

@@ -27,15 +27,16 @@ if TYPE_CHECKING:
     from _contextvars import ContextVar
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import Any, Self
 
     Attributes = dict[str, object]
     Folders = tuple[str, str, tuple[str, ...]]
     """Those of configuration and state, and those of an administrator, first one first."""
     Said = tuple[str, str, str, str]
     """A layer, what it says, the option, variable or file it says it by, and a note."""
-    Chosen = tuple[str | None, bool | None, str | None, int, int]
-    """What a user chose: telemetry, debug, endpoint, catalogue, consented; see `choices.Choice`."""
+    Chosen = tuple[str | None, bool | None, str | None, int, int, str]
+    """What a user chose: telemetry, debug, endpoint, catalogue, consented, yes; see
+    `choices.Choice`."""
 
 # What a payload says, and how large it may be.
 SCOPE = "cqtel"
@@ -59,9 +60,13 @@ APPLICATION = "cqtel"
 OUTBOX = "outbox"
 PENDING = "pending"
 SUFFIX = ".envelope"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 RETRY_AT = "retry-at"
 """Its modification time is when the next delivery is due; there is none after a success."""
+LONGEST_PAUSE_SECONDS = 24 * 3600
+"""No delivery is put off for longer: what says so was written by a clock that was ahead."""
+PROJECTS = "projects"
+"""Where each project's path is kept under its mark."""
 _SMALL = 16 * 1024
 _COMMAS = 9
 
@@ -123,6 +128,7 @@ FILE_NAME = "choices.json"
 PROJECT_FOLDER = ".cq"
 PROJECT_FILE = "telemetry.json"
 HAS_DIR_FD = os.open in os.supports_dir_fd
+_MUST_LOOK = os.access not in os.supports_follow_symlinks
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
@@ -396,6 +402,8 @@ class Operation(Span):
             duration=(self.end - self.start) // 1_000_000,
             headers=HEADERS,
             project=self.project,
+            consent=decision.mark(decision.endpoint),
+            has_error_text=decision.debug and self._has_error_text(),
             dropped=dropped,
         )
         if is_on and decision.endpoint and is_sender_due(state, now / 1e9):
@@ -583,8 +591,53 @@ def _value(value: object) -> str:
     raise TypeError(f"no OTLP value for {type(value).__name__}")
 
 
-def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
-    state: str,
+def hold(
+    state: str, payload: bytes, created: int, identity: str, *, project: str, **stated: "Any"
+) -> str:
+    """Put a payload in an envelope among the pending ones, and return the envelope's name.
+
+    Where a bound is near, the oldest make room.
+
+    Args:
+        state: the state folder.
+        payload: the request body that would be sent.
+        created: now, in microseconds since 1970.
+        identity: 16 random hex digits.
+        project: where it was recorded; the envelope has its mark alone, for that project's own
+            consent, and the state folder the path that the mark stands for.
+        stated: what else the envelope states; see `sealed`.
+
+    Raises:
+        OSError: it could not be written. Nothing is left behind.
+        ValueError: a plain name is none, so that no file can be called so.
+    """
+    mark = project_mark(project)
+    name, envelope = sealed(payload, created, identity, project=mark, **stated)
+    outbox = f"{state}/{OUTBOX}"
+    folder = f"{outbox}/{PENDING}"
+    try:
+        os.stat(f"{outbox}/{PROJECTS}/{mark}")  # noqa: PTH116  # pathlib costs 13 ms
+    except OSError:
+        from .outbox.projects import remember
+
+        remember(state, project)
+    try:
+        _write(folder, name, envelope)
+    except FileNotFoundError:
+        from .outbox import make_folder
+
+        make_folder(folder)
+        _write(folder, name, envelope)
+    # Listing a full outbox takes as long as all the rest, so that one in sixteen does it, by
+    # chance, and makes room for more than those that will not. A large payload always does.
+    if identity[0] == "0" or len(envelope) > _SMALL:
+        from .outbox.bounds import make_room
+
+        make_room(state, created)
+    return name
+
+
+def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     payload: bytes,
     created: int,
     identity: str,
@@ -596,20 +649,22 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     duration: int,
     headers: "Mapping[str, str]",
     project: str,
+    has_error_text: bool,
+    consent: str = "",
     dropped: int = 0,
     kind: str = "otlp-traces",
     origin: str = "record",
     target: "str | None" = None,
     caught: bytes = b"",
-) -> str:
-    """Put a payload in an envelope among the pending ones, and return the envelope's name.
+) -> "tuple[str, bytes]":
+    """Return an envelope's file name and its bytes, under one seal; `outbox.envelope` reads them.
 
     What stands on the outside, its name, is all that a list shows, so that listing needs no `stat`
     and no parse: time, id, attempts, size, origin, program, version, operation, outcome, duration.
-    Where a bound is near, the oldest make room.
+    The header line says the same, and more. Its last key is the seal: the SHA-256 of the line's
+    bytes before the seal, the payload and what was caught.
 
     Args:
-        state: the state folder.
         payload: the request body that would be sent.
         created: now, in microseconds since 1970.
         identity: 16 random hex digits.
@@ -619,7 +674,9 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         outcome: `ok` or `failed`; empty if unknown.
         duration: in milliseconds.
         headers: the HTTP headers that go with it, all but Host and Content-Length.
-        project: where it was recorded; only its mark is kept, for that project's own consent.
+        project: the mark of the project that it was recorded in.
+        has_error_text: whether an error's text is in the payload.
+        consent: the mark of the yes under which it was recorded (`Decision.mark`), or empty.
         dropped: how many values and spans were left out, by the catalogue or by a bound.
         kind: what the payload is, `otlp-traces` for our own.
         origin: `record` (recorded here) or `gate` (caught).
@@ -627,22 +684,8 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         caught: what the payload was made of; kept behind it to be read, and never sent.
 
     Raises:
-        OSError: it could not be written. Nothing is left behind.
         ValueError: a plain name is none, so that no file can be called so.
     """
-    listed = ",".join([f"{quote(key)}:{quote(value)}" for key, value in headers.items()])
-    behind = f',"caught":{{"sha256":"{sha256(caught)}","length":{len(caught)}}}' if caught else ""
-    envelope = (
-        (
-            f'{{"v":{FORMAT_VERSION},"id":"{identity}","kind":"{kind}","created":{created},'
-            f'"origin":"{origin}","app":{{"name":{quote(app)},"version":{quote(version)}}},'
-            f'"target":{quote(target) if target else "null"},"headers":{{{listed}}},'
-            f'"project":"{project_mark(project)}","dropped":{dropped},'
-            f'"sha256":"{sha256(payload)}","length":{len(payload)}{behind}}}\n'
-        ).encode("ascii")
-        + payload
-        + caught
-    )
     size = len(payload) + len(caught)
     name = (
         f"{created:016d},{identity},0,{size},{origin},{app},{version},{operation},"
@@ -650,21 +693,19 @@ def hold(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     )
     if "/" in name or "\0" in name or name.count(",") != _COMMAS:
         raise ValueError(f"no envelope can be called {name!r}")
-    folder = f"{state}/{OUTBOX}/{PENDING}"
-    try:
-        _write(folder, name, envelope)
-    except FileNotFoundError:
-        from .outbox import make_folder
-
-        make_folder(folder)
-        _write(folder, name, envelope)
-    # Listing a full outbox takes as long as all the rest, so that one in sixteen does it, by
-    # chance, and makes room for more than those that will not. A large payload always does.
-    if identity[0] == "0" or size > _SMALL:
-        from .outbox.bounds import make_room
-
-        make_room(state, created)
-    return name
+    listed = ",".join([f"{quote(key)}:{quote(value)}" for key, value in headers.items()])
+    behind = f',"caught":{{"sha256":"{sha256(caught)}","length":{len(caught)}}}' if caught else ""
+    header = (
+        f'{{"v":{FORMAT_VERSION},"id":"{identity}","kind":"{kind}","created":{created},'
+        f'"origin":"{origin}","app":{{"name":{quote(app)},"version":{quote(version)}}},'
+        f'"operation":{quote(operation)},"outcome":{quote(outcome)},"duration":{duration},'
+        f'"target":{quote(target) if target else "null"},"headers":{{{listed}}},'
+        f'"project":"{project}","consent":"{consent}",'
+        f'"has_error_text":{"true" if has_error_text else "false"},"dropped":{dropped},'
+        f'"sha256":"{sha256(payload)}","length":{len(payload)}{behind}'
+    ).encode("ascii")
+    content = payload + caught
+    return name, b'%b,"seal":"%b"}\n%b' % (header, sha256(header + content).encode(), content)
 
 
 def _write(folder: str, name: str, envelope: bytes) -> None:
@@ -686,14 +727,20 @@ def _write(folder: str, name: str, envelope: bytes) -> None:
 def is_sender_due(state: str, now: float) -> bool:
     """Tell whether the next delivery is due at `now`, in seconds since 1970: one `stat`."""
     try:
-        return os.stat(f"{state}/{OUTBOX}/{RETRY_AT}").st_mtime <= now  # noqa: PTH116  # 13 ms
+        pause = os.stat(f"{state}/{OUTBOX}/{RETRY_AT}").st_mtime - now  # noqa: PTH116  # 13 ms
     except OSError:
         return True
+    return not 0 < pause <= LONGEST_PAUSE_SECONDS
 
 
 def project_mark(project: str) -> str:
     """Return what stands on an envelope for a project: a hash, so that it holds no path."""
     return sha256(project.encode("utf-8", "surrogateescape"))[:16]
+
+
+def yes_mark(yes: str, destination: "str | None") -> str:
+    """Return the mark of one yes to one destination, 16 hex digits."""
+    return sha256(f"{yes} {destination or ''}".encode("utf-8", "surrogateescape"))[:16]
 
 
 def sha256(data: bytes) -> str:
@@ -727,11 +774,11 @@ class Decision:
         inspect: whether to write `cq-telemetry.txt` instead of anything else.
         endpoint: the URL to deliver to, or None.
         catalogue: the catalogue version whose fields may be recorded.
-        consented: when the user's yes begins to hold, in nanoseconds since 1970.
+        yeses: each yes of the user's that applies here, by its id, the narrowest first.
         said: who said what, for `layers.reasons`.
     """
 
-    __slots__ = ("catalogue", "consented", "debug", "endpoint", "inspect", "said", "state")
+    __slots__ = ("catalogue", "debug", "endpoint", "inspect", "said", "state", "yeses")
 
     def __init__(self, said: "Sequence[Said]", chosen: "Iterable[Chosen]" = ()) -> None:
         """Decide: a pure function of what the layers say.
@@ -747,14 +794,28 @@ class Decision:
         self.inspect = INSPECT in says
         self.endpoint: str | None = None
         self.catalogue = 0
-        self.consented = 0
-        for telemetry, _, endpoint, catalogue, consented in chosen:
+        self.yeses: list[str] = []
+        for telemetry, _, endpoint, catalogue, _, yes in chosen:
             self.endpoint = self.endpoint or endpoint
-            if telemetry == ON and not self.catalogue:
-                self.catalogue = catalogue
-                self.consented = consented
+            if telemetry == ON:
+                self.catalogue = self.catalogue or catalogue
+                self.yeses.append(yes)
         if self.state != ON:
             self.catalogue = CATALOGUE_VERSION
+
+    def mark(self, destination: "str | None") -> str:
+        """Return what stands on an envelope that is recorded under the user's yes.
+
+        It tells one yes to one destination from every other, without a clock: what was recorded
+        before a yes, after it was taken back, or when payloads went elsewhere has another mark.
+        Empty where there is no yes.
+
+        Args:
+            destination: the endpoint, for our own payloads; None for what has a target of its own.
+        """
+        if self.state != ON or not self.yeses:
+            return ""
+        return yes_mark(self.yeses[0], destination)
 
 
 def ask(
@@ -840,13 +901,19 @@ def _projects(start: str, home: str) -> "list[str]":
     found = []
     top = len(os.path.splitdrive(start)[0])  # pathlib costs 13 ms
     folder = start.rstrip(os.sep)
+    is_start = True
     while True:
-        mode = _mode(f"{folder}/{PROJECT_FOLDER}")
-        if mode and (not stat.S_ISDIR(mode) or _mode(f"{folder}/{PROJECT_FOLDER}/{PROJECT_FILE}")):
-            found.append(folder or os.sep)
+        path = f"{folder}/{PROJECT_FOLDER}"
+        # What is not there costs an error, but for this question. It cannot tell what is closed to
+        # us; but whoever came to the start came through all folders above it.
+        if is_start or _MUST_LOOK or os.access(path, os.F_OK, follow_symlinks=False):
+            mode = _mode(path)
+            if mode and (not stat.S_ISDIR(mode) or _mode(f"{path}/{PROJECT_FILE}")):
+                found.append(folder or os.sep)
         if folder == home or len(folder) <= top:
             return found
         folder = folder.rpartition(os.sep)[0]
+        is_start = False
 
 
 def _may_say(folder: str, name: str) -> bool:

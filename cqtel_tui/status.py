@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from .consent import PROJECT_FOLDER, ask, cookie
 from .consent.layers import Reason, reasons, why
 from .consent.tracking import is_tracked
 from .deliver.starting import RETRY_AT
+from .deliver.waiting import next_attempt
 from .errors import CqtelError
 from .outbox.runs import Run, read_runs
 from .outbox.store import Counts, Outbox
@@ -120,7 +122,7 @@ def look(
     problem = ""
     if counts is None:
         counts, problem = _counts(outbox)
-    retry_at, retry_why = _next_attempt(outbox)
+    retry_at = next_attempt(outbox, time.time())
     return Status(
         decision,
         reasons(decision),
@@ -131,7 +133,7 @@ def look(
         problem,
         _proxy(decision.endpoint),
         retry_at,
-        retry_why,
+        _why_put_off(outbox) if retry_at else "",
         find_problems(outbox, decision),
         read_runs(places.state, _RUNS),
     )
@@ -152,12 +154,11 @@ def _proxy(endpoint: str | None) -> str:
     return without_password(proxy_for(endpoint))
 
 
-def _next_attempt(outbox: Outbox) -> tuple[float, str]:
-    stamp = outbox.folder / RETRY_AT
+def _why_put_off(outbox: Outbox) -> str:
     try:
-        return stamp.stat().st_mtime, stamp.read_text("utf-8", "replace")[:_MAX_WHY].strip()
+        return (outbox.folder / RETRY_AT).read_text("utf-8", "replace")[:_MAX_WHY].strip()
     except OSError:
-        return 0.0, ""
+        return ""
 
 
 def cookie_json(found: Cookie) -> dict[str, Any]:
@@ -178,7 +179,10 @@ def problem_json(problem: Problem) -> dict[str, Any]:
 
 def run_json(run: Run) -> dict[str, Any]:
     """Return a run of another program under its stable keys."""
-    return asdict(run) | {"created": time_json(run.created / _MICROSECONDS)}
+    return asdict(run) | {
+        "created": time_json(run.created / _MICROSECONDS),
+        "refused": [{"reason": why, "requests": number} for why, number in run.refused.items()],
+    }
 
 
 def time_json(seconds: float) -> str | None:

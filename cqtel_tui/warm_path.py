@@ -38,10 +38,11 @@ MAX_ENDPOINT = 2048
 TRACES_PATH = "/v1/traces"
 _MAX_PLAIN = 4096
 _MAX_COOKIE = 64
+_MAX_YES = 64
 _VERSION = 1
 _REPOSITORIES = (".git", ".hg", ".jj", ".svn")
 _KEYS = frozenset({"version", "all", "projects"})
-_CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented"})
+_CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented", "yes"})
 """What a file of choices may say, as a whole and for a project; `spelling` looks at the rest."""
 
 COOKIE_NAME = "telemetry-cookie"
@@ -204,6 +205,8 @@ def _checked(content: object, where: str) -> "Chosen":
     endpoint = content.get("endpoint")
     catalogue = content.get("catalogue", 0)
     consented = content.get("consented", 0)
+    # One that was saved without an id is told from others by its time, which is never compared.
+    yes = content.get("yes", str(consented))
     if telemetry not in {"on", "off"} if type(telemetry) is str else "telemetry" in content:
         from .consent.choices import telemetry_of
 
@@ -217,11 +220,13 @@ def _checked(content: object, where: str) -> "Chosen":
     for number in (catalogue, consented):
         if type(number) is not int or number < 0:
             raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
+    if not isinstance(yes, str) or not 0 < len(yes) <= _MAX_YES:
+        raise untrusted(f'{where} has a "yes" that is not an id')
     if not _CHOICES.issuperset(content):
         from .consent.choices import check_others
 
         check_others(content, _CHOICES)
-    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented
+    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented, yes
 
 
 def _not_a_choice(where: str) -> str:

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING
 
 from .consent import cookie
 from .locking import is_locked
+from .outbox.included import clear_included
 from .outbox.losses import forget_losses
+from .outbox.projects import clear_projects
 from .outbox.runs import clear_intercepted, clear_runs
+from .outbox.shown import clear_shown
 from .outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
 
 if TYPE_CHECKING:
@@ -34,6 +37,9 @@ def discard(places: Places, directory: str | None) -> dict[str, int]:
         outbox.settle()
     clear_intercepted(places.state)
     clear_runs(places.state)
+    clear_included(places.state)
+    clear_shown(places.state)
+    clear_projects(places.state)
     forget_losses(places.state)
     removed["cookie"] = 0
     state = places.state

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
     from .disks import Disk
     from .e2e.rotel_receiver import Receiver
+
+# How long one example takes says more of the machine than of the program.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 _SPEAKING = ("CQ_", "OTEL_", "ROTEL_", "SSL_CERT_", "XDG_")
 _ALSO_SPEAKING = {"ALL_PROXY", "DO_NOT_TRACK", "HTTPS_PROXY", "HTTP_PROXY", "NETRC", "NO_PROXY"}

@@ -92,6 +92,7 @@ def test_what_cannot_be_read_is_left_out(tmp_path: Path, monkeypatch: pytest.Mon
     def gone() -> Path:
         raise FileNotFoundError
 
+    monkeypatch.setattr(module, "_MACHINE_IDS", (tmp_path / "missing",))
     monkeypatch.setattr(module, "_account", nobody)
     monkeypatch.setattr(Path, "cwd", gone)
     monkeypatch.delattr(os, "uname", raising=False)
@@ -120,3 +121,10 @@ def test_no_socket_is_opened_and_no_name_is_looked_up(tmp_path: Path) -> None:
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_id_of_the_machine_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "machine-id"
+    file.write_text("0af7651916cd43dd8448eb211c80319c\n")
+    monkeypatch.setattr(module, "_MACHINE_IDS", (tmp_path / "missing", file, file))
+    assert surroundings_here(environ={}).machine_ids == ("0af7651916cd43dd8448eb211c80319c",)

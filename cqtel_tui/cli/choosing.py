@@ -14,6 +14,7 @@ from ..consent.tracking import is_tracked
 from ..errors import CqtelError, WrongUsageError
 from ..gate.refusals import refused_words
 from ..outbox import PENDING
+from ..outbox.included import include
 from ..outbox.store import BOXES, SET_ASIDE, Outbox
 from ..paths import agreed, places
 from ..withdrawal import discard
@@ -126,10 +127,10 @@ def _caught_words(run: Run) -> str:
 
 def telemetry(given: argparse.Namespace) -> int:
     """Save on, off or undecided, and say what it comes to."""
-    change = decide_telemetry(
-        {"on": ON, "off": OFF}.get(given.choice),
-        include_held=getattr(given, "include_held", False),
-    )
+    change = decide_telemetry({"on": ON, "off": OFF}.get(given.choice))
+    if getattr(given, "include_held", False):
+        ids = [label.id for label in Outbox(places().state).labels(PENDING)]
+        include(places().state, change["yes"], ask(places()).endpoint, ids)
     _save(given, change)
     if given.choice == "off":
         _take_back(given)
@@ -230,6 +231,11 @@ def endpoint(given: argparse.Namespace) -> int:
         say("your choice is saved, but here another one of yours decides: this project's, or all's")
     if found.proxy:
         say(f"by the proxy {found.proxy}")
+    if found.decision.state == ON and found.counts.pending:
+        say(
+            f"recorded before, for elsewhere, and not included: "
+            f"{number(found.counts.pending, 'payload')}; to send them: cq-telemetry send --all"
+        )
     if found.decision.state != ON:
         say(f"not yet: telemetry is {standing.WORDS[found.decision.state]}")
     return 0

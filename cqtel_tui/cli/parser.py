@@ -19,7 +19,10 @@ SHELLS = ("bash", "zsh", "fish", "powershell")
 
 _OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 _COOKIE = "state, path, value, reason, modified"
-_RUN = "operation, created, app, version, caught, lost, closed (name, reason, attempts)"
+_RUN = (
+    "operation, created, app, version, caught, lost, closed (name, reason, attempts), "
+    "id, refused (reason, requests), late, is_over"
+)
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
 _ENVELOPE = (
     "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
@@ -38,7 +41,7 @@ KEYS = {
     "rejected": _ENVELOPE,
     "show": (
         "id, sha256, length, headers, dropped, unreadable, left_out, "
-        "fields (group, key, value, known, problem, promise, why, risk, path), url, "
+        "fields (group, key, value, known, problem, promise, why, risk, path), url, stays_because, "
         "run (operation, caught); with --leaks: "
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
         "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "

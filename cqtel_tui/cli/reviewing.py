@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 from .. import promises
 from ..consent import ask
+from ..deliver.permission import ALL, DUE, NAMED, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..outbox import PENDING
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.runs import read_runs, run_of
+from ..outbox.shown import note_shown
 from ..outbox.store import REJECTED, Outbox
 from ..paths import places
-from ..review.destination import CAUGHT, bound_for
+from ..review.destination import CAUGHT
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
 from ..review.traces import read_inspection
@@ -58,10 +60,12 @@ def show_payload(given: argparse.Namespace) -> int:
     if given.raw and given.json:
         raise WrongUsageError("Choose one: --raw for the exact bytes, or --json for the fields.")
     label, envelope = _open(given.id)
-    url = bound_for(envelope, ask(places()).endpoint)
+    if envelope.has_error_text and not given.leaks and not given.caught:
+        note_shown(places().state, envelope)
+    may = permission(envelope, grounds(places(), envelope.project), DUE)
     if given.raw:
         if sys.stdout.isatty():  # a file or a pipe gets the body alone
-            _say_headers(envelope, url, reveal=given.reveal)
+            _say_headers(envelope, may.url, reveal=given.reveal)
         show_bytes(envelope.payload)
         return 0
     if given.leaks:
@@ -71,9 +75,9 @@ def show_payload(given: argparse.Namespace) -> int:
     explanation = _explained(envelope)
     run = run_of(read_runs(places().state), label.id)
     if given.json:
-        show_json(wording.explanation_json(envelope, explanation, url, run, reveal=given.reveal))
+        show_json(wording.explanation_json(envelope, explanation, may, run, reveal=given.reveal))
     else:
-        wording.show_explanation(label, envelope, explanation, url, run, reveal=given.reveal)
+        wording.show_explanation(label, envelope, explanation, may, run, reveal=given.reveal)
     return 0
 
 
@@ -160,7 +164,8 @@ def send(given: argparse.Namespace) -> int:
     results = []
     if labels:
         try:
-            for result in sender.send(labels, each_named=not given.all):
+            asked = ALL if given.all else NAMED
+            for result in sender.send(labels, asked):
                 results.append(result)
                 by = result.receipt.proxy if result.receipt else ""
                 way = f" (by the proxy {by})" if by else ""
@@ -182,7 +187,8 @@ def export(given: argparse.Namespace) -> int:
     envelopes = [_open(identity)[1] for identity in given.id]
     if given.format == "json":
         for envelope in envelopes:
-            _say_headers(envelope, bound_for(envelope, endpoint), reveal=given.reveal)
+            may = permission(envelope, grounds(places(), envelope.project), DUE)
+            _say_headers(envelope, may.url, reveal=given.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0
     if endpoint is None and any(envelope.origin != CAUGHT for envelope in envelopes):
@@ -243,8 +249,6 @@ def _open(identity: str) -> tuple[Label, Envelope]:
     box, label = outbox.find(identity)
     try:
         envelope = outbox.open(box, label)
-        if envelope.id != label.id:
-            raise TornEnvelopeError(f"within, it says it is {envelope.id}")
     except TornEnvelopeError as error:
         way_out = f"cq-telemetry drop {label.id}" if box == PENDING else "removing that file"
         raise CqtelError(

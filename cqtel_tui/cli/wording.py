@@ -15,6 +15,7 @@ from ..status import time_json, time_words
 from .output import say, show
 
 if TYPE_CHECKING:
+    from ..deliver.permission import Permission
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
@@ -77,7 +78,7 @@ def read_row(outbox: Outbox, box: str, label: Label) -> Row:
 def explanation_json(
     envelope: Envelope,
     explanation: Explanation,
-    url: str | None,
+    may: Permission,
     run: Run | None,
     *,
     reveal: bool = False,
@@ -87,7 +88,7 @@ def explanation_json(
         "id": envelope.id,
         "sha256": envelope.sha256,
         "length": len(envelope.payload),
-        "headers": dict(headers_of(envelope, url, reveal=reveal)),
+        "headers": dict(headers_of(envelope, may.url, reveal=reveal)),
         "dropped": envelope.dropped,
         "unreadable": explanation.unreadable or None,
         "left_out": explanation.left_out,
@@ -105,7 +106,8 @@ def explanation_json(
             }
             for row in explanation.rows
         ],
-        "url": url,
+        "url": may.url,
+        "stays_because": may.reason or None,
         "run": run and {"operation": run.operation, "caught": list(run.caught)},
     }
 
@@ -118,21 +120,17 @@ def headers_of(
     return shown_headers(headers, reveal=reveal)
 
 
-def show_explanation(  # noqa: PLR0913  # what is known of a payload
-    label: Label,
-    envelope: Envelope,
-    explanation: Explanation,
-    url: str | None,
-    run: Run | None,
-    *,
-    reveal: bool = False,
+def _show_head(
+    label: Label, envelope: Envelope, may: Permission, run: Run | None, *, reveal: bool
 ) -> None:
-    """Show a payload, field by field; where it would go, and the run that it comes from."""
+    """Show what a payload is, where it would go, with which headers, and whether by itself."""
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"goes to    {url or 'nowhere'}")
-    for name, value in headers_of(envelope, url, reveal=reveal):
+    show(f"goes to    {may.url or 'nowhere'}")
+    if may.refusal:
+        show(f"stays      by itself it is not sent: {may.reason}")
+    for name, value in headers_of(envelope, may.url, reveal=reveal):
         show(f"header     {name}: {value}")
     if run is not None:
         caught = f", caught {', '.join(run.caught)}" if run.caught else ""
@@ -144,6 +142,19 @@ def show_explanation(  # noqa: PLR0913  # what is known of a payload
             else "the catalogue or a bound does not allow"
         )
         show(f"left out   {envelope.dropped:,} values that {why}")
+
+
+def show_explanation(  # noqa: PLR0913  # what is known of a payload
+    label: Label,
+    envelope: Envelope,
+    explanation: Explanation,
+    may: Permission,
+    run: Run | None,
+    *,
+    reveal: bool = False,
+) -> None:
+    """Show a payload, field by field; where it would go, and the run that it comes from."""
+    _show_head(label, envelope, may, run, reveal=reveal)
     if explanation.unreadable:
         show()
         show(explanation.unreadable)

@@ -80,25 +80,28 @@ class Choice:
         debug: True (error texts too), False (never) or None (not decided).
         endpoint: the URL to deliver to, or None.
         catalogue: the catalogue version that an `on` was given for; 0 without one.
-        consented: when the `on` begins to hold, in nanoseconds since 1970. Payloads recorded
-            before it were not part of the yes.
+        consented: when the `on` was said, in nanoseconds since 1970. It is shown, and nothing
+            depends on it: a clock can be wrong.
+        yes: the id of the `on`; payloads that were recorded under it have its mark.
     """
 
-    __slots__ = ("catalogue", "consented", "debug", "endpoint", "telemetry")
+    __slots__ = ("catalogue", "consented", "debug", "endpoint", "telemetry", "yes")
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # what a choice holds
         self,
         telemetry: "str | None" = None,
         debug: "bool | None" = None,
         endpoint: "str | None" = None,
         catalogue: int = 0,
         consented: int = 0,
+        yes: str = "",
     ) -> None:
         self.telemetry = telemetry
         self.debug = debug
         self.endpoint = endpoint
         self.catalogue = catalogue
         self.consented = consented
+        self.yes = yes
 
 
 class Choices:

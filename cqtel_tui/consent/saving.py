@@ -39,20 +39,24 @@ class ChoicesUnreadableError(CqtelError):
     """The file of choices cannot be trusted, so that it is not written over."""
 
 
-def decide_telemetry(
-    telemetry: str | None, *, include_held: bool = False, now: int | None = None
-) -> dict[str, Any]:
+def decide_telemetry(telemetry: str | None, *, now: int | None = None) -> dict[str, Any]:
     """Return the change that says `on`, `off` or None (undecided).
+
+    Each yes has an id of its own. It covers what is recorded under it; what was recorded before is
+    covered only where `outbox.included` lists it.
 
     Args:
         telemetry: the new choice.
-        include_held: let a yes cover what was held before it, too.
         now: nanoseconds since 1970.
     """
     if telemetry != "on":
-        return {"telemetry": telemetry, "catalogue": None, "consented": None}
-    consented = 0 if include_held else (time.time_ns() if now is None else now)
-    return {"telemetry": "on", "catalogue": CATALOGUE_VERSION, "consented": consented}
+        return {"telemetry": telemetry, "catalogue": None, "consented": None, "yes": None}
+    return {
+        "telemetry": "on",
+        "catalogue": CATALOGUE_VERSION,
+        "consented": time.time_ns() if now is None else now,
+        "yes": os.urandom(8).hex(),
+    }
 
 
 def decide_debug(debug: bool) -> dict[str, Any]:  # noqa: FBT001  # it is the choice itself

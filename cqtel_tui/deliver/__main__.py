@@ -44,7 +44,9 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
     with contextlib.suppress(OSError):
         os.unlink(f"{state}/{OUTBOX}/{PROBLEM}")  # noqa: PTH108  # there is one that can work
     recover(state)
-    Sender(places(), [option for option in arguments if option in OPTIONS]).send_due()
+    sender = Sender(places(), [option for option in arguments if option in OPTIONS])
+    os.chdir(os.path.abspath(os.sep))  # noqa: PTH100  # nobody's folder is held while it works
+    sender.send_due()
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
 import socket
 import ssl
 import sys
@@ -20,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from ..review.headers import OF_HTTP, request_headers
+from ..review.headers import request_headers
 from .proxies import proxy_for, without_password
 
 if TYPE_CHECKING:
@@ -36,9 +35,6 @@ _MAX_REJECTED = 1 << 31
 _GLANCE_SECONDS = 0.05
 _FAREWELL_SECONDS = 1.0
 REDIRECTED = range(300, 400)
-# RFC 9110 §5.1 and §5.5, printable ASCII alone.
-_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
 
 class NoAnswerError(Exception):
@@ -256,16 +252,6 @@ class _Heard:
         self.body = bytearray()
         self.error: Exception | None = None
         self.is_over = threading.Event()
-
-
-def header_problem(envelope: Envelope) -> str:
-    """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
-    for name, value in envelope.headers.items():
-        if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
-            return f"its header {name!r} is not one that an envelope can have"
-        if not _HEADER_VALUE.fullmatch(value):
-            return f"the value of its header {name!r} cannot be sent"
-    return ""
 
 
 def _client(url: str, proxy: str) -> httpx.Client:

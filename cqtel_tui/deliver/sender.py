@@ -6,31 +6,29 @@ import contextlib
 import os
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent import OFF, ON, ask
-from ..consent.choices import read_user
-from ..consent.layers import why
 from ..errors import CqtelError
 from ..locking import locked
-from ..outbox import PENDING, make_folder, project_mark, sha256
-from ..outbox.envelope import TornEnvelopeError, open_envelope
+from ..outbox import PENDING, make_folder, sha256
+from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import UNSENT, note_loss
 from ..outbox.receipts import Receipt, receipt_path
+from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
-from ..review.destination import CAUGHT, UNREAD, bound_for
-from .connection import REQUEST_SECONDS, Connections, NoAnswerError, header_problem
+from ..paths import foreign_home
+from .connection import REQUEST_SECONDS, Connections, NoAnswerError
+from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
 from .reasons import SUCCESS, answer_words, error_words, meaning
 from .starting import CALLED
-from .waiting import next_attempt, pause, put_off, resume, retry_after
+from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
-    from ..consent import Decision
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Begun, Reservation
     from ..paths import Places
@@ -40,10 +38,7 @@ __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_
 
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
-_ERROR_TEXT = b'"exception.message"'
-_ERROR_TEXT_CAUGHT = b'"has_error_text": true'
 _DROP = "cq-telemetry drop"
-_UNNAMED = "nobody could read what is in it; name it by its id if it is to go"
 
 
 class Outcome(Enum):
@@ -66,14 +61,12 @@ class Result:
         outcome: what became of it.
         why: in words; the server's own words in it are untrusted.
         receipt: the receipt, if it was sent or rejected.
-        is_of_one: a refusal is about this envelope, and stops no other.
     """
 
     id: str
     outcome: Outcome
     why: str
     receipt: Receipt | None = None
-    is_of_one: bool = False
 
 
 class Sender:
@@ -109,25 +102,24 @@ class Sender:
     def send(
         self,
         labels: Iterable[Label],
+        asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
-        *,
-        each_named: bool = True,
     ) -> Iterator[Result]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
 
-        Stops at the first no, and at the first time that the collector does not answer.
+        Stops at the first no to everything, and at the first time that a collector does not answer.
 
         Args:
             labels: pending envelopes.
+            asked: how the user has asked for them: each by its name, or just for all. Whether its
+                text was read is looked up for each one that was named.
             is_cancelled: asked before each one, and again and again while one is under way.
-            each_named: the user has chosen each one, and not just all: what nobody could read goes
-                only then.
 
         Raises:
             CqtelError: the outbox cannot be read or written.
         """
         with self._alone():
-            yield from self._each(labels, is_cancelled, asked_for=True, each_named=each_named)
+            yield from self._each(labels, asked, is_cancelled)
 
     def send_due(self) -> list[Result]:
         """Send what is due and what the user's yes covers, as the detached sender does.
@@ -142,32 +134,25 @@ class Sender:
             # From here on, whoever records something calls another sender.
             (self.outbox.folder / CALLED).unlink(missing_ok=True)
             self.outbox.sweep(self.clock())
-            if next_attempt(self.outbox) > self.clock():
+            if next_attempt(self.outbox, self.clock()):
                 return results
+            mend(self.outbox, self.clock())
             # What was tried before comes last, so that a collector that is away, or a payload that
             # breaks one, does not stand before all the others for ever.
             due = sorted(self.outbox.labels(PENDING), key=lambda label: label.attempt)
             until = time.monotonic() + self.run_seconds
-            with contextlib.closing(self._each(due, asked_for=False)) as each:
+            with contextlib.closing(self._each(due, DUE)) as each:
                 for result in each:
                     results.append(result)
                     if time.monotonic() > until:
                         break
         return results
 
-    def decision(self, project: str) -> Decision:
-        """Ask for consent for a payload that was recorded in the project with this mark."""
-        try:
-            here = os.getcwd()  # noqa: PTH109  # as `record` has it, whose mark it may be
-        except OSError:
-            return ask(self.places, self.options)  # which says no, and why
-        known = [here, *read_user(self.places.config).projects]
-        # A project that nobody chose for has no say of its own: any folder without one will do.
-        directory = next((path for path in known if project_mark(path) == project), None)
-        return ask(self.places, self.options, directory=directory or self.places.state)
-
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
+        home = os.environ.get("HOME", "").rstrip("/")
+        if why_not := foreign_home(self.places.state, home):
+            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):
@@ -182,43 +167,36 @@ class Sender:
     def _each(
         self,
         labels: Iterable[Label],
+        asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
-        *,
-        asked_for: bool,
-        each_named: bool = False,
     ) -> Generator[Result, None, None]:
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
                 if is_cancelled():
                     return
-                result = self._one(label, connections, asked_for=asked_for, each_named=each_named)
+                result, is_last = self._one(label, connections, asked)
                 yield result
-                is_no = result.outcome is Outcome.REFUSED and not result.is_of_one
-                if result.outcome is Outcome.POSTPONED or (asked_for and is_no):
+                if is_last:
                     return
 
-    def _one(
-        self, label: Label, connections: Connections, *, asked_for: bool, each_named: bool
-    ) -> Result:
+    def _one(self, label: Label, connections: Connections, asked: Asked) -> tuple[Result, bool]:
+        """Return what became of an envelope, and whether to leave the others for now."""
         try:
-            label, data = self._read(label)
-            envelope = open_envelope(data)
-            if problem := header_problem(envelope):
-                raise TornEnvelopeError(problem)
+            label, envelope = self._open(label)
         except TornEnvelopeError as error:
-            lies = self.outbox.set_aside(PENDING, label)
-            return Result(label.id, Outcome.SET_ASIDE, f"{error}; it lies in {lies}")
+            return self._set_aside(label, str(error)), False
         except NoSuchEnvelopeError as error:
-            return Result(label.id, Outcome.GONE, str(error))
-        decision = self.decision(envelope.project)
-        refusal = self._refusal(decision, envelope, asked_for=asked_for, each_named=each_named)
-        url = bound_for(envelope, decision.endpoint)
-        if refusal or url is None:
-            is_of_one = refusal == _UNNAMED
-            return Result(label.id, Outcome.REFUSED, refusal, is_of_one=is_of_one)
-        if reason := self._sent_already(label, is_named=each_named):
-            return Result(label.id, Outcome.REFUSED, reason, is_of_one=True)
-        return self._post(label, envelope, url, connections, data)
+            return Result(label.id, Outcome.GONE, str(error)), False
+        if asked.is_named:
+            asked = replace(asked, was_read=was_shown(self.places.state, envelope))
+        may = permission(envelope, grounds(self.places, envelope.project, self.options), asked)
+        if may.refusal or may.url is None:
+            result = Result(label.id, Outcome.REFUSED, may.reason)
+            return result, asked.by_user and may.is_for_all
+        if reason := self._sent_already(label, is_named=asked.is_named):
+            return Result(label.id, Outcome.REFUSED, reason), False
+        result = self._post(label, envelope, may.url, connections)
+        return result, result.outcome is Outcome.POSTPONED
 
     def _sent_already(self, label: Label, *, is_named: bool) -> str:
         """Say why an envelope is not sent again; empty if it was not sent, or is named again."""
@@ -227,14 +205,7 @@ class Sender:
         begun = None if is_named else self.outbox.in_doubt().get(label.id)
         return in_doubt_words(begun) if begun else ""
 
-    def _post(
-        self,
-        label: Label,
-        envelope: Envelope,
-        url: str,
-        connections: Connections,
-        data: bytes,
-    ) -> Result:
+    def _post(self, label: Label, envelope: Envelope, url: str, connections: Connections) -> Result:
         """Post an envelope, once there is room for the receipt."""
         reservation = self._reserve(label, url)
         is_answered = False
@@ -257,7 +228,7 @@ class Sender:
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in SUCCESS else REJECTED
         try:
-            self._close(label, box, receipt, data, reservation)
+            self._close(label, box, receipt, envelope, reservation)
             resume(self.outbox)
         except OSError as error:
             raise CqtelError(
@@ -280,35 +251,20 @@ class Sender:
                 f"{_DROP} --all), and try again."
             ) from error
 
-    def _read(self, label: Label) -> tuple[Label, bytes]:
-        """Return an envelope's bytes, and its label as it is now: attempts are counted on it."""
+    def _set_aside(self, label: Label, why: str) -> Result:
         try:
-            return label, self.outbox.read(PENDING, label)
+            lies = self.outbox.set_aside(PENDING, label)
+        except FileNotFoundError:
+            return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
+        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it lies in {lies}")
+
+    def _open(self, label: Label) -> tuple[Label, Envelope]:
+        """Return an envelope, and its label as it is now: attempts are counted on it."""
+        try:
+            return label, self.outbox.open(PENDING, label)
         except NoSuchEnvelopeError:
             _, label = self.outbox.find(label.id, [PENDING])
-            return label, self.outbox.read(PENDING, label)
-
-    def _refusal(
-        self, decision: Decision, envelope: Envelope, *, asked_for: bool, each_named: bool
-    ) -> str:
-        if decision.inspect:
-            return "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
-        if decision.state != ON:
-            state = "off" if decision.state == OFF else "undecided"
-            return f"telemetry is {state}: {why(decision)}. To allow it: cq-telemetry on"
-        if bound_for(envelope, decision.endpoint) is None:
-            if envelope.origin == CAUGHT:
-                return "it was not bound for where it may be sent to"
-            return "there is no endpoint. To set one: cq-telemetry endpoint URL"
-        if envelope.kind == UNREAD and not each_named:
-            return _UNNAMED
-        if asked_for:
-            return ""
-        if envelope.created * 1000 < decision.consented:
-            return "it was held before your yes, which did not include it"
-        if _has_error_text(envelope) and not decision.debug:
-            return "it has an error text, and debug mode is off"
-        return ""
+            return label, self.outbox.open(PENDING, label)
 
     def _receipt(self, envelope: Envelope, url: str, proxy: str, answer: Answer) -> Receipt:
         return Receipt(
@@ -324,7 +280,12 @@ class Sender:
         )
 
     def _close(
-        self, label: Label, box: str, receipt: Receipt, data: bytes, reservation: Reservation
+        self,
+        label: Label,
+        box: str,
+        receipt: Receipt,
+        envelope: Envelope,
+        reservation: Reservation,
     ) -> None:
         target = self.outbox.path(box, label)
         reservation.fill(receipt, receipt_path(target))
@@ -332,7 +293,7 @@ class Sender:
             self.outbox.path(PENDING, label).replace(target)
         except (FileNotFoundError, NoSuchEnvelopeError):
             # It was dropped under way, and has left all the same: what was sent is kept to be read.
-            self.outbox.put_back(box, label, data)
+            self.outbox.put_back(box, label, envelope.data)
 
     def _postpone(self, label: Label, reason: str, asked: str = "") -> Result:
         tried = max((one.attempt for one in self.outbox.labels(PENDING)), default=0)
@@ -355,9 +316,3 @@ def in_doubt_words(begun: Begun) -> str:
         f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
         f"to delete it: {_DROP} {begun.id}"
     )
-
-
-def _has_error_text(envelope: Envelope) -> bool:
-    # Of what was caught its head says so, also where the user has taken the text out since.
-    head = envelope.caught.partition(b"\n")[0]
-    return _ERROR_TEXT in envelope.payload or _ERROR_TEXT_CAUGHT in head

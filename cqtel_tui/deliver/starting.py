@@ -39,8 +39,7 @@ _NEEDED = ("httpx", "httpcore", "h11", "anyio", "certifi", "idna", "platformdirs
 _SHELL = "/bin/sh"
 _IN_THE_BACKGROUND = '"$@" &'
 # After the standard library, which nothing stands before, and before what else is installed.
-_BOOT = """import os, runpy, sys
-os.chdir(os.path.abspath(os.sep))
+_BOOT = """import runpy, sys
 count = int(sys.argv[1]) + 2
 at = [n for n, path in enumerate(sys.path) if path.endswith("-packages")] + [len(sys.path)]
 sys.path[at[0]:at[0]] = sys.argv[3:count + 1]
@@ -244,11 +243,13 @@ def _spawn(arguments: "list[str]") -> int:
     ]
     # Whoever reads a pipe that this process was given would wait for the sender's end of it.
     actions += [(os.POSIX_SPAWN_CLOSE, handle) for handle in _inheritable()]
+    # A variable without a name, as Wine leaves some, can be handed to nobody.
+    environment = {name: value for name, value in os.environ.items() if name}
     try:
         return os.posix_spawn(
             arguments[0],
             arguments,
-            os.environ,
+            environment,
             file_actions=actions,
             setsid=True,
             setsigmask=(),
@@ -257,7 +258,7 @@ def _spawn(arguments: "list[str]") -> int:
         return os.posix_spawn(
             arguments[0],
             arguments,
-            os.environ,
+            environment,
             file_actions=actions,
             setpgroup=0,
             setsigmask=(),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from ..hot_path import LONGEST_PAUSE_SECONDS
 from .starting import RETRY_AT
 
 if TYPE_CHECKING:
@@ -14,7 +16,6 @@ if TYPE_CHECKING:
 
 _FIRST_PAUSE_SECONDS = 30.0
 _LONGEST_PAUSE_SECONDS = 6 * 3600.0
-_LONGEST_RETRY_AFTER_SECONDS = 24 * 3600.0
 _MOST_DOUBLINGS = 16
 
 
@@ -28,7 +29,7 @@ def pause(attempts: int, jitter: float, retry_after: float | None) -> float:
     """
     longest = _FIRST_PAUSE_SECONDS * (1 << min(attempts, _MOST_DOUBLINGS))
     seconds = min(longest, _LONGEST_PAUSE_SECONDS) * (0.5 + jitter / 2)
-    return max(seconds, min(retry_after or 0.0, _LONGEST_RETRY_AFTER_SECONDS))
+    return max(seconds, min(retry_after or 0.0, LONGEST_PAUSE_SECONDS))
 
 
 def retry_after(value: str, now: float) -> float | None:
@@ -44,12 +45,25 @@ def retry_after(value: str, now: float) -> float | None:
         return None
 
 
-def next_attempt(outbox: Outbox) -> float:
-    """Return when the next attempt is due, in seconds since 1970; 0 if one is due now."""
+def next_attempt(outbox: Outbox, now: float) -> float:
+    """Return when the next attempt is due, in seconds since 1970; 0 if one is due now.
+
+    No attempt is put off for longer than `LONGEST_PAUSE_SECONDS`. A stamp that says so was written
+    by a clock that was ahead: it is not believed, here as little as in `is_sender_due`.
+    """
     try:
-        return (outbox.folder / RETRY_AT).stat().st_mtime
+        until = (outbox.folder / RETRY_AT).stat().st_mtime
     except OSError:
         return 0.0
+    return until if 0 < until - now <= LONGEST_PAUSE_SECONDS else 0.0
+
+
+def mend(outbox: Outbox, now: float) -> None:
+    """Remove a stamp that a clock wrote which was ahead, before that day comes near."""
+    stamp = outbox.folder / RETRY_AT
+    with contextlib.suppress(OSError):
+        if stamp.stat().st_mtime - now > LONGEST_PAUSE_SECONDS:
+            stamp.unlink()
 
 
 def put_off(outbox: Outbox, until: float, why: str) -> None:

@@ -51,6 +51,7 @@ class Run:
         operation: the id of the run, which its record has with all its payloads, or empty.
         upstream: where what was caught was bound for, or empty.
         debug: whether error texts may be in what would be sent.
+        consent: the mark of the yes under which it is caught (`Decision.mark`), or empty.
         arguments: those of the command; compared with, and written nowhere.
         allowed: words of the command line that may leave, such as operations.
     """
@@ -61,6 +62,7 @@ class Run:
     operation: str
     upstream: str
     debug: bool
+    consent: str = ""
     arguments: tuple[str, ...] = field(default=(), repr=False)
     allowed: frozenset[str] = frozenset()
 
@@ -237,6 +239,8 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
         duration=said.duration,
         headers=_headers(caught, understood, channels),
         project=run.project,
+        consent=run.consent,
+        has_error_text=redaction.has_error_text,
         dropped=len(redaction.removals) + redaction.more,
         kind=understood.kind,
         origin="gate",

@@ -126,7 +126,11 @@ def prepare(command: "Sequence[str]", options: "Sequence[str]") -> Start:
     outermost = layers(command)
     assigned = _assigned(outermost)
     start = Start(tuple(command), given, None, options, invocation, profiles, notes=notes)
-    start = replace(start, decision=_decide(where, problem, start, {**given, **assigned}))
+    decision = _decide(where, problem, start, given)
+    if assigned and decision is not None and decision.state != OFF:
+        # What the command line sets may say no as well, and takes no other no back.
+        decision = _decide(where, problem, start, {**given, **assigned})
+    start = replace(start, decision=decision)
     if invocation is not None:
         start = _with_arguments(start, invocation)
     opened, ours = _opened(start, {**given, **assigned})
@@ -220,7 +224,9 @@ def _lacks_options(start: Start, invocation: "Invocation") -> bool:
         return False
     from .own_options import lacks_options
 
-    return lacks_options(invocation, start.environment, where[1])
+    inspects = start.decision is not None and start.decision.inspect
+    remembers = start.state != OFF and not inspects
+    return lacks_options(invocation, start.environment, where[1], remembers=remembers)
 
 
 def _opened(start: Start, given: "Mapping[str, str]") -> "tuple[Opened, frozenset[str]]":

@@ -47,9 +47,18 @@ class Seen:
         closed_attempts: how many connections were tried to the address of the closed channels.
         failure: why the gate could not serve; empty if it could.
         documents: while inspecting, what would be sent of each, as JSON.
+        is_protobuf_unread: whether protobuf came in, and nothing is installed that reads it.
     """
 
-    __slots__ = ("closed_attempts", "documents", "failure", "lost", "refused", "requests")
+    __slots__ = (
+        "closed_attempts",
+        "documents",
+        "failure",
+        "is_protobuf_unread",
+        "lost",
+        "refused",
+        "requests",
+    )
 
     def __init__(self) -> None:
         self.requests = 0
@@ -58,6 +67,7 @@ class Seen:
         self.closed_attempts = 0
         self.failure = ""
         self.documents: list[bytes] = []
+        self.is_protobuf_unread = False
 
     def read(self, line: bytes) -> None:
         """Take in one line of what the gate's process answers: a word, a space, and what it is."""
@@ -69,6 +79,8 @@ class Seen:
             self.refused[why.decode()] = int(number)
         elif word == b"failure":
             self.failure = rest.decode("utf-8", "replace")
+        elif word == b"protobuf_unread":
+            self.is_protobuf_unread = True
         elif word == b"document":
             self.documents.append(rest)
 
@@ -122,10 +134,12 @@ class Gate:
         state: str,
         config: str = "",
         project: str = "",
+        named: Sequence[str] = (),
         app: str = "",
         version: str = "",
         upstreams: Mapping[str, str] | None = None,
         debug: bool = False,
+        consent: str = "",
         inspect: bool = False,
         options: Sequence[str] = (),
         arguments: Sequence[str] = (),
@@ -139,10 +153,12 @@ class Gate:
             state: the state folder.
             config: the configuration folder.
             project: where the program was started.
+            named: the folders that it was told to keep its files in, which may say no as well.
             app: the name of the program's profile, if it has one.
             version: its version, as far as it is known already.
             upstreams: where what is intercepted was bound for, by the name of the profile.
             debug: whether error texts may be in what would be sent.
+            consent: the mark of the yes under which it is held, or empty.
             inspect: whether nothing is to be kept, and all to be shown by `finish`.
             options: the telemetry options that were given to us.
             arguments: those of the program, which are not to leave in what it reports.
@@ -154,11 +170,13 @@ class Gate:
             "state": state,
             "config": config,
             "project": project,
+            "named": named,
             "app": app,
             "version": version,
             "upstreams": upstreams or {},
             "profiles": self._profiles,
             "debug": debug,
+            "consent": consent,
             "inspect": inspect,
             "options": options,
             "arguments": arguments,
@@ -179,6 +197,12 @@ class Gate:
             if control is not None:
                 control.close()
         # Whoever connects from now on is the process's to answer, or nobody's.
+        for one in self.sockets:
+            one.close()
+
+    def close(self, why: str) -> None:
+        """Serve nobody, and let `finish` say why."""
+        self._seen.failure = why
         for one in self.sockets:
             one.close()
 
@@ -259,12 +283,11 @@ def _start(*sockets: _socket.socket) -> None:
     """Start the gate's process: without our streams, our terminal and our signals."""
     root = __file__.rpartition(f"{os.sep}cqtel_tui{os.sep}")[0]
     handles = [each.fileno() for each in sockets]
-    # -P keeps the current directory, which is untrusted, from being imported from.
-    command = [sys.executable, "-P", "-c", _CODE, root, *map(str, handles)]
+    command = [sys.executable, *_flags(), "-c", _CODE, root, *map(str, handles)]
     if not hasattr(os, "posix_spawn"):
         from .serving import serve_in_thread
 
-        serve_in_thread([os.dup(handle) for handle in handles])
+        serve_in_thread([_socket.dup(handle) for handle in handles])
         return
     for handle in handles:
         os.set_inheritable(handle, True)
@@ -275,10 +298,26 @@ def _start(*sockets: _socket.socket) -> None:
         (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
     ]
     spawn = os.posix_spawn
+    # A variable without a name, as Wine leaves some, can be handed to nobody.
+    environment = {name: value for name, value in os.environ.items() if name}
     try:
-        spawn(command[0], command, os.environ, file_actions=streams, setsid=True, setsigmask=[])
+        spawn(command[0], command, environment, file_actions=streams, setsid=True, setsigmask=[])
     except NotImplementedError:  # a libc without POSIX_SPAWN_SETSID; the process does it itself
-        spawn(command[0], command, os.environ, file_actions=streams, setsigmask=[])
+        spawn(command[0], command, environment, file_actions=streams, setsigmask=[])
+
+
+def _flags() -> list[str]:
+    """Return how our own Python was started, and always without the current directory.
+
+    That is untrusted, so that nothing is imported from it.
+    """
+    given = {
+        "-I": sys.flags.isolated,
+        "-E": sys.flags.ignore_environment,
+        "-s": sys.flags.no_user_site,
+        "-S": sys.flags.no_site,
+    }
+    return ["-P", *[flag for flag, is_given in given.items() if is_given]]
 
 
 def _json(value: object) -> str:

@@ -24,6 +24,9 @@ _IN_RELEASE_NAMES = frozenset(
 )
 
 
+_AROUND_WORDS = "'\"`;&|(){}"
+
+
 def recognise(
     command: "Sequence[str]", profiles: "Iterable[Profile]" = PROFILES, path: str = ""
 ) -> "Invocation | None":
@@ -54,19 +57,19 @@ def _direct(
         return None
     name = plain_name(words[0])
     for profile in profiles:
-        if any([_is_name_of(program, name) for program in profile.programs]):
+        if any([is_name_of(program, name) for program in profile.programs]):
             return profile, 1
     if _is_python(name):
         return _python_module(words, profiles)
     target = plain_name(_link_target(words[0], path)) if path else name
     if target != name:
         for profile in profiles:
-            if any([_is_name_of(program, target) for program in profile.programs]):
+            if any([is_name_of(program, target) for program in profile.programs]):
                 return profile, 1
     return None
 
 
-def _is_name_of(program: str, name: str) -> bool:
+def is_name_of(program: str, name: str) -> bool:
     """Tell whether a file of this name is the program, as released or as downloaded."""
     if name == program:
         return True
@@ -117,7 +120,7 @@ def _python_module(
 
 def says_no(command: "Sequence[str]") -> bool:
     """Tell whether a command line that is not known has `--no-telemetry`, also in a script."""
-    words = [word for one in command for word in one.split()]
+    words = [word.strip(_AROUND_WORDS) for one in command for word in one.split()]
     return NO_TELEMETRY in take_options([word for word in words if word != "--"])[0]
 
 

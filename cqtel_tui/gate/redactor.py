@@ -13,9 +13,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
-from ..consent import OFF, ON, ask
+from ..consent import OFF, ask
 from ..errors import CqtelError
 from ..outbox import PENDING, count_loss
+from ..outbox.envelope import identity_of
 from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..paths import places
@@ -38,7 +39,6 @@ if TYPE_CHECKING:
     from .spool import Spool
 
 _TRIES = 2
-_ID = slice(17, 33)
 """Where in the name of a request, and of an envelope, its id is."""
 _NO_CHANNELS = Channels(variable="")
 
@@ -79,7 +79,7 @@ class Redactor:
             OSError: an envelope or the record could not be written; what is not held waits here.
         """
         held = len(self._held)
-        is_off = self._is_live and self._is_off()
+        is_off = self._is_live and self.state == OFF
         problem: OSError | None = None
         for name in self._spool.names():
             if is_off:
@@ -108,7 +108,10 @@ class Redactor:
         Raises:
             OSError: it could not be written.
         """
-        write_run(self.session.state, self._record())
+        record = self._record()
+        # Of a command that is not known there is nothing to say unless it reported something.
+        if record.app != UNNAMED or record.lost or any(record.refused.values()):
+            write_run(self.session.state, record)
         self._is_new = False
 
     def inspect(self, caught: Caught) -> bytes:
@@ -120,7 +123,7 @@ class Redactor:
         """Hold one request, and forget it here."""
         self._before_each()
         name, tries = self._spool.begin(name)
-        identity = name[_ID]
+        identity = identity_of(name)
         if tries:
             self._clear_up_after(name)
         if tries and (held := self._envelope(identity)):
@@ -145,7 +148,7 @@ class Redactor:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise
             else:
-                self._note(envelope[_ID])
+                self._note(identity_of(envelope))
         with contextlib.suppress(OSError):
             self.write()
         self._spool.done(name)
@@ -158,7 +161,7 @@ class Redactor:
     def _clear_up_after(self, name: str) -> None:
         """Remove what a redaction that was killed had half written."""
         folder = self._outbox.folder / PENDING
-        for leftover in folder.glob(f".{name[: _ID.stop]},*"):
+        for leftover in folder.glob(f".*,{identity_of(name)},*"):
             leftover.unlink(missing_ok=True)
 
     def _envelope(self, identity: str) -> str:
@@ -179,6 +182,7 @@ class Redactor:
             session.id,
             session.upstreams.get(name, ""),
             session.debug,
+            session.consent,
             session.arguments,
             profile.operations | profile.programs if profile else frozenset(),
         )
@@ -186,24 +190,18 @@ class Redactor:
             key = bytes.fromhex(session.key) or os.urandom(32)
             self._rules[name] = rules_of(channels, key, run)
         # A program may have downloaded plugins meanwhile.
-        published = published_plugins(session.project)
+        published = published_plugins(session.project, session.named)
         return channels, run, replace(self._rules[name], published=published)
 
-    def _is_off(self) -> bool:
-        directory = self.session.project or None
-        try:
-            return ask(places(), self.session.options, directory=directory).state == OFF
-        except CqtelError:
-            return True
-
     @property
-    def may_be_sent(self) -> bool:
-        """Whether the user's answer is yes, so that a sender may be due."""
-        directory = self.session.project or None
+    def state(self) -> str:
+        """What the user's answer comes to by now: `on`, `hold` or `off`."""
+        session = self.session
+        directory = session.project or None
         try:
-            return ask(places(), self.session.options, directory=directory).state == ON
+            return ask(places(), session.options, None, directory, session.named).state
         except CqtelError:
-            return False
+            return OFF
 
     def _take_back(self) -> None:
         """Leave nothing of a run to which its user has said no while it lasted."""

@@ -47,6 +47,8 @@ _MAX_INSPECTED = 256
 _MAX_INSPECTED_BYTES = 16 << 20
 _MAX_CPU_SECONDS = 3
 """For one request; the bounds on what is read of it keep it far below."""
+_PROTOBUF = "application/x-protobuf"
+_PROTOBUF_IS_READ_BY = "opentelemetry.proto"
 _RETRY_SECONDS = 1.0
 _LINE_BYTES = 64 * 1024
 
@@ -121,6 +123,7 @@ class _Gate:
         self._inspected_bytes = 0
         self._operation, self._version = "", session.version
         self._is_over = False
+        self._is_protobuf = False
         self._is_told = False
         self._is_launcher_there = True
         self._is_program_alive = is_alive(session.process)
@@ -217,6 +220,7 @@ class _Gate:
         else:
             self._spool.put(caught, os.urandom(8).hex())
         self._counts.requests += 1
+        self._is_protobuf |= caught.header("content-type").startswith(_PROTOBUF)
         self._counts.late += self._is_over
 
     def _hear(self) -> None:
@@ -281,6 +285,8 @@ class _Gate:
             f"{name} {getattr(counts, name)}" for name in ("requests", "lost", "closed_attempts")
         ]
         lines += [f"refused {number} {why}" for why, number in counts.refused.items()]
+        if self._is_protobuf and not _can_read_protobuf():
+            lines.append("protobuf_unread")
         if self._inspected:
             from .redactor import Redactor
 
@@ -436,12 +442,13 @@ def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket
 
 
 def _work(redactor: Redactor) -> None:
+    from ..consent import ON
     from ..deliver.starting import start_if_due
 
     held = 0
     with contextlib.suppress(OSError):  # a full disk: what waits is tried again later
         held = redactor.work()
-    if (held or redactor.known.is_over) and redactor.may_be_sent:
+    if (held or redactor.known.is_over) and redactor.state == ON:
         start_if_due(redactor.session.state, redactor.session.options)
 
 
@@ -455,6 +462,15 @@ def _bound_the_cost() -> None:
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _can_read_protobuf() -> bool:
+    from importlib.util import find_spec
+
+    try:
+        return find_spec(_PROTOBUF_IS_READ_BY) is not None
+    except ModuleNotFoundError:  # not even the package around it
+        return False
 
 
 def _close_all_but(handles: set[int]) -> None:

@@ -20,11 +20,14 @@ class Session:
         state: the state folder.
         config: the configuration folder, for the profiles of the user.
         project: where it was started; empty where that cannot be told.
+        named: the folders that the program was told to keep its files in.
         app: the profile of the program that was started, or empty.
         version: its version, as far as that is known by then, or empty.
         upstreams: where what is intercepted was bound for, by profile.
         profiles: the names of all profiles that have a URL, by its secret.
         debug: whether error texts may be in what would be sent.
+        consent: the mark of the yes under which it was started (`Decision.mark`), or empty. What
+            is intercepted is held under it, however late it is redacted.
         inspect: whether nothing is to be kept, and all to be shown to the launcher.
         options: the telemetry options that the launcher was given.
         arguments: those of the program; compared with, and gone with the last of its requests.
@@ -37,11 +40,13 @@ class Session:
     state: str
     config: str = ""
     project: str = ""
+    named: tuple[str, ...] = ()
     app: str = ""
     version: str = ""
     upstreams: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
     debug: bool = False
+    consent: str = ""
     inspect: bool = False
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = field(default=(), repr=False)
@@ -58,7 +63,7 @@ class Session:
         try:
             said: dict[str, Any] = json.loads(data)
             given = {each.name: said[each.name] for each in fields(cls) if each.name in said}
-            for name in ("options", "arguments"):
+            for name in ("options", "arguments", "named"):
                 given[name] = tuple(given.get(name, ()))
             found = cls(**given)
         except (TypeError, AttributeError, RecursionError) as error:

@@ -37,9 +37,6 @@ if TYPE_CHECKING:
             """Run it, and return how it ended."""
 
 
-_CREATED = slice(0, 16)
-_ID = slice(17, 33)
-"""Where in the name of an envelope its time and its id are."""
 _INSPECTED_WITHIN_SECONDS = 5.0
 """Who inspects waits for what is to be seen."""
 
@@ -142,10 +139,12 @@ def _serve(start: "Start", process: int) -> None:
         config=config,
         process=process,
         project=_project(),
+        named=start.named_folders,
         app=start.invocation.profile.name if start.invocation is not None else "",
-        version=_version(start).known() if start.invocation is not None else "",
+        version=_known_version(start),
         upstreams=start.upstreams,
         debug=decision.debug,
+        consent=decision.mark(None),
         inspect=decision.inspect,
         options=start.options,
         arguments=_words(start.command[1:]),
@@ -192,13 +191,15 @@ def _record(
     try:
         version = _version(start)
         telemetry.version = version.get(start.environment)
+        telemetry.build_date = version.build_date or None
         decision = recorded.decision
         if start.gate is not None and decision is not None and decision.inspect:
             seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
             telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
         if start.gate is not None:
-            seen = start.gate.finish((recorded.held or "")[_ID], telemetry.version or "")
+            held = (recorded.held or "").partition(",")[2].partition(",")[0]  # its id
+            seen = start.gate.finish(held, telemetry.version or "")
             _tell(seen)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
         if recorded.held is not None:
@@ -218,7 +219,13 @@ def _version(start: "Start") -> "Version":
     invocation = start.invocation
     assert invocation is not None  # noqa: S101  # an operation is recorded of a known program
     binary = start.executable or find_binary(invocation, start.environment)
-    return Version(binary, invocation.profile, folders(os.environ)[1])
+    return Version(binary, invocation.profile, folders(os.environ)[1], project=_project())
+
+
+def _known_version(start: "Start") -> str:
+    if start.invocation is None:
+        return ""
+    return _version(start).known(start.environment) or ""
 
 
 def _tell(seen: "Seen") -> None:
@@ -230,21 +237,30 @@ def _tell(seen: "Seen") -> None:
         from .refusals import refused_words
 
         say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
+    if seen.is_protobuf_unread:
+        from ..extras import how_to_install
+
+        missing = "nothing here reads protobuf without opentelemetry-proto"
+        say(f"held as it came: {missing} ({how_to_install('gate')})")
 
 
 def _remember_that_nothing_was_held(
     start: "Start", telemetry: Telemetry, held: str, seen: "Seen | None"
 ) -> None:
     """Write the run's record, where there is no gate to do it."""
+    from ..outbox.envelope import read_label
     from ..outbox.runs import ClosedChannel, Run, write_run
 
     problem = start.problem or (seen.failure if seen else "")
     known = () if start.invocation is None else start.invocation.profile.channels.closed
     closed = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
     closed += [ClosedChannel(one.name, one.reason, None) for one in known]
+    operation = read_label(held)
+    if operation is None:
+        return
     run_ = Run(
-        held[_ID],
-        int(held[_CREATED]),
+        operation.id,
+        operation.created,
         telemetry.application,
         telemetry.version or "",
         (),

@@ -3,7 +3,6 @@
 import os
 
 from . import (
-    MAX_AGE_SECONDS,
     MAX_PENDING,
     MAX_PENDING_BYTES,
     OUTBOX,
@@ -11,37 +10,51 @@ from . import (
     SUFFIX,
     count_loss,
 )
+from .expiry import DAY, horizon, retention_clock
 
 _SPARE = MAX_PENDING // 8
 """How many more are held, as good as never, before somebody looks again (see `hold`)."""
+_CREATED_DIGITS = 16
 
 
 def make_room(state: str, now: int) -> None:
     """Remove the oldest pending envelopes until there is room again; the newest always stays.
 
+    What says that it was recorded after now counts as the oldest.
+
     Args:
         state: the state folder.
-        now: microseconds since 1970; what is more than 30 days older goes.
+        now: microseconds since 1970; see `expiry` for what is too old.
     """
     folder = f"{state}/{OUTBOX}/{PENDING}"
+    ahead = f"{now + DAY:016d}"
     names = sorted(
-        name
-        for name in os.listdir(folder)  # noqa: PTH208  # pathlib costs 13 ms
-        if name.endswith(SUFFIX) and name[0] != "."
+        [
+            name
+            for name in os.listdir(folder)  # noqa: PTH208  # pathlib costs 13 ms
+            if name.endswith(SUFFIX) and name[0] != "."
+        ],
+        key=lambda name: (name <= ahead, name),
     )
-    oldest = f"{now - MAX_AGE_SECONDS * 1_000_000:016d}"
+    too_old = horizon(retention_clock(state, now, _oldest(names)))
     total = sum(map(_size, names))
-    for at, name in enumerate(names[:-1]):
-        left = len(names) - at
+    left = len(names)
+    for name in names[:-1]:
         full = left > MAX_PENDING - _SPARE or total > MAX_PENDING_BYTES * 7 // 8
-        if not full and name >= oldest:
-            return
+        if not full and name >= too_old:
+            continue
+        left -= 1
         total -= _size(name)
         try:
             os.unlink(f"{folder}/{name}")  # noqa: PTH108
         except OSError:
             continue  # another process made room, it was sent, or it is no file
         count_loss(state, "full" if full else "expired")
+
+
+def _oldest(names: "list[str]") -> "int | None":
+    times = [name[:_CREATED_DIGITS] for name in names]
+    return min([int(time) for time in times if time.isdigit() and time.isascii()], default=None)
 
 
 def _size(name: str) -> int:

@@ -1,16 +1,20 @@
-"""Read an envelope: its label on the outside, its header line and the payload inside.
+"""Read an envelope: its label on the outside, its sealed header line and the payload inside.
 
-`cqtel_tui.outbox.hold` writes them. What is inside is checked by length and SHA-256 before it is
-believed.
+`cqtel_tui.hot_path.sealed` writes them. Nothing of what is inside is believed before its seal has
+been compared: one SHA-256 over the header line, the payload and what was caught. There is no key in
+it, for whoever can write into the folder is its user; it tells what was altered by accident or by
+hand. Whatever is wrong with an envelope is a `TornEnvelopeError`, and nothing else.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import CqtelError
+from ..hot_path import sealed
 from . import FORMAT_VERSION, SUFFIX, sha256
 
 if TYPE_CHECKING:
@@ -18,10 +22,14 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 16 * 1024
 MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
+UNSEALED_VERSION = 1
+"""The format of earlier releases, whose header nothing covers: it is read, and never sent."""
 _FIELDS = 10
 _CREATED_DIGITS = 16
 _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
+_SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"\}')
+_SEAL_BYTES = len(',"seal":""}') + 64
 _NOTHING_CAUGHT = {"length": 0, "sha256": sha256(b"")}
 
 
@@ -70,6 +78,11 @@ class Label:
         return replace(self, attempt=self.attempt + 1)
 
 
+def identity_of(file_name: str) -> str:
+    """Return the id in an envelope's file name, without reading the rest; empty if it has none."""
+    return file_name.partition(",")[2].partition(",")[0]
+
+
 def read_label(file_name: str) -> Label | None:
     """Return what a file name says; None if it is not an envelope's."""
     fields = file_name.removesuffix(SUFFIX).split(",")
@@ -111,13 +124,19 @@ class Envelope:
         origin: `record` or `gate`.
         app: the program's name.
         version: the program's version, or empty.
+        operation: the operation, a plain name.
+        outcome: `ok` or `failed`; empty if unknown.
+        duration: in milliseconds.
         target: where it was bound for, if the program said so.
         headers: the HTTP headers that go with it.
         project: the mark of the project it was recorded in.
+        consent: the mark of the yes under which it was recorded, or empty.
+        has_error_text: whether an error's text was in the payload when it was recorded.
         dropped: how many values and spans were left out.
         sha256: the payload's, 64 hex digits.
         payload: the exact bytes that would be sent.
         caught: what the payload was made of, by the gate; never sent. Empty for our own.
+        is_sealed: whether a seal covers its header. Earlier releases wrote none.
     """
 
     id: str
@@ -126,84 +145,195 @@ class Envelope:
     origin: str
     app: str
     version: str
+    operation: str
+    outcome: str
+    duration: int
     target: str | None
     headers: Mapping[str, str]
     project: str
+    consent: str
+    has_error_text: bool
     dropped: int
     sha256: str
     payload: bytes
     caught: bytes = b""
+    is_sealed: bool = True
+
+    def label(self, attempt: int) -> Label:
+        """Return what stands on the outside of it after so many attempts in vain."""
+        return Label(
+            self.created,
+            self.id,
+            attempt,
+            len(self.payload) + len(self.caught),
+            self.origin,
+            self.app,
+            self.version,
+            self.operation,
+            self.outcome,
+            self.duration,
+        )
+
+    @property
+    def data(self) -> bytes:
+        """All of its bytes, as they lie on the disk."""
+        return self.with_payload(self.payload, 0)[1]
+
+    def with_payload(self, payload: bytes, dropped: int) -> tuple[Label, bytes]:
+        """Seal another payload, from which its user took something out; all else stays.
+
+        Args:
+            payload: what is in it from now on.
+            dropped: how many more values are left out.
+
+        Returns:
+            the label before any attempt, and the envelope's bytes.
+
+        Raises:
+            TornEnvelopeError: it has no seal, and is given none: nobody knows what it was.
+        """
+        if not self.is_sealed:
+            raise TornEnvelopeError("an earlier release wrote it without a seal; it stays as it is")
+        name, data = sealed(
+            payload,
+            self.created,
+            self.id,
+            app=self.app,
+            version=self.version,
+            operation=self.operation,
+            outcome=self.outcome,
+            duration=self.duration,
+            headers=self.headers,
+            project=self.project,
+            consent=self.consent,
+            has_error_text=self.has_error_text,
+            dropped=self.dropped + dropped,
+            kind=self.kind,
+            origin=self.origin,
+            target=self.target,
+            caught=self.caught,
+        )
+        label = read_label(name)
+        if label is None:
+            raise TornEnvelopeError(f"it cannot be called {name!r}")
+        return label, data
 
 
-def open_envelope(data: bytes) -> Envelope:
+def open_envelope(data: bytes, label: Label) -> Envelope:
     """Return what is in an envelope.
 
+    Args:
+        data: all of its bytes.
+        label: what stands on the outside of it.
+
     Raises:
-        TornEnvelopeError: it is not whole, or not what was sealed.
+        TornEnvelopeError: it is not whole, not what was sealed, or not what its name says.
     """
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:
         raise TornEnvelopeError("it has no header line; it was torn while it was written")
-    inside = data[end + 1 :]
+    line, inside = data[:end], data[end + 1 :]
     try:
-        header = json.loads(data[:end].decode("ascii"))
-        length, behind = header["length"], header.get("caught", _NOTHING_CAUGHT)
-        payload, caught = inside[: int(length)], inside[int(length) :]
-        envelope = _from_header(header, payload, caught)
-        parts = [(payload, length, header["sha256"]), (caught, behind["length"], behind["sha256"])]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise TornEnvelopeError(f"its header line cannot be read ({error})") from None
-    if header.get("v") != FORMAT_VERSION:
-        raise TornEnvelopeError(f"its format is {header.get('v')!r}, not {FORMAT_VERSION}")
-    for part, stated, digest in parts:
-        if stated != len(part):
-            raise TornEnvelopeError(f"it has {len(part)} bytes of {stated}; it is torn")
-        if digest != sha256(part):
-            raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
+        header = _strict(line)
+        version = header.get("v")
+        if type(version) is not int or version not in {UNSEALED_VERSION, FORMAT_VERSION}:
+            raise TornEnvelopeError(f"its format is {version!r:.40}, not {FORMAT_VERSION}")
+        envelope = _opened(header, inside, label)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as why:
+        raise TornEnvelopeError(f"its header line cannot be read ({why!s:.200})") from None
+    if envelope.is_sealed and not _has_its_seal(line, inside):
+        raise TornEnvelopeError("it does not have the SHA-256 it was sealed with: it was altered")
+    if envelope.label(label.attempt) != label:
+        raise TornEnvelopeError(f"within, it says that it is {envelope.id:.40}, and not as named")
     return envelope
 
 
-def with_payload(data: bytes, payload: bytes, dropped: int) -> bytes:
-    """Return an envelope with another payload in it; all else is as it was.
-
-    Args:
-        data: the envelope, whole.
-        payload: what is in it from now on.
-        dropped: how many more values were left out.
-
-    Raises:
-        TornEnvelopeError: it is not whole.
-    """
-    caught = open_envelope(data).caught
-    header = json.loads(data[: data.index(b"\n")])
-    header |= {
-        "dropped": header["dropped"] + dropped,
-        "sha256": sha256(payload),
-        "length": len(payload),
-    }
-    return json.dumps(header, separators=(",", ":")).encode("ascii") + b"\n" + payload + caught
+def _has_its_seal(line: bytes, inside: bytes) -> bool:
+    seal = _SEAL.fullmatch(line[-_SEAL_BYTES:])
+    return seal is not None and seal[1].decode() == sha256(line[:-_SEAL_BYTES] + inside)
 
 
-def _from_header(header: Any, payload: bytes, caught: bytes) -> Envelope:
-    texts = [header["id"], header["kind"], header["origin"], header["project"], header["sha256"]]
-    texts += [header["app"]["name"], header["app"]["version"], *header["headers"].values()]
-    target = header["target"]
-    if not all(isinstance(text, str) for text in [*texts, target or ""]):
-        raise TypeError("a text is not a text")
-    if type(header["created"]) is not int or type(header["dropped"]) is not int:
-        raise TypeError("a number is not a number")
+def _strict(line: bytes) -> dict[str, Any]:
+    """Return the object of a header line: no doubled keys, no NaN, plain ASCII."""
+    header = json.loads(
+        line.decode("ascii"), object_pairs_hook=_without_doubles, parse_constant=_no_constant
+    )
+    if not isinstance(header, dict):
+        raise TypeError("it is not an object")
+    return header
+
+
+def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise ValueError("a key stands twice")
+    return content
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
+    """Return the envelope with this header, each value of the type that it is to have."""
+    is_sealed = header["v"] != UNSEALED_VERSION or "seal" in header
+    if not is_sealed:
+        stated = {"operation": label.operation, "outcome": label.outcome}
+        header = {**header, **stated, "duration": label.duration, "consent": ""}
+        header["has_error_text"] = True  # nobody knows
+    length, behind = _number(header["length"]), _object(header.get("caught", _NOTHING_CAUGHT))
+    payload, caught = inside[:length], inside[length:]
+    app, target = _object(header["app"]), header["target"]
+    _check(payload, length, header["sha256"])
+    _check(caught, _number(behind["length"]), behind["sha256"])
+    if type(header["has_error_text"]) is not bool:
+        raise TypeError("a truth value is none")
     return Envelope(
-        header["id"],
-        header["kind"],
-        header["created"],
-        header["origin"],
-        header["app"]["name"],
-        header["app"]["version"],
-        target,
-        header["headers"],
-        header["project"],
-        header["dropped"],
-        header["sha256"],
+        _text(header["id"]),
+        _text(header["kind"]),
+        _number(header["created"]),
+        _text(header["origin"]),
+        _text(app["name"]),
+        _text(app["version"]),
+        _text(header["operation"]),
+        _text(header["outcome"]),
+        _number(header["duration"]),
+        None if target is None else _text(target),
+        {_text(key): _text(value) for key, value in _object(header["headers"]).items()},
+        _text(header["project"]),
+        _text(header["consent"]),
+        header["has_error_text"],
+        _number(header["dropped"]),
+        _text(header["sha256"]),
         payload,
         caught,
+        is_sealed,
     )
+
+
+def _check(part: bytes, stated: int, digest: object) -> None:
+    if stated != len(part):
+        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is torn")
+    if digest != sha256(part):
+        raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, dict):
+        raise TypeError("an object is none")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError("a text is not a text")
+    value.encode()  # ValueError for half of a pair of surrogates, which nothing can be made of
+    return value
+
+
+def _number(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError("a number is not a whole number")
+    if not 0 <= value < 1 << 63:
+        raise ValueError("a number is out of range")
+    return value

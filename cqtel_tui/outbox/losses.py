@@ -46,9 +46,10 @@ def note_loss(state: str, what: str, why: "str | OSError" = "") -> None:
         _append(f"{folder}/{LOSSES}", line.encode())
     except OSError:
         name = f"{MARK}{time.time_ns()},{what},{reason.replace('/', ' ')}"
-        for place in (folder, state, _elsewhere(state, create=True)):
-            if place and _mark(place, name):
-                return
+        if not _mark(folder, name) and not _mark(state, name):
+            elsewhere = _elsewhere(state, create=True)
+            if elsewhere:
+                _mark(elsewhere, name)
 
 
 def read_losses(state: str) -> "list[Loss]":

@@ -17,11 +17,12 @@ from ..errors import CqtelError
 from . import make_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
 RECEIPT_SUFFIX = ".receipt"
 _MAX_BYTES = 64 * 1024
+_MAX_TEMPORARY_NAME = 200
 _RESERVED_BYTES = 16 * 1024
 _MAX_PROXY = 512
 
@@ -163,13 +164,25 @@ def replace_file(path: Path, data: bytes) -> None:
     Raises:
         OSError: it could not be written. Nothing is left behind.
     """
-    temporary = path.with_name(f".{path.name}.{os.urandom(4).hex()}")
+    with new_file(path, data) as temporary:
+        temporary.replace(path)
+
+
+@contextlib.contextmanager
+def new_file(path: Path, data: bytes) -> Iterator[Path]:
+    """Write a file for its owner alone beside `path`, to be given that name; else it goes again.
+
+    Raises:
+        OSError: it could not be written, on a full disk for one. Nothing is left behind.
+    """
+    temporary = path.with_name(f".{path.name[:_MAX_TEMPORARY_NAME]}.{os.urandom(4).hex()}")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+    flags |= getattr(os, "O_BINARY", 0)
     opened = os.open(temporary, flags, 0o600)
     try:
         with os.fdopen(opened, "wb") as file:
             file.write(data)
-        temporary.replace(path)
+        yield temporary
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise

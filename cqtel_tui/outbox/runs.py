@@ -14,7 +14,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import MAX_AGE_SECONDS, OUTBOX, make_folder
+from . import OUTBOX, make_folder
+from .expiry import horizon
 from .receipts import replace_file
 
 if TYPE_CHECKING:
@@ -157,17 +158,16 @@ def has_leftovers(state: str) -> bool:
     return any(name[0] != "." for name in names)
 
 
-def sweep_runs(state: str, now: float) -> None:
+def sweep_runs(state: str, clock: int) -> None:
     """Forget what is as old as no envelope gets.
 
     Args:
         state: the state folder.
-        now: seconds since 1970.
+        clock: the retention clock, in microseconds since 1970; see `expiry`.
     """
     folder = Path(state) / OUTBOX / RUNS
-    oldest = f"{max(0, int((now - MAX_AGE_SECONDS) * 1_000_000)):016d}"
     for name in _names(folder):
-        if name < oldest:
+        if name < horizon(clock):
             (folder / name).unlink(missing_ok=True)
 
 

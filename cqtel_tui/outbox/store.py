@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import time
 from dataclasses import dataclass, replace
@@ -17,10 +18,11 @@ from .envelope import (
     Envelope,
     Label,
     TornEnvelopeError,
+    identity_of,
     open_envelope,
     read_label,
-    with_payload,
 )
+from .expiry import retention_clock
 from .losses import UNSENT, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
@@ -29,6 +31,7 @@ from .receipts import (
     Reservation,
     has_receipt,
     is_receipt,
+    new_file,
     read_begun,
     read_receipt,
     receipt_path,
@@ -41,6 +44,8 @@ from .runs import sweep_runs
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .expiry import Uptime
+
 SENT = "sent"
 REJECTED = "rejected"
 SET_ASIDE = "set-aside"
@@ -50,7 +55,6 @@ _SUCCESS = range(200, 300)
 BOXES = (PENDING, SENT, REJECTED)
 LOCK = "sender.lock"
 """Held by whoever sends, and by whoever changes what might be sent."""
-_ID = slice(17, 33)
 """Where the id is in a name."""
 _LEFTOVER_SECONDS = 3600
 
@@ -106,7 +110,7 @@ class Outbox:
             (box, label)
             for box in boxes
             for name in self.names(box)
-            if name[_ID].startswith(identity) and (label := read_label(name)) is not None
+            if identity_of(name).startswith(identity) and (label := read_label(name)) is not None
         ]
         if not identity or not found:
             raise NoSuchEnvelopeError(
@@ -127,7 +131,7 @@ class Outbox:
             TornEnvelopeError: it is not what was sealed; `set_aside` takes it out of the way.
             NoSuchEnvelopeError: it is no longer there.
         """
-        return open_envelope(self.read(box, label))
+        return open_envelope(self.read(box, label), label)
 
     def read(self, box: str, label: Label) -> bytes:
         """Return an envelope's bytes, as they are.
@@ -241,7 +245,7 @@ class Outbox:
     def was_sent(self, label: Label) -> bool:
         """Tell whether an envelope lies among the sent ones, too: one that was copied back."""
         if self._sent is None:
-            self._sent = {name[_ID] for name in self.names(SENT)}
+            self._sent = {identity_of(name) for name in self.names(SENT)}
         return label.id in self._sent
 
     def _settle_begun(self) -> None:
@@ -284,13 +288,10 @@ class Outbox:
         try:
             with locked(self.folder / LOCK, wait=False):
                 self.settle()
-                data = self.read(PENDING, label)
-                changed = with_payload(data, payload, dropped)
-                size = label.size - len(open_envelope(data).payload) + len(payload)
-                found = replace(label, size=size)
-                # Never two of the same id: the name first, then what is in it.
-                self.path(PENDING, label).rename(self.path(PENDING, found))
-                replace_file(self.path(PENDING, found), changed)
+                envelope = self.open(PENDING, label)
+                changed, data = envelope.with_payload(payload, dropped)
+                changed = replace(changed, attempt=label.attempt)
+                self._exchange(self.path(PENDING, label), self.path(PENDING, changed), data)
         except BlockingIOError:
             raise CqtelError(
                 f"{label.id} was not changed: payloads are being sent right now. "
@@ -303,7 +304,25 @@ class Outbox:
                 f"{self.path(PENDING, label)} cannot be changed: {error.strerror}. "
                 "Look at its owner and free space, and try again."
             ) from None
-        return found
+        return changed
+
+    def _exchange(self, old: Path, new: Path, data: bytes) -> None:
+        """Put `data` in the place of a file, under another name; nothing is changed if that fails.
+
+        Never two of the same id. All that needs room on the disk comes first; a crash between the
+        two renames leaves an envelope that its name does not agree with, which is never sent.
+        """
+        with new_file(new, data) as temporary:
+            if old != new:
+                if os.path.lexists(new):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new))
+                old.rename(new)
+            try:
+                temporary.replace(new)
+            except BaseException:
+                if old != new:
+                    new.rename(old)
+                raise
 
     def retry(self, label: Label) -> None:
         """Put a rejected envelope back among the pending ones."""
@@ -316,23 +335,43 @@ class Outbox:
         """Return the receipt of an envelope; None if it has none."""
         return read_receipt(self.path(box, label))
 
-    def sweep(self, now: float | None = None) -> None:
-        """Remove what is older than 30 days from all boxes, and what crashes left behind."""
+    def sweep(self, now: float | None = None, uptime: Uptime | None = None) -> None:
+        """Remove what is older than 30 days from all boxes, and what crashes left behind.
+
+        Args:
+            now: seconds since 1970, as the clock has it; see `expiry` for what it is worth.
+            uptime: which start of the machine this is, and how long ago in microseconds.
+        """
         now = time.time() if now is None else now
+        labels = {box: self.labels(box) for box in (*BOXES, SET_ASIDE)}
+        oldest = min((label.created for each in labels.values() for label in each), default=None)
+        clock = retention_clock(self.state, int(now * 1_000_000), oldest, uptime)
+        too_old = clock - MAX_AGE_SECONDS * 1_000_000
         with contextlib.suppress(OSError):
-            sweep_runs(self.state, now)
-        oldest = int((now - MAX_AGE_SECONDS) * 1_000_000)
-        for box in (*BOXES, SET_ASIDE):
-            for label in self.labels(box):
-                if label.created < oldest:
+            sweep_runs(self.state, clock)
+        for box, each in labels.items():
+            for label in each:
+                if self._recorded(box, label, now) < too_old:
                     with contextlib.suppress(OSError):  # a directory of such a name
                         self.drop(box, label)
                         if box == PENDING:
                             count_loss(self.state, "expired")
             for leftover in self._leftovers(box):
                 with contextlib.suppress(OSError):
-                    if leftover.lstat().st_mtime < now - _LEFTOVER_SECONDS:
+                    if leftover.lstat().st_mtime < clock / 1_000_000 - _LEFTOVER_SECONDS:
                         leftover.unlink()
+
+    def _recorded(self, box: str, label: Label, now: float) -> int:
+        """Return when an envelope was recorded; where that is still to come, when it was written.
+
+        In microseconds since 1970.
+        """
+        if label.created <= now * 1_000_000:
+            return label.created
+        try:
+            return min(label.created, self.path(box, label).lstat().st_mtime_ns // 1000)
+        except OSError:
+            return label.created
 
     def _leftovers(self, box: str) -> list[Path]:
         """Return what a crash left in a box: files half written, and receipts of nothing."""

@@ -14,7 +14,7 @@ from ..catalogue import CATALOGUE_VERSION
 from ..errors import CqtelError
 from ..promises import BY_KEY
 from ..sanitize import one_line
-from .documents import MAX_TOKENS, UnreadableError, parse
+from .documents import UnreadableError, parse
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .documents import JsonObject, JsonValue
 
 MAX_DATA_BYTES = 16 << 20
-_MAX_DATA_TOKENS = 4 * MAX_TOKENS
+_MAX_DATA_TOKENS = 4_000_000
 _MAX_WORDS = 500
 _MAX_ROWS = 40
 _MAX_NUMBER = 1 << 53

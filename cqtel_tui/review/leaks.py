@@ -20,6 +20,7 @@ from .needles import (
     DIRECTORY,
     HOME,
     HOST,
+    MACHINE,
     OF_THIS_MACHINE,
     SECRET,
     USER,
@@ -64,7 +65,7 @@ __all__ = [
 
 KINDS = (
     *(SECRET, TOKEN, URL, ASSIGNMENT, EMAIL, HOME, DIRECTORY, PERSONAL_PATH, ARGUMENT),
-    *(MAC, ADDRESS, HOST, USER),
+    *(MACHINE, MAC, ADDRESS, HOST, USER),
 )
 """The sorts of things that are found, the gravest first."""
 

@@ -19,6 +19,7 @@ DIRECTORY = "directory"
 ARGUMENT = "argument"
 HOST = "host"
 USER = "user"
+MACHINE = "machine"
 OF_THIS_MACHINE = "of this machine"
 
 ARGUMENTS_ARE_NOT_KEPT = "the command's arguments: they are not kept anywhere"
@@ -29,6 +30,7 @@ _LEAST_ARGUMENT = 4
 _LEAST_NAME = 3
 _LEAST_NUMBER = 6
 _LEAST_LINE = 20
+_MACHINE_DIGITS = 32
 
 _SECRET_NAME = re.compile(
     r"TOKEN|SECRET|PASSW|PASSPHRASE|_PASS\b|_PWD\b|KEY|CREDENTIAL|AUTH|DSN|COOKIE|JWT|BEARER"
@@ -88,6 +90,7 @@ class Surroundings:
         addresses: the IP addresses of its interfaces.
         macs: their MAC addresses.
         secrets: environment variables (name, value) that `looks_secret` says are secret.
+        machine_ids: ids that the system gave to this machine.
         directory: the project's folder.
         arguments: those of the recorded command, without the program; None if not known.
     """
@@ -98,6 +101,7 @@ class Surroundings:
     addresses: tuple[str, ...] = ()
     macs: tuple[str, ...] = ()
     secrets: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    machine_ids: tuple[str, ...] = ()
     directory: str = ""
     arguments: tuple[str, ...] | None = field(default=None, repr=False)
 
@@ -158,6 +162,7 @@ class Needles:
         self._names(HOST, "this machine's name", _host_names(surroundings.hosts))
         self._addresses(ADDRESS, "IP address", surroundings.addresses)
         self._addresses(MAC, "MAC address", _mac_forms(surroundings.macs))
+        self._machine(surroundings.machine_ids)
         self._arguments(surroundings.arguments, own_values)
         if len(self.wanted) > MAX_NEEDLES:
             beyond = len(self.wanted) - MAX_NEEDLES
@@ -212,6 +217,19 @@ class Needles:
             self.looked_for.append(f"every {what} {OF_THIS_MACHINE}")
         else:
             self.not_looked_for.append(f"every {what} {OF_THIS_MACHINE}: none is known")
+
+    def _machine(self, ids: Iterable[str]) -> None:
+        digits = {one.replace("-", "").strip().lower() for one in ids}
+        wanted = sorted(one for one in digits if len(one) == _MACHINE_DIGITS and one.strip("0f"))
+        for one in wanted:
+            dashed = "-".join((one[:8], one[8:12], one[12:16], one[16:20], one[20:]))
+            for form in (one, dashed):
+                what = "the id of this machine"
+                self.wanted.append(Needle(MACHINE, what, as_bytes(form), is_exact=False))
+        if wanted:
+            self.looked_for.append("the id of this machine")
+        else:
+            self.not_looked_for.append("the id of this machine: none is known")
 
     def _arguments(
         self, arguments: Sequence[str] | None, own_values: Callable[[], Iterable[str]]

@@ -90,6 +90,25 @@ def _back(data: bytes, at: int, characters: bytes, most: int) -> int:
 # Tokens and keys ----------------------------------------------------------------------------------
 
 
+def _secret_of_aws(data: bytes, found: re.Match[bytes]) -> Range | None:
+    """Accept the secret near its key's id: 40 letters, which alone might be anything."""
+    if is_word(data, found.start() - 1):
+        return None
+    begin = max(0, found.start() - _NEAR)
+    for near in _FORTY.finditer(data, begin, min(len(data), found.end() + _NEAR)):
+        letters = near[0]
+        is_mixed = any(b.isdigit() for b in map(chr, letters)) and not letters.islower()
+        cut = is_base64(data, near.start() - 1) or is_base64(data, near.end())
+        if is_mixed and not letters.isupper() and not cut:
+            return near.span()
+    return None
+
+
+def is_base64(data: bytes, at: int) -> bool:
+    """Tell whether a letter of base64 stands there."""
+    return 0 <= at < len(data) and data[at] in _OF_BASE64
+
+
 def _client_secret(data: bytes, found: re.Match[bytes]) -> Range | None:
     start = _back(data, found.start(), _LETTERS + _DIGITS + b"_.~-", 4)
     return (start, found.end()) if found.start() - start >= 3 else None  # noqa: PLR2004  # its form
@@ -159,12 +178,41 @@ _TOKENS = tuple(
         ("a token of Shopify", "shp(?:at|ca|pa|ss)_[A-Fa-f0-9]{32}"),
         ("a token of Atlassian", "ATATT3[A-Za-z0-9_=-]{50,300}"),
         ("a key of age", "AGE-SECRET-KEY-1[0-9A-Z]{58}"),
+        ("a key of Groq", "gsk_[A-Za-z0-9]{40,64}"),
+        ("a key of xAI", "xai-[A-Za-z0-9]{60,100}"),
+        ("a key of Perplexity", "pplx-[A-Za-z0-9]{40,64}"),
+        ("a token of Replicate", "r8_[A-Za-z0-9]{37,40}"),
+        ("a token of RubyGems", "rubygems_[a-f0-9]{48}"),
+        ("a token of Heroku", "HRKU-[A-Za-z0-9_-]{36,64}"),
+        ("a key of Linear", "lin_(?:api|oauth)_[A-Za-z0-9]{32,64}"),
+        ("a token of Notion", "ntn_[A-Za-z0-9]{40,50}"),
+        ("a token of Figma", "figd_[A-Za-z0-9_-]{36,64}"),
+        ("a key of Postman", "PMAK-[A-Za-z0-9-]{50,64}"),
+        ("a token of Pulumi", "pul-[a-f0-9]{40}"),
+        ("a token of PlanetScale", "pscale_(?:tkn|oauth|pw)_[A-Za-z0-9_.=-]{32,64}"),
+        ("a token of Doppler", r"dp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9_.-]{40,64}"),
+        ("a key of Supabase", "sb(?:p|_secret)_[A-Za-z0-9_-]{22,64}"),
+        ("a token of Buildkite", "bk(?:ua|aj|ct)_[A-Za-z0-9_-]{32,64}"),
+        ("a token of CircleCI", "CCI(?:PAT|PRJ)_[A-Za-z0-9_]{40,80}"),
+        ("a token of Netlify", "nf[pcbu]_[A-Za-z0-9_]{36,64}"),
+        ("a token of Telegram", "[0-9]{8,10}:AA[A-Za-z0-9_-]{33}"),
+        ("a token of Square", "sq0(?:atp|csp)-[A-Za-z0-9_-]{22,60}"),
+        ("a key of Mailgun", "key-[a-f0-9]{32}"),
+        ("a key of Mailchimp", "[a-f0-9]{32}-us[0-9]{1,2}"),
+        ("a token of Prefect", "pn[ub]_[A-Za-z0-9]{36}"),
+        ("a key of LangSmith", "lsv2_(?:pt|sk)_[a-f0-9]{32}_[a-f0-9]{10}"),
+        ("a token of HashiCorp Vault", r"hvb\.[A-Za-z0-9_-]{24,300}"),
+        ("a web hook of Discord", r"discord(?:app)?\.com/api/webhooks/[0-9]{17,20}/[\w-]{60,80}"),
     )
 )
 
 _WEB_TOKEN = re.compile(
     rb"eyJ[A-Za-z0-9_-]{5,8192}+\.[A-Za-z0-9_-]{5,65536}+(?:\.[A-Za-z0-9_-]{0,8192}+)?"
 )
+_OF_BASE64 = frozenset(_LETTERS + _DIGITS + b"+/=")
+_FORTY = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
+_NEAR = 200
+"""Bytes: so near to a key's id, a secret belongs to it."""
 _BASE64_LINES = r"[A-Za-z0-9+/=:,\s\\-]{0,8192}"
 _KEYS = (
     Shape(
@@ -175,6 +223,12 @@ _KEYS = (
             + _BASE64_LINES.encode()
         ),
         _anywhere,
+    ),
+    Shape(
+        TOKEN,
+        "a secret key of AWS, beside its id",
+        re.compile(rb"A(?:KIA|SIA)[A-Z0-9]{16}(?![A-Z0-9])"),
+        _secret_of_aws,
     ),
     Shape(TOKEN, "a JSON web token", re.compile(rb"eyJ[A-Za-z0-9_-]{5}"), _web_token),
     Shape(
@@ -259,6 +313,13 @@ def _email(data: bytes, found: re.Match[bytes]) -> Range | None:
     return start, found.end()
 
 
+_AFTER_VERSION = re.compile(
+    rb"(?:Version|(?<![A-Za-z])(?:version|VERSION|[vV]er\.?|[rR]elease|[bB]uild|v))"
+    rb"""["']?\s{0,3}(?:[:=,-]\s{0,3})?(?:"value"\s{0,3}:\s{0,3}\{\s{0,3}"stringValue"\s{0,3}:"""
+    rb"""\s{0,3})?["']?\s{0,3}\Z"""
+)
+
+
 def _ipv4(data: bytes, found: re.Match[bytes]) -> Range | None:
     start = _back(data, found.start(), _DIGITS, 4)
     end = found.end()
@@ -268,7 +329,11 @@ def _ipv4(data: bytes, found: re.Match[bytes]) -> Range | None:
     more_after = data[end : end + 1] == b"." and is_word(data, end + 1)
     if more_before or more_after:
         return None
-    return _if_address(data, start, end)
+    address = _if_address(data, start, end)
+    if address is None or not _AFTER_VERSION.search(data, max(0, start - 80), start):
+        return address
+    # A version may look like an address, but no maker numbers releases by a private network.
+    return address if ipaddress.ip_address(data[start:end].decode("ascii")).is_private else None
 
 
 def _ipv6(data: bytes, found: re.Match[bytes]) -> Range | None:
@@ -306,6 +371,12 @@ _ADDRESSES = (
         URL,
         "a URL with a password",
         re.compile(rb"""://[^\s/?#"'@:]{0,256}:[^\s/?#"'@]{1,256}@[^\s/?#"'@:]{0,256}"""),
+        _url,
+    ),
+    Shape(
+        URL,
+        "a URL with a token",
+        re.compile(rb"""://[^\s/?#"'@:]{12,256}:?@[^\s/?#"'@:]{1,256}"""),
         _url,
     ),
     Shape(URL, "an address with a password", re.compile(rb"@(?:tcp|unix)\("), _data_source),

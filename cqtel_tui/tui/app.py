@@ -20,18 +20,20 @@ from ..catalogue import CATALOGUE_VERSION
 from ..consent import HOLD, OFF, ON
 from ..consent import cookie as cookies
 from ..consent.choices import read_user
+from ..deliver.permission import ALL, NAMED
 from ..errors import CqtelError
 from ..outbox import PENDING
-from ..outbox.envelope import TornEnvelopeError, read_label
+from ..outbox.envelope import TornEnvelopeError, identity_of, read_label
+from ..outbox.included import include
 from ..outbox.receipts import write_receipt
 from ..outbox.runs import RUNS, read_runs, run_of
 from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
 from ..paths import agreed, places
-from ..review.destination import CAUGHT, UNREAD, bound_for
 from ..sanitize import is_printable, one_line, printable
 from . import snapshot as moments
 from .base import OwnApp
 from .ending import signals_deferred
+from .routes import routes
 from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.room import ROOMS, is_too_small
 
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from textual.app import SystemCommand
     from textual.screen import Screen
 
+    from ..deliver.permission import Asked
     from ..deliver.sender import Result
     from ..outbox.envelope import Label
     from ..outbox.receipts import Receipt
@@ -52,7 +55,6 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 1.0
 MAX_COPIED = 100_000
-_MAX_ROUTES = 5
 _CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim"})
 
 
@@ -220,7 +222,9 @@ class TelemetryApp(OwnApp[None]):
             (box, label)
             for box, names in (self.snapshot.names.items() if self.snapshot else ())
             for name in names
-            if box in BOXES and name[17:33] in wanted and (label := read_label(name)) is not None
+            if box in BOXES
+            and identity_of(name) in wanted
+            and (label := read_label(name)) is not None
         ]
         return sorted(found, key=lambda each: wanted[each[1].id])
 
@@ -324,9 +328,26 @@ class TelemetryApp(OwnApp[None]):
             self.tell(done)
         return True
 
-    async def _save(self, change: Mapping[str, Any], project: str | None, done: str) -> bool:
-        """Save a choice, and remember the one before for undo."""
+    async def _save(
+        self,
+        change: Mapping[str, Any],
+        project: str | None,
+        done: str,
+        include_also: Sequence[str] = (),
+    ) -> bool:
+        """Save a choice, and remember the one before for undo.
+
+        A yes that is taken back, and then back again, is the yes that it was: what was recorded in
+        between has another mark, or none, and is not covered.
+        """
         from ..consent.saving import save
+
+        endpoint = self.endpoint
+
+        def save_all() -> None:
+            if include_also:
+                include(self.places.state, change["yes"], endpoint, include_also)
+            save(agreed().config, change, project=project)
 
         read = read_user(self.places.config)
         scope = read.content.get("all" if project is None else "projects", {})
@@ -334,7 +355,7 @@ class TelemetryApp(OwnApp[None]):
             scope if project is None else scope.get(project, {}) if isinstance(scope, dict) else {}
         )
         back = {key: before.get(key) if isinstance(before, dict) else None for key in change}
-        saved = await self._change(lambda: save(agreed().config, change, project=project), done)
+        saved = await self._change(save_all, done)
         if saved:
             self._undo.append(("the choice", lambda: save(agreed().config, back, project=project)))
         return saved
@@ -368,8 +389,9 @@ class TelemetryApp(OwnApp[None]):
         from ..consent.saving import decide_telemetry
         from .screens.asking import Ask
 
-        held = len(await self._held()) if choice == ON else 0
-        include = False
+        names = await self._held() if choice == ON else []
+        held = len(names)
+        is_included = False
         if held:
             answer = await self.push_screen_wait(
                 Ask(
@@ -382,15 +404,17 @@ class TelemetryApp(OwnApp[None]):
             )
             if answer is None:
                 return
-            include = answer == "y"
-        change = decide_telemetry(choice if choice in {ON, OFF} else None, include_held=include)
-        if not await self._save(change, project, ""):
+            is_included = answer == "y"
+        change = decide_telemetry(choice if choice in {ON, OFF} else None)
+        ids = list(map(identity_of, names)) if is_included else []
+        if not await self._save(change, project, "", include_also=ids):
             return
         self._say_outcome(choice)
         if choice == OFF:
             await self._offer_to_delete()
-        elif include and self.endpoint:
-            await self._send(self.outbox.labels(PENDING), each_named=False)
+        elif is_included and self.endpoint:
+            labels = [label for name in names if (label := read_label(name)) is not None]
+            await self._send(labels, ALL)
 
     async def _held(self) -> Sequence[str]:
         if self.snapshot and not self.snapshot.is_being_read:
@@ -543,10 +567,8 @@ class TelemetryApp(OwnApp[None]):
                 f"Nothing is sent: telemetry is off ({one_line(status.why, 200)}).", wrong=True
             )
             return
-        if any(label.origin == CAUGHT for label in labels):  # each of those is opened
-            labels, details = await asyncio.to_thread(self._routes, labels, every=every)
-        else:
-            labels, details = self._routes(labels, every=every)
+        asked = ALL if every else NAMED
+        labels, details = await asyncio.to_thread(routes, self.places, labels, asked)
         if not labels:
             self.tell(f"Nothing is sent: {' '.join(details)}", wrong=True)
             return
@@ -560,52 +582,13 @@ class TelemetryApp(OwnApp[None]):
             return
         if status.decision.state == HOLD and not await self._save(decide_telemetry(ON), None, ""):
             return
-        await self._send(labels, each_named=not every)
+        await self._send(labels, asked)
 
-    def _routes(self, labels: Sequence[Label], *, every: bool) -> tuple[list[Label], list[str]]:
-        """Return which of these payloads go anywhere, and in words where to, and which do not."""
-        going: list[Label] = []
-        to: dict[str, int] = {}
-        unread = homeless = 0
-        endpoint = self.endpoint
-        for label in labels:
-            url = endpoint
-            if label.origin == CAUGHT:
-                try:
-                    envelope = self.outbox.open(PENDING, label)
-                except CqtelError:
-                    going.append(label)  # the sender sets it aside, and says so
-                    continue
-                if every and envelope.kind == UNREAD:
-                    unread += 1
-                    continue
-                url = bound_for(envelope, endpoint)
-            if url is None:
-                homeless += 1
-            else:
-                going.append(label)
-                to[url] = to.get(url, 0) + 1
-        words = [
-            f"to {one_line(url, 200)}" + (f" ({count:,})" if len(to) > 1 else "")
-            for url, count in list(to.items())[:_MAX_ROUTES]
-        ]
-        if len(to) > _MAX_ROUTES:
-            words.append(f"and {len(to) - _MAX_ROUTES:,} more places")
-        if homeless:
-            words.append(
-                "there is no endpoint. 4 sets one."
-                if not to and endpoint is None
-                else f"{homeless:,} go nowhere: they have no endpoint, and stay here."
-            )
-        if unread:
-            words.append(f"{unread:,} that nobody could read are sent only if you choose them.")
-        return going, words
-
-    async def _send(self, labels: Sequence[Label], *, each_named: bool) -> None:
+    async def _send(self, labels: Sequence[Label], asked: Asked) -> None:
         from .screens.sending import Sending
 
         results: list[Result] | None = await self.push_screen_wait(
-            Sending(self.places, labels, each_named=each_named)
+            Sending(self.places, labels, asked)
         )
         self._show(*await asyncio.to_thread(self._read))
         if not results:

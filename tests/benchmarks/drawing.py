@@ -229,8 +229,9 @@ async def open_hostile(payload: bytes) -> dict[str, float]:
     with tempfile.TemporaryDirectory(prefix="cqtel-bench-") as home:
         os.environ["CQ_TELEMETRY_HOME"] = home
         labels = {"app": "cloudquery", "version": "1", "operation": "sync", "outcome": "ok"}
+        stated = {"duration": 1, "headers": {}, "has_error_text": False}
         now = time.time_ns() // 1000
-        put(home, payload, now, "1" * 16, **labels, duration=1, headers={}, project=home)  # type: ignore[arg-type]
+        put(home, payload, now, "1" * 16, **labels, **stated, project=home)
         app = TelemetryApp()
         async with app.run_test(size=(COLUMNS, LINES)) as pilot:
             screen = app.screen

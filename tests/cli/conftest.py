@@ -8,6 +8,7 @@ import pytest
 
 from cqtel_tui.cli import main
 from cqtel_tui.outbox import PENDING, hold
+from cqtel_tui.outbox.envelope import identity_of
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.paths import places
@@ -71,7 +72,7 @@ class Here:
         with telemetry.operation(operation) as recorded:
             recorded.exit(int(fails))
         assert recorded.held is not None
-        return recorded.held[17:33]
+        return identity_of(recorded.held)
 
     def hold(self, payload: bytes = PAYLOAD, **different: Any) -> str:
         """Hold a payload of any content, and return its id."""
@@ -86,9 +87,10 @@ class Here:
             "duration": 1234,
             "headers": HEADERS,
             "project": str(self.project),
+            "has_error_text": False,
         } | different
         name = hold(places().state, payload, **settings)
-        return name[17:33]
+        return identity_of(name)
 
     def answer(self, identity: str, box: str = SENT, **different: Any) -> None:
         """Move a held payload to `sent` or `rejected`, as if a collector had answered."""

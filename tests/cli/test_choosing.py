@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cqtel_tui.consent import ask
 from cqtel_tui.consent.choices import read_user
 from cqtel_tui.deliver.waiting import put_off
 from cqtel_tui.outbox import count_loss
+from cqtel_tui.outbox.included import included
 from cqtel_tui.outbox.store import REJECTED
+from cqtel_tui.paths import places
 from cqtel_tui.status import WORDS
 
 from ..cookies import record_cookie
@@ -128,6 +131,7 @@ def test_status_tells_when_delivery_is_tried_again_and_why(
     cq: Here, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cq.record()
+    monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 - 60)
     put_off(cq.outbox, 1_800_000_000.0, "it answered 503 \x1b[31m")
     found = cq("status", "--json").json
     assert found["retry_at"] == "2027-01-15T08:00:00.000+00:00"
@@ -137,6 +141,13 @@ def test_status_tells_when_delivery_is_tried_again_and_why(
     monkeypatch.setenv("TZ", "Pacific/Chatham")
     time.tzset()
     assert line.replace("08:00:00", "21:45:00") in cq("status").lines
+
+
+def test_status_does_not_believe_that_delivery_waits_for_years(cq: Here) -> None:
+    cq.record()
+    put_off(cq.outbox, time.time() + 5 * 365 * 24 * 3600, "a clock that was ahead")
+    assert cq("status", "--json").json["retry_at"] is None
+    assert not any(line.startswith("delivery") for line in cq("status").lines)
 
 
 @pytest.mark.parametrize("moment", [0.0, 1e11, 9e9, -1e9])
@@ -240,7 +251,7 @@ def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> N
 
 
 def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -> None:
-    cq.record()
+    identity = cq.record()
     assert said(cq, "on").endswith(
         "cq-telemetry: held before it, and not included: 1 payload; to send them all the same: "
         "cq-telemetry send, or cq-telemetry on --include-held\n"
@@ -249,7 +260,8 @@ def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -
     assert said(cq, "on", "--include-held").endswith(
         "cq-telemetry: held before it, and included: 1 payload; cq-telemetry send --all\n"
     )
-    assert stored(cq)["all"]["consented"] == 0
+    assert stored(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
+    assert included(str(cq.outbox.state), ask(places())) == {identity}
 
 
 def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:

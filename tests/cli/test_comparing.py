@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.requests import Caught
+from cqtel_tui.outbox.envelope import identity_of
 
 from .test_keys import CAUGHT, keys_of
 from .test_reviewing import assert_harmless
@@ -28,7 +29,7 @@ def hold(cq: Here, body: bytes, path: str = "/v1/batch") -> str:
     run = Run("cloudquery", "6.21.1", "/project", "", CLOUDQUERY.upstream, debug=False)
     request = Caught("POST", path, headers, body, 1_800_000_000_000_000)
     (name,) = hold_caught(cq.outbox.state, [request], CLOUDQUERY, run)
-    return name[17:33]
+    return identity_of(name)
 
 
 def batch(**properties: Any) -> bytes:

@@ -37,13 +37,17 @@ STATUS = {
     "legacy_cookies": COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
     "problems": ["kind", "text", "time"],
-    "runs": ["operation", "created", "app", "version", "caught", "lost", "closed"],
+    "runs": [
+        *("operation", "created", "app", "version", "caught", "lost", "closed"),
+        *("id", "refused", "late", "is_over"),
+    ],
+    "runs.refused": ["reason", "requests"],
     "runs.closed": ["name", "reason", "attempts"],
 }
 SHOW = {
     "": [
         *("id", "sha256", "length", "headers", "dropped", "unreadable", "left_out", "fields"),
-        *("url", "run"),
+        *("url", "stays_because", "run"),
     ],
     "fields": ["group", "key", "value", "known", "problem", "promise", "why", "risk", "path"],
     "run": ["operation", "caught"],
@@ -104,7 +108,9 @@ def full(cq: Here) -> Here:
     cq.answer(cq.hold(), REJECTED)
     put_off(cq.outbox, 1_800_000_000.0, "why")
     closed = (ClosedChannel("reports", "nobody can hold them", None),)
-    write_run(cq.outbox.state, Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, closed))
+    refused = {"too large": 1}
+    one = Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, closed, refused=refused)
+    write_run(cq.outbox.state, one)
     return cq
 
 

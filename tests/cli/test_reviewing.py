@@ -169,6 +169,9 @@ def test_a_box_that_is_a_file_is_told(cq: Here) -> None:
 # show --------------------------------------------------------------------------------------------
 
 
+UNDECIDED = "telemetry is undecided: you have not decided yet. To allow it: cq-telemetry on"
+
+
 def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     identity = cq.record("sync", fails=True)
     ended = cq("show", identity)
@@ -176,8 +179,9 @@ def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     payload = cq("show", identity, "--raw").out
     assert ended.lines[0].startswith(f"payload    {identity}, {len(payload)} bytes, 20")
     assert ended.lines[1] == f"sha256     {hashlib.sha256(payload).hexdigest()}"
-    assert ended.lines[2:6] == [
+    assert ended.lines[2:7] == [
         "goes to    nowhere",
+        f"stays      by itself it is not sent: {UNDECIDED}",
         f"header     Content-Length: {len(payload)}",
         "header     Content-Type: application/json",
         "header     User-Agent: cqtel",
@@ -344,10 +348,17 @@ def test_an_envelope_that_says_it_is_another_one_is_not_believed(cq: Here) -> No
     identity = cq.record()
     _, label = cq.outbox.find(identity)
     path = cq.outbox.path(PENDING, label)
-    path.write_bytes(path.read_bytes().replace(identity.encode(), b"x; rm -rf ~;::::", 1))
+    whole = path.read_bytes()
+    path.write_bytes(whole.replace(identity.encode(), b"x; rm -rf ~;::::", 1))
     ended = cq("export", identity, "--format", "curl")
     assert (ended.code, ended.out) == (1, b"")
-    assert "within, it says it is x; rm -rf ~" in ended.said
+    assert "it was altered" in ended.said
+    other = cq.record()
+    _, label = cq.outbox.find(other)
+    cq.outbox.path(PENDING, label).write_bytes(whole)
+    ended = cq("export", other, "--format", "curl")
+    assert (ended.code, ended.out) == (1, b"")
+    assert f"within, it says that it is {identity}, and not as named" in ended.said
 
 
 def test_raw_and_json_at_once_are_wrong_usage(cq: Here) -> None:

@@ -197,7 +197,7 @@ class TestConsentIsBoundToTheCatalogue:
             {"telemetry": "on", "catalogue": 2, "consented": 20},
         )
         decision = machine.ask()
-        assert (decision.catalogue, decision.consented) == (2, 20)
+        assert (decision.catalogue, decision.yeses) == (2, ["20", "10"])
 
     def test_a_project_without_a_yes_of_its_own_has_that_for_all(self, machine: Machine) -> None:
         machine.user_chose(
@@ -205,7 +205,7 @@ class TestConsentIsBoundToTheCatalogue:
             {"debug": True},
         )
         decision = machine.ask()
-        assert (decision.catalogue, decision.consented) == (3, 10)
+        assert (decision.catalogue, decision.yeses) == (3, ["10"])
         assert decision.endpoint == ENDPOINT
 
     def test_the_endpoint_of_the_project_counts_before_that_for_all(self, machine: Machine) -> None:
@@ -367,7 +367,7 @@ def test_no_untrusted_layer_turns_anything_on_or_names_an_endpoint(  # noqa: PLR
     assert refused.inspect == alone.inspect
     if decision.state == "on":
         assert decision.catalogue == alone.catalogue
-        assert decision.consented == alone.consented
+        assert decision.yeses == alone.yeses
     assert_explained(decision)
 
 

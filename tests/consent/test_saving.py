@@ -6,6 +6,7 @@ import json
 import os
 import stat
 from typing import TYPE_CHECKING
+from unittest.mock import ANY
 
 import pytest
 
@@ -48,11 +49,13 @@ class TestWhatIsDecided:
             "telemetry": "on",
             "catalogue": CATALOGUE_VERSION,
             "consented": 5,
+            "yes": ANY,
         }
-
-    def test_a_yes_covers_what_is_held_only_if_it_says_so(self) -> None:
-        assert decide_telemetry("on", include_held=True, now=5)["consented"] == 0
         assert decide_telemetry("on")["consented"] > 1_700_000_000_000_000_000
+
+    def test_no_two_yeses_are_the_same_whatever_the_clock_says(self) -> None:
+        ids = {decide_telemetry("on", now=5)["yes"] for _ in range(100)}
+        assert len(ids) == 100
 
     def test_a_no_takes_the_yes_with_it(self, machine: Machine) -> None:
         save(str(machine.config), decide_telemetry("on", now=5))
@@ -112,11 +115,12 @@ class TestSaving:
         assert mode(machine.choices) == 0o600
 
     def test_writes_what_a_person_can_read(self, machine: Machine) -> None:
-        save(str(machine.config), decide_telemetry("on", now=5), project="/home/josé")
+        yes = decide_telemetry("on", now=5)
+        save(str(machine.config), yes, project="/home/josé")
         assert machine.choices.read_text("utf-8") == (
             '{\n  "version": 1,\n  "projects": {\n    "/home/josé": {\n'
             f'      "telemetry": "on",\n      "catalogue": {CATALOGUE_VERSION},\n'
-            '      "consented": 5\n    }\n  }\n}\n'
+            f'      "consented": 5,\n      "yes": "{yes["yes"]}"\n    }}\n  }}\n}}\n'
         )
 
     def test_keeps_every_key_it_does_not_know(self, machine: Machine, put: Put) -> None:

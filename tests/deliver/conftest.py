@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from cqtel_tui.consent import ask
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.deliver.sender import Sender
 from cqtel_tui.outbox import PENDING, hold
+from cqtel_tui.outbox.envelope import identity_of
+from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.paths import Places
 from cqtel_tui.record import HEADERS
@@ -45,7 +48,9 @@ class Machine:
 
     def allow(self, endpoint: str, project: Path | None = None) -> None:
         """Say yes, to what is held already as well."""
-        self.choose(project, **decide_telemetry("on", include_held=True), endpoint=endpoint)
+        change = decide_telemetry("on")
+        include(self.places.state, change["yes"], endpoint, self.pending)
+        self.choose(project, **change, endpoint=endpoint)
 
     def change_by_hand(self, old: str, new: str) -> None:
         choices = self.home / "choices.json"
@@ -61,9 +66,12 @@ class Machine:
         created: int | None = None,
         headers: Mapping[str, str] = HEADERS,
         project: Path | None = None,
+        has_error_text: bool = False,
     ) -> str:
-        """Hold a payload, and return its id."""
+        """Hold a payload, recorded under the yes that holds now if one does; return its id."""
         self.held += 1
+        where = str(project or self.project)
+        decision = ask(self.places, directory=where)
         name = hold(
             self.places.state,
             payload,
@@ -75,9 +83,11 @@ class Machine:
             outcome="ok",
             duration=1,
             headers=headers,
-            project=str(project or self.project),
+            project=where,
+            consent=decision.mark(decision.endpoint),
+            has_error_text=has_error_text,
         )
-        return name[17:33]
+        return identity_of(name)
 
     def sender(self, *options: str, **given: Any) -> Sender:
         return Sender(self.places, options, jitter=lambda: 1.0, **given)

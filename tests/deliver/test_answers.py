@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.deliver.connection import MAX_ANSWER_CHARACTERS
+from cqtel_tui.deliver.permission import NAMED
 from cqtel_tui.deliver.sender import Outcome, next_attempt
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import REJECTED, SENT
@@ -268,7 +269,7 @@ def test_attempts_are_counted_and_the_pauses_grow(ready: Machine, collector: Col
         assert result.outcome is Outcome.POSTPONED
         assert sender.send_due() == []
         assert ready.labels()[0].attempt == attempt + 1
-        due = next_attempt(ready.outbox)
+        due = next_attempt(ready.outbox, clock.now)
         pauses.append(due - clock.now)
         clock.now = due
     assert pauses == [30 * 2**n for n in range(10)] + [6 * 3600, 6 * 3600]
@@ -285,7 +286,7 @@ def test_the_pause_grows_while_many_wait_though_each_was_tried_once(
     pauses = []
     for _ in range(4):
         ready.sender(clock=clock).send_due()
-        due = next_attempt(ready.outbox)
+        due = next_attempt(ready.outbox, clock.now)
         pauses.append(due - clock.now)
         clock.now = due
     assert sorted(label.attempt for label in ready.labels()) == [1, 1, 2]
@@ -316,7 +317,7 @@ def test_a_collector_may_ask_for_patience(
     assert result.outcome is Outcome.POSTPONED
     assert result.why.startswith(f"{collector.url} answered {status} (it is ")
     assert result.why.endswith(f"; next attempt in {pause} s")
-    assert next_attempt(ready.outbox) == NOW + pause
+    assert next_attempt(ready.outbox, NOW) == NOW + pause
     assert len(ready.pending) == 2
     assert not ready.sent
     assert not ready.rejected
@@ -327,9 +328,9 @@ def test_after_a_success_a_sender_may_start_at_once(ready: Machine, collector: C
     ready.hold()
     ready.sender().send_due()
     assert ready.retry_at.exists()
-    [result] = ready.sender().send(ready.labels())
+    [result] = ready.sender().send(ready.labels(), NAMED)
     assert result.outcome is Outcome.SENT
-    assert next_attempt(ready.outbox) == 0
+    assert next_attempt(ready.outbox, time.time()) == 0
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 415, 500, 501, 599])
@@ -379,7 +380,7 @@ def test_a_user_who_has_seen_enough_stops_it_under_way(
     ready.hold(b"second")
     began = time.monotonic()
     [result] = ready.sender().send(
-        ready.labels(PENDING), is_cancelled=lambda: bool(collector.requests)
+        ready.labels(PENDING), NAMED, is_cancelled=lambda: bool(collector.requests)
     )
     assert time.monotonic() - began < PATIENCE / 2
     assert result.outcome is Outcome.POSTPONED
@@ -392,7 +393,7 @@ def test_a_user_who_has_seen_enough_before_the_first_sends_nothing(
     ready: Machine, collector: Collector
 ) -> None:
     ready.hold()
-    assert list(ready.sender().send(ready.labels(), is_cancelled=lambda: True)) == []
+    assert list(ready.sender().send(ready.labels(), NAMED, is_cancelled=lambda: True)) == []
     assert collector.requests == []
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.consent.saving import decide_telemetry
+from cqtel_tui.deliver.permission import NAMED
 from cqtel_tui.deliver.sender import Outcome, Result
 from cqtel_tui.outbox import PENDING
 
@@ -71,7 +72,7 @@ def test_a_no_between_two_requests_stops_the_rest(
     collector.always = answer
     first, second, third = (ready.hold(b"%d" % number) for number in range(3))
     sender = ready.sender()
-    results = sender.send_due() if how == "due" else list(sender.send(ready.labels()))
+    results = sender.send_due() if how == "due" else list(sender.send(ready.labels(), NAMED))
     assert collector.bodies == [b"0"]
     assert [(result.id, result.outcome) for result in results[:2]] == [
         (first, Outcome.SENT),
@@ -97,7 +98,7 @@ def test_the_environment_says_no(
     [result] = ready.sender().send_due()
     assert result.outcome is Outcome.REFUSED
     assert variable in result.why
-    [result] = ready.sender().send(ready.labels())
+    [result] = ready.sender().send(ready.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED
     assert collector.connections == 0
 
@@ -120,7 +121,7 @@ def test_nothing_is_sent_before_the_user_has_decided(
     assert result.why == (
         "telemetry is undecided: you have not decided yet. To allow it: cq-telemetry on"
     )
-    [result] = machine.sender().send(machine.labels())
+    [result] = machine.sender().send(machine.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED
     assert collector.connections == 0
 
@@ -128,7 +129,7 @@ def test_nothing_is_sent_before_the_user_has_decided(
 def test_without_an_endpoint_payloads_stay_here(machine: Machine) -> None:
     machine.choose(**decide_telemetry("on"))
     machine.hold()
-    [result] = machine.sender().send(machine.labels())
+    [result] = machine.sender().send(machine.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED
     assert result.why.startswith("there is no endpoint.")
 
@@ -143,7 +144,7 @@ def test_a_yes_covers_what_was_held_before_it_only_if_the_user_says_so(
     assert (first.id, first.outcome) == (before, Outcome.REFUSED)
     assert "before your yes" in first.why
     assert (second.id, second.outcome) == (after, Outcome.SENT)
-    machine.choose(**decide_telemetry("on", include_held=True))
+    machine.allow(collector.url)
     machine.sender().send_due()
     assert collector.bodies == [b"after", b"before"]
     assert not machine.pending
@@ -152,21 +153,21 @@ def test_a_yes_covers_what_was_held_before_it_only_if_the_user_says_so(
 def test_what_the_user_picks_is_sent_though_it_was_held_before_the_yes(
     machine: Machine, collector: Collector
 ) -> None:
-    machine.hold(ERROR)
+    machine.hold(b"this one")
     machine.hold(b"not this one")
     machine.choose(**decide_telemetry("on"), endpoint=collector.url)
-    [result] = machine.sender().send(machine.labels()[:1])
+    [result] = machine.sender().send(machine.labels()[:1], NAMED)
     assert result.outcome is Outcome.SENT
-    assert collector.bodies == [ERROR]
+    assert collector.bodies == [b"this one"]
 
 
 def test_an_error_text_is_sent_by_itself_in_debug_mode_alone(
     ready: Machine, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ready.hold(ERROR)
+    ready.hold(ERROR, has_error_text=True)
     ready.hold(b"plain")
     first, second = ready.sender().send_due()
-    assert first.why == "it has an error text, and debug mode is off"
+    assert first.why.startswith("it has an error text, and debug mode is off.")
     assert second.outcome is Outcome.SENT
     assert collector.bodies == [b"plain"]
     ready.choose(debug=True)
@@ -255,19 +256,38 @@ def test_a_project_whose_collector_is_away_does_not_stand_before_the_others(
     assert collector.bodies == [b"first"]
 
 
-def test_a_folder_that_is_gone_says_no(
+def test_what_was_recorded_in_a_folder_that_is_gone_goes_only_where_it_is_asked_for(
+    ready: Machine, collector: Collector, tmp_path: Path
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    ready.hold(project=gone)
+    gone.rmdir()
+    [result] = ready.sender().send_due()
+    assert result.outcome is Outcome.REFUSED
+    assert "is not there to be asked" in result.why
+    assert collector.connections == 0
+    [result] = ready.sender().send(ready.labels(), NAMED)
+    assert result.outcome is Outcome.SENT
+
+
+def test_a_sender_whose_own_folder_is_gone_asks_the_projects_all_the_same(
     ready: Machine, collector: Collector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refusing = tmp_path / "refusing"
+    refusing.mkdir()
+    theirs = ready.hold(b"theirs", project=refusing)
+    ready.hold(b"ours")
+    (refusing / ".cq").mkdir()
+    (refusing / ".cq" / "telemetry.json").write_text('{"telemetry": "off"}')
     gone = tmp_path / "gone"
     gone.mkdir()
     monkeypatch.chdir(gone)
     gone.rmdir()
-    ready.hold()
-    [result] = ready.sender().send_due()
+    ready.sender().send_due()
     monkeypatch.chdir(tmp_path)
-    assert result.outcome is Outcome.REFUSED
-    assert "current directory" in result.why
-    assert collector.connections == 0
+    assert collector.bodies == [b"ours"]
+    assert ready.pending == [theirs]
 
 
 def test_who_refused_leaves_no_trace_of_an_attempt(ready: Machine) -> None:

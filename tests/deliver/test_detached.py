@@ -1,7 +1,10 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import pytest
 
 from cqtel_tui.locking import locked
 from cqtel_tui.outbox.store import SENT
@@ -94,6 +97,19 @@ def test_a_detached_sender_imports_nothing_from_the_folder_it_stands_in(
     ready.hold()
     assert ended(ready.start()) == ""
     assert len(collector.requests) == 1
+
+
+@pytest.mark.skipif(not Path("/proc/self/cwd").exists(), reason="its folder is seen in /proc")
+def test_a_detached_sender_holds_nobodys_folder_while_it_works(
+    ready: Machine, collector: Collector
+) -> None:
+    collector.always = collector.hang
+    ready.hold()
+    process = ready.start()
+    collector.wait_for_request()
+    assert Path(f"/proc/{process.pid}/cwd").readlink() == Path("/")
+    collector.released.set()
+    assert ended(process) == ""
 
 
 def test_a_detached_sender_ends_though_what_it_waits_for_never_comes(ready: Machine) -> None:

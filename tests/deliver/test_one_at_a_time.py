@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.deliver.permission import ALL, NAMED
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.deliver.starting import start_if_due
 from cqtel_tui.outbox import MAX_AGE_SECONDS, PENDING
+from cqtel_tui.outbox.expiry import EXPIRY
 from cqtel_tui.outbox.store import REJECTED, SENT
 
 from .collectors import PATIENCE, QUICK, reply
@@ -59,7 +61,7 @@ def test_an_envelope_that_vanished_is_reported_and_the_others_go_on(
     ready.hold(b"here")
     labels = ready.labels()
     ready.outbox.drop(PENDING, labels[0])
-    results = list(ready.sender().send(labels))
+    results = list(ready.sender().send(labels, NAMED))
     assert [result.outcome for result in results] == [Outcome.GONE, Outcome.SENT]
     assert collector.bodies == [b"here"]
 
@@ -71,7 +73,7 @@ def test_an_envelope_that_another_sender_tried_in_vain_is_found_under_its_new_na
     identity = ready.hold()
     labels = ready.labels()
     ready.sender().send_due()
-    [result] = ready.sender().send(labels)
+    [result] = ready.sender().send(labels, NAMED)
     assert (result.id, result.outcome) == (identity, Outcome.SENT)
     assert ready.sent == [identity]
 
@@ -127,7 +129,7 @@ def test_senders_at_once_take_turns_and_deliver_each_payload_once(
     for body in bodies:
         ready.hold(body)
     processes = [ready.start() for _ in range(3)]
-    results = list(ready.sender().send(ready.labels()))
+    results = list(ready.sender().send(ready.labels(), NAMED))
     for process in processes:
         assert ended(process) == ""
     assert Counter(collector.bodies) == Counter(bodies)
@@ -152,11 +154,11 @@ def test_what_was_on_its_way_when_its_sender_was_killed_is_not_sent_again_by_its
     assert f"it may have been sent to {collector.url}" in results[0].why
     assert collector.bodies == [b"first", b"second"]
     [label] = ready.labels()
-    [result] = ready.sender().send([label], each_named=False)
+    [result] = ready.sender().send([label], ALL)
     assert result.outcome is Outcome.REFUSED
     assert collector.bodies == [b"first", b"second"]
     # Its user has named it.
-    [result] = ready.sender().send([label])
+    [result] = ready.sender().send([label], NAMED)
     assert result.outcome is Outcome.SENT
     assert collector.bodies == [b"first", b"second", b"first"]
     assert not ready.pending
@@ -211,9 +213,10 @@ def test_an_interrupted_user_gets_the_terminal_back_at_once(
     collector.always = collector.hang
     ready.hold()
     program = (
+        "from cqtel_tui.deliver.permission import NAMED\n"
         "from cqtel_tui.deliver.sender import Sender; from cqtel_tui.paths import places\n"
         "sender = Sender(places(), request_seconds=3600)\n"
-        "try: list(sender.send(sender.outbox.labels('pending')))\n"
+        "try: list(sender.send(sender.outbox.labels('pending'), NAMED))\n"
         "except KeyboardInterrupt: print('interrupted')\n"
     )
     process = ready.python("-c", program)
@@ -230,7 +233,7 @@ def test_an_interrupted_user_gets_the_terminal_back_at_once(
 def test_whoever_stops_listening_lets_go_of_the_lock(ready: Machine, collector: Collector) -> None:
     for _ in range(3):
         ready.hold()
-    for result in ready.sender().send(ready.labels()):
+    for result in ready.sender().send(ready.labels(), NAMED):
         assert result.outcome is Outcome.SENT
         break
     assert len(ready.sender().send_due()) == 2
@@ -286,6 +289,8 @@ def test_a_sender_tidies_up(ready: Machine, collector: Collector) -> None:
     leftover = ready.outbox.folder / PENDING / ".leftover"
     leftover.touch()
     os.utime(leftover, (NOW - 7200, NOW - 7200))
+    yesterday = int((NOW - 86400) * 1_000_000)
+    (ready.outbox.folder / EXPIRY).write_text(f"{yesterday}\n{yesterday}\nanother start\n0")
     results = ready.sender(clock=lambda: NOW).send_due()
     assert [result.id for result in results] == [new]
     assert old not in ready.pending

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.deliver.permission import ALL, NAMED
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.outbox import PENDING
@@ -42,7 +43,7 @@ def on(disk: Disk, machine: Machine, collector: Collector) -> Machine:
 
 
 def send_all(machine: Machine) -> list[Outcome]:
-    return [one.outcome for one in machine.sender().send(machine.labels(), each_named=False)]
+    return [one.outcome for one in machine.sender().send(machine.labels(), ALL)]
 
 
 def test_on_a_full_disk_nothing_is_sent_and_it_is_said_how_to_go_on(
@@ -243,7 +244,7 @@ def test_a_payload_that_was_copied_back_is_not_sent_again(
         (other, Outcome.SENT),
         (label.id, Outcome.REFUSED),
     ]
-    [result] = ready.sender().send([tried])
+    [result] = ready.sender().send([tried], NAMED)
     assert result.outcome is Outcome.REFUSED
     assert "it was sent before" in result.why
     assert len(collector.requests) == 2
@@ -293,7 +294,7 @@ def test_a_link_in_a_marks_place_is_not_followed(ready: Machine, collector: Coll
     target.write_text("precious")
     (ready.outbox.folder / SENDING / identity).symlink_to(target)
     with pytest.raises(CqtelError, match="nothing was sent"):
-        list(ready.sender().send(ready.labels()))
+        list(ready.sender().send(ready.labels(), NAMED))
     assert target.read_text() == "precious"
     assert collector.connections == 0
 

@@ -1,13 +1,18 @@
 from __future__ import annotations
 
-import json
+import os
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.deliver.sender import Outcome
+from cqtel_tui.consent import ask
+from cqtel_tui.deliver.permission import ALL, NAMED
+from cqtel_tui.deliver.sender import Outcome, Sender
+from cqtel_tui.errors import CqtelError
 from cqtel_tui.outbox import PENDING, hold
+from cqtel_tui.outbox.envelope import identity_of
 
 from .collectors import running
 
@@ -37,6 +42,8 @@ def catch(machine: Machine, target: str | None, **different: Any) -> str:
         "duration": 0,
         "headers": {"Content-Type": "application/json", "Authorization": "Basic a2V5"},
         "project": str(machine.project),
+        "has_error_text": False,
+        "consent": ask(machine.places, directory=str(machine.project)).mark(None),
         "kind": "rudderstack",
         "origin": "gate",
         "target": target,
@@ -45,7 +52,7 @@ def catch(machine: Machine, target: str | None, **different: Any) -> str:
     name = hold(
         machine.places.state, EVENT, time.time_ns() // 1000, f"{machine.held:016x}", **given
     )
-    return name[17:33]
+    return identity_of(name)
 
 
 def test_what_was_caught_goes_where_it_was_bound_for_and_ours_to_our_endpoint(
@@ -62,7 +69,9 @@ def test_what_was_caught_goes_where_it_was_bound_for_and_ours_to_our_endpoint(
 def test_a_target_on_an_envelope_of_ours_is_not_heeded(
     ready: Machine, collector: Collector, upstream: Collector
 ) -> None:
-    catch(ready, upstream.url, origin="record", caught=b"")
+    decision = ask(ready.places, directory=str(ready.project))
+    consent = decision.mark(decision.endpoint)
+    catch(ready, upstream.url, origin="record", caught=b"", consent=consent)
     assert [result.outcome for result in ready.sender().send_due()] == [Outcome.SENT]
     assert (len(collector.requests), upstream.requests) == (1, [])
 
@@ -93,7 +102,7 @@ def test_what_was_caught_never_goes_to_our_endpoint_instead(
     catch(ready, target)
     sender = ready.sender()
     labels = ready.labels(PENDING)
-    [result] = sender.send(labels) if asked_for else sender.send_due()
+    [result] = sender.send(labels, NAMED) if asked_for else sender.send_due()
     assert result.outcome is Outcome.REFUSED
     assert result.why == "it was not bound for where it may be sent to"
     assert collector.requests == []
@@ -106,14 +115,14 @@ def test_what_nobody_could_read_goes_only_when_it_is_asked_for(
     catch(ready, upstream.url)
     for results in (
         ready.sender().send_due(),
-        list(ready.sender().send(ready.labels(PENDING), each_named=False)),
+        list(ready.sender().send(ready.labels(PENDING), ALL)),
     ):
         assert results[0].outcome is Outcome.REFUSED
-        assert "name it by its id" in results[0].why
+        assert "Name it by its id" in results[0].why
         # It stands in no other's way.
         assert all(result.outcome is Outcome.SENT for result in results[1:])
     assert len(upstream.bodies) == 1
-    [result] = ready.sender().send(ready.labels(PENDING))
+    [result] = ready.sender().send(ready.labels(PENDING), NAMED)
     assert result.outcome is Outcome.SENT
     assert upstream.bodies == [EVENT] * 2
 
@@ -123,8 +132,7 @@ def test_an_error_text_that_was_caught_goes_by_itself_in_debug_mode_only(
     ready: Machine, upstream: Collector, *, debug: bool
 ) -> None:
     ready.choose(debug=debug)
-    head = json.dumps({"path": '"', "has_error_text": True}).encode()
-    catch(ready, upstream.url, caught=head + b"\nall of it")
+    catch(ready, upstream.url, has_error_text=True)
     [result] = ready.sender().send_due()
     assert result.outcome is (Outcome.SENT if debug else Outcome.REFUSED)
     assert len(upstream.requests) == debug
@@ -136,8 +144,22 @@ def test_what_was_caught_is_refused_and_postponed_as_ours_is(
     upstream.replies.append(b"HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n")
     upstream.replies.append(b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n")
     caught = catch(ready, upstream.url)
-    [result] = ready.sender().send(ready.labels(PENDING))
+    [result] = ready.sender().send(ready.labels(PENDING), NAMED)
     assert result.outcome is Outcome.POSTPONED
-    [result] = ready.sender().send(ready.labels(PENDING))
+    [result] = ready.sender().send(ready.labels(PENDING), NAMED)
     assert result.outcome is Outcome.REJECTED
     assert ready.rejected == [caught]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")
+def test_root_touches_nothing_in_the_home_of_a_user(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = Path(machine.places.state)
+    home.mkdir(parents=True, exist_ok=True)
+    monkeypatch.setenv("HOME", str(home.parent))
+    os.chown(home, 65534, 65534)
+    before = sorted(home.rglob("*"))
+    with pytest.raises(CqtelError, match="was not touched: you are root"):
+        list(Sender(machine.places).send([], NAMED))
+    assert sorted(home.rglob("*")) == before

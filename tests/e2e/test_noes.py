@@ -156,7 +156,7 @@ def collector() -> Iterator[Collector]:
 @pytest.fixture
 def machine(tmp_path: Path, collector: Collector) -> Machine:
     machine = Machine(tmp_path)
-    yes = decide_telemetry("on", include_held=True)
+    yes = decide_telemetry("on")
     save(str(machine.config), yes | {"endpoint": collector.url})
     machine.environment["PYTHONDONTWRITEBYTECODE"] = "1"
     return machine
@@ -218,6 +218,7 @@ def test_after_a_no_what_is_held_is_not_sent_by_asking_for_it(
         duration=1,
         headers=HEADERS,
         project=str(machine.project),
+        has_error_text=False,
     )
     no.prepare(machine)
     name, _, value = no.said.partition("=")

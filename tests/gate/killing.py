@@ -23,7 +23,6 @@ from cqtel_tui.gate import listening, recovering, serving
 from cqtel_tui.gate.catching import read_original
 from cqtel_tui.gate.redactor import Redactor
 from cqtel_tui.outbox import PENDING
-from cqtel_tui.outbox.envelope import open_envelope
 from cqtel_tui.outbox.runs import has_leftovers, read_runs
 from cqtel_tui.outbox.store import Outbox
 
@@ -131,7 +130,7 @@ def main(state: str, times: int) -> None:
         "unlinked": len({each.id for each in held} - linked),
         "unread": sum(each.kind == "unknown" for each in held),
         "left": has_leftovers(state),
-        "whole": all(open_envelope(outbox.read(PENDING, x)) for x in outbox.labels(PENDING)),
+        "whole": all(outbox.open(PENDING, label).is_sealed for label in outbox.labels(PENDING)),
     }
     sys.stdout.write(json.dumps(found))
 

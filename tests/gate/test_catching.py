@@ -204,7 +204,7 @@ def test_an_original_goes_where_its_envelope_goes(home: Home) -> None:
     before = home.original(label)
     data = home.outbox.read(PENDING, label)
     home.outbox.drop(PENDING, label)
-    assert [file for file in Path(home.state).rglob("*") if file.is_file()] == []
+    assert list((home.outbox.folder / PENDING).iterdir()) == []
     home.outbox.put_back(PENDING, label, data)
     home.outbox.postpone(label)
     (label,) = home.labels

@@ -17,7 +17,7 @@ from cqtel_tui.extras import how_to_install
 from cqtel_tui.gate.catching import read_original
 from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
 from cqtel_tui.outbox import PENDING
-from cqtel_tui.outbox.envelope import open_envelope
+from cqtel_tui.outbox.envelope import open_envelope, read_label
 from cqtel_tui.outbox.runs import read_runs, run_of
 from cqtel_tui.outbox.store import SENT, Outbox
 from cqtel_tui.record.inspection import FILE_NAME, is_ours
@@ -93,8 +93,14 @@ def bound_for(upstream: Collector) -> dict[str, str]:
     return {"CQ_RUDDERSTACK_DATA_PLANE_URL": f"http://127.0.0.1:{upstream.port}"}
 
 
+def opened(path: Path) -> Envelope:
+    label = read_label(path.name)
+    assert label is not None
+    return open_envelope(path.read_bytes(), label)
+
+
 def held(machine: Machine, origin: str, box: str = PENDING) -> list[Envelope]:
-    found = [open_envelope(path.read_bytes()) for path in machine.envelopes(box)]
+    found = [opened(path) for path in machine.envelopes(box)]
     return [one for one in found if one.origin == origin]
 
 

@@ -23,8 +23,14 @@ from cqtel_tui.catalogue import is_cookie
 from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
-from cqtel_tui.gate.redaction import Names, Pseudonyms, Rules
+from cqtel_tui.gate.protocols import (
+    Description,
+    Understood,
+    answer_to,
+    as_document,
+    understand,
+)
+from cqtel_tui.gate.redaction import MAX_ITEMS, Names, Pseudonyms, Rules
 from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.variables import held
 
@@ -606,3 +612,67 @@ def test_the_official_javascript_sdk_is_caught(package: str, encoding: str) -> N
     node = shutil.which("node") or "node"
     found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], JAVASCRIPT)
     check_spans(found, f"otlp-traces-{encoding}")
+
+
+# Dense documents ----------------------------------------------------------------------------------
+
+
+def _filled(before: bytes, unit: bytes, after: bytes) -> bytes:
+    number = (MAX_DECODED_BYTES - len(before) - len(after)) // (len(unit) + 1)
+    return before + b",".join([unit] * number) + after
+
+
+def _nested(body: bytes, *numbers: int) -> bytes:
+    for number in reversed(numbers):
+        length, left = b"", len(body)
+        while left > 127:
+            length += bytes([left & 127 | 128])
+            left >>= 7
+        body = bytes([number << 3 | 2]) + length + bytes([left]) + body
+    return body
+
+
+@pytest.mark.parametrize(
+    ("path", "content_type", "body"),
+    [
+        ("/v1/traces", "application/json", _filled(b'{"resourceSpans":[', b"{}", b"]}")),
+        ("/v1/batch", "application/json", _filled(b'{"batch":[', b"{}", b"]}")),
+        ("/v1/batch", "application/json", _filled(b'{"batch":[', b"0", b"]}")),
+        ("/v1/traces", "application/x-protobuf", b"\x0a\x00" * (MAX_DECODED_BYTES // 2)),
+        ("/v1/logs", "application/x-protobuf", b"\x0a\x00" * (MAX_DECODED_BYTES // 2)),
+        (
+            "/v1/metrics",
+            "application/x-protobuf",
+            _nested(b"\x12\x00" * (MAX_DECODED_BYTES // 2 - 10), 1, 2),
+        ),
+    ],
+)
+def test_what_has_countless_elements_is_not_read_before_they_are_counted(
+    path: str, content_type: str, body: bytes
+) -> None:
+    packed = gzip.compress(body, mtime=0)
+    assert len(packed) < 8192
+    found = understand(caught(path, packed, content_type, content_encoding="gzip"), rules())
+    assert found.kind == "unknown"
+    assert found.redaction.sent == packed
+    assert as_document(f"otlp{path.removeprefix('/v1').replace('/', '-')}-protobuf", body) is None
+
+
+def test_a_batch_of_too_many_messages_is_cut_before_it_is_looked_at() -> None:
+    messages = [{"type": "track"}] * (MAX_ITEMS + 1)
+    found = understand(caught("/v1/batch", json.dumps({"batch": messages}).encode()), rules())
+    assert len(json.loads(found.redaction.sent)["batch"]) == MAX_ITEMS
+
+
+def test_a_genuine_message_of_many_spans_is_read() -> None:
+    from google.protobuf.json_format import ParseDict
+
+    from cqtel_tui.gate.protocols.otlp import _to_base64, _with_ids
+
+    span = TRACES["resourceSpans"][0]["scopeSpans"][0]["spans"][1]
+    document = {"resourceSpans": [{"scopeSpans": [{"spans": [span] * 2048}]}]}
+    body = ParseDict(_with_ids(document, _to_base64), ExportTraceServiceRequest())
+    found = understand(
+        caught("/v1/traces", body.SerializeToString(), "application/x-protobuf"), rules()
+    )
+    assert found.kind == "otlp-traces-protobuf"

@@ -43,6 +43,7 @@ class Box:
             "duration": 1234,
             "headers": {"Content-Type": "application/json"},
             "project": "/home/ada/project",
+            "has_error_text": False,
             "created": NOW + self.held,
             **more,
         }

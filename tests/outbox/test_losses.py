@@ -60,6 +60,7 @@ def test_a_disk_without_room_for_a_line_takes_a_name(
     for _ in range(3):
         note_loss(str(state), "error", OSError(errno.ENOSPC, "No space left on device"))
     assert noted(state) == [("error", "No space left on device")] * 3
+    assert list((state.parents[1] / "runtime").iterdir()) == []
 
 
 @POSIX

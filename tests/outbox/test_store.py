@@ -224,7 +224,8 @@ def test_sweeping_takes_what_is_old_from_every_box_and_counts_what_was_never_sen
     box.outbox.close(old[0], SENT, receipt(old[0]))
     box.outbox.close(old[1], REJECTED, receipt(old[1]))
     box.outbox.set_aside(PENDING, old[2])
-    box.outbox.sweep(NOW / 1e6)
+    box.outbox.sweep((NOW - DAY * 2) / 1e6, ("this start", 0))
+    box.outbox.sweep(NOW / 1e6, ("this start", 2 * DAY))
     assert box.outbox.labels(PENDING) == [new]
     for name in (SENT, REJECTED, SET_ASIDE):
         assert list((box.outbox.folder / name).iterdir()) == []

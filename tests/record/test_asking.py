@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -215,10 +216,50 @@ def test_a_stamp_in_the_future_keeps_the_sender_from_being_called(
     machine.outbox.folder.mkdir(parents=True, mode=0o700)
     stamp = machine.outbox.folder / RETRY_AT
     stamp.write_text("")
-    os.utime(stamp, (4e9, 4e9))
+    soon = time.time() + 3600
+    os.utime(stamp, (soon, soon))
     monkeypatch.delattr(os, "posix_spawn", raising=False)
     monkeypatch.setitem(__import__("sys").modules, "subprocess", None)
     with telemetry.operation("fetch"):
         pass
     assert telemetry.lost == 0
     assert len(machine.envelopes()) == 1
+
+
+@pytest.mark.parametrize("home", [".tele", "~/tele", "/proc/self/cwd/.tele"])
+def test_nothing_is_recorded_where_the_current_folder_would_answer(
+    machine: Machine, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch, home: str
+) -> None:
+    machine.choose("on")
+    before = sorted(machine.project.rglob("*"))
+    monkeypatch.setenv("CQ_TELEMETRY_HOME", home)
+    with telemetry.operation("fetch"):
+        pass
+    assert telemetry.held is None
+    assert telemetry.lost == 1
+    assert sorted(machine.project.rglob("*")) == before
+
+
+def test_nothing_is_recorded_beneath_a_project_that_refuses(
+    machine: Machine, telemetry: Telemetry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine.folder.mkdir()
+    (machine.folder / "telemetry.json").write_text('{"telemetry": "off"}')
+    (machine.project / "below").mkdir()
+    monkeypatch.chdir(machine.project / "below")
+    with telemetry.operation("fetch"):
+        pass
+    assert telemetry.held is None
+    assert telemetry.lost == 0
+
+
+def test_no_cookie_that_came_with_a_repository_is_sent(
+    machine: Machine, telemetry: Telemetry
+) -> None:
+    machine.choose("on")
+    machine.folder.mkdir()
+    machine.cookie.write_text("f47ac10b-58cc-4372-a567-0e02b2c3d479\n")
+    with telemetry.operation("fetch"):
+        pass
+    assert "service.instance.id" not in machine.payload().resource
+    assert machine.cookie.read_text() == "f47ac10b-58cc-4372-a567-0e02b2c3d479\n"

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from cqtel_tui import Telemetry
 from cqtel_tui.catalogue import MAX_PLUGINS, RECORDED
-from cqtel_tui.outbox.envelope import open_envelope
+from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.envelope import read_label
+from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
 from cqtel_tui.record import SCOPE
 from cqtel_tui.review import explain as module
@@ -109,8 +111,9 @@ def test_what_the_real_client_holds_is_wholly_known(
             with operation.span("fetch.aws"):
                 pass
     assert operation.held is not None
-    data = (tmp_path / "outbox" / "pending" / operation.held).read_bytes()
-    explanation = explain(open_envelope(data).payload)
+    label = read_label(operation.held)
+    assert label is not None
+    explanation = explain(Outbox(str(tmp_path)).open(PENDING, label).payload)
     assert explanation.unknown == explanation.left_out == 0
     assert sum(row.key == "name" for row in explanation.rows) == 512
 

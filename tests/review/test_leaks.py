@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 
 from cqtel_tui import Telemetry
 from cqtel_tui.consent.saving import decide_telemetry, save
-from cqtel_tui.outbox.envelope import open_envelope
+from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.envelope import read_label
+from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.review.disguises import MAX_BYTES, base64_forms, views
 from cqtel_tui.review.leaks import (
     KINDS,
@@ -44,6 +46,7 @@ SURROUNDINGS = Surroundings(
     hosts=("wonderland.example.org",),
     addresses=("192.0.2.17", "2001:db8::17"),
     macs=("02:fc:00:aa:bb:cc",),
+    machine_ids=("4c5e1e0ad0b14ac19a1d5a1d2c9a0e77",),
     secrets=(
         ("GITHUB_TOKEN", SECRET_VALUE),
         ("DATABASE_URL", "postgres://app:tiger-lily-99@db.internal/prod"),
@@ -233,8 +236,9 @@ def record(home: Path, *, parts: int = 5) -> bytes:
                 part.set("process.exit.code", 0)
         operation.fail(TimeoutError("no answer from 10.0.0.1 for alice@example.org"))
     assert operation.held is not None
-    data = (home / "telemetry" / "outbox" / "pending" / operation.held).read_bytes()
-    return open_envelope(data).payload
+    label = read_label(operation.held)
+    assert label is not None
+    return Outbox(str(home / "telemetry")).open(PENDING, label).payload
 
 
 def test_a_genuine_payload_has_no_leaks_and_says_what_was_looked_for(home: Path) -> None:
@@ -604,3 +608,95 @@ def test_countless_findings_are_bounded_and_the_rest_is_counted() -> None:
     data = b" ".join(b"user%d@example.org" % number for number in range(500))
     report = scan(data, SURROUNDINGS)
     assert (len(report.findings), report.left_out) == (MAX_FINDINGS, 400)
+
+
+# Beside one another -------------------------------------------------------------------------------
+
+KEY_ID = "AKIA" + "IOSFODNN7EXAMPLE"
+SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/bPxRfi" + "CYEXAMPLEKEY"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"{KEY_ID} {SECRET_KEY}",
+        f"{SECRET_KEY},{KEY_ID}",
+        json.dumps([{"key": "a", "value": {"stringValue": KEY_ID}}, {"b": SECRET_KEY}]),
+        json.dumps({"a": KEY_ID, "b": SECRET_KEY}).replace("/", "\\/"),
+    ],
+)
+def test_a_bare_secret_of_aws_is_found_beside_its_keys_id(text: str) -> None:
+    report = scan(text.encode(), Surroundings())
+    found = {finding.what for finding in report.findings}
+    assert "a secret key of AWS, beside its id" in found
+    assert SECRET_KEY not in repr(report)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        SECRET_KEY,
+        f"{KEY_ID} {'a' * 40}",
+        f"{KEY_ID} da39a3ee5e6b4b0d3255bfef95601890afd80709",
+        f"{KEY_ID} {SECRET_KEY}more",
+        f"{KEY_ID} {'.' * 300} {SECRET_KEY}",
+    ],
+)
+def test_forty_letters_alone_may_be_anything(text: str) -> None:
+    report = scan(text.encode(), Surroundings())
+    assert "a secret key of AWS, beside its id" not in {one.what for one in report.findings}
+
+
+MACHINE_ID = "0af7651916cd43dd8448eb211c80319c"
+
+
+@pytest.mark.parametrize(
+    "form", [MACHINE_ID, MACHINE_ID.upper(), "0af76519-16cd-43dd-8448-eb211c80319c"]
+)
+def test_the_id_of_this_machine_is_found_in_each_form(form: str) -> None:
+    here = Surroundings(machine_ids=(f"{MACHINE_ID}\n",))
+    report = scan(json.dumps({"x": form}).encode(), here)
+    assert {finding.kind for finding in report.findings} == {"machine"}
+    assert "the id of this machine" in report.looked_for
+    assert not scan(b'{"x":"0af7651916cd43dd8448eb211c803190"}', here).findings
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("version 1.2.3.4", "Version: 1.2.3.4", '"app_version":"1.2.3.4"', "v 1.2.3.4"),
+        *("release 1.2.3.4", "build=1.2.3.4", "serverVersion 1.2.3.4", "ver. 1.2.3.4, ver 8.8.8.8"),
+        '{"key":"tool.version","value":{"stringValue":"1.2.3.4"}}',
+    ],
+)
+def test_a_version_is_no_address(text: str) -> None:
+    found = [one for one in scan(text.encode(), Surroundings()).findings if one.kind == "address"]
+    assert found == [] or text.startswith("ver.")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("version 1.2.3.4 at 8.8.8.8", "1.2.3.4", "conversion to 8.8.8.8", "version 10.0.0.5"),
+        *("server 8.8.8.8 version 1.2.3.4", "version of 8.8.8.8", "driver 8.8.8.8"),
+    ],
+)
+def test_an_address_beside_a_version_is_one(text: str) -> None:
+    found = [one for one in scan(text.encode(), Surroundings()).findings if one.kind == "address"]
+    assert sum(one.count for one in found) == 1
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        *("gsk_" + "a1" * 26, "xai-" + "aB1" * 26, "r8_" + "a" * 37, "rubygems_" + "0" * 48),
+        *("lin_api_" + "a" * 40, "figd_" + "a" * 40, "PMAK-" + "a" * 59, "pul-" + "0" * 40),
+        *("dp.pt." + "a" * 43, "sbp_" + "a" * 40, "nfp_" + "a" * 40, "123456789:AA" + "a" * 33),
+        *("key-" + "0" * 32, "0" * 32 + "-us12", "hvb." + "a" * 24, "sq0atp-" + "a" * 22),
+        *("https://abcdefghijklmnop@git.example/x", "https://abcdefghijklmnop:@git.example/x"),
+    ],
+)
+def test_tokens_of_more_makers_are_found(token: str) -> None:
+    report = scan(f'{{"x":"{token}"}}'.encode(), Surroundings())
+    assert {"token", "url"} & {finding.kind for finding in report.findings}
+    assert token not in repr(report)

@@ -13,9 +13,11 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.widgets import Button
 
+from cqtel_tui.consent import ask
 from cqtel_tui.consent.choices import read_user
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.outbox import PENDING, hold
+from cqtel_tui.outbox.included import include, included
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.record import HEADERS
 from cqtel_tui.tui import app as application
@@ -56,12 +58,20 @@ class Machine:
 
     def allow(self, endpoint: str | None = None) -> None:
         """Say yes, to what is held already as well."""
-        self.choose(**decide_telemetry("on", include_held=True), endpoint=endpoint)
+        change = decide_telemetry("on")
+        ids = [label.id for label in self.labels()]
+        include(self.places.state, change["yes"], endpoint, ids)
+        self.choose(**change, endpoint=endpoint)
 
     @property
     def chosen(self) -> Choice:
         """What is on disk for all projects."""
         return read_user(self.places.config).every
+
+    @property
+    def included(self) -> frozenset[str]:
+        """The ids of what was pending before the yes that holds, and is covered by it."""
+        return included(self.places.state, ask(self.places, directory=str(self.project)))
 
     @property
     def chosen_here(self) -> Choice | None:
@@ -84,6 +94,8 @@ class Machine:
             "duration": 1,
             "headers": HEADERS,
             "project": str(self.project),
+            "has_error_text": False,
+            "consent": ask(self.places, directory=str(self.project)).mark(None),
         }
         name = hold(
             self.places.state,
@@ -118,6 +130,14 @@ class Session:
     def __init__(self, app: TelemetryApp, pilot: Pilot[None]) -> None:
         self.app = app
         self.pilot = pilot
+        self._toasts: list[str] = []
+        notify = app.notify
+
+        def note(message: str, **given: Any) -> None:
+            self._toasts.append(message)
+            notify(message, **given)
+
+        app.notify = note  # type: ignore[method-assign]
 
     async def press(self, *keys: str) -> None:
         # As Pilot.press does it, but that waits for an idle processor after each single key.
@@ -177,7 +197,8 @@ class Session:
 
     @property
     def toasts(self) -> list[str]:
-        return [notification.message for notification in self.app._notifications]
+        """All that was said in toasts, those that are gone by now as well."""
+        return self._toasts
 
     @property
     def room(self) -> str:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui import demo
-from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.requests import Caught
@@ -361,7 +360,7 @@ async def test_readonly_drops_no_fields(run: Machine) -> None:
 
 
 async def test_the_question_names_where_what_was_caught_really_goes(run: Machine) -> None:
-    run.choose(**decide_telemetry("on", include_held=True))
+    run.allow()
     async with ui() as it:
         await it.press("j", "s")
         await it.answer()
@@ -375,8 +374,8 @@ async def test_the_question_names_where_what_was_caught_really_goes(run: Machine
         await it.press("S")
         await it.answer()
         assert "Send 2 payloads?" in it.question
-        assert "1 go nowhere" in it.question
-        assert "1 that nobody could read" in it.question
+        assert "1 stays here: there is no endpoint. 4 sets one." in it.question
+        assert "1 stays here: nobody could read what is in it." in it.question
 
 
 async def test_what_is_sent_is_what_was_shown_with_the_whole_key(

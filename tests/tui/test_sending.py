@@ -48,7 +48,8 @@ async def test_without_a_yes_nothing_is_sent(
 ) -> None:
     machine.allow(collector.url)
     async with ui() as it:
-        await it.press("s", key)
+        await it.press("s")
+        await it.answer(key)
         await it.until(lambda: it.room == "pending")
         assert collector.connections == 0
         assert len(machine.labels()) == 5
@@ -59,6 +60,7 @@ async def test_the_marked_ones_are_sent(machine: Machine, collector: Collector) 
     payloads = machine.payloads()
     async with ui() as it:
         await it.press("space", "j", "space", "s")
+        await it.answer()
         assert "Send 2 payloads?" in it.question
         await it.press("y")
         await it.told("Sent 2.")
@@ -74,6 +76,7 @@ async def test_all_are_sent_whatever_the_filter_shows(
     payloads = machine.payloads()
     async with ui() as it:
         await it.press("S")
+        await it.answer()
         assert "Send 5 payloads?" in it.question
         await it.press("y")
         await it.told("Sent 5.")
@@ -87,6 +90,7 @@ async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
     machine.choose(endpoint=collector.url)
     async with ui() as it:
         await it.press("s")
+        await it.answer()
         assert "Allow telemetry from now on, and send 1 payload?" in it.question
         await it.press("n")
         await it.until(lambda: it.room == "pending")

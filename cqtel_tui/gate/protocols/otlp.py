@@ -28,6 +28,7 @@ from ..redaction import (
     whole_number,
 )
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
+from .wire import has_too_many_fields
 
 if TYPE_CHECKING:
     from ...review.documents import JsonValue
@@ -41,6 +42,9 @@ _ROOTS = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourc
 _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 _ERROR = 2
 _UNKNOWN_FIELDS = "fields that this release of OpenTelemetry's protocol does not have"
+
+MAX_FIELDS = 100_000
+"""Of one message and all in it; more of them say less than they cost."""
 
 _UNREAD = "not on the list of what may leave"
 
@@ -218,6 +222,8 @@ def _from_protobuf(body: bytes, signal: str) -> tuple[JsonValue, tuple[str, ...]
     from google.protobuf.json_format import Error, MessageToDict
     from google.protobuf.message import DecodeError
 
+    if has_too_many_fields(body, message.DESCRIPTOR, MAX_FIELDS):
+        raise UnreadableMessageError(f"it has more than {MAX_FIELDS:,} fields")
     try:
         message.ParseFromString(body)
         whole = message.ByteSize()

@@ -11,7 +11,17 @@ from ...catalogue import is_name
 from ...encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
 from ..pseudonyms import id_text
-from ..redaction import EVENT, ID, OTHER_EVENT, Redaction, Removal, as_json, keep, whole_number
+from ..redaction import (
+    EVENT,
+    ID,
+    MAX_ITEMS,
+    OTHER_EVENT,
+    Redaction,
+    Removal,
+    as_json,
+    keep,
+    whole_number,
+)
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
@@ -76,11 +86,12 @@ def redact(document: Document, rules: Rules) -> Redaction:
     message = _message(rules)
     if _is_batch(document.value):
         schema: Schema = {"batch": (message,), "sentAt": "time"}
+        batch = document.value["batch"]
         named: Any = [
             _identified(one, f"batch[{at}].", rules, removals)
-            for at, one in enumerate(document.value["batch"])
+            for at, one in enumerate(batch[:MAX_ITEMS])
         ]
-        value: JsonValue = {**document.value, "batch": named}
+        value: JsonValue = {**document.value, "batch": named + batch[MAX_ITEMS:]}
     else:
         schema, value = message, _identified(document.value, "", rules, removals)
     kept = keep(value, schema, rules)

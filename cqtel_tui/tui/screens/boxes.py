@@ -12,6 +12,7 @@ from textual.content import Content
 from ...errors import CqtelError
 from ...outbox import PENDING, sha256
 from ...outbox.envelope import TornEnvelopeError
+from ...outbox.shown import note_shown
 from ...outbox.store import REJECTED, SENT
 from ...review.destination import bound_for
 from .. import views
@@ -164,6 +165,8 @@ class Box(Room):
             self.detail.tell(views.muted(str(error)))
         else:
             self.detail.show(envelope, self.views(label, envelope))
+            if envelope.has_error_text and self.NAME == PENDING:
+                note_shown(self.home.places.state, envelope)
 
     @on(Envelopes.Arranged)
     def _arranged(self) -> None:

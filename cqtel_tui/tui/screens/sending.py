@@ -8,30 +8,32 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import ProgressBar, Static
 from textual.worker import get_current_worker
 
 from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
+from .modal import Modal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
 
+    from ...deliver.permission import Asked
     from ...deliver.sender import Result
     from ...outbox.envelope import Label
     from ...paths import Places
 
 
-class Sending(ModalScreen["list[Result]"]):
+class Sending(Modal["list[Result]"]):
     """Sends these envelopes, and gives what became of each.
 
     Args:
         places: where the outbox and the choices are.
         labels: pending envelopes.
+        asked: how the user has asked for them.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -44,11 +46,11 @@ class Sending(ModalScreen["list[Result]"]):
         )
     ]
 
-    def __init__(self, places: Places, labels: Sequence[Label], *, each_named: bool) -> None:
+    def __init__(self, places: Places, labels: Sequence[Label], asked: Asked) -> None:
         super().__init__()
         self.places = places
         self.labels = labels
-        self.each_named = each_named
+        self.asked = asked
         self.results: list[Result] = []
         self.stopping = False
 
@@ -76,9 +78,7 @@ class Sending(ModalScreen["list[Result]"]):
         worker = get_current_worker()
         try:
             for result in Sender(self.places).send(
-                self.labels,
-                lambda: self.stopping or worker.is_cancelled,
-                each_named=self.each_named,
+                self.labels, self.asked, lambda: self.stopping or worker.is_cancelled
             ):
                 self.results.append(result)
                 self.app.call_from_thread(self._progress, result)

@@ -15,7 +15,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from ...outbox.envelope import Label, read_label
+from ...outbox.envelope import Label, identity_of, read_label
 from ...review.durations import duration
 from ...sanitize import one_line
 from ..views import CROSS
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from textual import events
 
-_ID = slice(17, 33)
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
 _ORIGINS = {"record": ("recorded here", "here"), "gate": ("caught", "caught")}
 _OUTCOMES = {"ok": ("✓ ok", "ok"), "failed": (f"{CROSS} failed", "failed")}
@@ -108,7 +107,7 @@ class Envelopes(ScrollView, can_focus=True):
     def show(self, names: Sequence[str]) -> None:
         """Show these envelopes; the cursor and the marks stay on theirs."""
         self.all_names = names
-        present = {name[_ID] for name in names} if self.marked else set()
+        present = {identity_of(name) for name in names} if self.marked else set()
         self.marked &= present
         self._arrange()
 
@@ -136,7 +135,7 @@ class Envelopes(ScrollView, can_focus=True):
     def chosen(self) -> list[Label]:
         """The marked labels, or the one under the cursor; in the list's order."""
         if self.marked:
-            names = [name for name in self.all_names if name[_ID] in self.marked]
+            names = [name for name in self.all_names if identity_of(name) in self.marked]
         else:
             names = [self._current] if self._current else []
         return [label for name in names if (label := read_label(name)) is not None]
@@ -160,8 +159,8 @@ class Envelopes(ScrollView, can_focus=True):
         self.names = names
         self._moment = _TIME if all(map(self._is_of_today, self.all_names[-1:])) else _DAY_AND_TIME
         self._drawn.clear()
-        identity = self._current[_ID]
-        same = (i for i, name in enumerate(names) if name[_ID] == identity)
+        identity = identity_of(self._current)
+        same = (i for i, name in enumerate(names) if identity_of(name) == identity)
         at = next(same, None) if identity else None
         if at is None:
             at = min(self.cursor, max(0, len(names) - 1))
@@ -231,20 +230,20 @@ class Envelopes(ScrollView, can_focus=True):
 
     def go_to(self, identity: str) -> None:
         """Put the cursor on the envelope with this id, if it is listed."""
-        at = (at for at, name in enumerate(self.names) if name[_ID] == identity)
+        at = (at for at, name in enumerate(self.names) if identity_of(name) == identity)
         self.cursor = next(at, self.cursor)
 
     def action_mark(self) -> None:
         """Mark the envelope under the cursor, or unmark it, and go on."""
         if self._current:
-            self.marked ^= {self._current[_ID]}
+            self.marked ^= {identity_of(self._current)}
             self.post_message(self.Arranged())
             self.refresh_line(self.cursor)
             self.cursor += 1
 
     def action_mark_all(self) -> None:
         """Mark all that are shown, or none."""
-        shown = {name[_ID] for name in self.names}
+        shown = {identity_of(name) for name in self.names}
         self.marked = set() if self.marked >= shown else self.marked | shown
         self.post_message(self.Arranged())
         self.refresh()
@@ -267,7 +266,7 @@ class Envelopes(ScrollView, can_focus=True):
         if at == self.cursor:
             over_all = "cursor" if self.has_focus else "blurred"
         self._follow_the_day()
-        key = (name, width, name[_ID] in self.marked, over_all)
+        key = (name, width, identity_of(name) in self.marked, over_all)
         drawn = self._drawn.get(key)
         if drawn is None:
             if len(self._drawn) > _MAX_DRAWN:

@@ -1,0 +1,202 @@
+"""Say whether a payload may go, and where to: the one answer for all who send, show or count.
+
+`permission` is a pure function of an envelope, of what is known of the user's consent, and of how
+sending was asked for. `grounds` looks up what is known, anew for each payload: a no that came
+meanwhile is heard.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..consent import HOLD, OFF, ON, PROJECT, ask
+from ..consent.choices import read_user
+from ..consent.layers import why
+from ..hot_path import yes_mark
+from ..outbox import project_mark
+from ..outbox.included import included
+from ..outbox.projects import path_of
+from ..review.destination import CAUGHT, UNREAD, bound_for
+from ..review.headers import OF_HTTP
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Sequence
+
+    from ..consent import Decision
+    from ..outbox.envelope import Envelope
+    from ..paths import Places
+
+# What a header is made of: RFC 9110 §5.1 and §5.5, printable ASCII.
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
+
+NO_ENDPOINT = "there is no endpoint"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How the sending of one payload was asked for.
+
+    Attributes:
+        by_user: the user has asked for it right now; else a yes that was saved has to cover it.
+        is_named: the user has named this very payload, and not just all that is pending.
+        was_read: its text was shown to the user.
+        is_once: the user allows it this once, whatever is undecided; a no holds all the same.
+    """
+
+    by_user: bool = False
+    is_named: bool = False
+    was_read: bool = False
+    is_once: bool = False
+
+
+DUE = Asked()
+"""Nobody has asked: the detached sender."""
+ALL = Asked(by_user=True)
+"""The user has asked for all that is pending."""
+NAMED = Asked(by_user=True, is_named=True)
+"""The user has asked for each one by its id. Whether its text was read is another question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grounds:
+    """What is known of the user's consent to one payload at this moment.
+
+    Attributes:
+        decision: what all layers come to in its project.
+        included: the ids of what was pending before a yes, and is covered by it.
+        hears_project: whether its project is there to be asked for a no of its own.
+    """
+
+    decision: Decision
+    included: Container[str] = frozenset()
+    hears_project: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Whether a payload may go, and where to.
+
+    Attributes:
+        url: where it is bound for; None for nowhere.
+        refusal: why it may not go, as a sentence's end; empty if it may.
+        remedy: what the user can do about that; empty if there is nothing.
+        is_for_all: the refusal holds for every payload, so that asking for the next one is idle.
+    """
+
+    url: str | None
+    refusal: str = ""
+    remedy: str = ""
+    is_for_all: bool = False
+
+    @property
+    def reason(self) -> str:
+        """The refusal, and what to do about it."""
+        return f"{self.refusal}. {self.remedy}" if self.remedy else self.refusal
+
+
+def permission(envelope: Envelope, known: Grounds, asked: Asked) -> Permission:
+    """Return whether an envelope's payload may go now, and where to. A pure function.
+
+    Args:
+        envelope: opened, and so found whole.
+        known: of the user's consent to it.
+        asked: how it was asked for.
+    """
+    url = bound_for(envelope, known.decision.endpoint)
+    return (
+        _no(url, known.decision, asked)
+        or _unfit(url, envelope)
+        or _unread(url, envelope, known.decision, asked)
+        or (None if asked.by_user else _uncovered(url, envelope, known))
+        or Permission(url)
+    )
+
+
+def grounds(places: Places, project: str, options: Sequence[str] = ()) -> Grounds:
+    """Return what is known of the user's consent to what was recorded in a project.
+
+    A project whose folder is gone, or that is not known on this machine, cannot say no. What was
+    recorded there goes where the user asks for it, and never by itself.
+
+    Args:
+        places: where the choices, the lists and the projects are.
+        project: the project's mark.
+        options: the telemetry options given on the command line.
+    """
+    directory = path_of(places.state, project)
+    if directory is None:
+        chosen_for = read_user(places.config).projects
+        directory = next((path for path in chosen_for if project_mark(path) == project), None)
+    # A project that nobody knows has no say of its own: any folder without one will do.
+    decision = ask(places, options, directory=directory or places.state)
+    is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
+    covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
+    return Grounds(decision, covered, is_there)
+
+
+def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
+    if decision.inspect:
+        refusal = "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
+        return Permission(url, refusal, is_for_all=True)
+    if decision.state == ON or (asked.is_once and decision.state == HOLD):
+        return None
+    # A project's own no is for what was recorded there.
+    is_projects = {one[0] for one in decision.said if one[1] == OFF} == {PROJECT}
+    state = "off" if decision.state == OFF else "undecided"
+    refusal = f"telemetry is {state}: {why(decision)}"
+    return Permission(url, refusal, "To allow it: cq-telemetry on", not is_projects)
+
+
+def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
+    drop = f"cq-telemetry drop {envelope.id}"
+    if not envelope.is_sealed:
+        refusal = "an earlier release wrote it, without a seal that shows whether it was altered"
+        return Permission(url, refusal, f"Look at it, and delete it: {drop}")
+    if url is None and envelope.origin == CAUGHT:
+        return Permission(None, "it was not bound for where it may be sent to")
+    if url is None:
+        remedy = "To set one: cq-telemetry endpoint URL"
+        return Permission(None, NO_ENDPOINT, remedy)
+    if problem := header_problem(envelope):
+        return Permission(url, problem, f"To delete it: {drop}")
+    return None
+
+
+def _unread(
+    url: str | None, envelope: Envelope, decision: Decision, asked: Asked
+) -> Permission | None:
+    if envelope.kind == UNREAD and not asked.is_named:
+        refusal = "nobody could read what is in it"
+        return Permission(url, refusal, "Name it by its id if it is to go")
+    if envelope.has_error_text and not decision.debug and not (asked.is_named and asked.was_read):
+        refusal = "it has an error text, and debug mode is off"
+        remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
+        return Permission(url, refusal, remedy)
+    return None
+
+
+def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permission | None:
+    remedy = f"To send it all the same: cq-telemetry send {envelope.id}"
+    if not known.hears_project:
+        refusal = "the folder it was recorded in is not there to be asked for a no of its own"
+        return Permission(url, refusal, remedy)
+    destination = None if envelope.origin == CAUGHT else known.decision.endpoint
+    marks = {yes_mark(yes, destination) for yes in known.decision.yeses}
+    if envelope.consent in marks or envelope.id in known.included:
+        return None
+    refusal = "it was recorded before your yes to this destination, which did not include it"
+    return Permission(url, refusal, remedy)
+
+
+def header_problem(envelope: Envelope) -> str:
+    """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
+    for name, value in envelope.headers.items():
+        if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
+            return f"its header {name!r} is not one that an envelope can have"
+        if not _HEADER_VALUE.fullmatch(value):
+            return f"the value of its header {name!r} cannot be sent"
+    return ""
