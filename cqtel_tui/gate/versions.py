@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_version
-from ..outbox import make_folder, project_mark
+from ..files import make_folder
+from ..outbox.writing import project_mark
 
 if TYPE_CHECKING:
     import subprocess

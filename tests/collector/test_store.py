@@ -15,8 +15,9 @@ from cqtel_tui.collector import schema
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.allowing import OLDEST_DAYS
 from cqtel_tui.collector.keeping import MOST_DAYS_HELD, day_of
+from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.sinks import BusyError, Keeper, Kept
-from cqtel_tui.collector.store import Store, StoreBusyError, StoreError
+from cqtel_tui.collector.store import Store, StoreBusyError
 
 from .arriving import DAY, NOW, PLUGINS, address_hash, arrival, cookie, some
 

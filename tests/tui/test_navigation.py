@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from textual.command import CommandPalette
 
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.keys import bindings
 from cqtel_tui.tui.screens.help import Help
 from cqtel_tui.tui.screens.room import ROOMS
