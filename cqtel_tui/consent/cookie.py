@@ -1,8 +1,8 @@
 """The cookie: the random UUID in `.cq/telemetry-cookie` that tells one installation from another.
 
 The folder comes with a repository and is untrusted: it is opened without following a link, and
-everything in it is reached through that handle. `cookie_file` looks at it wherever a program records;
-here it is made. Changing it is `changing`'s, whose names can be had from here, too.
+everything in it is reached through that handle. `cookie_file` looks at it wherever a program
+records; here it is made. Changing it is `changing`'s, whose names can be had from here, too.
 """
 
 import errno

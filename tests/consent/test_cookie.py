@@ -92,7 +92,8 @@ class TestLooking:
 
 CLOSED_TO_AN_ORDINARY_USER = """
 import os, sys, tempfile
-from cqtel_tui.consent.changing import lock, unlock; from cqtel_tui.consent.cookie import look, read_or_create
+from cqtel_tui.consent.changing import lock, unlock
+from cqtel_tui.consent.cookie import look, read_or_create
 from cqtel_tui.formats import sha256
 sha256(b"")  # what it needs may be out of reach for another user
 if os.geteuid() == 0:

@@ -37,7 +37,8 @@ with_bash = pytest.mark.skipif(shutil.which(BASH) is None, reason="bash is not i
 # What `cq-telemetry run` comes to.
 WRAPPER = """
 import os, sys
-from cqtel_tui.gate.executing import CommandNotFound; from cqtel_tui.gate.process import end_like, run
+from cqtel_tui.gate.executing import CommandNotFound
+from cqtel_tui.gate.process import end_like, run
 try:
     outcome = run(sys.argv[1:], os.environ)
 except CommandNotFound as error:
