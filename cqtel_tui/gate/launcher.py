@@ -81,7 +81,11 @@ class Start:
     def named_folders(self) -> "list[str]":
         """The folders that the program was told to keep its files in, which may say no as well."""
         one = self.invocation
-        return [] if one is None else values_of(one.arguments, one.profile.folders)
+        if one is None:
+            return []
+        by_variable = [self.environment.get(name) for name in sorted(one.profile.folder_variables)]
+        named = values_of(one.arguments, one.profile.folders)
+        return named + [folder for folder in by_variable if folder]
 
     @property
     def is_recorded(self) -> bool:
