@@ -9,9 +9,9 @@ there before; elsewhere the program is given that `LC_CTYPE`, too.
 import os
 import sys
 
-from ..consent import NO_TELEMETRY, OFF, RUN_VARIABLE, ask
+from ..consent.decision import NO_TELEMETRY, OFF, RUN_VARIABLE, ask, concerning
 from ..errors import CqtelError
-from ..hot_path import concerning, folders
+from ..paths import folders
 from .nesting import Outer, check_nesting, mark_of
 from .prefixes import ELSEWHERE, layers, plain_name
 from .profiles import PROFILES, known_profiles
@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..consent import Decision
-    from ..hot_path import Folders
+    from ..consent.decision import Decision
+    from ..paths import Folders
     from .listening import Gate
     from .prefixes import Layer
     from .profiles import Invocation, Profile
