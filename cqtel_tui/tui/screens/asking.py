@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
+    from ...actions.results import Confirmation
+
 
 _FEW = 2
 """So many answers find room, three lines each, in the smallest terminal."""
@@ -77,6 +79,7 @@ class Ask(Modal[str | None]):
         self.dismiss((event.button.id or "").removeprefix("answer-"))
 
 
-def yes_or_no(question: str, *details: str, yes: str, no: str = "no, go back") -> Ask:
+def asking(asked: Confirmation) -> Ask:
     """Return a question to be answered by y or n, with the no in focus."""
-    return Ask(question, details, [("n", no, "default"), ("y", yes, "error")])
+    answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
+    return Ask(asked.question, asked.details, answers)

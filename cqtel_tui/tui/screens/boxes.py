@@ -313,12 +313,14 @@ class Box(Room):
 
     def action_editor(self, exact: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's parameter
         """Open a read-only copy of the payload in the user's own pager or editor."""
+        from ..elsewhere import open_elsewhere
+
         label = self.envelopes.current
         if label is None:
             return
         try:
             payload = self.home.outbox.open(self.NAME, label).payload
-            self.home.open_elsewhere(payload, exact=exact)
+            open_elsewhere(self.home, payload, exact=exact)
         except CqtelError as error:
             self.home.tell(f"It cannot be opened: {error}", wrong=True)
 

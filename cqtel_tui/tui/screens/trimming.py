@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ...gate.trimming import PayloadField
+    from ...actions.trimming import PayloadField
 
 MAX_FIELDS = 1_000
 _MAX_PATH = 120
