@@ -151,7 +151,9 @@ def chromium(folder: Path) -> Iterator[Browser]:
         text=True,
     )
     assert driver.stdout is not None
-    port = next(m[1] for line in driver.stdout if (m := re.search(r"successfully on port (\d+)", line)))
+    port = next(
+        m[1] for line in driver.stdout if (m := re.search(r"successfully on port (\d+)", line))
+    )
     options = {
         "binary": CHROMIUM,
         "args": [*_ARGUMENTS, f"--user-data-dir={folder}"],
