@@ -10,7 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.widgets.one_of import OneOf
 
 from .driving import ui
