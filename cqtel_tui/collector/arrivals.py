@@ -5,11 +5,10 @@ The address that a request came from is in none of these: only what was derived 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(msgspec.Struct, frozen=True):
     """What was derived from the address of a request; the address itself is gone.
 
     Attributes:
@@ -25,8 +24,7 @@ class Origin:
     city: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ArrivedSpan:
+class ArrivedSpan(msgspec.Struct, frozen=True, gc=False):
     """One span, as far as the catalogue allows it.
 
     Attributes:
@@ -54,8 +52,7 @@ class ArrivedSpan:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(msgspec.Struct, frozen=True):
     """The spans of one program from one request.
 
     Attributes:

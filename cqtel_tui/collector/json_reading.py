@@ -40,6 +40,8 @@ _CODES = {
     "2": 2,
 }
 """protobuf's JSON names a value of an enum; OTLP's has its number."""
+_INTERNAL = 1
+_NOBODY = "0" * 16
 _NOTHING: dict[str, Any] = {}
 _NO_LIST = msgspec.Raw(b"null")
 MAX_DEPTH = 64
@@ -204,6 +206,7 @@ def _whole(found: Sequence[Any | None] | None) -> Iterable[Any]:
 
 def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
     """Give the spans of one program, of whatever scope."""
+    ids: dict[str, bytes | None] = {}
     for holder in scopes:
         if holder.schema_url:
             allowing.left_out("scopeSpans schemaUrl", UNKNOWN)
@@ -213,18 +216,30 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
             allowing.scope(scope.name, has_more=has_more)
         for one in holder.spans or ():
             span = one or _Span()
-            _rest_of(allowing, span)
-            parent = span.parent_span_id
+            status, parent = span.status, span.parent_span_id
+            if _says_more(span):
+                _rest_of(allowing, span)
             yield (
-                _id(span.trace_id, NO_TRACE),
+                _known_id(ids, span.trace_id, NO_TRACE),
                 _id(span.span_id, NO_SPAN),
-                _parent(parent) if parent else b"",
+                _parent(ids, parent) if parent else b"",
                 span.name,
                 _number(span.start_time_unix_nano),
                 _number(span.end_time_unix_nano),
-                _code(span.status.code) if span.status else None,
+                _code(status.code) if status else None,
                 _attributes(allowing, span.attributes) if span.attributes else _NOTHING,
             )
+
+
+def _says_more(span: _Span) -> bool:
+    """Tell whether there may be something to tell of; there seldom is."""
+    return (
+        span.kind != _INTERNAL
+        or span.events is not _NO_LIST
+        or span.links is not _NO_LIST
+        or bool(span.trace_state)
+        or (span.status is not None and bool(span.status.message))
+    )
 
 
 def _rest_of(allowing: Allowing, span: _Span) -> None:
@@ -280,8 +295,10 @@ def _inner(value: object) -> object:
 
 def _number(value: object) -> int | None:
     """Read a whole number, which OTLP/JSON writes as a string as well."""
-    if type(value) is str and len(value) <= _LONGEST_NUMBER and value.isascii() and value.isdigit():
-        return int(value)
+    if type(value) is str:
+        if value.isdigit() and len(value) <= _LONGEST_NUMBER and value.isascii():
+            return int(value)
+        return None
     return value if type(value) is int else None
 
 
@@ -303,6 +320,15 @@ def _id(value: object, none: bytes) -> bytes | None:
     return found if len(found) == len(none) and found != none else None
 
 
-def _parent(value: object) -> bytes | None:
+def _known_id(ids: dict[str, bytes | None], value: object, none: bytes) -> bytes | None:
+    """Return an id that many spans of a request have in common."""
+    if type(value) is not str:
+        return None
+    if value not in ids:
+        ids[value] = _id(value, none)
+    return ids[value]
+
+
+def _parent(ids: dict[str, bytes | None], value: object) -> bytes | None:
     """Return the id of a parent, which is none if it is all zeros."""
-    return b"" if value == "0" * 16 else _id(value, NO_SPAN)
+    return b"" if value == _NOBODY else _known_id(ids, value, NO_SPAN)

@@ -8,7 +8,22 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
+from . import settling
 from .durations import bucket
+from .kinds import (
+    CI,
+    COUNTRY,
+    DAY_SECONDS,
+    OPERATION,
+    PROVIDER,
+    PROVIDER_VERSION,
+    SPAN,
+    TOTAL,
+    VERSION,
+    day_of,
+)
 from .sinks import Kept
 
 if TYPE_CHECKING:
@@ -17,18 +32,13 @@ if TYPE_CHECKING:
 
     from .arrivals import Arrival, ArrivedSpan
 
-OPERATION, SPAN = "operation", "span"
-VERSION, CI, COUNTRY = "version", "ci", "country"
-PROVIDER, PROVIDER_VERSION = "provider", "provider version"
-TOTAL = "total"
-"""The kinds of traits; the last one's is what every operation has."""
-
-DAY_SECONDS = 24 * 3600
 MOST_DAYS_HELD = 60
 """How old the front lets an operation be (`allowing.OLDEST_DAYS`); an older one is told as that."""
 
 _MOST_KNOWN = 50_000
-_REMOVED_AT_ONCE = 100
+_REMOVED_AT_ONCE = 20
+_ASKED_AT_ONCE = 500
+_TRACE_BYTES = 8
 _SHA1_HEX = 40
 
 
@@ -37,18 +47,23 @@ class Known:
 
     def __init__(self) -> None:
         self.traits: dict[tuple[str, str], int] = {}
-        self.contexts: dict[tuple[bytes, str], tuple[int, int]] = {}
+        self.contexts: dict[tuple[Any, ...], int] = {}
+        self.names: dict[tuple[str, str, bool], int] = {}
         self._version = -1
 
     def forget(self) -> None:
         """Look up everything anew."""
         self.traits.clear()
+        self.names.clear()
         self.contexts.clear()
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Forget what another process may have changed, and what grew too long."""
         version = connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version or len(self.contexts) + len(self.traits) > _MOST_KNOWN:
+        if (
+            version != self._version
+            or len(self.contexts) + len(self.traits) + len(self.names) > _MOST_KNOWN
+        ):
             self._version = version
             self.forget()
 
@@ -58,11 +73,6 @@ def digest_of(cookie: str) -> bytes:
     return hashlib.sha256(cookie.encode()).digest()
 
 
-def day_of(seconds: float) -> int:
-    """Return the day, since 1970, of a moment."""
-    return int(seconds // DAY_SECONDS)
-
-
 def keep(
     connection: sqlite3.Connection, known: Known, requests: Sequence[Sequence[Arrival]]
 ) -> list[Kept]:
@@ -70,45 +80,126 @@ def keep(
 
     As few statements as can be: Python's lock is free only while one of them runs.
     """
-    first = row = 1 + connection.execute("SELECT ifnull(max(id), 0) FROM arrivals").fetchone()[0]
+    row = _next_row(connection)
     arrivals: list[tuple[Any, ...]] = []
-    spans: list[tuple[Any, ...]] = []
-    messages: list[tuple[Any, ...]] = []
-    placed: list[tuple[int, int | None, int]] = []  # of which request, in which row, how many
-    for request, arrived in enumerate(requests):
-        for arrival in arrived:
-            if not arrival.spans:
-                continue
-            found = _context(connection, known, arrival)
-            placed.append((request, None if found is None else row, len(arrival.spans)))
-            if found is None:
-                continue
-            day = _day(arrival)
-            arrivals.append((row, found[0], day, arrival.received))
-            for number, span in enumerate(arrival.spans):
-                name = _name(connection, known, arrival.app, span)
-                spans.append((row, number, found[1], day, *_told(span, name)))
-                if span.message is not None:
-                    messages.append((day, span.message, row, number))
-            row += 1
-    _insert(connection, "arrivals", arrivals)
-    new = _insert(connection, "spans", spans, "ON CONFLICT (trace_id, span_id) DO NOTHING")
-    connection.executemany(
-        "INSERT INTO messages SELECT arrival, number, ?, ? FROM spans"
-        " WHERE arrival = ? AND number = ?",
-        messages,
-    )
-    counted = {} if new == len(spans) else _counted(connection, known, range(first, row))
+    traces: list[tuple[bytes, int]] = []
+    messages: list[tuple[int, int, int, str]] = []
+    taken = _taken(connection, requests)
     kept = [Kept(0)] * len(requests)
-    for request, at, count in placed:
-        before = kept[request]
-        if at is None:
-            kept[request] = before._replace(erased=before.erased + count)
-        else:
-            came = counted.get(at, 0) if new < len(spans) else count
-            duplicates = before.duplicates + count - came
-            kept[request] = before._replace(new=before.new + came, duplicates=duplicates)
+    for request, arrived in enumerate(requests):
+        new = duplicates = erased = 0
+        for arrival in arrived:
+            who = _who(arrival)
+            key = (who, arrival.app, arrival.version, arrival.build_date, arrival.ci,
+                   arrival.plugins, arrival.origin)  # fmt: skip
+            context = known.contexts.get(key)
+            if context is None and _is_erased(connection, who):
+                erased += len(arrival.spans)
+                continue
+            spans = [span for span in arrival.spans if _is_new(taken, span)]
+            duplicates += len(arrival.spans) - len(spans)
+            if not spans:
+                continue
+            if context is None:
+                context = known.contexts[key] = _context(connection, known, who, arrival)
+            new += len(spans)
+            day = _day(arrival)
+            trace = spans[0].trace_id
+            body = _body(connection, known, arrival.app, spans)
+            arrivals.append(
+                (row, context, day, arrival.received, trace.hex(), spans[0].started, body)
+            )
+            traces += [(each[:_TRACE_BYTES], row) for each in {span.trace_id for span in spans}]
+            messages += [
+                (row, number, day, span.message)
+                for number, span in enumerate(spans)
+                if span.message is not None
+            ]
+            row += 1
+        kept[request] = Kept(new, duplicates, erased)
+    _insert(connection, "arrivals", arrivals)
+    # Traces that begin alike may be of one arrival.
+    _insert(connection, "traces", traces, "ON CONFLICT DO NOTHING")
+    _insert(connection, "messages", messages)
     return kept
+
+
+def _next_row(connection: sqlite3.Connection) -> int:
+    """Return the number of the next arrival: none is used again, or it would not be counted."""
+    found: int = connection.execute(
+        "SELECT max(arrival, (SELECT ifnull(max(id), 0) FROM arrivals)) FROM settled"
+    ).fetchone()[0]
+    return found + 1
+
+
+def _taken(
+    connection: sqlite3.Connection, requests: Sequence[Sequence[Arrival]]
+) -> dict[bytes, set[bytes]]:
+    """Return the spans that are there of each trace that more comes of now."""
+    begins = list(
+        {
+            span.trace_id[:_TRACE_BYTES]
+            for arrived in requests
+            for arrival in arrived
+            for span in arrival.spans
+        }
+    )
+    before: set[int] = set()
+    for at in range(0, len(begins), _ASKED_AT_ONCE):
+        some = begins[at : at + _ASKED_AT_ONCE]
+        places = ", ".join("?" * len(some))
+        found = connection.execute(
+            f"SELECT arrival FROM traces WHERE trace IN ({places})",  # noqa: S608  # ours
+            some,
+        )
+        before.update(arrival for (arrival,) in found)
+    taken: dict[bytes, set[bytes]] = {}
+    for arrival in before:
+        for trace, span in connection.execute(
+            "SELECT trace_id, span_id FROM spans WHERE arrival = ?", (arrival,)
+        ):
+            taken.setdefault(bytes.fromhex(trace), set()).add(bytes.fromhex(span))
+    return taken
+
+
+def _is_new(taken: dict[bytes, set[bytes]], span: ArrivedSpan) -> bool:
+    """Tell whether a span is not there yet; it is from now on."""
+    ids = taken.get(span.trace_id)
+    if ids is None:
+        taken[span.trace_id] = {span.span_id}
+        return True
+    if span.span_id in ids:
+        return False
+    ids.add(span.span_id)
+    return True
+
+
+def _body(
+    connection: sqlite3.Connection, known: Known, app: str, spans: Sequence[ArrivedSpan]
+) -> str:
+    """Return the spans of an arrival as its row has them; see the table."""
+    began, trace = spans[0].started, spans[0].trace_id
+    numbers = {span.span_id: number for number, span in enumerate(spans)}
+    rows: list[list[Any]] = []
+    for span in spans:
+        parent: int | str | None = None
+        if span.parent_id:
+            number = numbers.get(span.parent_id)
+            parent = span.parent_id.hex() if number is None else number
+        row = [
+            span.span_id.hex(),
+            parent,
+            _name(connection, known, app, span),
+            span.started - began,
+            span.duration,
+            bucket(span.duration),
+            int(span.failed),
+        ]
+        if span.exit_code is not None or span.error_type is not None or span.trace_id != trace:
+            other = None if span.trace_id == trace else span.trace_id.hex()
+            row += [span.exit_code, span.error_type, other]
+        rows.append(row)
+    return msgspec.json.encode(rows).decode("ascii")
 
 
 def begin_erasing(connection: sqlite3.Connection, cookie: str) -> int | None:
@@ -191,7 +282,12 @@ def expire_messages(connection: sqlite3.Connection, before: int) -> int:
 
 
 def prune_traits(connection: sqlite3.Connection) -> None:
-    """Remove each name, version, plugin and country that nobody has any more."""
+    """Remove each name, version, plugin and country that nobody has any more.
+
+    Not while there is something that was not counted: its names are nowhere else.
+    """
+    if settling.settle(connection):
+        return
     is_unseen = "NOT EXISTS (SELECT 1 FROM recency WHERE trait = traits.id)"
     if connection.execute(f"SELECT 1 FROM traits WHERE {is_unseen}").fetchone():  # noqa: S608  # ours
         # Parts of an operation that never came have none of the traits that their request told of.
@@ -243,9 +339,9 @@ def _spans(connection: sqlite3.Connection, arrival: int) -> Iterator[dict[str, A
     )
     for trace, span, parent, name, started, duration, failed, code, error, message in rows:
         found = {
-            "trace_id": trace.hex(),
-            "span_id": span.hex(),
-            "parent_id": parent.hex() if parent else None,
+            "trace_id": trace,
+            "span_id": span,
+            "parent_id": parent,
             "name": name.partition(" ")[2],
             "started": _moment(started),
             "duration_ns": duration,
@@ -290,7 +386,12 @@ def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
 
 
 def _name(connection: sqlite3.Connection, known: Known, app: str, span: ArrivedSpan) -> int:
-    return _trait(connection, known, SPAN if span.parent_id else OPERATION, f"{app} {span.name}")
+    key = (app, span.name, bool(span.parent_id))
+    number = known.names.get(key)
+    if number is None:
+        kind = SPAN if span.parent_id else OPERATION
+        number = known.names[key] = _trait(connection, known, kind, f"{app} {span.name}")
+    return number
 
 
 def _trait(connection: sqlite3.Connection, known: Known, kind: str, text: str) -> int:
@@ -305,21 +406,20 @@ def _trait(connection: sqlite3.Connection, known: Known, kind: str, text: str) -
     return number
 
 
-def _context(
-    connection: sqlite3.Connection, known: Known, arrival: Arrival
-) -> tuple[int, int] | None:
-    """Return the rows of what a request says and of who says it, made if they are new.
-
-    None if the cookie was erased.
-    """
+def _who(arrival: Arrival) -> bytes:
+    """Return what stands for an installation."""
     cookie = arrival.cookie
-    who = arrival.origin.address_hash.encode() if cookie is None else digest_of(cookie)
+    return arrival.origin.address_hash.encode() if cookie is None else digest_of(cookie)
+
+
+def _is_erased(connection: sqlite3.Connection, who: bytes) -> bool:
+    found = connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,)).fetchone()
+    return found is not None
+
+
+def _context(connection: sqlite3.Connection, known: Known, who: bytes, arrival: Arrival) -> int:
+    """Return the row of what a request says, made if it is new."""
     said = json.dumps(_said(arrival), separators=(",", ":"))
-    found = known.contexts.get((who, said))
-    if found is not None:
-        return found
-    if connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,)).fetchone():
-        return None
     connection.execute("INSERT INTO installations (key) VALUES (?) ON CONFLICT DO NOTHING", (who,))
     installation = _installation(connection, who)
     digest = hashlib.blake2b(said.encode(), digest_size=16).digest()
@@ -331,11 +431,10 @@ def _context(
     if made is not None:
         traits = [(made[0], _trait(connection, known, *each)) for each in _traits(arrival)]
         _insert(connection, "context_traits", traits)
-    number = connection.execute(
+    number: int = connection.execute(
         "SELECT id FROM contexts WHERE installation = ? AND digest = ?", (installation, digest)
     ).fetchone()[0]
-    known.contexts[who, said] = found = number, installation or 0
-    return found
+    return number
 
 
 def _day(arrival: Arrival) -> int:
@@ -344,22 +443,6 @@ def _day(arrival: Arrival) -> int:
     began = next(whole, arrival.spans[0].started) // 1_000_000_000
     today = day_of(arrival.received)
     return min(max(day_of(began), today - MOST_DAYS_HELD), today)
-
-
-def _told(span: ArrivedSpan, name: int) -> tuple[Any, ...]:
-    """Return the last columns of a span's row."""
-    return (
-        span.trace_id,
-        span.span_id,
-        span.parent_id or None,
-        name,
-        span.started,
-        span.duration,
-        bucket(span.duration),
-        int(span.failed),
-        span.exit_code,
-        span.error_type,
-    )
 
 
 def _insert(
@@ -379,31 +462,6 @@ def _insert(
     return inserted
 
 
-def _counted(connection: sqlite3.Connection, known: Known, rows: range) -> dict[int, int]:
-    """Return how many spans are in each new row; remove the rows, and their like, that got none."""
-    within = (rows.start, rows.stop)
-    counted = dict(
-        connection.execute(
-            "SELECT arrival, count(*) FROM spans WHERE arrival >= ? AND arrival < ? GROUP BY 1",
-            within,
-        ).fetchall()
-    )
-    if len(counted) < len(rows):
-        without = [(row,) for row in rows if row not in counted]
-        who = [
-            connection.execute(
-                "SELECT installation FROM arrivals JOIN contexts ON contexts.id = context"
-                " WHERE arrivals.id = ?",
-                row,
-            ).fetchone()[0]
-            for row in without
-        ]
-        connection.executemany("DELETE FROM arrivals WHERE id = ?", without)
-        if sum(_prune_contexts(connection, each) for each in who):
-            known.forget()
-    return counted
-
-
 def _installation(connection: sqlite3.Connection, who: bytes) -> int | None:
     found = connection.execute("SELECT id FROM installations WHERE key = ?", (who,)).fetchone()
     return None if found is None else found[0]
@@ -419,13 +477,29 @@ def _remove_some(
             f"SELECT id FROM arrivals WHERE {where} LIMIT {_REMOVED_AT_ONCE}",  # noqa: S608  # ours
             values,
         ).fetchall()
-        for arrival in arrivals:
-            removed += connection.execute("DELETE FROM spans WHERE arrival = ?", arrival).rowcount
-            connection.execute("DELETE FROM arrivals WHERE id = ?", arrival)
-            if time.perf_counter() >= ends:
-                return removed, False
+        removed += _remove(connection, arrivals)
         if len(arrivals) < _REMOVED_AT_ONCE:
             return removed, True
+        if time.perf_counter() >= ends:
+            return removed, False
+
+
+def _remove(connection: sqlite3.Connection, arrivals: Sequence[tuple[int]]) -> int:
+    """Remove arrivals; return how many spans they had."""
+    settling.take_off(connection, [number for (number,) in arrivals])
+    removed = 0
+    for arrival in arrivals:
+        spans = connection.execute(
+            "SELECT trace_id FROM spans WHERE arrival = ?", arrival
+        ).fetchall()
+        removed += len(spans)
+        begins = {bytes.fromhex(trace)[:_TRACE_BYTES] for (trace,) in spans}
+        connection.executemany(
+            "DELETE FROM traces WHERE (trace, arrival) = (?, ?)",
+            [(begin, *arrival) for begin in begins],
+        )
+    connection.executemany("DELETE FROM arrivals WHERE id = ?", arrivals)
+    return removed
 
 
 def _prune_contexts(connection: sqlite3.Connection, installation: int | None) -> int:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from .durations import percentile
 from .health import refuse_damaged
-from .keeping import (
+from .kinds import (
     CI,
     COUNTRY,
     DAY_SECONDS,
@@ -40,6 +40,7 @@ from .keeping import (
     day_of,
 )
 from .schema import connected_to_read
+from .settling import settle_all
 
 if TYPE_CHECKING:
     import sqlite3
@@ -177,6 +178,7 @@ def read(path: Path, *, now: float, days: int = DAYS, k: int = K) -> Report:
         StoreError: the store cannot be read, or is damaged.
     """
     refuse_damaged(path, _CHECK_SECONDS)
+    settle_all(path)
     today = day_of(now)
     since = today - days + 1
     with connected_to_read(path) as connection:

@@ -16,10 +16,11 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import checking, keeping
+from . import checking, keeping, settling
 from .health import DAMAGED, GoneError, Health, Place, is_damage
 from .keeping import Known
-from .logs import tell
+from .kinds import DAY_SECONDS, day_of
+from .logs import tell, tell_error
 from .overwriting import Overwriter
 from .schema import StoreError, connect_to_write, connected_to_read, transaction
 from .settings import ERROR_DAYS, RETENTION_DAYS
@@ -43,6 +44,9 @@ STEP_SECONDS = 0.04
 
 _MOST_AT_ONCE = 4_000
 _ROWS_AT_ONCE = 200
+_IDLE_SECONDS = 0.02
+MOST_UNSETTLED = 20_000
+"""Requests that a report would have to count first."""
 _PAGES_AT_ONCE = 500
 _LONGEST_REST = 1.0
 _TRIES = 3
@@ -110,6 +114,7 @@ class Store:
         self._place = Place(path)
         self._health = Health(path, self._place, self._do)
         self._is_damaged = False
+        self._unsettled = 1
         self._known = Known()
         self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
@@ -196,7 +201,7 @@ class Store:
         Raises:
             StoreError: it could not be done.
         """
-        today = keeping.day_of(self._do(self._believe).result())
+        today = day_of(self._do(self._believe).result())
 
         def messages(connection: sqlite3.Connection) -> int:
             return keeping.expire_messages(connection, today - self.error_days)
@@ -206,6 +211,8 @@ class Store:
             before = today - self.retention_days
             return keeping.expire(connection, before, time.perf_counter() + STEP_SECONDS)
 
+        while self._do(settling.settle).result():
+            pass
         for installation in self._do(keeping.half_erased).result():
             erased: Future[int] = Future()
             self._erase_on(installation, erased, 0)
@@ -270,8 +277,8 @@ class Store:
         clock = self._clock()
         believed = keeping.believe(connection, clock, most)
         self._believed_at = now
-        if clock - believed > keeping.DAY_SECONDS:
-            days = int((clock - believed) // keeping.DAY_SECONDS)
+        if clock - believed > DAY_SECONDS:
+            days = int((clock - believed) // DAY_SECONDS)
             tell("the clock is ahead of what is believed: --believe-clock changes that", days=days)
         return believed
 
@@ -312,6 +319,9 @@ class Store:
         with closing(self._connection):
             while is_open:
                 work, is_open = self._next()
+                if not work and is_open:
+                    self._settle()
+                    continue
                 together = [each for each in work if each.write is None]
                 self._write(together)
                 self._write(work[len(together) :])
@@ -324,7 +334,13 @@ class Store:
         weight = 0
         while weight < _MOST_AT_ONCE:
             try:
-                each = self._work.get(block=not work)
+                if work:
+                    each = self._work.get_nowait()
+                elif self._unsettled > MOST_UNSETTLED:
+                    self._settle()
+                    continue
+                else:
+                    each = self._work.get(timeout=_IDLE_SECONDS if self._unsettled else None)
             except queue.Empty:
                 break
             if each is None:
@@ -375,6 +391,18 @@ class Store:
                 if tried == _TRIES or not _is_locked(error):
                     raise
 
+    def _settle(self) -> None:
+        """Count some of what was acknowledged into what a report reads."""
+        try:
+            with turn(self.path):
+                self._place.check()
+                with transaction(self._connection):
+                    has_more = settling.settle(self._connection)
+            self._unsettled = max(self._unsettled - settling.ARRIVALS_AT_ONCE, 1) if has_more else 0
+        except Exception as error:  # noqa: BLE001  # whoever reads counts what is left
+            self._unsettled = 0
+            tell_error("what was acknowledged could not be counted", error)
+
     def _written(self, work: Sequence[_Work]) -> list[Any]:
         if self._is_damaged:
             raise StoreError("it is damaged")
@@ -384,6 +412,7 @@ class Store:
             if write is not None:
                 return [write(self._connection)]
             requests = [each.arrivals for each in work]
+            self._unsettled += len(requests)
             return [*keeping.keep(self._connection, self._known, requests)]
 
 

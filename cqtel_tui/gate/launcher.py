@@ -224,7 +224,9 @@ def _lacks_options(start: Start, invocation: "Invocation") -> bool:
         return False
     from .own_options import lacks_options
 
-    return lacks_options(invocation, start.environment, where[1])
+    inspects = start.decision is not None and start.decision.inspect
+    remembers = start.state != OFF and not inspects
+    return lacks_options(invocation, start.environment, where[1], remembers=remembers)
 
 
 def _opened(start: Start, given: "Mapping[str, str]") -> "tuple[Opened, frozenset[str]]":

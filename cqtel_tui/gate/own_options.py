@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from .executing import is_native
 from .profiles import REFUSED_EVERYWHERE
-from .versions import Version, ask_version, find_binary, substitute
+from .records import replace
+from .versions import Version, find_binary, substitute
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,9 @@ _UNWRITABLE = "/proc" if sys.platform == "linux" else os.sep
 """A folder in which a program that is asked for its version leaves nothing."""
 
 
-def lacks_options(invocation: Invocation, environment: Mapping[str, str], state: str) -> bool:
+def lacks_options(
+    invocation: Invocation, environment: Mapping[str, str], state: str, *, remembers: bool
+) -> bool:
     """Tell whether a program is known not to have the options of ours.
 
     A native binary is by not having their name in it; a script by the version that answers.
@@ -35,23 +38,35 @@ def lacks_options(invocation: Invocation, environment: Mapping[str, str], state:
         invocation: the program and its arguments.
         environment: that it is started with.
         state: the folder where versions are remembered.
+        remembers: whether what it answers may be written there.
     """
-    since = invocation.profile.lacks_options_since
+    profile = invocation.profile
+    since = profile.lacks_options_since
     binary = substitute(invocation, environment) or find_binary(invocation, environment)
     if not since or binary is None:
         return False
     try:
         names = _names_the_option(binary)
-        if names is not None:
-            return not names
-        version: str | None = Version(binary, invocation.profile, state).known()
-        if not version:
-            settings = {**environment, **REFUSED_EVERYWHERE}
-            version = ask_version(binary, invocation.profile, settings, folder=_UNWRITABLE)
     except OSError:
         return False
+    if names is not None:
+        return not names
+    if not remembers:
+        profile = replace(profile, built="")
+    folder = None if remembers else _UNWRITABLE
+    asked = Version(binary, profile, state, project=_here(), folder=folder)
+    version = asked.get({**environment, **REFUSED_EVERYWHERE})
+    if remembers:
+        asked.remember()
     first = (version or "").partition(".")[0]
     return first.isdigit() and int(first) >= since
+
+
+def _here() -> str:
+    try:
+        return os.path.realpath(os.getcwd())  # noqa: PTH109  # as `record` has it
+    except OSError:
+        return ""
 
 
 def _names_the_option(path: str) -> bool | None:

@@ -34,6 +34,10 @@ class Profile:
         channels: how it reports, and what of it can be held.
         answer: what it prints for `--version`, a regular expression with the version as its only
             group; empty where it is not asked.
+        built: what it prints for the argument `version`, a regular expression whose groups
+            `version` and `date` are its version and when it was built; empty where it is not asked.
+        built_before: the first number of the first version that is not asked that.
+        settings: how the variables begin that set its options; it is asked that without them.
         module: the Python package that brings the binary, run with `python -m`; empty for none.
         binary: where in that package the binary lies.
         level: the option that decides over its own telemetry, above all variables; empty for none.
@@ -54,6 +58,9 @@ class Profile:
     closed: "Mapping[str, str]"
     channels: "Channels"
     answer: str = ""
+    built: str = ""
+    built_before: int = 0
+    settings: str = ""
     module: str = ""
     binary: str = ""
     level: str = ""
@@ -72,25 +79,40 @@ CLOUDQUERY = Profile(
     operations=frozenset(
         {
             # release 6
-            *("addon", "init", "login", "logout", "migrate", "plugin", "switch", "sync"),
-            *("tables", "test-connection", "validate-config"),
+            *("addon", "init", "install", "login", "logout", "migrate", "plugin", "switch"),
+            *("sync", "tables", "test-connection", "validate-config"),
             # the releases of 2021 and 2022
-            *("apply", "drift", "fetch", "history", "policy", "provider"),
+            *("apply", "drift", "fetch", "gen", "generate", "history", "policy", "provider"),
+            "query",
         }
     ),
+    # Without an operation `-v` prints the version today; before one it was `--verbose` in 2021.
     silent=frozenset(
         {
-            *("-h", "--help", "-v", "--version", "help", "options", "version"),
+            *("-h", "--help", "--version", "help", "options", "version"),
             *("completion", "__complete", "__completeNoDesc"),
         }
     ),
+    # All that a release has ever had, in whichever command: what follows one is its value.
     valued=frozenset(
         {
-            # release 6
-            *("--cq-dir", "--invocation-id", "--log-file-name", "--log-format", "--log-level"),
-            # the releases of 2021 and 2022
-            *("--color", "--config", "--data-dir", "--dsn", "--log-directory", "--log-filename"),
-            *("--log-max-age", "--log-max-backups", "--log-max-size", "--sentry-dsn"),
+            # the program as a whole
+            *("--color", "--config", "--cq-dir", "--data-dir", "--dist-dir", "--driver", "--dsn"),
+            *("--assets-dir", "--docs-dir", "--invocation-id", "--license", "--path"),
+            *("--plugin-dir", "--policy", "--policy-dir", "--profile", "--reattach-providers"),
+            *("--registry", "--team", "-t", "--ui-dir"),
+            # what it logs and reports
+            *("--log-directory", "--log-file", "--log-file-name", "--log-filename"),
+            *("--log-format", "--log-level", "--log-max-age", "--log-max-backups"),
+            *("--log-max-size", "--logDirectory", "--logFile", "--max-age", "--max-backups"),
+            *("--max-size", "--maxAge", "--maxBackups", "--maxSize", "--sentry-dsn"),
+            *("--telemetry-apikey", "--telemetry-endpoint", "--telemetry-level"),
+            # one operation or another
+            *("--account-ids", "--destination", "--drift-config", "--filter", "--format"),
+            *("--last-update", "--local-path", "--output", "-o", "--output-dir", "--shard"),
+            *("--source", "--spec-path", "--sub-path", "--summary-location"),
+            *("--tables-metrics-location", "--target", "--tf-backend-names", "--tf-mode"),
+            *("--tf-provider", "--url", "-u", "-D", "-O", "-U"),
         }
     ),
     level="--telemetry-level",
@@ -101,6 +123,10 @@ CLOUDQUERY = Profile(
     # Those releases would empty the cq-telemetry.txt that is ours to write.
     ours=frozenset({"CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"}),
     answer=r"cloudquery version v?(\d[0-9A-Za-z.+-]*)",
+    # The releases of 2021 and 2022; those that are made at home say "unknown", or today.
+    built=r"^Version: v?(?P<version>\S+)\s+^Commit: .*\s+^Date: (?P<date>\S+)\s*$",
+    built_before=1,
+    settings="CQ_",
     channels=CLOUDQUERY_CHANNELS,
     levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
     folders=frozenset({"--cq-dir", "--data-dir"}),

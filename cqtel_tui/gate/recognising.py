@@ -57,19 +57,19 @@ def _direct(
         return None
     name = plain_name(words[0])
     for profile in profiles:
-        if any([_is_name_of(program, name) for program in profile.programs]):
+        if any([is_name_of(program, name) for program in profile.programs]):
             return profile, 1
     if _is_python(name):
         return _python_module(words, profiles)
     target = plain_name(_link_target(words[0], path)) if path else name
     if target != name:
         for profile in profiles:
-            if any([_is_name_of(program, target) for program in profile.programs]):
+            if any([is_name_of(program, target) for program in profile.programs]):
                 return profile, 1
     return None
 
 
-def _is_name_of(program: str, name: str) -> bool:
+def is_name_of(program: str, name: str) -> bool:
     """Tell whether a file of this name is the program, as released or as downloaded."""
     if name == program:
         return True

@@ -190,7 +190,7 @@ class Redactor:
             key = bytes.fromhex(session.key) or os.urandom(32)
             self._rules[name] = rules_of(channels, key, run)
         # A program may have downloaded plugins meanwhile.
-        published = published_plugins(session.project)
+        published = published_plugins(session.project, session.named)
         return channels, run, replace(self._rules[name], published=published)
 
     @property

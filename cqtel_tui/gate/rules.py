@@ -54,12 +54,16 @@ def rules_for(  # noqa: PLR0913  # each by name
     )
 
 
-def published_plugins(project: str) -> frozenset[str]:
+def published_plugins(project: str, named: Sequence[str] = ()) -> frozenset[str]:
     """Return the names of the plugins that a registry gave to a project, as `cloudquery/aws`.
 
     A program downloads what it finds in a registry into a folder of its own, by organisation and
     name. What was named in a command or a spec alone is anybody's word.
+
+    Args:
+        project: where it was started.
+        named: the folders that it was told to keep its files in.
     """
-    plugins, _ = installed_plugins(project)
+    plugins, _ = installed_plugins(project, named)
     # kind/organisation/name@version
     return frozenset(plugin.partition("/")[2].partition("@")[0] for plugin in plugins)

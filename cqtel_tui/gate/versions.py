@@ -1,4 +1,9 @@
-"""Find the binary of a program, and its version: asked for once, by path, size and time of change.
+"""Find the binary of a program, and its version: asked for once, and remembered.
+
+A binary is known by its path, size and time of change. A script, or a link to a program of another
+name, may stand for many versions, as the shims of asdf, mise and pyenv do: it is known by the
+folder that it was asked in as well, and asked again a day later. Whatever gives no version is asked
+again no sooner either.
 
 Only what the user's own command runs is ever asked: nothing is looked for in the current folder.
 """
@@ -8,26 +13,31 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-import signal
 import sysconfig
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..catalogue import is_version
+from ..catalogue import is_date, is_version
 from ..outbox import make_folder, project_mark
+from .asking import Answer, ask
+from .executing import is_native
+from .prefixes import plain_name
+from .recognising import is_name_of
 
 if TYPE_CHECKING:
-    import subprocess
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from .profiles import Invocation, Profile
 
 CACHE = "versions.json"
-LONGEST_SECONDS = 5.0
+DAY_SECONDS = 24 * 60 * 60
 _MAX_ENTRIES = 100
 _MAX_CACHE_BYTES = 64 * 1024
-_LONGEST_LINE = 1024
+_SHIMS = "shims"
+"""What asdf, mise, pyenv, proto and scoop call the folder of theirs."""
+_CHOOSING = ("ASDF_", "MISE_", "PYENV_", "RTX_")
+"""How the variables begin that choose a version, and end in `_VERSION`."""
 
 
 def substitute(invocation: Invocation, environment: Mapping[str, str]) -> str | None:
@@ -83,6 +93,17 @@ def _is_program(path: str) -> bool:
     return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113  # it is a text here
 
 
+def is_shim(binary: str, profile: Profile) -> bool:
+    """Tell whether what answers may be another version in another folder."""
+    target = os.path.realpath(binary)
+    if not is_native(target) or Path(binary).absolute().parent.name == _SHIMS:
+        return True
+    name = plain_name(target)
+    return name != plain_name(binary) and not any(
+        is_name_of(program, name) for program in profile.programs
+    )
+
+
 class Version:
     """The version of one program: remembered, or asked for.
 
@@ -90,14 +111,33 @@ class Version:
         binary: its file; None where that cannot be told, and so has no version.
         profile: what is known of it.
         state: the folder to remember it in.
+        project: the folder that it runs in; empty where that cannot be told.
+        folder: where a binary is asked; in one that is made for it and goes if None.
+        now: the time, in seconds since 1970.
+
+    Attributes:
+        build_date: when it was built, where it has told; empty before `get`.
     """
 
-    def __init__(self, binary: str | None, profile: Profile, state: str) -> None:
+    def __init__(  # noqa: PLR0913  # each by name
+        self,
+        binary: str | None,
+        profile: Profile,
+        state: str,
+        *,
+        project: str = "",
+        folder: str | None = None,
+        now: Callable[[], float] = time.time,
+    ) -> None:
         self._binary = binary
         self._profile = profile
         self._cache = Path(state) / CACHE
+        self._project = project
+        self._folder = folder
+        self._now = now
         self._mark = ""
-        self._answer: str | None = None
+        self._answer: Answer | None = None
+        self.build_date = ""
 
     def get(self, environment: Mapping[str, str]) -> str | None:
         """Return the version; None if it tells none, or cannot be asked.
@@ -107,155 +147,106 @@ class Version:
         """
         if self._binary is None or not self._profile.answer:
             return None
+        answer = None
         with contextlib.suppress(OSError):
-            mark = _mark(self._binary)
-            known = self._read().get(mark)
-            if known == "" or is_version(known):
-                return known or None
-            self._answer = ask_version(self._binary, self._profile, environment)
-            self._mark = mark
-        return self._answer or None
+            mark = self._mark_of(self._binary, environment)
+            answer = self._known(mark)
+            if answer is None:
+                folder = self._project if self._is_shim else ""
+                answer = ask(
+                    self._binary, self._profile, environment, folder=folder or self._folder
+                )
+                self._answer, self._mark = answer, mark
+        if answer is None:
+            return None
+        self.build_date = answer.build_date
+        return answer.version or None
 
-    def known(self) -> str:
-        """Return the version as far as it is remembered, empty if it is not: nobody is asked."""
+    def known(self, environment: Mapping[str, str]) -> str | None:
+        """Return the version as far as it is remembered: nobody is asked.
+
+        Returns:
+            the version; empty if it told none lately, None if it is not known whether it does.
+        """
         with contextlib.suppress(OSError):
             if self._binary is not None and self._profile.answer:
-                known = self._read().get(_mark(self._binary), "")
-                return known if is_version(known) else ""
-        return ""
+                answer = self._known(self._mark_of(self._binary, environment))
+                return None if answer is None else answer.version or ""
+        return None
 
     def remember(self) -> None:
-        """Remember what it answered, be it nothing; no answer in time is not remembered."""
+        """Remember what it answered, be it nothing."""
         if self._answer is None:
             return
-        known = [*self._read().items(), (self._mark, self._answer)]
+        until = None
+        if self._is_shim or not self._answer.version or not self._answer.is_whole:
+            until = int(self._now()) + DAY_SECONDS
+        entry = [self._answer.version, self._answer.build_date, until]
+        known = {mark: old for mark, old in self._read().items() if mark != self._mark}
+        entries = [*known.items(), (self._mark, entry)]
         temporary = self._cache.with_name(f".{CACHE}.{os.urandom(8).hex()}")
         with contextlib.suppress(OSError):  # then it is asked again
             make_folder(str(self._cache.parent))
             try:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
                 with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-                    file.write(json.dumps(dict(known[-_MAX_ENTRIES:])))
+                    file.write(json.dumps(dict(entries[-_MAX_ENTRIES:])))
                 temporary.replace(self._cache)
             finally:
                 temporary.unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, str]:
+    @property
+    def _is_shim(self) -> bool:
+        return self._binary is not None and is_shim(self._binary, self._profile)
+
+    def _mark_of(self, binary: str, environment: Mapping[str, str]) -> str:
+        """Return what a program is known by, in which no path can be read.
+
+        Raises:
+            OSError: its file is gone.
+        """
+        status = Path(binary).stat()
+        known_by = [os.path.realpath(binary)]
+        if self._is_shim:
+            # By the name that it was called by: one binary may stand for many programs.
+            known_by = [str(Path(binary).absolute()), self._project, *_chosen(environment)]
+        return f"{project_mark(chr(0).join(known_by))} {status.st_size} {status.st_mtime_ns}"
+
+    def _known(self, mark: str) -> Answer | None:
+        """Return what is remembered, as far as it can be believed."""
+        match self._read().get(mark):
+            case [str() | None as version, str() as build_date, int() | None as until]:
+                pass
+            case _:
+                return None
+        if version and not is_version(version):
+            return None
+        if build_date and not is_date(build_date):
+            return None
+        # What was asked at a time that is yet to come was asked by a clock that was wrong.
+        if until is not None and not 0 < until - int(self._now()) <= DAY_SECONDS:
+            return None
+        # Only a version is remembered for ever, and never that of what may stand for many.
+        return (
+            None
+            if until is None and (not version or self._is_shim)
+            else Answer(version, build_date)
+        )
+
+    def _read(self) -> dict[str, object]:
         flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
             with os.fdopen(os.open(self._cache, flags), "rb") as file:
                 content = json.loads(file.read(_MAX_CACHE_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}  # then it is asked again, and written anew
-        if not isinstance(content, dict):
-            return {}
-        return {mark: version for mark, version in content.items() if isinstance(version, str)}
+        return content if isinstance(content, dict) else {}
 
 
-def _mark(binary: str) -> str:
-    """Return what a program's file is known by: path (its hash), size and time of change."""
-    path = os.path.realpath(binary)
-    status = Path(path).stat()
-    return f"{project_mark(path)} {status.st_size} {status.st_mtime_ns}"
-
-
-def ask_version(
-    binary: str,
-    profile: Profile,
-    environment: Mapping[str, str],
-    seconds: float = LONGEST_SECONDS,
-    folder: str | None = None,
-) -> str | None:
-    """Run `binary --version`; return its version, empty if it tells none, None if not in time.
-
-    It has no terminal, its telemetry is turned off, what it writes here is gone afterwards, and
-    so is each process that it leaves behind. With a `folder` it is asked in there, and nothing is
-    made for it.
-
-    Raises:
-        OSError: it cannot be run.
-    """
-    from tempfile import TemporaryDirectory
-
-    # A name that begins with `=`, as Wine leaves it, is none for `subprocess`.
-    settings = {name: value for name, value in environment.items() if "=" not in name}
-    settings |= profile.refuse
-    if folder is not None:
-        line = _first_line([binary, "--version"], folder, settings, seconds)
-    else:
-        with TemporaryDirectory(prefix="cqtel-version-", ignore_cleanup_errors=True) as own:
-            line = _first_line([binary, "--version"], own, settings, seconds)
-    if line is None:
-        return None
-    # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
-    words = line.decode("utf-8", "replace").strip()
-    found = re.fullmatch(profile.answer, words) if profile.answer else None
-    return found[1] if found and is_version(found[1]) else ""
-
-
-def _first_line(
-    command: list[str], folder: str, environment: Mapping[str, str], seconds: float
-) -> bytes | None:
-    """Run a command, return its first line, and let nothing of it be left.
-
-    Started and read in a thread of its own: a pipe has no timeout, what the command starts may
-    keep it open for ever, and a Ctrl+C, which comes to the main thread, must not come between the
-    start and the end.
-
-    Returns:
-        the line, empty if there is none; None if it takes longer than `seconds`.
-
-    Raises:
-        OSError: the command cannot be run.
-    """
-    import subprocess
-    from threading import Event, Thread
-
-    has_started = Event()
-    processes: list[subprocess.Popen[bytes]] = []
-    errors: list[OSError] = []
-    lines: list[bytes] = []
-
-    def ask() -> None:
-        try:
-            process = subprocess.Popen(
-                command,
-                cwd=folder,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                start_new_session=True,  # a Ctrl+C at the keyboard is not meant for it
-            )
-            processes.append(process)
-        except OSError as error:
-            errors.append(error)
-            return
-        finally:
-            has_started.set()
-        if process.stdout is not None:
-            with process.stdout as stream:
-                lines.append(stream.readline(_LONGEST_LINE))
-
-    asking = Thread(target=ask, daemon=True)
-    try:
-        asking.start()
-        asking.join(seconds)
-        in_time = [*lines]
-    finally:
-        has_started.wait(seconds)
-        for process in processes:
-            _end(process)
-    if errors:
-        raise errors[0]
-    return in_time[0] if in_time else None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process that leads its session, and all that it has started in there."""
-    with contextlib.suppress(OSError):  # it may have ended by itself, and all its own with it
-        if hasattr(os, "killpg"):
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
+def _chosen(environment: Mapping[str, str]) -> list[str]:
+    """Return the variables that choose the version in the place of a file."""
+    return sorted(
+        f"{name}={value}"
+        for name, value in environment.items()
+        if name.startswith(_CHOOSING) and name.endswith("_VERSION")
+    )

@@ -141,7 +141,7 @@ def _serve(start: "Start", process: int) -> None:
         project=_project(),
         named=start.named_folders,
         app=start.invocation.profile.name if start.invocation is not None else "",
-        version=_version(start).known() if start.invocation is not None else "",
+        version=_known_version(start),
         upstreams=start.upstreams,
         debug=decision.debug,
         consent=decision.mark(None),
@@ -191,6 +191,7 @@ def _record(
     try:
         version = _version(start)
         telemetry.version = version.get(start.environment)
+        telemetry.build_date = version.build_date or None
         decision = recorded.decision
         if start.gate is not None and decision is not None and decision.inspect:
             seen = start.gate.finish(seconds=_INSPECTED_WITHIN_SECONDS)
@@ -218,7 +219,13 @@ def _version(start: "Start") -> "Version":
     invocation = start.invocation
     assert invocation is not None  # noqa: S101  # an operation is recorded of a known program
     binary = start.executable or find_binary(invocation, start.environment)
-    return Version(binary, invocation.profile, folders(os.environ)[1])
+    return Version(binary, invocation.profile, folders(os.environ)[1], project=_project())
+
+
+def _known_version(start: "Start") -> str:
+    if start.invocation is None:
+        return ""
+    return _version(start).known(start.environment) or ""
 
 
 def _tell(seen: "Seen") -> None:

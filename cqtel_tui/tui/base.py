@@ -6,8 +6,10 @@ import asyncio
 import os
 import signal
 import sys
+import time
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from textual.filter import LineFilter
 
 Answered = TypeVar("Answered")
+AGAIN_SECONDS = 0.3
+"""More than lies between two strokes of one finger, less than it takes to read on."""
 
 
 class OwnApp(App[Answered]):
@@ -31,9 +35,13 @@ class OwnApp(App[Answered]):
                 tooltip="Back to the shell; `fg` comes back here"),
     ]  # fmt: skip
 
+    clock = staticmethod(time.monotonic)
+
     def __init__(self) -> None:
         super().__init__()
         self.has_crashed = False
+        self._last_key = ("", 0.0)
+        self._answer = ("", 0.0)
         self._deferred = Deferred()
         self._only_printable = OnlyPrintable()
 
@@ -41,6 +49,26 @@ class OwnApp(App[Answered]):
     def exit_code(self) -> int:
         """What a process that shows this app exits with."""
         return 1 if self.has_crashed else self.return_code or 0
+
+    def note_answer(self) -> None:
+        """Take the key that was pressed last for an answer: pressed twice, it is none to others."""
+        self._answer = self._last_key
+
+    async def on_event(self, event: events.Event) -> None:
+        """Leave out the key of an answer that comes again before anybody can see what is next."""
+        if isinstance(event, events.Key):
+            if self._is_again(event.key):
+                return
+            self._last_key = (event.key, self.clock())
+        await super().on_event(event)
+
+    def _is_again(self, key: str) -> bool:
+        answered, at = self._answer
+        if key != answered or self.clock() - at > AGAIN_SECONDS:
+            self._answer = ("", 0.0)
+            return False
+        self._answer = (key, self.clock())  # as long as it is held down
+        return True
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Let nothing but printable text reach the terminal."""

@@ -16,6 +16,7 @@ from cqtel_tui.collector.sinks import Kept
 from cqtel_tui.collector.store import Store, StoreError
 
 from .arriving import arrival, cookie
+from .served import wait_for
 from .writing import PARTS, fill_the_disk, processes, told, write_for_ever, write_on
 
 if TYPE_CHECKING:
@@ -30,11 +31,17 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="processes are forked
 def kept(path: Path) -> Counter[bytes]:
     """Return how many spans there are of each operation."""
     with schema.connected_to_read(path) as connection:
-        return Counter(trace for (trace,) in connection.execute("SELECT trace_id FROM spans"))
+        return Counter(
+            bytes.fromhex(trace) for (trace,) in connection.execute("SELECT trace_id FROM spans")
+        )
 
 
 def trace(number: int) -> bytes:
     return arrival(number).spans[0].trace_id
+
+
+def _wait_for_more(log: Path, before: int) -> None:
+    wait_for(lambda: len(told(log)) > before)
 
 
 @posix
@@ -43,10 +50,12 @@ def test_killed_a_hundred_times_it_has_all_that_was_acknowledged_once(tmp_path: 
     moment = random.Random(5)  # noqa: S311  # any moments will do
     context = processes()
     first = killed_after_some = 0
-    for _ in range(KILLS):
+    for number in range(KILLS):
         before = len(told(log))
         writer = context.Process(target=write_for_ever, args=(str(store), str(log), first))
         writer.start()
+        if number % 4 == 0:  # however slow the machine is, some are killed at work
+            _wait_for_more(log, before)
         writer.join(moment.uniform(0.0, 0.09))
         writer.kill()
         writer.join(LONGEST_SECONDS)
@@ -62,7 +71,7 @@ def test_killed_a_hundred_times_it_has_all_that_was_acknowledged_once(tmp_path: 
     found = kept(store)
     assert [number for number in told(log) if found[trace(number)] != 1 + PARTS] == []
     assert set(found.values()) == {1 + PARTS}  # nothing by halves, acknowledged or not
-    assert killed_after_some >= KILLS // 10
+    assert killed_after_some >= KILLS // 4
 
 
 @posix

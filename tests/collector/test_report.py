@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from collections import Counter, defaultdict
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from cqtel_tui.cli import main
 from cqtel_tui.collector import report as reports
 from cqtel_tui.collector.durations import bucket, in_words, middle, percentile
 from cqtel_tui.collector.report import COLUMNS, TIMED, Figures, Group, Row, read, report
+from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.store import Store
 
 from .arriving import COUNTRIES, DAY, NOW, OPERATIONS, PLUGINS, VERSIONS, arrival, cookie, some
@@ -337,7 +339,7 @@ def test_a_provider_that_all_but_a_few_have_is_not_told() -> None:
         aws = Group(("aws",), 20 - lacking, 0, 20 - lacking)
         figures = Figures(
             Group((), 20, 0, 20),
-            {"provider": [aws], "provider version": [replace(aws, of=("aws", "1.0"))]},
+            {"provider": [aws], "provider version": [dataclasses.replace(aws, of=("aws", "1.0"))]},
         )
         told = report(figures, 5, since="", until="")
         return [row.of for row in told.tables["providers"]]
@@ -437,6 +439,7 @@ def test_check_tells_whether_a_store_is_whole(
 
     assert main(["collector", "--check", "--store", str(path)]) == 0
     assert "is whole" in capsys.readouterr().err
+    settle_all(path)
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE counts SET spans = 7")
         connection.commit()

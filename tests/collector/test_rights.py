@@ -60,7 +60,7 @@ def marked(who: int) -> list[Arrival]:
 
 def marks(who: int) -> list[bytes]:
     texts = [f"operation-{who}-", f"9.{who}.0", f"plugin-{who}-", f"message-{who}-"]
-    traces = [each.spans[0].trace_id for each in marked(who)]
+    traces = [each.spans[0].trace_id.hex().encode() for each in marked(who)]
     return [*(text.encode() for text in texts), address_hash(who).encode(), *traces]
 
 

@@ -6,15 +6,17 @@ import sqlite3
 import stat
 import sys
 from contextlib import closing
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec.structs import replace
 
-from cqtel_tui.collector import schema
+from cqtel_tui.collector import migrations, schema
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.allowing import OLDEST_DAYS
-from cqtel_tui.collector.keeping import MOST_DAYS_HELD, day_of
+from cqtel_tui.collector.keeping import MOST_DAYS_HELD
+from cqtel_tui.collector.kinds import day_of
+from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.sinks import BusyError, Keeper, Kept
 from cqtel_tui.collector.store import Store, StoreBusyError, StoreError
 
@@ -135,8 +137,7 @@ def test_many_requests_at_once_are_each_told_of(store: Store) -> None:
 
 
 def test_what_cannot_be_written_does_not_keep_the_others_from_it(store: Store) -> None:
-    bad = arrival(2)
-    bad = replace(bad, spans=(replace(bad.spans[0], duration=1 << 70),))
+    bad = replace(arrival(2), received=1 << 70)
     futures = [store.keep([each]) for each in (arrival(1), bad, arrival(3))]
     assert [futures[at].result() for at in (0, 2)] == [Kept(3), Kept(3)]
     with pytest.raises(StoreError, match="Nothing was written"):
@@ -271,7 +272,7 @@ def test_an_older_store_becomes_a_newer_one_with_all_that_is_in_it(
     store.keep(some(50)).result()
     store.close()
     more = "ALTER TABLE arrivals ADD COLUMN flavour TEXT; CREATE TABLE more (id INTEGER);"
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, more))
+    monkeypatch.setattr(schema, "MIGRATIONS", (*migrations.MIGRATIONS, more))
     monkeypatch.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
     with pytest.raises(StoreError, match="earlier version"):
         store.mine(cookie(0))
@@ -287,7 +288,7 @@ def test_a_migration_that_fails_changes_nothing(
     store.close()
     broken = "CREATE TABLE half (id INTEGER); CREATE TABLE half (id INTEGER);"
     with monkeypatch.context() as patched:
-        patched.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, broken))
+        patched.setattr(schema, "MIGRATIONS", (*migrations.MIGRATIONS, broken))
         patched.setattr(schema, "SCHEMA_VERSION", schema.SCHEMA_VERSION + 1)
         refusal(store.path)
     with closing(Store(store.path)) as again:
@@ -305,15 +306,16 @@ def test_a_migration_that_fails_changes_nothing(
         ("UPDATE days SET failed = failed + 1", "days"),
         ("UPDATE recency SET installations = installations + 1", "recency"),
         ("UPDATE seen SET last_day = last_day + 1 WHERE trait = 1", "seen"),
-        ("UPDATE arrivals SET day = day - 1 WHERE id = 1", "another day"),
+        ("UPDATE arrivals SET day = day - 1 WHERE id = 1", "counts"),
         ("DELETE FROM traits WHERE kind = 'operation'", "without a name"),
-        ("DELETE FROM arrivals WHERE id = 1", "refers to"),
+        ("DELETE FROM arrivals WHERE id = 1", "traces without a request"),
         ("INSERT INTO installations (key) VALUES (x'00')", "without contexts"),
         ("INSERT INTO erased SELECT key FROM installations", "not erased"),
     ],
 )
 def test_what_does_not_agree_is_told(store: Store, change: str, problem: str) -> None:
     store.keep(some(30)).result()
+    settle_all(store.path)
     assert store.check() == []
     with closing(sqlite3.connect(store.path)) as other:
         other.execute(change)

@@ -101,6 +101,24 @@ def test_what_is_not_cloudquery_is_not_taken_for_it(line: str) -> None:
         ("--cq-dir sync tables", "tables"),
         ("--config fetch drift", "drift"),
         ("--telemetry-level sync init", "init"),
+        # the releases of 2021 and 2022, and the first of release 6
+        ("-v fetch", "fetch"),
+        ("-v --config fetch.hcl fetch", "fetch"),
+        ("--verbose --no-verify fetch aws", "fetch"),
+        ("-v fetch --no-telemetry", "fetch"),
+        ("-v=true fetch", "fetch"),
+        ("--plugin-dir X fetch", "fetch"),
+        ("--plugin-dir=X fetch", "fetch"),
+        ("--plugin-dir fetch policy run", "policy"),
+        ("--policy-dir ./policies --dsn postgres://u:p@h/d policy run", "policy"),
+        ("--reattach-providers r.json --log-file x.log provider sync", "provider"),
+        ("--telemetry-endpoint localhost:4317 --max-size 3 gen config", "gen"),
+        ("--maxAge 3 --logFile x --driver postgresql query", "query"),
+        ("--encode-json --enable-file-logging=false --color never drift scan", "drift"),
+        ("--license l.json --log-console sync .", "sync"),
+        ("install", "install"),
+        ("--log-level info install", "install"),
+        ("-v ./secret/path", OTHER_OPERATION),
     ],
 )
 def test_an_operation_is_a_word_of_the_profile_and_never_an_argument(
@@ -122,6 +140,12 @@ def test_an_operation_is_a_word_of_the_profile_and_never_an_argument(
         "help",
         "help sync",
         "-v",
+        "-v --log-level debug",
+        "-v help",
+        "-v version",
+        "-v -h fetch",
+        "-v fetch --help",
+        "--plugin-dir fetch",
         "--version",
         "--log-level debug --version",
         "version",
@@ -221,3 +245,11 @@ def test_no_other_argument_is_changed(words: list[str]) -> None:
     for at in changed:
         assert words[at].startswith("--telemetry-level=") or words[at - 1] == "--telemetry-level"
         assert hushed[at].removeprefix("--telemetry-level=") == "none"
+
+
+def test_an_option_of_a_profile_has_a_value_or_ends_it_but_not_both() -> None:
+    for profile in PROFILES:
+        assert not profile.valued & profile.silent
+        assert not profile.valued & profile.operations
+        assert all(option.startswith("-") for option in profile.valued)
+        assert profile.folders <= profile.valued

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import stat
 import sys
 import threading
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate import versions
+from cqtel_tui.gate.asking import Answer, ask, ask_version
 from cqtel_tui.gate.profiles import CLOUDQUERY, Invocation
-from cqtel_tui.gate.versions import CACHE, Version, ask_version, find_binary, substitute
+from cqtel_tui.gate.versions import CACHE, Version, find_binary, is_shim, substitute
 
 from ..cli.machines import Machine, real_cloudquery
 
@@ -192,15 +194,260 @@ def test_the_real_program_says_its_version() -> None:
     assert version.split(".")[0] == "6"
 
 
+# When it was built -------------------------------------------------------------------------------
+
+OF_2022 = "printf 'Version: v0.32.12\\nCommit: 0a1b2c\\nDate: 2022-06-20T10:00:00Z\\n'"
+
+
+def release(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> str:
+    return sh(
+        machine,
+        f"echo $1 >> {machine.outside}/asked\n"
+        f"[ $1 = --version ] && echo cloudquery version {version} && exit\n{told}",
+    )
+
+
+def dated(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> Answer:
+    return ask(release(machine, told, version), CLOUDQUERY, ENVIRONMENT, 20)
+
+
+def test_a_release_of_2022_tells_when_it_was_built(machine: Machine) -> None:
+    assert dated(machine) == Answer("0.32.12", "2022-06-20T10:00:00Z")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "printf 'Version: v0.32.12\\nCommit: development\\nDate: unknown\\n'",
+        "printf 'Version: v0.32.12\\nCommit: x\\nDate: 2022-01-01 10:00:00.1 +0000 UTC m=+0.1\\n'",
+        "printf 'Version: v0.32.12\\nCommit: x\\nDate: /home/someone\\n'",
+        "printf 'Version: v0.32.12\\nCommit: x\\nDate:\\n'",
+        # another version than the one that was asked about
+        "printf 'Version: v0.32.11\\nCommit: x\\nDate: 2022-06-20T10:00:00Z\\n'",
+        "printf 'Date: 2022-06-20T10:00:00Z\\n'",
+        "yes",
+        "exec cat /dev/zero",
+        "exit 1",
+    ],
+)
+def test_what_is_no_date_of_that_version_is_left_out(machine: Machine, told: str) -> None:
+    assert dated(machine, told) == Answer("0.32.12")
+
+
+@pytest.mark.parametrize("version", ["1.0.0", "6.21.1", "development"])
+def test_only_a_release_that_may_tell_is_asked_when_it_was_built(
+    machine: Machine, version: str
+) -> None:
+    assert dated(machine, version=version).build_date == ""
+    assert (machine.outside / "asked").read_text() == "--version\n"
+
+
+def test_a_date_that_does_not_come_costs_no_version(machine: Machine) -> None:
+    answer = ask(release(machine, "sleep 1000"), CLOUDQUERY, ENVIRONMENT, 1.5)
+    assert answer in {Answer("0.32.12", is_whole=False), Answer(None, is_whole=False)}
+
+
+def test_what_a_release_writes_when_it_is_asked_is_gone(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(machine.project)
+    version = Version(
+        release(
+            machine,
+            f"d=${{CQ_DATA_DIR:-.cq}}; mkdir -p $d; echo > $d/id; echo > cloudquery.log\n{OF_2022}",
+        ),
+        CLOUDQUERY,
+        str(machine.state),
+        project=str(machine.project),
+    )
+    environment = {**ENVIRONMENT, "CQ_DATA_DIR": str(machine.project / "files")}
+    assert version.get(environment) == "0.32.12"
+    assert version.build_date == "2022-06-20T10:00:00Z"
+    assert list(machine.project.iterdir()) == []
+
+
+def test_the_date_is_remembered_with_the_version(machine: Machine) -> None:
+    binary = release(machine)
+    for _ in range(2):
+        version = Version(binary, CLOUDQUERY, str(machine.state))
+        assert version.get(ENVIRONMENT) == "0.32.12"
+        assert version.build_date == "2022-06-20T10:00:00Z"
+        version.remember()
+    assert (machine.outside / "asked").read_text() == "--version\nversion\n"
+
+
 # Once for each binary ----------------------------------------------------------------------------
 
+NOW = 1_800_000_000.0
+DAY = 24 * 60 * 60
 
-def known(machine: Machine, binary: str | None) -> str | None:
+
+def known(
+    machine: Machine,
+    binary: str | None,
+    *,
+    project: str = "",
+    now: float = NOW,
+    more: dict[str, str] | None = None,
+) -> str | None:
     """Ask as the wrapper does, and remember."""
-    version = Version(binary, CLOUDQUERY, str(machine.state))
-    answer = version.get(ENVIRONMENT)
+    version = Version(binary, CLOUDQUERY, str(machine.state), project=project, now=lambda: now)
+    answer = version.get({**ENVIRONMENT, **(more or {})})
     version.remember()
     return answer
+
+
+def native(machine: Machine, name: str = "cloudquery", *, at: str = "") -> Path:
+    """Put a program of machine code there."""
+    path = machine.program(name, "", at=at)
+    shutil.copy2(shutil.which("true") or "/bin/true", path)
+    return path
+
+
+class Asked:
+    """Stands for all programs, and notes in which folder each is asked."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folders: list[str | None] = []
+        self.answer = Answer("1.2.3")
+        monkeypatch.setattr(versions, "ask", self._ask)
+
+    def _ask(self, *_: object, folder: str | None) -> Answer:
+        self.folders.append(folder)
+        return self.answer
+
+
+@pytest.fixture
+def asked_in(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    return Asked(monkeypatch)
+
+
+def test_a_binary_is_asked_in_a_folder_that_goes_once_for_all_folders_and_for_ever(
+    machine: Machine, asked_in: Asked
+) -> None:
+    binary = str(native(machine))
+    for project, now in (("/a", NOW), ("/b", NOW + 1), ("/a", NOW + 1000 * DAY), ("/a", 1.0)):
+        assert known(machine, binary, project=project, now=now) == "1.2.3"
+    assert asked_in.folders == [None]
+
+
+def test_a_script_is_asked_in_each_folder_and_again_after_a_day(
+    machine: Machine, asked_in: Asked
+) -> None:
+    shim = sh(machine, "")
+    for project, now in (
+        *(("/a", NOW), ("/b", NOW + 1), ("/a", NOW + 2), ("/b", NOW + DAY - 1)),
+        *(("/a", NOW + DAY + 1), ("/a", NOW + DAY + 2)),
+    ):
+        assert known(machine, shim, project=project, now=now) == "1.2.3"
+    assert asked_in.folders == ["/a", "/b", "/a"]
+
+
+def test_each_project_has_the_version_that_a_shim_gives_it(
+    machine: Machine, tmp_path: Path
+) -> None:
+    shim = sh(machine, "echo cloudquery version $(cat .tool-version)")
+    for name, version in (("one", "6.20.0"), ("two", "6.21.1"), ("one", "6.20.0")):
+        project = tmp_path / name
+        project.mkdir(exist_ok=True)
+        (project / ".tool-version").write_text(version)
+        assert known(machine, shim, project=str(project)) == version
+
+
+def test_a_version_chosen_by_a_variable_is_one_of_its_own(
+    machine: Machine, asked_in: Asked
+) -> None:
+    shim = sh(machine, "")
+    for variable in ("MISE_CLOUDQUERY_VERSION", "ASDF_CLOUDQUERY_VERSION", "PYENV_VERSION"):
+        for version in ("6.20.0", "6.21.1", "6.20.0"):
+            known(machine, shim, project="/a", more={variable: version})
+    assert len(asked_in.folders) == 6
+
+
+@pytest.mark.parametrize(
+    ("link", "target", "expected"),
+    [
+        ("cloudquery", "mise", True),
+        ("cloudquery", "aqua-proxy", True),
+        ("cloudquery", "cloudquery", False),
+        ("cloudquery", "cloudquery_linux_amd64", False),
+        ("cq", "cloudquery", False),
+    ],
+)
+def test_a_link_to_a_binary_of_another_name_may_stand_for_many_versions(
+    machine: Machine, link: str, target: str, *, expected: bool
+) -> None:
+    path = machine.root / link
+    path.symlink_to(native(machine, target, at="elsewhere"))
+    assert is_shim(str(path), CLOUDQUERY) is expected
+
+
+def test_a_script_may_stand_for_many_versions_and_so_may_what_lies_among_shims(
+    machine: Machine,
+) -> None:
+    assert is_shim(str(native(machine, at="proto/shims")), CLOUDQUERY)
+    assert not is_shim(str(native(machine, at="proto/bin")), CLOUDQUERY)
+    script = sh(machine, "")
+    assert is_shim(script, CLOUDQUERY)
+    link = machine.root / "cloudquery"
+    link.symlink_to(script)
+    assert is_shim(str(link), CLOUDQUERY)
+
+
+def test_one_binary_that_stands_for_many_programs_is_known_by_the_name_it_was_called_by(
+    machine: Machine, asked_in: Asked
+) -> None:
+    mise = native(machine, "mise")
+    for name in ("cloudquery", "cq"):
+        link = machine.project / name
+        link.symlink_to(mise)
+        known(machine, str(link), project="/a")
+    assert len(asked_in.folders) == 2
+
+
+def test_no_answer_in_time_and_no_version_are_asked_again_a_day_later(
+    machine: Machine, asked_in: Asked
+) -> None:
+    binary = str(native(machine))
+    for nothing in (Answer(None, is_whole=False), Answer("")):
+        asked_in.folders, asked_in.answer = [], nothing
+        (machine.state / CACHE).unlink(missing_ok=True)
+        for now in (NOW, NOW + 1, NOW + DAY - 1):
+            assert known(machine, binary, now=now) is None
+            version = Version(binary, CLOUDQUERY, str(machine.state), now=lambda: NOW + 1)
+            assert version.known(ENVIRONMENT) == ""
+        assert len(asked_in.folders) == 1
+        asked_in.answer = Answer("6.21.1")
+        assert known(machine, binary, now=NOW + DAY) == "6.21.1"
+        assert known(machine, binary, now=NOW + 9 * DAY) == "6.21.1"
+        assert len(asked_in.folders) == 2
+
+
+def test_a_date_that_did_not_come_is_asked_for_a_day_later(
+    machine: Machine, asked_in: Asked
+) -> None:
+    binary = str(native(machine))
+    asked_in.answer = Answer("0.32.12", is_whole=False)
+    for now in (NOW, NOW + 1, NOW + DAY):
+        assert known(machine, binary, now=now) == "0.32.12"
+    assert len(asked_in.folders) == 2
+
+
+def test_what_was_asked_by_a_clock_that_was_ahead_is_not_believed(
+    machine: Machine, asked_in: Asked
+) -> None:
+    shim = sh(machine, "")
+    for now in (NOW + 400 * DAY, NOW, NOW + 1):
+        known(machine, shim, project="/a", now=now)
+    assert len(asked_in.folders) == 2
+
+
+def test_one_that_hangs_is_waited_for_a_short_time_only(machine: Machine) -> None:
+    pids = machine.outside / "pids"
+    hangs = sh(machine, f"echo $$ >> {pids}; sleep 1000")
+    assert [known(machine, hangs, project=str(machine.project)) for _ in range(3)] == [None] * 3
+    assert len(pids.read_text().split()) == 1
+    assert_gone(pids)
 
 
 def test_it_is_asked_once(machine: Machine) -> None:
@@ -223,14 +470,16 @@ def test_it_is_asked_again_when_the_binary_has_changed(machine: Machine) -> None
     assert known(machine, str(witness.path)) == "1.2.40"
 
 
-def test_a_copy_elsewhere_is_asked_for_itself_and_a_link_is_not(machine: Machine) -> None:
-    witness = machine.witness(version="1.2.3")
+def test_a_copy_elsewhere_is_asked_for_itself_and_a_link_is_not(
+    machine: Machine, asked_in: Asked
+) -> None:
+    binary = native(machine)
     link = machine.project / "cloudquery"
-    link.symlink_to(witness.path)
-    assert known(machine, str(witness.path)) == known(machine, str(link)) == "1.2.3"
-    assert len(witness.read("version")) == 1
-    copy = machine.witness(version="1.2.5", at="elsewhere")
-    assert known(machine, str(copy.path)) == "1.2.5"
+    link.symlink_to(binary)
+    assert known(machine, str(binary)) == known(machine, str(link)) == "1.2.3"
+    assert len(asked_in.folders) == 1
+    known(machine, str(native(machine, at="elsewhere")))
+    assert len(asked_in.folders) == 2
 
 
 def test_that_it_tells_none_is_remembered_as_well(machine: Machine) -> None:
@@ -239,14 +488,6 @@ def test_that_it_tells_none_is_remembered_as_well(machine: Machine) -> None:
     assert known(machine, binary) is None
     assert known(machine, binary) is None
     assert len(pids.read_text().split()) == 1
-
-
-def test_that_it_gave_no_answer_in_time_is_not_remembered(
-    machine: Machine, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(versions, "ask_version", lambda *_: None)
-    assert known(machine, sh(machine, "")) is None
-    assert not machine.state.exists()
 
 
 def test_nothing_is_written_before_it_is_to_be_remembered(machine: Machine) -> None:
@@ -261,7 +502,7 @@ def test_nothing_is_written_before_it_is_to_be_remembered(machine: Machine) -> N
 
 
 def test_what_is_remembered_holds_no_path(machine: Machine) -> None:
-    known(machine, str(machine.witness().path))
+    known(machine, str(machine.witness().path), project=str(machine.project))
     text = (machine.state / CACHE).read_text()
     assert "/" not in text
     assert "cloudquery" not in text
@@ -287,6 +528,29 @@ def test_a_memory_that_holds_no_version_is_not_believed(machine: Machine) -> Non
     cache = machine.state / CACHE
     cache.write_text(cache.read_text().replace("6.21.1", "/home/someone"))
     assert known(machine, str(witness.path)) == "6.21.1"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *("6.21.1", 1, None, {}, [], ["9.9.9"], ["9.9.9", ""], ["9.9.9", "", None, 1]),
+        *(["9.9.9", 7, None], [["9.9.9"], "", None], ["9.9.9", "", "soon"], ["9.9.9", "", True]),
+        *(["9.9.9", "", 10**400], ["9.9.9", "", -1], ["9.9.9", "", 1.5], [9, "", None]),
+        *(["9.9.9", "/home/someone", None], ["/home/someone", "", None], ["", "", None]),
+        [None, "", None],
+    ],
+)
+def test_an_entry_that_we_would_not_have_written_is_not_believed(
+    machine: Machine, asked_in: Asked, entry: object
+) -> None:
+    binary = str(native(machine))
+    known(machine, binary)
+    cache = machine.state / CACHE
+    [mark] = json.loads(cache.read_text())
+    cache.write_text(json.dumps({mark: entry}))
+    assert known(machine, binary) == "1.2.3"
+    assert known(machine, binary) == "1.2.3"
+    assert len(asked_in.folders) == 2
 
 
 def test_a_memory_that_is_a_fifo_or_a_link_stops_nothing(machine: Machine) -> None:

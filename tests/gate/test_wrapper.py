@@ -452,12 +452,86 @@ def test_the_version_is_asked_once_for_many_runs(machine: Machine) -> None:
     assert stat.S_IMODE((machine.state / "versions.json").stat().st_mode) == 0o600
 
 
-def test_the_question_for_the_version_leaves_no_file_in_the_project(machine: Machine) -> None:
+def test_each_project_is_recorded_with_the_version_that_a_shim_gives_it(machine: Machine) -> None:
     machine.program(
-        "cloudquery", "#!/bin/sh\n[ $1 = --version ] && echo log > cloudquery.log\nexit 0"
+        "cloudquery", "#!/bin/sh\n[ $1 = --version ] && echo cloudquery version $(cat v)\nexit 0"
     )
-    machine.wrap("cloudquery", "sync")
-    assert list(machine.project.iterdir()) == []
+    command = machine.command("run", "--", "cloudquery", "sync")
+    for name, version in (("one", "6.20.0"), ("two", "6.21.1"), ("one", "6.20.0")):
+        project = machine.project / name
+        project.mkdir(exist_ok=True)
+        (project / "v").write_text(version)
+        run(command, environment=machine.environment, cwd=project)
+        assert machine.resource()["service.version"] == {"stringValue": version}
+    assert "/" not in (machine.state / "versions.json").read_text()
+
+
+def test_a_version_that_does_not_come_is_asked_for_once(machine: Machine) -> None:
+    asked = machine.outside / "asked"
+    machine.program(
+        "cloudquery", f"#!/bin/sh\n[ $1 = --version ] && echo >> {asked} && sleep 1000\nexit 3"
+    )
+    for _ in range(3):
+        assert machine.wrap("cloudquery", "sync") == Result(3, b"", b"")
+    assert len(machine.envelopes()) == 3
+    assert asked.read_text() == "\n"
+
+
+def test_whether_it_has_our_options_is_not_asked_again_of_one_that_does_not_answer(
+    machine: Machine,
+) -> None:
+    asked = machine.outside / "asked"
+    machine.program(
+        "cloudquery", f"#!/bin/sh\n[ $1 = --version ] && echo >> {asked} && sleep 1000\necho $*"
+    )
+    for option in ("--debug-telemetry", "--debug-telemetry", "--no-telemetry"):
+        assert machine.wrap("cloudquery", "sync", option).lines == [f"sync {option}"]
+    assert asked.read_text() == "\n"
+
+
+def test_when_a_release_of_2022_was_built_is_recorded(machine: Machine) -> None:
+    machine.program(
+        "cloudquery",
+        "#!/bin/sh\n[ $1 = --version ] && echo cloudquery version 0.32.12\n"
+        "[ $1 = version ] && echo Version: v0.32.12 && echo Commit: c"
+        " && echo Date: 2022-06-20T10:00:00Z\nexit 0",
+    )
+    for _ in range(2):
+        machine.wrap("cloudquery", "fetch")
+        assert machine.resource()["cloudquery.build_date"] == {
+            "stringValue": "2022-06-20T10:00:00Z"
+        }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--cq-dir", "files", "sync"],
+        ["--cq-dir=files", "sync"],
+        ["sync", "--cq-dir", "./files/"],
+        ["--data-dir", "../project/files", "sync"],
+        ["sync", "--data-dir={project}/files"],
+    ],
+)
+def test_plugins_are_recorded_from_the_folder_that_the_program_was_told(
+    machine: Machine, arguments: list[str]
+) -> None:
+    machine.witness()
+    source = machine.project / "files" / "plugins" / "source" / "cloudquery" / "aws" / "v33.4.0"
+    source.mkdir(parents=True)
+    provider = machine.project / "files" / "providers" / "cloudquery" / "gcp"
+    provider.mkdir(parents=True)
+    (provider / "v0.5.1-linux_amd64").touch()
+    words = [word.format(project=machine.project) for word in arguments]
+    machine.wrap("cloudquery", *words)
+    assert machine.resource()["cloudquery.plugins"] == {
+        "arrayValue": {
+            "values": [
+                {"stringValue": "provider/cloudquery/gcp@v0.5.1"},
+                {"stringValue": "source/cloudquery/aws@v33.4.0"},
+            ]
+        }
+    }
 
 
 def test_the_question_for_the_version_is_not_the_operations_time(machine: Machine) -> None:

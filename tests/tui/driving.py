@@ -132,6 +132,14 @@ class Session:
     def __init__(self, app: TelemetryApp, pilot: Pilot[None]) -> None:
         self.app = app
         self.pilot = pilot
+        self._toasts: list[str] = []
+        notify = app.notify
+
+        def note(message: str, **given: Any) -> None:
+            self._toasts.append(message)
+            notify(message, **given)
+
+        app.notify = note  # type: ignore[method-assign]
 
     async def press(self, *keys: str) -> None:
         # As Pilot.press does it, but that waits for an idle processor after each single key.
@@ -191,7 +199,8 @@ class Session:
 
     @property
     def toasts(self) -> list[str]:
-        return [notification.message for notification in self.app._notifications]
+        """All that was said in toasts, those that are gone by now as well."""
+        return self._toasts
 
     @property
     def room(self) -> str:

@@ -6,12 +6,15 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from textual import events
 from textual.command import CommandPalette
 
 from cqtel_tui.outbox import PENDING
 from cqtel_tui.tui.keys import bindings
+from cqtel_tui.tui.screens.asking import Ask
 from cqtel_tui.tui.screens.help import Help
 from cqtel_tui.tui.screens.room import ROOMS
+from cqtel_tui.tui.screens.trimming import Trimming
 
 from .driving import ui
 
@@ -204,3 +207,52 @@ async def test_a_bad_key_map_breaks_nothing(machine: Machine) -> None:
             assert "\x1b" not in it.text
             await it.press("escape")
             assert it.room == "pending", chosen
+
+
+@pytest.mark.parametrize(
+    ("keys", "telemetry"), [("tff", "off"), ("tfff", "off"), ("too", "on")], ids=str
+)
+async def test_a_key_that_comes_twice_answers_once(
+    empty: Machine, keys: str, telemetry: str
+) -> None:
+    if telemetry == "off":
+        empty.hold(b'{"resourceSpans":[]}')
+    async with ui() as it:
+        await it.press(keys[0])
+        await it.until(lambda: isinstance(it.app.screen, Ask), "a question")
+        for key in keys[1:]:  # as a terminal sends them, in one piece
+            it.app.post_message(events.Key(key, key))
+        await it.until(lambda: empty.chosen.telemetry == telemetry, "the choice")
+        await it.pilot.pause()
+        assert not isinstance(it.app.screen, Trimming), "nothing on the screen below was meant"
+
+
+async def test_what_is_answered_twice_is_answered_once(machine: Machine) -> None:
+    async with ui() as it:
+        for keys in ("dyy", "xnn", "xyy", "t\x1b\x1b"):
+            await it.press(keys[0])
+            await it.until(lambda: isinstance(it.app.screen, Ask), "a question")
+            asked = it.app.screen
+            assert isinstance(asked, Ask)
+            for key in keys[1:]:
+                name = "escape" if key == "\x1b" else key
+                it.app.post_message(events.Key(name, key))
+            await it.until(lambda asked=asked: it.app.screen is not asked, "the screen below")  # type: ignore[misc]
+            asked.dismiss("y")
+            await it.pilot.pause()
+        assert len(machine.labels()) == 4
+
+
+async def test_the_same_key_counts_again_after_a_while(machine: Machine) -> None:
+    async with ui() as it:
+        now = [100.0]
+        it.app.clock = lambda: now[0]
+        await it.press("x")
+        await it.answer("escape")
+        await it.press("slash", "a")
+        await it.shows("of 5")
+        await it.press("escape")
+        now[0] += 1
+        await it.press("x")
+        await it.answer("n")
+        assert len(machine.labels()) == 5

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Button, Static
 
+from .modal import Modal
 from .room import is_too_small, too_small
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _FEW = 2
 """So many answers find room, three lines each, in the smallest terminal."""
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Modal[str | None]):
     """A question with a few answers, one key each; Esc gives None.
 
     Args:

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from .. import views
 from ..widgets.lines import Lines
+from .modal import Modal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.binding import ActiveBinding
 
 
-class Help(ModalScreen[None]):
+class Help(Modal[None]):
     """Shows bindings; any of Esc, ? and q leaves.
 
     Args:

@@ -10,7 +10,6 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ...errors import CqtelError
@@ -19,6 +18,7 @@ from ...review.announced import operation_lines
 from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines
+from .modal import Modal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..app import TelemetryApp
 
 
-class Mine(ModalScreen[None]):
+class Mine(Modal[None]):
     """Shows operations as a collector gave them; Esc leaves.
 
     Args:

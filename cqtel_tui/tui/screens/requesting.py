@@ -11,7 +11,6 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
@@ -20,6 +19,7 @@ from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
 from .asking import Ask
+from .modal import Modal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _NOBODY = "There is no endpoint, and so no collector to ask. 4 sets one."
 
 
-class Requesting(ModalScreen[Any]):
+class Requesting(Modal[Any]):
     """Asks a collector, and gives its answer, or the error that there was instead.
 
     Args:

@@ -8,13 +8,13 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import ProgressBar, Static
 from textual.worker import get_current_worker
 
 from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
+from .modal import Modal
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ...paths import Places
 
 
-class Sending(ModalScreen["list[Result]"]):
+class Sending(Modal["list[Result]"]):
     """Sends these envelopes, and gives what became of each.
 
     Args:

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import OptionList, Static
 
 from ...sanitize import one_line
 from .. import views
+from .modal import Modal
 from .room import is_too_small, too_small
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ _MAX_PATH = 120
 _MAX_VALUE = 200
 
 
-class Trimming(ModalScreen[list[str] | None]):
+class Trimming(Modal[list[str] | None]):
     """The fields of a payload; answers with the paths of those to drop, or with None.
 
     Args:
