@@ -6,7 +6,7 @@ is asked for (PEP 562), so that importing this package costs next to nothing.
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from .hot_path import Telemetry
+    from .record.telemetry import Telemetry
 
 __all__ = ["Telemetry", "__version__"]
 
@@ -16,7 +16,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> object:
     """Import `Telemetry` at its first use."""
     if name == "Telemetry":
-        from .hot_path import Telemetry
+        from .record.telemetry import Telemetry
 
         return Telemetry
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,10 +7,10 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from .cli.streams import run_among_streams, takes
 from .errors import CqtelError
 from .sanitize import printable
-from .streams import run_among_streams, takes
-from .terminal import is_drawable, why_not_drawable
+from .tui.terminal import is_drawable, why_not_drawable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,7 @@ def _told(arguments: Sequence[str] | None) -> int:
 
 def _run(given: argparse.Namespace) -> int:
     if given.plain and not given.consent:
-        from .plain import run as run_plain
+        from .cli.plain import run as run_plain
 
         return run_plain(readonly=given.readonly)
     if not is_drawable(plain=given.plain):
@@ -122,8 +122,8 @@ def _serve(port: int, *, readonly: bool) -> int:
 
 
 def _consent(*, plain: bool) -> int:
-    from .first_run import latest, put
     from .paths import places
+    from .tui.first_run import latest, put
 
     question = latest(places())
     if question is None:

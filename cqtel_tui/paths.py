@@ -1,28 +1,68 @@
-"""Where things live: the folders of configuration and state, as platformdirs has them.
-
-The plain cases are worked out in `hot_path`, the odd ones are platformdirs' to decide. `agreed`
-checks that both would look in the same place. Annotations are quoted: some systems' commands pay
-for importing this.
-"""
+"""TODO."""
 
 import os
 import sys
-
-from .hot_path import APPLICATION, HOME_VARIABLE, OFF, USER, folders, is_root, owner_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Self
 
-    from .hot_path import Folders, Said
+    Folders = tuple[str, str, tuple[str, ...]]
+    """Those of configuration and state, and those of an administrator, first one first."""
+
+# Where it lies.
+APPLICATION = "cqtel"
+HOME_VARIABLE = "CQ_TELEMETRY_HOME"
+
+
+def folders(environ: "Mapping[str, str]", platform: str = sys.platform) -> "Folders":
+    """Return the folders of configuration, of state, and those of an administrator.
+
+    Nothing is created, nothing is checked. The plain cases of Linux and macOS are worked out here,
+    the odd ones in `paths`.
+
+    Raises:
+        CqtelError: there is no home folder, so that no path would be absolute.
+    """
+    is_mac = platform == "darwin"
+    if platform == "win32":
+        admin = windows_admin(environ)
+    else:
+        listed = environ.get("XDG_CONFIG_DIRS", "").split(":")
+        named = [join(folder) for folder in listed if folder[:1] == "/"]
+        own = join("/Library/Application Support" if is_mac else "/etc/xdg")
+        admin = tuple(named) if own in named else (*named, own)
+    moved = environ.get(HOME_VARIABLE)
+    if moved:
+        # An administrator's policy holds for a moved home too: its variable is anybody's to set.
+        if moved[-1] == "/" or "//" in moved or "/." in moved:
+            moved = os.path.abspath(moved)  # noqa: PTH100  # pathlib costs 13 ms here
+        if environ[HOME_VARIABLE][0] != "/" or moved.lstrip("/")[:4] in {"proc", "dev/"}:
+            moved = moved_folder(environ[HOME_VARIABLE])
+        return moved, moved, admin
+    home = environ.get("HOME", "")
+    config = environ.get("XDG_CONFIG_HOME", "")
+    state = environ.get("XDG_STATE_HOME", "")
+    is_odd = home[:1] != "/" or config[:1] not in {"", "/"} or state[:1] not in {"", "/"}
+    if is_odd or platform not in {"linux", "darwin"} or "ANDROID_DATA" in environ:
+        return (*odd_folders(environ, platform), admin)
+    home = home.rstrip("/")
+    library = home + "/Library/Application Support"
+    config = config or (library if is_mac else home + "/.config")
+    state = state or (library if is_mac else home + "/.local/state")
+    return join(config), join(state), admin
+
+
+def join(folder: str) -> str:
+    """Return our folder in `folder`."""
+    return folder + ("" if folder.endswith("/") else "/") + APPLICATION
+
 
 __all__ = [
     "HOME_VARIABLE",
     "Places",
     "agreed",
-    "foreign_home",
-    "foreign_says",
     "moved_folder",
     "odd_folders",
     "places",
@@ -31,12 +71,12 @@ __all__ = [
 
 
 class Places(tuple[str, str, tuple[str, ...]]):
-    """The folders this program uses, by name; to `hot_path` they are a plain tuple."""
+    """The folders this program uses, by name; where a program records they are a plain tuple."""
 
     __slots__ = ()
 
     def __new__(cls, config: str, state: str, admin: "tuple[str, ...]") -> "Self":
-        """Name the parts of `hot_path.folders`."""
+        """Name the parts of `folders`."""
         return super().__new__(cls, (config, state, admin))
 
     @property
@@ -120,39 +160,6 @@ def moved_folder(folder: str) -> str:
             "path."
         )
     return absolute
-
-
-def foreign_says(places: "Folders", home: str) -> "list[Said]":
-    """Return a no where this is root, and the folders are another user's.
-
-    What root made there, that user could neither change nor remove.
-    """
-    config, state, _ = places
-    for folder in (config, state):
-        if note := foreign_home(folder, home):
-            return [(USER, OFF, folder, note)]
-    return []
-
-
-def foreign_home(folder: str, home: str) -> str:
-    """Say why root is to make nothing in this folder of another user; empty if it may.
-
-    Args:
-        folder: a folder of ours, which need not be there.
-        home: the home folder.
-    """
-    if not is_root():
-        return ""
-    asked = [folder, home] if home and (folder + os.sep).startswith(home + os.sep) else [folder]
-    for each in asked:
-        owner = owner_of(each)
-        if owner:
-            return (
-                f"you are root, and it is the folder of another user (uid {owner}), where root "
-                f"makes nothing. Go without sudo, or set HOME or {HOME_VARIABLE} to a folder of "
-                "root's own"
-            )
-    return ""
 
 
 def windows_admin(environ: "Mapping[str, str]") -> "tuple[str, ...]":

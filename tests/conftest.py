@@ -26,7 +26,7 @@ _ALSO_SPEAKING = {"ALL_PROXY", "DO_NOT_TRACK", "HTTPS_PROXY", "HTTP_PROXY", "NET
 @pytest.fixture
 def scrubbed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let the environment say nothing of telemetry, proxies and certificates; return a new home."""
-    from cqtel_tui.record import CI_VARIABLES
+    from cqtel_tui.consent.decision import CI_VARIABLES
 
     for name in list(os.environ):
         if (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cqtel_tui.warm_path import cookie_record
+from cqtel_tui.consent.cookie_file import cookie_record
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,14 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui import catalogue
-from cqtel_tui.catalogue import (
-    CATALOGUE_VERSION,
-    MAX_PLUGINS,
-    MAX_STRING_BYTES,
-    RECORDED,
-    allows,
-)
-from cqtel_tui.promises import (
+from cqtel_tui.catalogue import CATALOGUE_VERSION, MAX_PLUGINS, MAX_STRING_BYTES, RECORDED, allows
+from cqtel_tui.review.promises import (
     BY_KEY,
     DEBUG,
     FIELDS,

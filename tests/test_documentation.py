@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui import promises
 from cqtel_tui.cli.parser import parser
+from cqtel_tui.review import promises
 from cqtel_tui.tui import keys
 
 if TYPE_CHECKING:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import status as standing
-from ..consent import DEBUG, NO_DEBUG, OFF, ON, PROJECT_FOLDER, ask
+from ..actions import status as standing
+from ..actions.withdrawal import discard
 from ..consent import cookie as cookies
-from ..consent.choices import TRACES_PATH
+from ..consent.decision import DEBUG, NO_DEBUG, OFF, ON, ask
+from ..consent.endpoint import TRACES_PATH
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
+from ..files import PROJECT_FOLDER
 from ..gate.refusals import refused_words
-from ..outbox import PENDING
 from ..outbox.included import include
 from ..outbox.store import BOXES, SET_ASIDE, Outbox
+from ..outbox.writing import PENDING
 from ..paths import agreed, places
-from ..withdrawal import discard
 from .output import here, here_if_any, number, say, show, show_json
 from .rights import offer_erasure
 
@@ -27,10 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from ..consent import Decision
+    from ..actions.problems import Problem
     from ..consent.cookie import Cookie
+    from ..consent.decision import Decision
     from ..outbox.runs import Run
-    from ..problems import Problem
 
 _COOKIE_FILE = f"{PROJECT_FOLDER}/{cookies.NAME}"
 _TRACKED = (

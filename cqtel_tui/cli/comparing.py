@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from ..actions.status import time_json, time_words
 from ..errors import WrongUsageError
 from ..review.caught import KEPT
 from ..review.headers import masked
-from ..status import time_json, time_words
 from .output import show, show_json
 
 if TYPE_CHECKING:

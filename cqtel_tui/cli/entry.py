@@ -7,9 +7,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError, WrongUsageError
-from ..streams import run_among_streams
 from .output import say
 from .parser import parser
+from .streams import run_among_streams
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

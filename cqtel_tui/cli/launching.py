@@ -7,7 +7,7 @@ what that takes is loaded before the program starts (DESIGN §11).
 import os
 import sys
 
-from ..consent import OFF, OPTIONS
+from ..consent.decision import OFF, OPTIONS
 from ..errors import CqtelError
 from ..gate.executing import CommandNotFound, become
 from ..gate.launcher import prepare, say
@@ -91,8 +91,8 @@ def _stay(start: "Start", *, is_session: bool) -> "NoReturn":
     if is_session and start.state != OFF:
         say(f"the session is over; {wrapped.pending:,} pending of what was reported in it")
     if wrapped.held and wrapped.outcome.ended_by_itself and _is_at_terminal():
-        from ..first_run import ask_if_due
         from ..paths import places
+        from ..tui.first_run import ask_if_due
 
         ask_if_due(places(), wrapped.held)
     end_like(wrapped.outcome)
@@ -102,6 +102,6 @@ def _is_at_terminal() -> bool:
     """Tell whether somebody may be asked; what else it takes, `first_run` knows."""
     if any([stream is None or stream.closed for stream in (sys.stdin, sys.stderr)]):
         return False
-    from ..terminal import has_terminal
+    from ..tui.terminal import has_terminal
 
     return has_terminal()

@@ -7,7 +7,7 @@ import sys
 from typing import Any
 
 from ..errors import CqtelError
-from ..exporting import json_text
+from ..rights.exporting import json_text
 from ..sanitize import printable, printable_bytes
 
 

@@ -9,16 +9,16 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from .. import promises
-from ..consent import ask
+from ..consent.decision import ask
 from ..deliver.permission import ALL, DUE, NAMED, grounds, permission
 from ..errors import CqtelError, WrongUsageError
-from ..outbox import PENDING
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.runs import read_runs, run_of
 from ..outbox.shown import note_shown
 from ..outbox.store import REJECTED, Outbox
+from ..outbox.writing import PENDING
 from ..paths import places
+from ..review import promises
 from ..review.destination import CAUGHT
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
@@ -96,7 +96,7 @@ def _explained(envelope: Envelope) -> Explanation:
 
 def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     """Show what should not be in a payload; a failure if there is anything."""
-    from ..surroundings import surroundings_here
+    from ..gate.surroundings import surroundings_here
 
     if envelope.caught:
         from ..gate.reviewing import leak_report

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..consent import ask
 from ..consent import cookie as cookies
+from ..consent.decision import ask
 from ..errors import CqtelError, WrongUsageError
-from ..exporting import write_operations
 from ..paths import places
-from ..review.announced import announced, operation_lines
-from ..terminal import has_terminal
+from ..rights.announced import announced, operation_lines
+from ..rights.exporting import write_operations
+from ..tui.terminal import has_terminal
 from .output import here, is_sure, number, say, show, show_json
 
 if TYPE_CHECKING:
     import argparse
 
-    from ..review.announced import Line
+    from ..rights.announced import Line
 
 
 def policy(given: argparse.Namespace) -> int:
     """Print what the collector says that it does, and what it would derive from this machine."""
-    from ..deliver.rights import Collector
+    from ..rights.requests import Collector
 
     with Collector(_endpoint()) as collector:
         announcement = collector.announcement()
@@ -35,7 +35,7 @@ def policy(given: argparse.Namespace) -> int:
 
 def mine(given: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
-    from ..deliver.rights import Collector, key_of
+    from ..rights.requests import Collector, key_of
 
     endpoint, cookie = _endpoint(), key_of(here(), places().state)
     with Collector(endpoint) as collector:
@@ -55,7 +55,7 @@ def mine(given: argparse.Namespace) -> int:
 
 def erase(given: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
-    from ..deliver.rights import key_of
+    from ..rights.requests import key_of
 
     if not given.yes and not has_terminal():
         raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
@@ -76,7 +76,7 @@ def _erase(endpoint: str, cookie: str) -> None:
     Raises:
         CqtelError: it was not, or nobody knows whether it was.
     """
-    from ..deliver.rights import Collector
+    from ..rights.requests import Collector
 
     try:
         with Collector(endpoint) as collector:
@@ -112,7 +112,7 @@ def offer_erasure(directory: str | None, *, wanted: bool) -> None:
         if not is_sure(f"{question} Without the cookie it cannot be asked for that any more."):
             return
     try:
-        from ..deliver.rights import key_of
+        from ..rights.requests import key_of
 
         _erase(_endpoint(), key_of(directory or here(), places().state))
     except CqtelError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..consent import OFF, OPTIONS, ask
+from ..consent.decision import OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from .output import say, show, show_json
@@ -39,8 +39,8 @@ def verify(given: argparse.Namespace) -> int:
     Returns:
         0 if it was seen to try nothing outside of this machine, else 1.
     """
-    from ..gate.process import CommandNotFound
-    from ..gate.verifying import verify as look_on
+    from ..gate.executing import CommandNotFound
+    from ..proof.verification import verify as look_on
 
     command, options = _command(given)
     if not command:
@@ -82,7 +82,7 @@ def environment(given: argparse.Namespace) -> int:
 def demo(given: argparse.Namespace) -> int:
     """Open the UI over a throw-away home."""
     del given
-    from ..terminal import is_drawable, why_not_drawable
+    from ..tui.terminal import is_drawable, why_not_drawable
 
     if not is_drawable():
         raise CqtelError(why_not_drawable())

@@ -6,12 +6,12 @@ import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from .. import promises
+from ..actions.status import time_json, time_words
 from ..errors import CqtelError
-from ..outbox import PENDING
+from ..outbox.writing import PENDING
+from ..review import promises
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
-from ..status import time_json, time_words
 from .output import say, show
 
 if TYPE_CHECKING:

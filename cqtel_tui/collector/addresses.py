@@ -18,7 +18,7 @@ import iptocc
 import maxminddb
 
 from ..errors import CqtelError
-from ..locking import locked
+from ..files import locked
 from .arrivals import Origin
 from .settings import SHA1
 

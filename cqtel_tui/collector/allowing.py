@@ -13,8 +13,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..catalogue import CATALOGUE_VERSION, MAX_NAME, ON_SPANS, RECORDED, allows, is_name
-from ..encodings import TooLargeError
-from ..record import SCOPE, UNNAMED
+from ..formats.encodings import TooLargeError
+from ..record.telemetry import SCOPE, UNNAMED
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..catalogue import CATALOGUE_VERSION
-from ..promises import COLLECTOR, FIELDS
+from ..review.promises import COLLECTOR, FIELDS
 from .settings import SHA1
 
 if TYPE_CHECKING:

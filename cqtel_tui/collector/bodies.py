@@ -11,7 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..encodings import TooLargeError, decoded
+from ..formats.encodings import TooLargeError, decoded
 from .allowing import MAX_ELEMENTS, too_many
 from .answers import JSON
 from .json_reading import elements, from_json

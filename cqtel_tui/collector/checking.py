@@ -43,7 +43,7 @@ _LEFT_OVER = (
         "spans",
         (
             "SELECT 1 FROM traces WHERE traces.arrival = spans.arrival"
-            " AND lower(hex(trace)) = substr(trace_id, 1, 16)"
+            " AND lower(hex(trace)) = trace_id"
         ),
     ),
     ("traces without a request", "traces", "SELECT 1 FROM arrivals WHERE id = arrival"),

@@ -7,7 +7,7 @@ Its allow-list is the catalogue's, so that it cannot drift. It is for the contri
 from __future__ import annotations
 
 from ..catalogue import CATALOGUE_VERSION
-from ..promises import COLLECTOR, FIELDS, RESOURCE, SPAN
+from ..review.promises import COLLECTOR, FIELDS, RESOURCE, SPAN
 from .settings import RETENTION_DAYS
 
 ADDRESS_HASH = "cloudquery.address_hash"

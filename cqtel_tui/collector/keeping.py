@@ -38,7 +38,9 @@ MOST_DAYS_HELD = 60
 _MOST_KNOWN = 50_000
 _REMOVED_AT_ONCE = 20
 _ASKED_AT_ONCE = 500
-_TRACE_BYTES = 8
+MOST_PARTS = 512
+"""Requests that one trace may come in."""
+_TOO_MANY_PARTS = f"its trace came in more than {MOST_PARTS} requests"
 _SHA1_HEX = 40
 
 
@@ -49,23 +51,34 @@ class Known:
         self.traits: dict[tuple[str, str], int] = {}
         self.contexts: dict[tuple[Any, ...], int] = {}
         self.names: dict[tuple[str, str, bool], int] = {}
+        self.taken: dict[bytes, set[bytes]] = {}
+        self._spans = 0
         self._version = -1
 
     def forget(self) -> None:
         """Look up everything anew."""
         self.traits.clear()
         self.names.clear()
+        self.taken.clear()
+        self._spans = 0
         self.contexts.clear()
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Forget what another process may have changed, and what grew too long."""
         version = connection.execute("PRAGMA data_version").fetchone()[0]
-        if (
-            version != self._version
-            or len(self.contexts) + len(self.traits) + len(self.names) > _MOST_KNOWN
-        ):
+        grown = len(self.contexts) + len(self.traits) + len(self.names) + self._spans
+        if version != self._version or grown > _MOST_KNOWN:
             self._version = version
             self.forget()
+
+    def is_new(self, span: ArrivedSpan) -> bool:
+        """Tell whether a span is not there yet; it is from now on. Its trace was looked up."""
+        ids = self.taken[span.trace_id]
+        if span.span_id in ids:
+            return False
+        ids.add(span.span_id)
+        self._spans += 1
+        return True
 
 
 def digest_of(cookie: str) -> bytes:
@@ -84,10 +97,10 @@ def keep(
     arrivals: list[tuple[Any, ...]] = []
     traces: list[tuple[bytes, int]] = []
     messages: list[tuple[int, int, int, str]] = []
-    taken = _taken(connection, requests)
+    full = _look_up(connection, known, requests)
     kept = [Kept(0)] * len(requests)
     for request, arrived in enumerate(requests):
-        new = duplicates = erased = 0
+        new = duplicates = erased = refused = 0
         for arrival in arrived:
             who = _who(arrival)
             key = (who, arrival.app, arrival.version, arrival.build_date, arrival.ci,
@@ -96,8 +109,12 @@ def keep(
             if context is None and _is_erased(connection, who):
                 erased += len(arrival.spans)
                 continue
-            spans = [span for span in arrival.spans if _is_new(taken, span)]
-            duplicates += len(arrival.spans) - len(spans)
+            came = arrival.spans
+            if full:
+                came = tuple(span for span in came if span.trace_id not in full)
+                refused += len(arrival.spans) - len(came)
+            spans = [span for span in came if known.is_new(span)]
+            duplicates += len(came) - len(spans)
             if not spans:
                 continue
             if context is None:
@@ -109,17 +126,17 @@ def keep(
             arrivals.append(
                 (row, context, day, arrival.received, trace.hex(), spans[0].started, body)
             )
-            traces += [(each[:_TRACE_BYTES], row) for each in {span.trace_id for span in spans}]
+            traces += [(each, row) for each in {span.trace_id for span in spans}]
             messages += [
                 (row, number, day, span.message)
                 for number, span in enumerate(spans)
                 if span.message is not None
             ]
             row += 1
-        kept[request] = Kept(new, duplicates, erased)
+        words = _TOO_MANY_PARTS if refused else ""
+        kept[request] = Kept(new, duplicates, erased, refused, words)
     _insert(connection, "arrivals", arrivals)
-    # Traces that begin alike may be of one arrival.
-    _insert(connection, "traces", traces, "ON CONFLICT DO NOTHING")
+    _insert(connection, "traces", traces)
     _insert(connection, "messages", messages)
     return kept
 
@@ -132,46 +149,38 @@ def _next_row(connection: sqlite3.Connection) -> int:
     return found + 1
 
 
-def _taken(
-    connection: sqlite3.Connection, requests: Sequence[Sequence[Arrival]]
-) -> dict[bytes, set[bytes]]:
-    """Return the spans that are there of each trace that more comes of now."""
-    begins = list(
-        {
-            span.trace_id[:_TRACE_BYTES]
-            for arrived in requests
-            for arrival in arrived
-            for span in arrival.spans
-        }
-    )
-    before: set[int] = set()
-    for at in range(0, len(begins), _ASKED_AT_ONCE):
-        some = begins[at : at + _ASKED_AT_ONCE]
+def _look_up(
+    connection: sqlite3.Connection, known: Known, requests: Sequence[Sequence[Arrival]]
+) -> set[bytes]:
+    """Look up the spans that are there of each trace; return those traces that have too many rows.
+
+    A trace may come in parts, but not in so many that to look for what came twice costs more with
+    each.
+    """
+    traces = {
+        span.trace_id for arrived in requests for arrival in arrived for span in arrival.spans
+    }
+    asked = list(traces - known.taken.keys())
+    parts: dict[bytes, list[int]] = {}
+    for at in range(0, len(asked), _ASKED_AT_ONCE):
+        some = asked[at : at + _ASKED_AT_ONCE]
         places = ", ".join("?" * len(some))
-        found = connection.execute(
-            f"SELECT arrival FROM traces WHERE trace IN ({places})",  # noqa: S608  # ours
+        for trace, arrival in connection.execute(
+            f"SELECT trace, arrival FROM traces WHERE trace IN ({places})",  # noqa: S608  # ours
             some,
-        )
-        before.update(arrival for (arrival,) in found)
-    taken: dict[bytes, set[bytes]] = {}
-    for arrival in before:
+        ):
+            parts.setdefault(trace, []).append(arrival)
+    known.taken.update((trace, set()) for trace in asked)
+    full = {trace for trace, arrivals in parts.items() if len(arrivals) >= MOST_PARTS}
+    for trace in full:
+        del known.taken[trace]
+        del parts[trace]
+    for arrival in {one for arrivals in parts.values() for one in arrivals}:
         for trace, span in connection.execute(
             "SELECT trace_id, span_id FROM spans WHERE arrival = ?", (arrival,)
         ):
-            taken.setdefault(bytes.fromhex(trace), set()).add(bytes.fromhex(span))
-    return taken
-
-
-def _is_new(taken: dict[bytes, set[bytes]], span: ArrivedSpan) -> bool:
-    """Tell whether a span is not there yet; it is from now on."""
-    ids = taken.get(span.trace_id)
-    if ids is None:
-        taken[span.trace_id] = {span.span_id}
-        return True
-    if span.span_id in ids:
-        return False
-    ids.add(span.span_id)
-    return True
+            known.taken.setdefault(bytes.fromhex(trace), set()).add(bytes.fromhex(span))
+    return full
 
 
 def _body(
@@ -493,10 +502,9 @@ def _remove(connection: sqlite3.Connection, arrivals: Sequence[tuple[int]]) -> i
             "SELECT trace_id FROM spans WHERE arrival = ?", arrival
         ).fetchall()
         removed += len(spans)
-        begins = {bytes.fromhex(trace)[:_TRACE_BYTES] for (trace,) in spans}
         connection.executemany(
             "DELETE FROM traces WHERE (trace, arrival) = (?, ?)",
-            [(begin, *arrival) for begin in begins],
+            [(bytes.fromhex(trace), *arrival) for (trace,) in set(spans)],
         )
     connection.executemany("DELETE FROM arrivals WHERE id = ?", arrivals)
     return removed

@@ -220,13 +220,13 @@ MIGRATIONS = (
             CASE WHEN lower(hex(trace_id)) != trace THEN lower(hex(trace_id)) END))
         FROM (SELECT * FROM spans WHERE arrival = arrivals.id ORDER BY number));
 
-    -- The first eight bytes of each trace: where to look for what came twice.
+    -- Where to look for what came twice.
     CREATE TABLE traces (
         trace BLOB NOT NULL,
         arrival INTEGER NOT NULL,
         PRIMARY KEY (trace, arrival)
     ) STRICT, WITHOUT ROWID;
-    INSERT INTO traces SELECT DISTINCT substr(trace_id, 1, 8), arrival FROM spans;
+    INSERT INTO traces SELECT DISTINCT trace_id, arrival FROM spans;
 
     CREATE TABLE settled (id INTEGER PRIMARY KEY CHECK (id = 1), arrival INTEGER NOT NULL) STRICT;
     INSERT INTO settled SELECT 1, ifnull(max(id), 0) FROM arrivals;

@@ -11,8 +11,8 @@ import re
 import time
 from typing import TYPE_CHECKING
 
-from ..encodings import TooLargeError, UndecodableError, UnknownEncodingError
 from ..errors import CqtelError
+from ..formats.encodings import TooLargeError, UndecodableError, UnknownEncodingError
 from .allowing import MalformedError
 from .answers import JSON, PROTOBUF, Answer, done, refusal, retry_after, send_answer
 from .asking import Asked, DisconnectedError

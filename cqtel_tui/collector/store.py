@@ -44,7 +44,7 @@ STEP_SECONDS = 0.04
 
 _MOST_AT_ONCE = 4_000
 _ROWS_AT_ONCE = 200
-_IDLE_SECONDS = 0.02
+_IDLE_SECONDS = 0.5
 MOST_UNSETTLED = 20_000
 """Requests that a report would have to count first."""
 _PAGES_AT_ONCE = 500

@@ -10,7 +10,7 @@ import contextlib
 import errno
 from typing import TYPE_CHECKING
 
-from ..locking import locked
+from ..files import locked
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

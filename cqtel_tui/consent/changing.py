@@ -13,22 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from ..files import what_to_do
-from ..hot_path import open_folder
-from ..warm_path import cookie_record
-from . import PROJECT_FOLDER
-from .cookie import (
-    LEGACY_NAME,
-    LOCKED,
-    NAME,
-    PRESENT,
-    UNSAFE,
-    Cookie,
-    folder_problem,
-    look,
-    make,
-    open_or_make_folder,
-)
+from ..files import PROJECT_FOLDER, open_folder, what_to_do
+from .cookie import LEGACY_NAME, NAME, Cookie, folder_problem, look, make, open_or_make_folder
+from .cookie_file import LOCKED, PRESENT, UNSAFE, cookie_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Read what was chosen: `choices.json` of the user and of an administrator, and a project's file.
 
-What each of them is trusted for is written down in `warm_path`, which reads the user's wherever a
+What each of them is trusted for is written down in `choice_file`, which reads the user's wherever a
 program records. Writing is `saving`'s. A file that cannot be read, parsed or trusted is never
 taken for silence: its `problem` means off. Annotations are quoted: whoever has a policy, or a
 project with a say, pays for importing this.
@@ -10,37 +10,18 @@ import os
 import stat
 
 from ..errors import UntrustedFileError
-from ..hot_path import (
-    ADMIN,
-    FILE_NAME,
-    HAS_DIR_FD,
-    NO_DEBUG,
-    OFF,
-    OPEN_FOLDER,
-    PROJECT,
-    PROJECT_FILE,
-    PROJECT_FOLDER,
-)
-from ..warm_path import (
-    MAX_BYTES,
-    MAX_ENDPOINT,
-    TRACES_PATH,
-    check_folder,
-    checked_choices,
-    endpoint_problem,
-    is_loopback,
-    owners,
-    parsed,
-    read_trusted,
-    with_path,
-)
+from ..files import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
+from .choice_file import checked_choices, parsed
+from .decision import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE
+from .endpoint import MAX_ENDPOINT, TRACES_PATH, endpoint_problem, is_loopback, with_path
 from .spelling import check_others, check_version, refusals, telemetry_of
+from .trusted import MAX_BYTES, check_folder, owners, read_trusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..hot_path import Said
+    from .decision import Said
 
 __all__ = [
     "MAX_BYTES",

@@ -1,8 +1,8 @@
 """The cookie: the random UUID in `.cq/telemetry-cookie` that tells one installation from another.
 
 The folder comes with a repository and is untrusted: it is opened without following a link, and
-everything in it is reached through that handle. `warm_path` looks at it wherever a program records;
-here it is made. Changing it is `changing`'s, whose names can be had from here, too.
+everything in it is reached through that handle. `cookie_file` looks at it wherever a program
+records; here it is made. Changing it is `changing`'s, whose names can be had from here, too.
 """
 
 import errno
@@ -10,9 +10,8 @@ import os
 import stat
 import time
 
-from ..files import make_folder
-from ..hot_path import CREATE, PROJECT_FOLDER, is_root, open_folder, owner_of
-from ..warm_path import (
+from ..files import CREATE, PROJECT_FOLDER, is_root, make_folder, open_folder, owner_of
+from .cookie_file import (
     ABSENT,
     COOKIE_NAME,
     LOCKED,
@@ -27,8 +26,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..warm_path import Found
     from .changing import CookieError, legacy, lock, reset, unlock
+    from .cookie_file import Found
 
 __all__ = [
     "ABSENT",

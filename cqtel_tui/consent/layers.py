@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from . import (
+from .decision import (
     ADMIN,
     COMMAND_LINE,
     DEBUG,
@@ -19,7 +19,7 @@ from . import (
 )
 
 if TYPE_CHECKING:
-    from . import Decision
+    from .decision import Decision
 
 LAYERS = (COMMAND_LINE, ENVIRONMENT, ADMIN, PROJECT, USER)
 NOTHING = "nothing"

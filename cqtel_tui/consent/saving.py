@@ -11,21 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import CATALOGUE_VERSION
-from ..errors import CqtelError
-from ..files import make_folder, what_to_do
-from ..locking import locked
-from ..paths import foreign_home
-from . import FILE_NAME
-from .choices import (
-    Choices,
-    UntrustedFileError,
-    check_folder,
-    endpoint_problem,
-    parsed,
-    read_user,
-    understand,
-    with_path,
-)
+from ..errors import CqtelError, UntrustedFileError
+from ..files import locked, make_folder, what_to_do
+from .choice_file import parsed
+from .choices import Choices, read_user, understand
+from .decision import FILE_NAME
+from .endpoint import endpoint_problem, with_path
+from .foreign import foreign_home
+from .trusted import check_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

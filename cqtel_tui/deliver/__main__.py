@@ -8,11 +8,11 @@ import sys
 import threading
 from typing import TYPE_CHECKING
 
-from ..consent import OPTIONS
+from ..consent.decision import OPTIONS
 from ..gate.recovering import recover
-from ..outbox import OUTBOX
+from ..outbox.dispatch import PROBLEM, note_problem
+from ..outbox.writing import OUTBOX
 from ..paths import places
-from .starting import PROBLEM, note_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

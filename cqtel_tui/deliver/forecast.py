@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..outbox import MAX_PENDING, PENDING
+from ..outbox.bounds import MAX_PENDING
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.store import NoSuchEnvelopeError, Outbox
+from ..outbox.writing import PENDING
 from .permission import DUE, grounds, permission
 
 if TYPE_CHECKING:

@@ -12,20 +12,19 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..consent import HOLD, OFF, ON, PROJECT, ask
 from ..consent.choices import read_user
+from ..consent.decision import HOLD, OFF, ON, PROJECT, ask, yes_mark
 from ..consent.layers import why
-from ..hot_path import yes_mark
-from ..outbox import project_mark
 from ..outbox.included import included
 from ..outbox.projects import path_of
+from ..outbox.writing import project_mark
 from ..review.destination import CAUGHT, UNREAD, bound_for
 from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
-    from ..consent import Decision
+    from ..consent.decision import Decision
     from ..outbox.envelope import Envelope
     from ..paths import Places
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment
 
-from ..consent.choices import is_loopback
+from ..consent.endpoint import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,20 +10,21 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ..consent.foreign import foreign_home
 from ..errors import CqtelError
-from ..locking import locked
-from ..outbox import PENDING, make_folder, sha256
+from ..files import locked, make_folder
+from ..formats import sha256
+from ..outbox.dispatch import CALLED
 from ..outbox.envelope import TornEnvelopeError
-from ..outbox.losses import UNSENT, note_loss
+from ..outbox.losses import UNSENT, count_loss
 from ..outbox.receipts import Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
-from ..paths import foreign_home
+from ..outbox.writing import PENDING
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError
 from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
 from .reasons import SUCCESS, answer_words, error_words, meaning
-from .starting import CALLED
 from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
 
 if TYPE_CHECKING:
@@ -244,7 +245,7 @@ class Sender:
             return self.outbox.reserve(label, url, self.clock())
         except OSError as error:
             reason = error.strerror or str(error)
-            note_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
+            count_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
             self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
             raise CqtelError(
                 f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "

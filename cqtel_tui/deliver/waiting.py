@@ -8,8 +8,7 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from ..hot_path import LONGEST_PAUSE_SECONDS
-from .starting import RETRY_AT
+from ..outbox.writing import LONGEST_PAUSE_SECONDS, RETRY_AT
 
 if TYPE_CHECKING:
     from ..outbox.store import Outbox

@@ -1,1 +1,1 @@
-"""Run a program that we did not write, and hold what it reports."""
+"""Run a program that we did not write, and intercept what it reports."""

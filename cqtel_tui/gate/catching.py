@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
-from ..consent.choices import endpoint_problem
-from ..encodings import UndecodableError, decoded
-from ..outbox import count_loss, hold
+from ..consent.endpoint import endpoint_problem
+from ..formats.encodings import UndecodableError, decoded
 from ..outbox.envelope import TornEnvelopeError
+from ..outbox.losses import count_loss
+from ..outbox.writing import hold
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in

@@ -9,9 +9,9 @@ there before; elsewhere the program is given that `LC_CTYPE`, too.
 import os
 import sys
 
-from ..consent import NO_TELEMETRY, OFF, RUN_VARIABLE, ask
+from ..consent.decision import NO_TELEMETRY, OFF, RUN_VARIABLE, ask, concerning
 from ..errors import CqtelError
-from ..hot_path import concerning, folders
+from ..paths import folders
 from .nesting import Outer, check_nesting, mark_of
 from .prefixes import ELSEWHERE, layers, plain_name
 from .profiles import PROFILES, known_profiles
@@ -23,8 +23,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ..consent import Decision
-    from ..hot_path import Folders
+    from ..consent.decision import Decision
+    from ..paths import Folders
     from .listening import Gate
     from .prefixes import Layer
     from .profiles import Invocation, Profile
@@ -81,7 +81,11 @@ class Start:
     def named_folders(self) -> "list[str]":
         """The folders that the program was told to keep its files in, which may say no as well."""
         one = self.invocation
-        return [] if one is None else values_of(one.arguments, one.profile.folders)
+        if one is None:
+            return []
+        by_variable = [self.environment.get(name) for name in sorted(one.profile.folder_variables)]
+        named = values_of(one.arguments, one.profile.folders)
+        return named + [folder for folder in by_variable if folder]
 
     @property
     def is_recorded(self) -> bool:

@@ -14,7 +14,7 @@ import os
 import sys
 import time
 
-from ..hot_path import quote
+from ..formats import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ set, not by what we have; and a program that starts itself again through us is t
 
 import os
 
-from ..consent import HOLD, OFF, ON, RUN_VARIABLE
+from ..consent.decision import HOLD, OFF, ON, RUN_VARIABLE
 from ..errors import CqtelError
-from ..hot_path import sha256
+from ..formats import sha256
 from .executing import is_native
 from .prefixes import layers
 

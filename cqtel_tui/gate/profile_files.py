@@ -12,14 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name
-from ..consent.choices import (
-    UntrustedFileError,
-    check_folder,
-    endpoint_problem,
-    owners,
-    read_trusted,
-)
-from ..errors import CqtelError
+from ..consent.endpoint import endpoint_problem
+from ..consent.trusted import check_folder, owners, read_trusted
+from ..errors import CqtelError, UntrustedFileError
 from .channels import Channels, Closed
 from .profiles import FOLDER, SUFFIX, Profile
 from .redaction import ALL_SHAPES

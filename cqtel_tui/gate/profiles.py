@@ -45,6 +45,7 @@ class Profile:
         levels: what its level becomes where what it reports is held; `quiet` for all others.
         ours: variables that we answer to in its place, so that it is not given them.
         folders: options whose value is a folder for its files, which may have a say in its place.
+        folder_variables: variables that name such a folder.
         lacks_options_since: the first number of the first version that is known not to have the
             three options of ours; 0 where none is. Only such a version is not given them.
     """
@@ -68,6 +69,7 @@ class Profile:
     levels: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     ours: "frozenset[str]" = frozenset()
     folders: "frozenset[str]" = frozenset()
+    folder_variables: "frozenset[str]" = frozenset()
     lacks_options_since: int = 0
 
 
@@ -130,6 +132,7 @@ CLOUDQUERY = Profile(
     channels=CLOUDQUERY_CHANNELS,
     levels=CLOUDQUERY_CHANNELS.levels["CQ_TELEMETRY_LEVEL"],
     folders=frozenset({"--cq-dir", "--data-dir"}),
+    folder_variables=frozenset({"CQ_DATA_DIR"}),  # the releases of 2022
     # The releases of 2021 and 2022 had them.
     lacks_options_since=6,
 )

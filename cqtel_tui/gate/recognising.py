@@ -5,7 +5,7 @@ Pure but for links, and lean: a launcher reads a command line before it starts i
 
 import os
 
-from ..consent import NO_TELEMETRY, OPTIONS, boolean
+from ..consent.decision import NO_TELEMETRY, OPTIONS, boolean
 from .prefixes import layers, plain_name
 from .profiles import PROFILES, Invocation
 

@@ -13,12 +13,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
-from ..consent import OFF, ask
+from ..consent.decision import OFF, ask
 from ..errors import CqtelError
-from ..outbox import PENDING, count_loss
 from ..outbox.envelope import identity_of
+from ..outbox.losses import count_loss
 from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
+from ..outbox.writing import PENDING
 from ..paths import places
 from . import catching
 from .catching import UNNAMED, hold_one, rules_of

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..review.explain import Explanation
-    from ..review.leaks import LeakReport, Surroundings
+    from ..review.leaks import LeakReport
+    from ..review.needles import Surroundings
     from .catching import Original
     from .redaction import Schema
 

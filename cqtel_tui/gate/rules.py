@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from ..record import installed_plugins
-from ..surroundings import surroundings_here
+from ..record.plugins import installed_plugins
 from .names import Names
-from .redaction import Pseudonyms, Rules
+from .pseudonyms import Pseudonyms
+from .redaction import Rules
+from .surroundings import surroundings_here
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

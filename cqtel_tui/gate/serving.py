@@ -22,7 +22,7 @@ from collections import Counter
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from ..outbox import count_loss
+from ..outbox.losses import count_loss
 from .lingering import SETTING, descendants, is_alive, longest
 from .refusals import LOST, STRANGER, WHAT_TO_DO
 from .session import Known, Session
@@ -442,8 +442,8 @@ def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket
 
 
 def _work(redactor: Redactor) -> None:
-    from ..consent import ON
-    from ..deliver.starting import start_if_due
+    from ..consent.decision import ON
+    from ..outbox.dispatch import start_if_due
 
     held = 0
     with contextlib.suppress(OSError):  # a full disk: what waits is tried again later

@@ -17,9 +17,11 @@ import sys
 import time
 from pathlib import Path
 
-from ..outbox import MAX_PENDING, MAX_PENDING_BYTES, OUTBOX, make_folder
+from ..files import make_folder
+from ..outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
 from ..outbox.receipts import replace_file
 from ..outbox.runs import INTERCEPTED
+from ..outbox.writing import OUTBOX
 from .requests import Caught
 from .session import Session
 

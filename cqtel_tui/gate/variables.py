@@ -148,7 +148,7 @@ def _upstream(variable: str, own: str, otherwise: str) -> "tuple[str, list[str]]
 
 def upstream_problem(url: str) -> "str | None":
     """Say why nothing could ever be sent to an upstream; None if it can be."""
-    from ..consent.choices import endpoint_problem
+    from ..consent.endpoint import endpoint_problem
 
     problem = endpoint_problem(url)
     if problem is None and ("?" in url or "#" in url):

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_date, is_version
-from ..outbox import make_folder, project_mark
+from ..files import make_folder
+from ..outbox.writing import project_mark
 from .asking import Answer, ask
 from .executing import is_native
 from .prefixes import plain_name

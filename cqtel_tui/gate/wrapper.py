@@ -6,8 +6,9 @@ Whatever goes wrong with the recording is told on stderr, and stops nothing.
 
 import os
 
-from ..consent import NO_TELEMETRY
-from ..hot_path import Telemetry, folders
+from ..consent.decision import NO_TELEMETRY
+from ..paths import folders
+from ..record.telemetry import Telemetry
 from .launcher import prepare, say
 from .process import run
 from .records import record
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
-    from ..record import Operation
+    from ..record.telemetry import Operation
     from .launcher import Start
     from .listening import Seen
     from .process import Outcome

@@ -2,15 +2,13 @@
 
 import os
 
-from . import (
-    MAX_PENDING,
-    MAX_PENDING_BYTES,
-    OUTBOX,
-    PENDING,
-    SUFFIX,
-    count_loss,
-)
 from .expiry import DAY, horizon, retention_clock
+from .losses import count_loss
+from .writing import OUTBOX, PENDING, SUFFIX
+
+MAX_PENDING = 1000
+MAX_PENDING_BYTES = 16 * 1024 * 1024
+
 
 _SPARE = MAX_PENDING // 8
 """How many more are held, as good as never, before somebody looks again (see `hold`)."""

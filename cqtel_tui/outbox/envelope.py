@@ -1,7 +1,7 @@
 """Read an envelope: its label on the outside, its sealed header line and the payload inside.
 
-`cqtel_tui.hot_path.sealed` writes them. Nothing of what is inside is believed before its seal has
-been compared: one SHA-256 over the header line, the payload and what was caught. There is no key in
+`outbox.writing.sealed` writes them. Nothing of what is inside is believed before its seal has been
+compared: one SHA-256 over the header line, the payload and what was caught. There is no key in
 it, for whoever can write into the folder is its user; it tells what was altered by accident or by
 hand. Whatever is wrong with an envelope is a `TornEnvelopeError`, and nothing else.
 """
@@ -14,8 +14,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import CqtelError
-from ..hot_path import sealed
-from . import FORMAT_VERSION, SUFFIX, sha256
+from ..formats import sha256
+from .writing import FORMAT_VERSION, SUFFIX, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -14,8 +14,8 @@ Annotations are quoted, and only builtin modules imported: one recording in sixt
 import os
 import time
 
-from ..hot_path import CREATE, NO_LINK, OUTBOX
-from . import MAX_AGE_SECONDS
+from ..files import CREATE, NO_LINK
+from .writing import OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 EXPIRY = "expiry"
 DAY = 24 * 3600 * 1_000_000
+MAX_AGE_SECONDS = 30 * 24 * 3600
 MAX_AGE = MAX_AGE_SECONDS * 1_000_000
 _SANE = 1_735_689_600_000_000
 """The first day of 2025: a clock that says less was never set."""

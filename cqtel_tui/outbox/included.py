@@ -11,15 +11,17 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..consent.decision import yes_mark
 from ..errors import CqtelError
-from ..hot_path import NO_LINK, sha256, yes_mark
-from . import OUTBOX, make_folder
+from ..files import NO_LINK, make_folder
+from ..formats import sha256
 from .receipts import replace_file
+from .writing import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..hot_path import Decision
+    from ..consent.decision import Decision
 
 INCLUDED = "included"
 MAX_LISTS = 16

@@ -9,7 +9,7 @@ have to import this (DESIGN §11).
 import os
 import time
 
-from ..hot_path import OUTBOX
+from .writing import OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     Loss = tuple[float, str, str]
     """When it was lost in seconds since 1970 (0 where that is not known), what, and why."""
+
 
 LOSSES = "losses"
 MARK = ".lost,"
@@ -30,12 +31,12 @@ _FIELDS = 4
 _OWNER_ALONE = 0o077
 
 
-def note_loss(state: str, what: str, why: "str | OSError" = "") -> None:
+def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
     """Write down that a payload was lost, as well as the disk allows; never raises.
 
     Args:
         state: the state folder.
-        what: one word for what happened: see `cqtel_tui.problems`, which tells it to people.
+        what: one word for what happened: `actions.problems` tells it to people.
         why: the reason in words, such as an error's; no path and nothing of a payload.
     """
     now = int(time.time())

@@ -9,8 +9,8 @@ believed.
 # time pays for importing this (DESIGN §11).
 import os
 
-from ..hot_path import CREATE, NO_LINK, OUTBOX, PROJECTS, project_mark
-from . import make_folder
+from ..files import CREATE, NO_LINK, make_folder
+from .writing import OUTBOX, PROJECTS, project_mark
 
 MAX_PROJECTS = 2000
 _MAX_PATH_BYTES = 16 * 1024

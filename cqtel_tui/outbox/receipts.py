@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CqtelError
-from . import make_folder
+from ..files import make_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

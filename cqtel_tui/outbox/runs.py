@@ -14,9 +14,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import OUTBOX, make_folder
+from ..files import make_folder
 from .expiry import horizon
 from .receipts import replace_file
+from .writing import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

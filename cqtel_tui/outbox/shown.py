@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..hot_path import NO_LINK
-from . import OUTBOX, make_folder
+from ..files import NO_LINK, make_folder
 from .receipts import replace_file
+from .writing import OUTBOX
 
 if TYPE_CHECKING:
     from .envelope import Envelope

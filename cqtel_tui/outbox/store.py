@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from ..locking import locked
-from . import MAX_AGE_SECONDS, OUTBOX, PENDING, SUFFIX, count_loss, make_folder
+from ..files import locked, make_folder
 from .envelope import (
     MAX_ENVELOPE_BYTES,
     Envelope,
@@ -22,8 +21,8 @@ from .envelope import (
     open_envelope,
     read_label,
 )
-from .expiry import retention_clock
-from .losses import UNSENT, read_losses
+from .expiry import MAX_AGE_SECONDS, retention_clock
+from .losses import UNSENT, count_loss, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
     Begun,
@@ -40,6 +39,7 @@ from .receipts import (
     write_receipt,
 )
 from .runs import sweep_runs
+from .writing import OUTBOX, PENDING, SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

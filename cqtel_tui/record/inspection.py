@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CqtelError
-from . import SCOPE
+from .telemetry import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
 CAUGHT_KEY = "cqtel.caught"

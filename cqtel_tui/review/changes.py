@@ -7,9 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ..catalogue import CATALOGUE_VERSION
-from ..promises import BY_KEY, FIELDS, Field
 from ..sanitize import printable
 from .documents import UnreadableError, parse
+from .promises import BY_KEY, FIELDS, Field
 from .traces import read_otlp
 
 if TYPE_CHECKING:

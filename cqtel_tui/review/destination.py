@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..consent.choices import endpoint_problem
+from ..consent.endpoint import endpoint_problem
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope

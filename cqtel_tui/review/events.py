@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..catalogue import MAX_NAME, is_boolean, is_message, is_name
-from ..promises import DEBUG, UNPROMISED, Field
+from .promises import DEBUG, UNPROMISED, Field
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

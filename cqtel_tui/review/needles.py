@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote_plus
 
-from ..promises import BY_KEY, FIELDS
+from .promises import BY_KEY, FIELDS
 from .shapes import ADDRESS, MAC
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from ..outbox import OUTBOX, PENDING
+from ..outbox.writing import OUTBOX, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

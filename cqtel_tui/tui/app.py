@@ -17,17 +17,17 @@ from textual.binding import Binding, BindingType
 from textual.reactive import reactive
 
 from ..catalogue import CATALOGUE_VERSION
-from ..consent import HOLD, OFF, ON
 from ..consent import cookie as cookies
 from ..consent.choices import read_user
+from ..consent.decision import HOLD, OFF, ON
 from ..deliver.permission import ALL, NAMED
 from ..errors import CqtelError
-from ..outbox import PENDING
 from ..outbox.envelope import TornEnvelopeError, identity_of, read_label
 from ..outbox.included import include
 from ..outbox.receipts import write_receipt
 from ..outbox.runs import RUNS, read_runs, run_of
 from ..outbox.store import BOXES, REJECTED, NoSuchEnvelopeError, Outbox
+from ..outbox.writing import PENDING
 from ..paths import agreed, places
 from ..sanitize import is_printable, one_line, printable
 from . import snapshot as moments
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Label
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
-    from ..review.leaks import Surroundings
+    from ..review.needles import Surroundings
     from .ahead import Ahead
     from .snapshot import Snapshot
 
@@ -200,7 +200,7 @@ class TelemetryApp(OwnApp[None]):
     @cached_property
     def surroundings(self) -> Surroundings:
         """What is around this program that must not be in a payload; gathered once."""
-        from ..surroundings import surroundings_here
+        from ..gate.surroundings import surroundings_here
 
         return surroundings_here()
 
@@ -439,7 +439,7 @@ class TelemetryApp(OwnApp[None]):
             self.tell(f"Telemetry is {'undecided' if wanted == HOLD else wanted}.")
 
     async def _offer_to_delete(self) -> None:
-        from ..withdrawal import discard
+        from ..actions.withdrawal import discard
         from .screens.requesting import agrees_to_forget
 
         if await agrees_to_forget(
@@ -730,7 +730,7 @@ def run(
     with contextlib.ExitStack() as stack:
         deferred = stack.enter_context(signals_deferred(deliver))
         if demo:
-            from ..demo import throw_away_home
+            from ..actions.demo import throw_away_home
 
             stack.enter_context(throw_away_home())
         app = TelemetryApp(readonly=readonly, demo=demo, room=room, ahead=ahead)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Envelope, Label
     from ..outbox.runs import ClosedChannel, Run
     from ..review.caught import Comparison, Row
-    from ..review.leaks import Surroundings
+    from ..review.needles import Surroundings
 
 SIDE_BY_SIDE = 60
 """From how many cells on there is room for two columns."""

@@ -26,7 +26,7 @@ from textual.drivers.linux_inline_driver import LinuxInlineDriver
 from textual.drivers.web_driver import WebDriver
 from textual.geometry import Offset
 
-from ..terminal import is_in_foreground
+from .terminal import is_in_foreground
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

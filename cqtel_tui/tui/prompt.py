@@ -13,8 +13,8 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from ..actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, words
 from ..errors import CqtelError
-from ..question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, words
 from ..sanitize import one_line
 from . import views
 from .base import OwnApp

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..deliver.permission import NO_ENDPOINT, grounds, permission
 from ..errors import CqtelError
-from ..outbox import PENDING
 from ..outbox.shown import was_shown
 from ..outbox.store import Outbox
+from ..outbox.writing import PENDING
 from ..sanitize import one_line
 
 if TYPE_CHECKING:

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..consent import FILE_NAME, PROJECT_FOLDER
+from ..actions.status import Status, look
+from ..consent.decision import FILE_NAME
 from ..errors import CqtelError
-from ..outbox import PENDING
+from ..files import PROJECT_FOLDER
 from ..outbox.store import BOXES, SET_ASIDE, Counts, Outbox
-from ..status import Status, look
+from ..outbox.writing import PENDING
 from .ahead import SMALL_FOLDER, size_of
 
 if TYPE_CHECKING:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..outbox.receipts import Receipt
-    from ..review.announced import Line
     from ..review.explain import Explanation
-    from ..review.leaks import LeakReport, Surroundings
+    from ..review.leaks import LeakReport
+    from ..review.needles import Surroundings
+    from ..rights.announced import Line
 
 MAX_RAW_BYTES = 256 * 1024
 """As long as a payload may be; of what is longer, and not ours, less is shown."""

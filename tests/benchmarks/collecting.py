@@ -329,7 +329,7 @@ def _port(process: subprocess.Popen[bytes], log: Path, workers: int) -> int:
 @contextlib.contextmanager
 def rotel(folder: Path) -> Iterator[tuple[int, list[int]]]:
     """Run rotel; what it receives goes nowhere."""
-    from tests.e2e.rotel_receiver import running_rotel
+    from ..e2e.rotel_receiver import running_rotel
 
     with running_rotel(folder, "--exporter=blackhole") as (url, process):
         yield int(url.split(":")[2].partition("/")[0]), [process]
@@ -347,7 +347,7 @@ def edge(folder: Path, *options: str) -> Iterator[tuple[int, list[int]]]:
 
 def cases() -> list[Case]:
     """Return all that is compared."""
-    from tests.e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL
+    from ..e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL
 
     two = ("--workers", "2")
     missing = "" if HAS_WHEEL else NO_WHEEL
@@ -364,8 +364,8 @@ def recorded(folder: Path) -> bytes:
     """Return a payload of about 3 KB that our client has recorded, with room for ids."""
     os.environ["CQ_TELEMETRY_HOME"] = str(folder)
     from cqtel_tui import Telemetry
-    from cqtel_tui.outbox import PENDING
     from cqtel_tui.outbox.store import Outbox
+    from cqtel_tui.outbox.writing import PENDING
 
     payload = b""
     parts = 0

@@ -221,7 +221,7 @@ def hostile() -> dict[str, bytes]:
 
 async def open_hostile(payload: bytes) -> dict[str, float]:
     """Look at a payload from all sides; return the milliseconds of each."""
-    from cqtel_tui.outbox import hold as put
+    from cqtel_tui.outbox.writing import hold as put
     from cqtel_tui.sanitize import is_printable
     from cqtel_tui.tui.app import TelemetryApp
     from cqtel_tui.tui.screens.boxes import Pending

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from cqtel_tui.collector import report
 from cqtel_tui.collector.store import Store, StoreBusyError
-from tests.collector.arriving import DAY, NOW, cookie, some
+
+from ..collector.arriving import DAY, NOW, cookie, some
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

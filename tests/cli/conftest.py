@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.cli import main
-from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.envelope import identity_of
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
+from cqtel_tui.outbox.writing import PENDING, hold
 from cqtel_tui.paths import places
-from cqtel_tui.record import HEADERS, Telemetry
+from cqtel_tui.record.telemetry import HEADERS, Telemetry
 
 from ..deliver.collectors import Collector, running
 from .machines import Machine, Result

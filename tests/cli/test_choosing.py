@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.consent import ask
+from cqtel_tui.actions.status import WORDS
 from cqtel_tui.consent.choices import read_user
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.deliver.waiting import put_off
-from cqtel_tui.outbox import count_loss
 from cqtel_tui.outbox.included import included
+from cqtel_tui.outbox.losses import count_loss
 from cqtel_tui.outbox.store import REJECTED
 from cqtel_tui.paths import places
-from cqtel_tui.status import WORDS
 
 from ..cookies import record_cookie
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui import promises
+from cqtel_tui import Telemetry
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.record import Telemetry
+from cqtel_tui.review import promises
 
 from .test_reviewing import HOSTILE, assert_harmless, hostile_payload
 

@@ -6,11 +6,11 @@ import os
 import time
 from typing import TYPE_CHECKING, Any
 
-from cqtel_tui.deliver.starting import CALLED, STALE_SECONDS
-from cqtel_tui.outbox import count_loss, make_folder
-from cqtel_tui.outbox.losses import LOSSES, UNSENT, note_loss
+from cqtel_tui import Telemetry
+from cqtel_tui.files import make_folder
+from cqtel_tui.outbox.dispatch import CALLED, STALE_SECONDS
+from cqtel_tui.outbox.losses import LOSSES, UNSENT, count_loss
 from cqtel_tui.outbox.store import REJECTED, SENT
-from cqtel_tui.record import Telemetry
 
 from ..deliver.collectors import reply
 
@@ -60,7 +60,7 @@ def test_what_was_lost_long_ago_is_counted_and_told_no_more(cq: Here) -> None:
 
 def test_a_delivery_that_could_not_begin_is_told_until_one_did(cq: Here) -> None:
     cq.record()
-    note_loss(cq.outbox.state, UNSENT, "No space left on device")
+    count_loss(cq.outbox.state, UNSENT, "No space left on device")
     assert problems(cq) == [("sender", "nothing was sent: No space left on device.")]
     assert cq("status", "--json").json["outbox"]["dropped"] == 0
     (cq.outbox.folder / SENT).mkdir()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.receipts import RECEIPT_SUFFIX
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.outbox.writing import PENDING
 
 if TYPE_CHECKING:
     from .conftest import Here

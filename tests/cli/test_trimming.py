@@ -2,7 +2,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cqtel_tui.outbox import PENDING, sha256
+from cqtel_tui.formats import sha256
+from cqtel_tui.outbox.writing import PENDING
 
 if TYPE_CHECKING:
     from .conftest import Here

@@ -83,8 +83,8 @@ def test_what_our_own_client_records_is_kept_whole(
     scrubbed: object, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
     from cqtel_tui import Telemetry
-    from cqtel_tui.outbox import PENDING
     from cqtel_tui.outbox.store import Outbox
+    from cqtel_tui.outbox.writing import PENDING
 
     monkeypatch.setenv("CQ_TELEMETRY_HOME", str(tmp_path / "cqtel"))
     monkeypatch.chdir(tmp_path)

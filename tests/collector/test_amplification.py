@@ -18,7 +18,7 @@ from cqtel_tui.collector.arrivals import Origin
 from cqtel_tui.collector.bodies import MAX_BODY_BYTES, Body, read
 from cqtel_tui.collector.json_reading import elements, from_json
 from cqtel_tui.collector.protobuf_reading import from_protobuf
-from cqtel_tui.encodings import TooLargeError
+from cqtel_tui.formats.encodings import TooLargeError
 
 from .requests import as_json, as_protobuf, request, span
 

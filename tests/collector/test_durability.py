@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.collector import schema
+from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.sinks import Kept
-from cqtel_tui.collector.store import Store, StoreError
+from cqtel_tui.collector.store import Store
 
 from .arriving import arrival, cookie
 from .served import wait_for

@@ -9,7 +9,7 @@ import yaml
 from cqtel_tui.catalogue import RECORDED
 from cqtel_tui.cli import main
 from cqtel_tui.collector import engine
-from cqtel_tui.promises import COLLECTOR, FIELDS
+from cqtel_tui.review.promises import COLLECTOR, FIELDS
 
 SHIPPED = Path(engine.__file__).with_name("packaging") / "otel-collector.yaml"
 DERIVED = {field.key for field in FIELDS if field.where == COLLECTOR}

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.collector import health
-from cqtel_tui.collector.store import Store, StoreError
+from cqtel_tui.collector.schema import StoreError
+from cqtel_tui.collector.store import Store
 
 from .arriving import NOW, arrival, some
 from .requests import as_json, request

@@ -9,8 +9,9 @@ import pytest
 
 from cqtel_tui.collector import overwriting, schema
 from cqtel_tui.collector import store as stores
+from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.sinks import Kept
-from cqtel_tui.collector.store import Store, StoreError
+from cqtel_tui.collector.store import Store
 
 from .arriving import DAY, NOW, address_hash, arrival, cookie, some
 

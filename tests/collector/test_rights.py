@@ -12,9 +12,10 @@ import pytest
 from cqtel_tui.collector import overwriting, schema
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.keeping import digest_of
+from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.scrubbing import scrub
 from cqtel_tui.collector.sinks import Kept
-from cqtel_tui.collector.store import Store, StoreError
+from cqtel_tui.collector.store import Store
 
 from .arriving import NOW, address_hash, arrival, cookie, some
 from .writing import processes, told, write_on

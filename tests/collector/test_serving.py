@@ -163,7 +163,7 @@ def test_our_own_client_delivers_to_it(
     machine = Machine(tmp_path)
     monkeypatch.chdir(machine.project)
     monkeypatch.setenv("CQ_TELEMETRY_HOME", str(machine.home))
-    monkeypatch.setattr("cqtel_tui.deliver.starting.start_if_due", lambda *_: False)
+    monkeypatch.setattr("cqtel_tui.outbox.dispatch.start_if_due", lambda *_: False)
     with command(tmp_path / "elsewhere") as collector:
         machine.allow(f"{collector.url}/v1/traces")
         telemetry = Telemetry("cloudquery", version="0.20.0", build_date="2021-12-01")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.collector import migrations, report, schema, settling
+from cqtel_tui.collector import keeping, migrations, report, schema, settling
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.sinks import Kept
@@ -155,6 +155,44 @@ def test_spans_of_a_trace_that_comes_in_parts_are_each_kept_once(store: Store) -
     assert parents == {span.span_id.hex(): span.parent_id.hex() or None for span in whole.spans}
     wait_for(lambda: unsettled(store.path) == 0)
     assert store.check() == []
+
+
+def test_a_trace_may_come_in_many_parts_and_not_in_any_number(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeping, "MOST_PARTS", 5)
+    from msgspec.structs import replace
+
+    whole = arrival(1, parts=20)
+    for at, expected in enumerate([Kept(1)] * 5):
+        assert store.keep([replace(whole, spans=(whole.spans[at],))]).result() == expected
+    store._known.forget()  # as when another process has written
+    late = store.keep([replace(whole, spans=(whole.spans[9],)), arrival(2, parts=0)]).result()
+    assert (late.new, late.refused) == (1, 1)
+    assert "its trace came in more than" in late.words
+
+
+@pytest.mark.usefixtures("_never_idle")
+def test_traces_that_begin_alike_cost_nothing(store: Store) -> None:
+    from msgspec.structs import replace
+
+    one = arrival(1, parts=0)
+    same = [
+        replace(one, spans=(replace(one.spans[0], trace_id=bytes(8) + number.to_bytes(8, "big")),))
+        for number in range(1, 2_000)
+    ]
+    assert store.keep(same).result() == Kept(len(same))
+    store._known.forget()
+    steps = 0
+
+    def count() -> int:
+        nonlocal steps
+        steps += 1
+        return 0
+
+    store._connection.set_progress_handler(count, 100)
+    assert store.keep([arrival(1)]).result() == Kept(3)
+    assert steps < 100
 
 
 # From the versions before -------------------------------------------------------------------------

@@ -16,9 +16,10 @@ from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.allowing import OLDEST_DAYS
 from cqtel_tui.collector.keeping import MOST_DAYS_HELD
 from cqtel_tui.collector.kinds import day_of
+from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.sinks import BusyError, Keeper, Kept
-from cqtel_tui.collector.store import Store, StoreBusyError, StoreError
+from cqtel_tui.collector.store import Store, StoreBusyError
 
 from .arriving import DAY, NOW, PLUGINS, address_hash, arrival, cookie, some
 

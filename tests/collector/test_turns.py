@@ -11,7 +11,7 @@ import pytest
 
 from cqtel_tui.collector import turns
 from cqtel_tui.collector.turns import turn
-from cqtel_tui.locking import locked
+from cqtel_tui.files import locked
 
 from ..deliver.collectors import PATIENCE
 from .served import wait_for

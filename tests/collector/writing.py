@@ -10,7 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cqtel_tui.collector.store import Store, StoreError
+from cqtel_tui.collector.schema import StoreError
+from cqtel_tui.collector.store import Store
 
 from .arriving import arrival
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.consent import Decision, ask
+from cqtel_tui.consent.decision import Decision, ask
 from cqtel_tui.paths import Places
 
 from ..cookies import record_cookie

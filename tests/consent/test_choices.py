@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cqtel_tui.consent.choices import endpoint_problem, is_loopback, read_policy, read_user
+from cqtel_tui.consent.choices import read_policy, read_user
+from cqtel_tui.consent.endpoint import endpoint_problem, is_loopback
 from cqtel_tui.consent.layers import reasons, why
 from cqtel_tui.consent.saving import ChoicesUnreadableError, decide_telemetry, save
 from cqtel_tui.errors import CqtelError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
     Put = Callable[[Path, object], None]
 
@@ -258,7 +259,7 @@ class TestAFileThatCannotBeTrustedMeansOff:
 AS_AN_ORDINARY_USER = """
 import json, os, sys, tempfile
 from pathlib import Path
-from cqtel_tui.consent import ask, choices, layers
+from cqtel_tui.consent.decision import ask; from cqtel_tui.consent import choices, layers
 from cqtel_tui.paths import Places
 if os.geteuid() == 0:
     os.setgid(65534)
@@ -367,7 +368,7 @@ class TestWhatCannotBeReached:
 
 CLOSED_TO_AN_ORDINARY_USER = """
 import os, sys, tempfile
-from cqtel_tui.consent import ask
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.layers import why
 if os.geteuid() == 0:
     os.setgid(65534)

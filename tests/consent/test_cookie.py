@@ -13,22 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui.consent import cookie
-from cqtel_tui.consent.cookie import (
-    CookieError,
-    legacy,
-    lock,
-    look,
-    new_value,
-    read_or_create,
-    reset,
-    unlock,
-)
+from cqtel_tui.consent.changing import CookieError, legacy, lock, reset, unlock
+from cqtel_tui.consent.cookie import look, new_value, read_or_create
 from cqtel_tui.errors import CqtelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
     Put = Callable[[Path, object], None]
     Run = Callable[..., str]
@@ -100,8 +92,9 @@ class TestLooking:
 
 CLOSED_TO_AN_ORDINARY_USER = """
 import os, sys, tempfile
-from cqtel_tui.consent.cookie import lock, look, read_or_create, unlock
-from cqtel_tui.hot_path import sha256
+from cqtel_tui.consent.changing import lock, unlock
+from cqtel_tui.consent.cookie import look, read_or_create
+from cqtel_tui.formats import sha256
 sha256(b"")  # what it needs may be out of reach for another user
 if os.geteuid() == 0:
     os.setgid(65534)
@@ -826,7 +819,7 @@ class TestWhatEarlierReleasesLeft:
 def test_a_system_that_cannot_hold_a_folder_has_no_cookie(
     machine: Machine, project: str, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr("cqtel_tui.hot_path.HAS_DIR_FD", False)
+    monkeypatch.setattr("cqtel_tui.files.HAS_DIR_FD", False)
     machine.has_cookie(VALUE)
     assert look(project, state).state == "unsafe"
     assert read_or_create(project, state) is None

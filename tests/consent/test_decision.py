@@ -11,14 +11,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.consent import OPTIONS, Decision, ask
+from cqtel_tui.consent.decision import OPTIONS, Decision, ask
 from cqtel_tui.consent.layers import LAYERS, reasons, why
 from cqtel_tui.paths import Places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
     Put = Callable[[Path, object], None]
     Say = tuple[Any, str, str]
@@ -181,14 +181,14 @@ class TestConsentIsBoundToTheCatalogue:
     def test_a_yes_covers_the_fields_of_the_version_it_was_given_for(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("cqtel_tui.hot_path.CATALOGUE_VERSION", 7)
+        monkeypatch.setattr("cqtel_tui.consent.decision.CATALOGUE_VERSION", 7)
         machine.user_chose({**YES, "catalogue": 3})
         assert machine.ask().catalogue == 3
 
     def test_undecided_payloads_are_held_with_all_fields_for_the_user_sees_them_first(
         self, machine: Machine, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("cqtel_tui.hot_path.CATALOGUE_VERSION", 7)
+        monkeypatch.setattr("cqtel_tui.consent.decision.CATALOGUE_VERSION", 7)
         assert machine.ask().catalogue == 7
 
     def test_a_yes_for_the_project_counts_before_one_for_all(self, machine: Machine) -> None:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.consent.choices import endpoint_problem, read_user, with_path
+from cqtel_tui.consent.choices import read_user
+from cqtel_tui.consent.endpoint import endpoint_problem, with_path
 from cqtel_tui.consent.saving import decide_endpoint, save
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqtel_tui.consent import environment_says
+from cqtel_tui.consent.decision import environment_says
 
 TRUE = ["1", "true", "yes", "on", "True", "TRUE", "YES", "On"]
 FALSE = ["0", "false", "no", "off", "False", "NO", "oFF"]

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
     Put = Callable[[Path, object], None]
 

@@ -11,7 +11,7 @@ import cqtel_tui
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
 PATIENCE = 60
 
@@ -32,15 +32,23 @@ FREE = {
     "stat",
 }
 
+DECIDING = {
+    *("cqtel_tui", "catalogue", "consent", "consent.decision", "files", "formats", "paths"),
+}
+CHOSEN = {
+    *("consent.choice_file", "consent.cookie_file", "consent.endpoint", "consent.trusted"),
+}
+
 ASK = """
 import sys
 sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 import os
-from cqtel_tui.hot_path import ask, folders
+from cqtel_tui.consent.decision import ask
+from cqtel_tui.paths import folders
 decision = ask(folders(os.environ))
 if decision.state == "on":
-    from cqtel_tui.warm_path import cookie_of
+    from cqtel_tui.consent.cookie_file import cookie_of
     assert cookie_of(os.getcwd(), folders(os.environ)[1], create=True)
 print(decision.state, *sorted(set(sys.modules) - before))
 """
@@ -65,7 +73,7 @@ def asked(machine: Machine) -> tuple[str, set[str]]:
 
 
 def test_who_chose_nothing_pays_for_nothing_more(machine: Machine) -> None:
-    assert asked(machine) == ("hold", {"cqtel_tui", "hot_path"})
+    assert asked(machine) == ("hold", DECIDING)
 
 
 def test_nor_does_who_chose_and_has_a_cookie(machine: Machine) -> None:
@@ -74,7 +82,7 @@ def test_nor_does_who_chose_and_has_a_cookie(machine: Machine) -> None:
         {"telemetry": "on", "catalogue": 1, "endpoint": "http://127.0.0.1:4318/v1/traces"},
         {"debug": True},
     )
-    assert asked(machine) == ("on", {"cqtel_tui", "hot_path", "warm_path"})
+    assert asked(machine) == ("on", DECIDING | CHOSEN)
 
 
 def test_a_project_s_file_imports_nothing_of_python_s(
@@ -88,13 +96,5 @@ def test_a_project_s_file_imports_nothing_of_python_s(
     put(machine.project_file, {"debug": False})
     assert asked(machine) == (
         "on",
-        {
-            "cqtel_tui",
-            "consent",
-            "consent.choices",
-            "consent.spelling",
-            "errors",
-            "hot_path",
-            "warm_path",
-        },
+        DECIDING | CHOSEN | {"consent.choices", "consent.spelling", "errors"},
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.locking import locked
+from cqtel_tui.files import locked
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,7 +22,7 @@ PATIENCE = 60
 HOLDER = """
 import sys
 from pathlib import Path
-from cqtel_tui.locking import locked
+from cqtel_tui.files import locked
 with locked(Path(sys.argv[1])):
     print("locked", flush=True)
     sys.stdin.read()

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.consent import Decision, ask
+from cqtel_tui.consent.decision import Decision, ask
 from cqtel_tui.consent.layers import reasons, why
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
     Put = Callable[[Path, object], None]
 

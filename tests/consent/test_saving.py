@@ -11,8 +11,8 @@ from unittest.mock import ANY
 import pytest
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.consent import ask
-from cqtel_tui.consent.choices import MAX_BYTES, read_user
+from cqtel_tui.consent.choices import read_user
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import (
     ChoicesUnreadableError,
     decide_debug,
@@ -20,13 +20,14 @@ from cqtel_tui.consent.saving import (
     decide_telemetry,
     save,
 )
+from cqtel_tui.consent.trusted import MAX_BYTES
 from cqtel_tui.errors import CqtelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from tests.consent.conftest import Machine
+    from .conftest import Machine
 
     Put = Callable[[Path, object], None]
     Run = Callable[..., str]
@@ -339,11 +340,11 @@ def test_twenty_processes_that_save_at_once_lose_nothing(
 KILLED_AT_EVERY_LINE = """
 import os, shutil, signal, sys
 from cqtel_tui.consent import choices, saving
-from cqtel_tui import locking
+from cqtel_tui import files
 
 config, before = sys.argv[1], os.fsencode(sys.argv[2])
 path = config + "/choices.json"
-ours = (saving.__file__, locking.__file__)
+ours = (saving.__file__, files.__file__)
 
 def save(kill_at):
     lines = 0

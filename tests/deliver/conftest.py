@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.consent import ask
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.deliver.sender import Sender
-from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.envelope import identity_of
 from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
+from cqtel_tui.outbox.writing import PENDING, hold
 from cqtel_tui.paths import Places
-from cqtel_tui.record import HEADERS
+from cqtel_tui.record.telemetry import HEADERS
 
 from .collectors import PATIENCE, PATIENCE_WITH_A_PROCESS, Collector, running
 

@@ -14,9 +14,10 @@ import pytest
 
 from cqtel_tui.deliver.connection import MAX_ANSWER_CHARACTERS
 from cqtel_tui.deliver.permission import NAMED
-from cqtel_tui.deliver.sender import Outcome, next_attempt
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.deliver.sender import Outcome
+from cqtel_tui.deliver.waiting import next_attempt
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.outbox.writing import PENDING
 
 from .collectors import PATIENCE, Collector, Request, reply
 from .conftest import NOW

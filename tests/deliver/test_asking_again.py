@@ -8,7 +8,7 @@ import pytest
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.deliver.permission import NAMED
 from cqtel_tui.deliver.sender import Outcome, Result
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 
 from .collectors import QUICK, running
 

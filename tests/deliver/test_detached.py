@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.locking import locked
+from cqtel_tui.files import locked
 from cqtel_tui.outbox.store import SENT
 
 from .collectors import PATIENCE, QUICK, reply

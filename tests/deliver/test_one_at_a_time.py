@@ -12,10 +12,10 @@ import pytest
 
 from cqtel_tui.deliver.permission import ALL, NAMED
 from cqtel_tui.deliver.sender import Outcome
-from cqtel_tui.deliver.starting import start_if_due
-from cqtel_tui.outbox import MAX_AGE_SECONDS, PENDING
-from cqtel_tui.outbox.expiry import EXPIRY
+from cqtel_tui.outbox.dispatch import start_if_due
+from cqtel_tui.outbox.expiry import EXPIRY, MAX_AGE_SECONDS
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.outbox.writing import PENDING
 
 from .collectors import PATIENCE, QUICK, reply
 from .conftest import NOW, ended

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.consent import ask
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.deliver.permission import ALL, DUE, NAMED, Asked, grounds, permission
 from cqtel_tui.deliver.sender import Outcome
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.included import INCLUDED, include, included
 from cqtel_tui.outbox.projects import path_of
 from cqtel_tui.outbox.shown import note_shown
+from cqtel_tui.outbox.writing import PENDING
 
 if TYPE_CHECKING:
     from pathlib import Path

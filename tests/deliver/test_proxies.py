@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.deliver.sender import Outcome, proxy_for, without_password
+from cqtel_tui.deliver.proxies import proxy_for, without_password
+from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.outbox.store import SENT
 
 from .collectors import reply, running

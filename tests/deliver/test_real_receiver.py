@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from cqtel_tui import Telemetry
 from cqtel_tui.deliver.sender import Outcome
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import REJECTED
+from cqtel_tui.outbox.writing import PENDING
 
 if TYPE_CHECKING:
     import pytest
@@ -36,7 +36,7 @@ def test_a_real_receiver_understands_what_we_send(
         parents=True
     )
     monkeypatch.setenv("CQ_TELEMETRY_HOME", str(machine.home))
-    monkeypatch.setattr("cqtel_tui.deliver.starting.start_if_due", lambda *_: False)
+    monkeypatch.setattr("cqtel_tui.outbox.dispatch.start_if_due", lambda *_: False)
     telemetry = Telemetry("cloudquery", version="0.20.0", build_date="2021-12-01")
     try:
         with telemetry.operation("fetch") as operation, operation.span("fetch.aws"):

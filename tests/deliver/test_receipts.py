@@ -16,10 +16,10 @@ import pytest
 from cqtel_tui.deliver.permission import ALL, NAMED
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.errors import CqtelError
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.losses import UNSENT, read_losses
 from cqtel_tui.outbox.receipts import Reservation
 from cqtel_tui.outbox.store import REJECTED, SENDING, SENT
+from cqtel_tui.outbox.writing import PENDING
 
 from .collectors import PATIENCE, QUICK, reply
 from .conftest import Machine

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.consent import ask
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.deliver.permission import ALL, NAMED
 from cqtel_tui.deliver.sender import Outcome, Sender
 from cqtel_tui.errors import CqtelError
-from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.envelope import identity_of
+from cqtel_tui.outbox.writing import PENDING, hold
 
 from .collectors import running
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui import Telemetry
 from cqtel_tui.gate.process import Outcome
-from cqtel_tui.outbox import PENDING
-from cqtel_tui.record import Telemetry
+from cqtel_tui.outbox.writing import PENDING
 
 from ..tui.conftest import _quiet, empty
 from ..tui.driving import program
@@ -135,7 +135,7 @@ def test_a_program_of_ones_own_that_was_interrupted_is_not_asked(
     empty: Machine, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("cqtel_tui.first_run.ask_if_due", lambda *given: asked.append(given))
+    monkeypatch.setattr("cqtel_tui.tui.first_run.ask_if_due", lambda *given: asked.append(given))
     telemetry = Telemetry("cloudquery", version="1.0.0")
     with telemetry.operation("sync"):
         pass
@@ -158,5 +158,5 @@ def test_a_program_is_never_told_of_what_is_wrong_with_the_prompt(
     monkeypatch.delenv("HOME")
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)
     telemetry.ask()
-    monkeypatch.setitem(sys.modules, "cqtel_tui.first_run", None)
+    monkeypatch.setitem(sys.modules, "cqtel_tui.tui.first_run", None)
     telemetry.ask()

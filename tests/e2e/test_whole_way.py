@@ -19,7 +19,7 @@ import pytest
 from google.protobuf.json_format import Parse
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from cqtel_tui.hot_path import PROJECTS
+from cqtel_tui.outbox.writing import PROJECTS
 
 from ..cli.machines import PATIENCE, Machine, real_cloudquery, run
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqtel_tui._bare import parse
-from cqtel_tui.consent import ask
+from cqtel_tui.consent.choice_file import parsed, plain_object
 from cqtel_tui.consent.choices import read_policy, read_project, read_user, understand
+from cqtel_tui.consent.decision import ask
+from cqtel_tui.consent.trusted import MAX_BYTES
 from cqtel_tui.errors import UntrustedFileError
-from cqtel_tui.warm_path import MAX_BYTES, parsed, plain_object
+from cqtel_tui.formats.bare_json import parse
 
 from .conftest import examples
 

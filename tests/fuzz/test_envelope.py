@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqtel_tui.hot_path import SUFFIX, sealed
-from cqtel_tui.outbox import sha256
+from cqtel_tui.formats import sha256
 from cqtel_tui.outbox.envelope import Label, TornEnvelopeError, open_envelope, read_label
+from cqtel_tui.outbox.writing import SUFFIX, sealed
 
 from .conftest import examples
 

@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import as_document, understand
 from cqtel_tui.gate.protocols.unknown import KIND as UNKNOWN
-from cqtel_tui.gate.redaction import Names, Pseudonyms, Rules
+from cqtel_tui.gate.pseudonyms import Pseudonyms
+from cqtel_tui.gate.redaction import Rules
 from cqtel_tui.gate.requests import Caught
 from cqtel_tui.review.caught import ADDED, DROPPED_BY_USER, KEPT, compare
 

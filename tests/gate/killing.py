@@ -22,9 +22,9 @@ from urllib.parse import urlsplit
 from cqtel_tui.gate import listening, recovering, serving
 from cqtel_tui.gate.catching import read_original
 from cqtel_tui.gate.redactor import Redactor
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.runs import has_leftovers, read_runs
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 
 _LONGEST_SECONDS = 0.06
 _PATIENCE_SECONDS = 30.0

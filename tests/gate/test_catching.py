@@ -21,9 +21,9 @@ from cqtel_tui.gate.process import run
 from cqtel_tui.gate.profiles import CLOUDQUERY as PROFILE
 from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.variables import held
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 
 from .served import ServedGate
 

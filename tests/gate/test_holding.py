@@ -16,10 +16,10 @@ import pytest
 from cqtel_tui.extras import how_to_install
 from cqtel_tui.gate.catching import read_original
 from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import open_envelope, read_label
 from cqtel_tui.outbox.runs import read_runs, run_of
 from cqtel_tui.outbox.store import SENT, Outbox
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.record.inspection import FILE_NAME, is_ours
 
 from ..cli.machines import PATIENCE, Machine, Result, real_cloudquery, run, started

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate import observing
+from cqtel_tui.gate.executing import CommandNotFound
 from cqtel_tui.gate.observing import Destination, destinations, observe, strace_problem
-from cqtel_tui.gate.process import CommandNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

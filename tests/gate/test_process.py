@@ -19,7 +19,8 @@ import pytest
 from pexpect import EOF
 from pexpect.fdpexpect import fdspawn
 
-from cqtel_tui.gate.process import CommandNotFound, Outcome, run, signals_blocked
+from cqtel_tui.gate.executing import CommandNotFound
+from cqtel_tui.gate.process import Outcome, run, signals_blocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,7 +37,8 @@ with_bash = pytest.mark.skipif(shutil.which(BASH) is None, reason="bash is not i
 # What `cq-telemetry run` comes to.
 WRAPPER = """
 import os, sys
-from cqtel_tui.gate.process import CommandNotFound, end_like, run
+from cqtel_tui.gate.executing import CommandNotFound
+from cqtel_tui.gate.process import end_like, run
 try:
     outcome = run(sys.argv[1:], os.environ)
 except CommandNotFound as error:

@@ -7,12 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate.channels import Closed
-from cqtel_tui.gate.profile_files import (
-    SHIPPED,
-    ProfileError,
-    read_profile,
-    read_profiles,
-)
+from cqtel_tui.gate.profile_files import SHIPPED, ProfileError, read_profile, read_profiles
 from cqtel_tui.gate.profiles import FOLDER, PROFILES, known_profiles
 from cqtel_tui.gate.recognising import recognise
 

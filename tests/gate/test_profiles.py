@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui.catalogue import is_name
-from cqtel_tui.consent import OPTIONS
+from cqtel_tui.consent.decision import OPTIONS
 from cqtel_tui.gate.profiles import CLOUDQUERY, OTHER_OPERATION, PROFILES, Invocation
 from cqtel_tui.gate.recognising import hush, recognise, take_options
 

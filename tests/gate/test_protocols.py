@@ -20,17 +20,13 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cqtel_tui.catalogue import is_cookie
-from cqtel_tui.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
+from cqtel_tui.formats.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import (
-    Description,
-    Understood,
-    answer_to,
-    as_document,
-    understand,
-)
-from cqtel_tui.gate.redaction import MAX_ITEMS, Names, Pseudonyms, Rules
+from cqtel_tui.gate.protocols import Description, Understood, answer_to, as_document, understand
+from cqtel_tui.gate.pseudonyms import Pseudonyms
+from cqtel_tui.gate.redaction import MAX_ITEMS, Rules
 from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.variables import held
 

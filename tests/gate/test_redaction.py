@@ -8,19 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.names import Names
+from cqtel_tui.gate.pseudonyms import ID, SPAN_ID, TRACE_ID, Pseudonyms
 from cqtel_tui.gate.redaction import (
     ALL_SHAPES,
     ATTRIBUTES,
     ERROR_TEXT,
-    ID,
     MAX_ITEMS,
     MAX_REMOVALS,
     OTHER_EVENT,
-    SPAN_ID,
     STATUS,
-    TRACE_ID,
-    Names,
-    Pseudonyms,
     Redaction,
     Rules,
     Schema,

@@ -15,8 +15,8 @@ from cqtel_tui.gate.channels import CLOUDQUERY, Channels
 from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.reviewing import beside, explained, readable, withheld_errors
 from cqtel_tui.gate.trimming import without
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.review.caught import DROPPED_BY_USER, KEPT, REMOVED, REPLACED
 
 if TYPE_CHECKING:

@@ -25,9 +25,9 @@ from cqtel_tui.gate.redactor import Redactor
 from cqtel_tui.gate.requests import Caught
 from cqtel_tui.gate.session import Session
 from cqtel_tui.gate.spool import BacklogError, Spool, left_over
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.runs import has_leftovers, read_runs
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 
 from ..cli.machines import PATIENCE, Machine, Result, started
 from ..disks import mounted

@@ -8,13 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from cqtel_tui import Telemetry
+from cqtel_tui.formats import sha256
 from cqtel_tui.gate.protocols import as_document, as_payload
 from cqtel_tui.gate.trimming import UntrimmableError, fields, without
-from cqtel_tui.outbox import PENDING, sha256
 from cqtel_tui.outbox.envelope import Envelope
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.paths import places
-from cqtel_tui.record import Telemetry
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -534,6 +534,21 @@ def test_plugins_are_recorded_from_the_folder_that_the_program_was_told(
     }
 
 
+def test_a_folder_that_a_variable_names_is_looked_at_for_plugins_and_for_a_no(
+    machine: Machine,
+) -> None:
+    machine.witness()
+    folder = machine.project / "files"
+    (folder / "providers" / "cloudquery" / "gcp" / "v0.5.1").mkdir(parents=True)
+    machine.wrap("cloudquery", "fetch", more={"CQ_DATA_DIR": "files"})
+    assert machine.resource()["cloudquery.plugins"] == {
+        "arrayValue": {"values": [{"stringValue": "provider/cloudquery/gcp@v0.5.1"}]}
+    }
+    (folder / "telemetry.json").write_text('{"telemetry": false}')
+    machine.wrap("cloudquery", "fetch", more={"CQ_DATA_DIR": "files"})
+    assert len(machine.envelopes()) == 1
+
+
 def test_the_question_for_the_version_is_not_the_operations_time(machine: Machine) -> None:
     machine.program(
         "cloudquery",

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING, hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

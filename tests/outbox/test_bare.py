@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqtel_tui._bare import parse, quote
-from cqtel_tui.warm_path import plain_object
+from cqtel_tui.consent.choice_file import plain_object
+from cqtel_tui.formats.bare_json import parse, quote
 
 VALUES: Any = st.recursive(
     st.none()
@@ -80,7 +80,7 @@ def test_what_is_broken_or_doubtful_is_a_value_error(text: str) -> None:
 def test_it_is_as_strict_where_json_was_never_imported() -> None:
     program = """
 import sys
-from cqtel_tui._bare import parse
+from cqtel_tui.formats.bare_json import parse
 for text in eval(sys.stdin.read()):
     loaded = "json" in sys.modules
     try:
@@ -108,7 +108,7 @@ def test_it_reads_and_writes_the_same_without_the_c_parts() -> None:
     program = """
 import sys
 sys.modules["_json"] = None
-from cqtel_tui._bare import parse, quote
+from cqtel_tui.formats.bare_json import parse, quote
 assert parse('{"a": [1, true, null, "\\u00fc"]}') == {"a": [1, True, None, "\\u00fc"]}
 assert quote('a"\\u00fc') == '"a\\\\"\\\\u00fc"'
 for text in ("{", "NaN", '{"a": 1, "a": 2}'):

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.expiry import EXPIRY, MAX_AGE, horizon, moved, retention_clock
+from cqtel_tui.outbox.writing import PENDING
 
 from .conftest import DAY, NOW
 

@@ -12,21 +12,21 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from cqtel_tui import outbox
-from cqtel_tui.hot_path import LONGEST_PAUSE_SECONDS
-from cqtel_tui.outbox import (
-    MAX_PENDING,
-    MAX_PENDING_BYTES,
-    PENDING,
-    hold,
-    is_sender_due,
-    make_folder,
-    project_mark,
-    quote,
-)
+import cqtel_tui
+from cqtel_tui.files import make_folder
+from cqtel_tui.formats import quote
+from cqtel_tui.outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
 from cqtel_tui.outbox.envelope import read_label
 from cqtel_tui.outbox.expiry import EXPIRY
-from cqtel_tui.outbox.losses import LOSSES, read_losses
+from cqtel_tui.outbox.losses import LOSSES, count_loss, read_losses
+from cqtel_tui.outbox.writing import (
+    LONGEST_PAUSE_SECONDS,
+    PENDING,
+    RETRY_AT,
+    hold,
+    is_sender_due,
+    project_mark,
+)
 
 from .conftest import DAY, NOW, PAYLOAD
 
@@ -105,7 +105,7 @@ def test_the_same_name_twice_is_an_error_and_the_first_one_stays(box: Box) -> No
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no modes")
 def test_everything_is_for_its_owner_alone(box: Box) -> None:
     label = box.hold()
-    outbox.count_loss(str(box.state), "error")
+    count_loss(str(box.state), "error")
     modes = {
         path.name: stat.S_IMODE(path.stat().st_mode)
         for path in (box.state, box.outbox.folder, box.pending, box.outbox.folder / LOSSES)
@@ -132,7 +132,7 @@ with Telemetry("cloudquery").operation("fetch") as operation:
 assert operation.held
 """
     assert scrubbed.is_dir()
-    packages = str(Path(outbox.__file__).parents[2])
+    packages = str(Path(cqtel_tui.__file__).parents[1])
     processes = [
         subprocess.Popen(
             [sys.executable, "-S", "-c", program],
@@ -264,20 +264,20 @@ def test_losses_are_counted_up_to_a_bound_and_never_through_a_link(box: Box) -> 
     losses = box.outbox.folder / LOSSES
     losses.write_bytes(b"full\n" * 13_107)
     for _ in range(3):
-        outbox.count_loss(str(box.state), "full")
+        count_loss(str(box.state), "full")
     assert losses.stat().st_size <= 64 * 1024 + 50
     losses.unlink()
     if sys.platform != "win32":
         target = box.state / "target"
         losses.symlink_to(target)
-        outbox.count_loss(str(box.state), "full")
+        count_loss(str(box.state), "full")
         assert not target.exists()
 
 
 def test_a_sender_is_due_unless_the_stamp_says_later(box: Box) -> None:
     assert is_sender_due(str(box.state), 5.0)
     box.hold()
-    stamp = box.outbox.folder / outbox.RETRY_AT
+    stamp = box.outbox.folder / RETRY_AT
     stamp.write_text("")
     os.utime(stamp, (5.0, 5.0))
     assert not is_sender_due(str(box.state), 4.9)
@@ -286,7 +286,7 @@ def test_a_sender_is_due_unless_the_stamp_says_later(box: Box) -> None:
 
 def test_a_stamp_that_is_further_away_than_any_pause_is_not_believed(box: Box) -> None:
     box.hold()
-    stamp = box.outbox.folder / outbox.RETRY_AT
+    stamp = box.outbox.folder / RETRY_AT
     stamp.write_text("")
     os.utime(stamp, (2e9, 2e9))
     assert is_sender_due(str(box.state), 1.8e9)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import OUTBOX, count_loss, make_folder
-from cqtel_tui.outbox.losses import LOSSES, forget_losses, note_loss, read_losses
+from cqtel_tui.files import make_folder
+from cqtel_tui.outbox.losses import LOSSES, count_loss, forget_losses, read_losses
+from cqtel_tui.outbox.writing import OUTBOX
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +59,7 @@ def test_a_disk_without_room_for_a_line_takes_a_name(
 ) -> None:
     monkeypatch.setattr(os, "write", without_room)
     for _ in range(3):
-        note_loss(str(state), "error", OSError(errno.ENOSPC, "No space left on device"))
+        count_loss(str(state), "error", OSError(errno.ENOSPC, "No space left on device"))
     assert noted(state) == [("error", "No space left on device")] * 3
     assert list((state.parents[1] / "runtime").iterdir()) == []
 
@@ -67,11 +68,11 @@ def test_a_disk_without_room_for_a_line_takes_a_name(
 def test_a_line_of_which_only_a_part_had_room_is_taken_back(
     state: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    note_loss(str(state), "full")
+    count_loss(str(state), "full")
     whole = (state / OUTBOX / LOSSES).read_bytes()
     write = os.write
     monkeypatch.setattr(os, "write", lambda handle, data: write(handle, data[:3]))
-    note_loss(str(state), "error")
+    count_loss(str(state), "error")
     assert (state / OUTBOX / LOSSES).read_bytes() == whole
     assert sorted(noted(state)) == [("error", ""), ("full", "")]
 
@@ -82,7 +83,7 @@ def test_where_the_state_folder_takes_nothing_it_is_written_elsewhere(
 ) -> None:
     state = scrubbed / "state"
     state.write_text("a file where a folder should be")
-    note_loss(str(state), "error", "Not a directory")
+    count_loss(str(state), "error", "Not a directory")
     assert noted(state) == [("error", "Not a directory")]
     assert noted(scrubbed / "another") == []
     (folder,) = (tmp_path / "runtime").iterdir()
@@ -97,7 +98,7 @@ def test_a_folder_that_others_may_have_made_is_neither_written_nor_read(
 ) -> None:
     state = scrubbed / "state"
     state.write_text("")
-    note_loss(str(state), "error")
+    count_loss(str(state), "error")
     (folder,) = (tmp_path / "runtime").iterdir()
     folder.chmod(0o777)
     assert noted(state) == []
@@ -106,7 +107,7 @@ def test_a_folder_that_others_may_have_made_is_neither_written_nor_read(
     folder.rmdir()
     (tmp_path / "elsewhere").mkdir(mode=0o700)
     folder.symlink_to(tmp_path / "elsewhere")
-    note_loss(str(state), "error")
+    count_loss(str(state), "error")
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
@@ -114,16 +115,16 @@ def test_a_folder_that_others_may_have_made_is_neither_written_nor_read(
 def test_the_names_are_bounded(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "write", without_room)
     for _ in range(150):
-        note_loss(str(state), "error")
+        count_loss(str(state), "error")
     assert len(list((state / OUTBOX).iterdir())) == 101
 
 
 @pytest.mark.parametrize("why", ["a/b", "../../x", "\x1b[31m", "x" * 1000, "a,b\nc", "é", "\0"])
 def test_a_reason_may_hold_anything(state: Path, monkeypatch: pytest.MonkeyPatch, why: str) -> None:
-    note_loss(str(state), "error", why)
+    count_loss(str(state), "error", why)
     if os.name == "posix":
         monkeypatch.setattr(os, "write", without_room)
-        note_loss(str(state), "error", why)
+        count_loss(str(state), "error", why)
     kept = read_losses(str(state))
     assert {what for _, what, _ in kept} == {"error"}
     assert all(each.isprintable() and len(each) <= 100 for _, _, each in kept)
@@ -146,6 +147,6 @@ def test_a_disk_that_is_really_full_takes_it_too(
     disk.fill()
     loss: list[Loss] = []
     for _ in range(5):
-        note_loss(str(state), "error", "No space left on device")
+        count_loss(str(state), "error", "No space left on device")
         loss = read_losses(str(state))
     assert [(what, why) for _, what, why in loss] == [("error", "No space left on device")] * 5

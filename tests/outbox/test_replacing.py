@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.errors import CqtelError
-from cqtel_tui.locking import locked
-from cqtel_tui.outbox import PENDING, sha256
+from cqtel_tui.files import locked
+from cqtel_tui.formats import sha256
 from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import LOCK, SENT, NoSuchEnvelopeError
+from cqtel_tui.outbox.writing import PENDING
 
 from .conftest import Box, receipt
 

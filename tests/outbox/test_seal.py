@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui.outbox import PENDING, sha256
+from cqtel_tui.formats import sha256
 from cqtel_tui.outbox.envelope import (
     Envelope,
     Label,
@@ -17,6 +17,7 @@ from cqtel_tui.outbox.envelope import (
     open_envelope,
     read_label,
 )
+from cqtel_tui.outbox.writing import PENDING
 
 from .conftest import PAYLOAD
 

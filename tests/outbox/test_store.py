@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.errors import CqtelError
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import Label, TornEnvelopeError
 from cqtel_tui.outbox.store import (
     BOXES,
@@ -23,6 +22,7 @@ from cqtel_tui.outbox.store import (
     NoSuchEnvelopeError,
     Outbox,
 )
+from cqtel_tui.outbox.writing import PENDING
 
 from .conftest import DAY, NOW, PAYLOAD, receipt
 

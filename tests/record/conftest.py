@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui import Telemetry
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

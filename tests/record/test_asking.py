@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui import Telemetry
-from cqtel_tui.consent import OFF
-from cqtel_tui.outbox import RETRY_AT
+from cqtel_tui.consent.decision import OFF
+from cqtel_tui.outbox.writing import RETRY_AT
 
 from ..cookies import record_cookie
 from .conftest import NOWHERE

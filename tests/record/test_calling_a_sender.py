@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.deliver import starting
-from cqtel_tui.deliver.starting import CALLED, PROBLEM, RETRY_AT, start_if_due
+from cqtel_tui.outbox import dispatch as starting
+from cqtel_tui.outbox.dispatch import CALLED, PROBLEM, start_if_due
+from cqtel_tui.outbox.writing import RETRY_AT
 
 from .conftest import NOWHERE, PATIENCE
 
@@ -254,7 +255,7 @@ def test_a_program_that_waits_for_all_its_children_does_not_see_the_sender(
 # A program of one thread, which has a handler of its own for the end of children.
 HANDLING = """
 import os, signal, sys, time
-from cqtel_tui.deliver import starting
+from cqtel_tui.outbox import dispatch as starting
 starting._MODULE, packages, state, with_own = "sleeper", *sys.argv[1:]
 starting._folders = lambda: [packages]
 ended, own, spawn = [], [], starting._spawn
@@ -316,7 +317,7 @@ def test_the_command_does_not_wait_for_a_sender(machine: Machine, tmp_path: Path
         sleeper(tmp_path, patched)
     began = time.monotonic()
     machine.run(
-        "from cqtel_tui.deliver import starting; starting._MODULE = 'sleeper'\n"
+        "from cqtel_tui.outbox import dispatch as starting; starting._MODULE = 'sleeper'\n"
         f"starting._folders = lambda: [{str(packages)!r}]\n" + RECORDING
     )
     assert time.monotonic() - began < PATIENCE

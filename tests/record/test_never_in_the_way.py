@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui import Telemetry
-from cqtel_tui.outbox import OUTBOX, PENDING
 from cqtel_tui.outbox.losses import LOSSES
+from cqtel_tui.outbox.writing import OUTBOX, PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -408,7 +408,7 @@ def test_an_interrupt_while_recording_reaches_the_program(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), telemetry.operation("fetch"):
-        monkeypatch.setattr("cqtel_tui.hot_path.hold", interrupted)
+        monkeypatch.setattr("cqtel_tui.record.telemetry.hold", interrupted)
     assert machine.envelopes() == []
 
 

@@ -10,10 +10,10 @@ from google.protobuf import json_format
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from cqtel_tui import Telemetry
 from cqtel_tui.catalogue import MAX_PLUGINS, MAX_STRING_BYTES
-from cqtel_tui.outbox import MAX_PAYLOAD_BYTES
-from cqtel_tui.record import CI_VARIABLES, MAX_SPANS
+from cqtel_tui.consent.decision import CI_VARIABLES
+from cqtel_tui.outbox.writing import MAX_PAYLOAD_BYTES
+from cqtel_tui.record.telemetry import MAX_SPANS, Telemetry
 
 if TYPE_CHECKING:
     from .conftest import Machine

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.hot_path import MAX_LISTED_IN_ONE, MAX_PLUGINS, installed_plugins
+from cqtel_tui.catalogue import MAX_PLUGINS
+from cqtel_tui.record.plugins import MAX_LISTED_IN_ONE, installed_plugins
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.promises import FIELDS
 from cqtel_tui.review.changes import Removal, changes, new_fields
+from cqtel_tui.review.promises import FIELDS
 from cqtel_tui.sanitize import is_printable
 
 from .payloads import RESOURCE, document, encoded, span

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from cqtel_tui.promises import DEBUG_SENTENCE, UNPROMISED_SENTENCE
 from cqtel_tui.review.events import EVENT_FIELDS, PROPERTY_SHAPES, is_moment
 from cqtel_tui.review.explain import RUDDERSTACK, Explanation, explain
+from cqtel_tui.review.promises import DEBUG_SENTENCE, UNPROMISED_SENTENCE
 
 TIME = "2026-11-22T08:30:03.568622768Z"
 MESSAGE: dict[str, Any] = {

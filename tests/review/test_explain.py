@@ -9,17 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cqtel_tui import Telemetry
 from cqtel_tui.catalogue import MAX_PLUGINS, RECORDED
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.envelope import read_label
 from cqtel_tui.outbox.store import Outbox
-from cqtel_tui.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
-from cqtel_tui.record import SCOPE
+from cqtel_tui.outbox.writing import PENDING
+from cqtel_tui.record.telemetry import SCOPE, Telemetry
 from cqtel_tui.review import explain as module
 from cqtel_tui.review.durations import duration
 from cqtel_tui.review.explain import MAX_ROWS, Explanation, Row, explain
 from cqtel_tui.review.places import path_text, paths_at
+from cqtel_tui.review.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
 from cqtel_tui.sanitize import is_printable
 
 from .payloads import COOKIE, RESOURCE, START, document, span

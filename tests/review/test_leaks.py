@@ -13,22 +13,14 @@ from hypothesis import strategies as st
 
 from cqtel_tui import Telemetry
 from cqtel_tui.consent.saving import decide_telemetry, save
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.gate.surroundings import surroundings_here
 from cqtel_tui.outbox.envelope import read_label
 from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.review.disguises import MAX_BYTES, base64_forms, views
-from cqtel_tui.review.leaks import (
-    KINDS,
-    MAX_FINDINGS,
-    Finding,
-    LeakReport,
-    Surroundings,
-    found_in,
-    looks_secret,
-    scan,
-)
+from cqtel_tui.review.leaks import KINDS, MAX_FINDINGS, Finding, LeakReport, found_in, scan
+from cqtel_tui.review.needles import Surroundings, looks_secret
 from cqtel_tui.sanitize import is_printable
-from cqtel_tui.surroundings import surroundings_here
 
 from .payloads import RESOURCE, document, encoded, span
 

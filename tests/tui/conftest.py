@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui import demo
+from cqtel_tui.actions import demo
 from cqtel_tui.paths import HOME_VARIABLE, places
 
 from ..deliver.collectors import Collector, running

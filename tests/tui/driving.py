@@ -13,13 +13,13 @@ from textual import events
 from textual.keys import _character_to_key
 from textual.widgets import Button
 
-from cqtel_tui.consent import ask
 from cqtel_tui.consent.choices import read_user
+from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry, save
-from cqtel_tui.outbox import PENDING, hold
 from cqtel_tui.outbox.included import include, included
 from cqtel_tui.outbox.store import Outbox
-from cqtel_tui.record import HEADERS
+from cqtel_tui.outbox.writing import PENDING, hold
+from cqtel_tui.record.telemetry import HEADERS
 from cqtel_tui.tui import app as application
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.screens.asking import Ask

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cqtel_tui import Telemetry
+from cqtel_tui.actions.demo import throw_away_home
 from cqtel_tui.collector.store import Store
 from cqtel_tui.consent.saving import decide_telemetry
-from cqtel_tui.demo import throw_away_home
-from cqtel_tui.outbox import PENDING, sha256
+from cqtel_tui.formats import sha256
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.paths import places
 
 from ..collector.arriving import some

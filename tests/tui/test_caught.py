@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from cqtel_tui import demo
+from cqtel_tui.actions import demo
 from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.requests import Caught

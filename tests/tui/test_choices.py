@@ -11,7 +11,7 @@ from textual.widgets import Input
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
 from cqtel_tui.deliver.sender import Outcome, Sender
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.widgets.one_of import OneOf
 
 from .driving import ui

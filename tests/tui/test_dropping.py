@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import SENT
+from cqtel_tui.outbox.writing import PENDING
 
 from .driving import ui
 

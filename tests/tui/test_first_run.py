@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui import first_run, terminal
+from cqtel_tui.actions.question import Answer, Question, words
 from cqtel_tui.catalogue import CATALOGUE_VERSION
+from cqtel_tui.consent.decision import CI_VARIABLES
 from cqtel_tui.consent.saving import decide_telemetry
-from cqtel_tui.first_run import ASKED, ask_if_due, is_due, latest, note_asked, somebody_is_there
-from cqtel_tui.outbox import PENDING
-from cqtel_tui.question import Answer, Question, words
-from cqtel_tui.record import CI_VARIABLES
+from cqtel_tui.outbox.writing import PENDING
+from cqtel_tui.tui import first_run, terminal
+from cqtel_tui.tui.first_run import ASKED, ask_if_due, is_due, latest, note_asked, somebody_is_there
 
 if TYPE_CHECKING:
     from .driving import Machine

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.widgets.lines import MAX_LINES
 
 from .driving import ui

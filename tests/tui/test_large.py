@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui import ahead as listing
 from cqtel_tui.tui import snapshot as moments
 from cqtel_tui.tui.ahead import Ahead, look_ahead

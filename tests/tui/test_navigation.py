@@ -9,7 +9,7 @@ import pytest
 from textual import events
 from textual.command import CommandPalette
 
-from cqtel_tui.outbox import PENDING
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.keys import bindings
 from cqtel_tui.tui.screens.asking import Ask
 from cqtel_tui.tui.screens.help import Help

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import SET_ASIDE
+from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.app import MAX_COPIED
 from cqtel_tui.tui.views import CROSS
 
@@ -315,7 +315,7 @@ async def test_when_nothing_is_held_it_says_where_payloads_come_from(empty: Mach
 
 
 async def test_a_payload_of_yesterday_says_its_day(empty: Machine) -> None:
-    from cqtel_tui import demo
+    from cqtel_tui.actions import demo
 
     demo.record(time.time_ns() - 40 * 3600 * 1_000_000_000)
     async with ui() as it:

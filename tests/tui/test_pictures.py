@@ -20,8 +20,8 @@ import pytest
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
-from cqtel_tui.first_run import latest
 from cqtel_tui.tui.app import TelemetryApp
+from cqtel_tui.tui.first_run import latest
 from cqtel_tui.tui.prompt import Prompt
 from cqtel_tui.tui.reporting import ReportApp
 from cqtel_tui.tui.screens.boxes import Box

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Button
 
+from cqtel_tui.actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question
 from cqtel_tui.catalogue import CATALOGUE_VERSION
-from cqtel_tui.first_run import latest
-from cqtel_tui.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question
+from cqtel_tui.tui.first_run import latest
 from cqtel_tui.tui.prompt import Prompt
 
 from .hostile import CONTROLS, PAYLOADS

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.exporting import FILE_NAME
 from cqtel_tui.outbox.store import SENT
+from cqtel_tui.rights.exporting import FILE_NAME
 
 from ..deliver.announcing import COOKIE, HASH, OPERATIONS, Rights
 from ..deliver.collectors import reply

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.consent.saving import decide_telemetry
-from cqtel_tui.outbox import PENDING
 from cqtel_tui.outbox.store import REJECTED, SENT, SET_ASIDE
+from cqtel_tui.outbox.writing import PENDING
 
 from ..deliver.collectors import QUICK, Collector, reply
 from .driving import ids, ui

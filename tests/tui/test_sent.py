@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.outbox import PENDING, sha256
+from cqtel_tui.formats import sha256
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT
+from cqtel_tui.outbox.writing import PENDING
 
 from .driving import ui
 from .hostile import EVERYTHING

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.promises import FIELDS, NOT_STORED, STORED
+from cqtel_tui.review.promises import FIELDS, NOT_STORED, STORED
 
 from .driving import ui
 

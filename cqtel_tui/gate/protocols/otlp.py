@@ -11,15 +11,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
-from ...encodings import UndecodableError, decoded
+from ...formats.encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
-from ..pseudonyms import id_text
+from ..pseudonyms import SPAN_ID, TRACE_ID, id_text
 from ..redaction import (
     ATTRIBUTES,
     ERROR_TEXT,
-    SPAN_ID,
     STATUS,
-    TRACE_ID,
     Redaction,
     Removal,
     as_json,

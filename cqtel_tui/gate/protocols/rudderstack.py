@@ -8,12 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
-from ...encodings import UndecodableError, decoded
+from ...formats.encodings import UndecodableError, decoded
 from ...review.documents import UnreadableError, parse
-from ..pseudonyms import id_text
+from ..pseudonyms import ID, id_text
 from ..redaction import (
     EVENT,
-    ID,
     MAX_ITEMS,
     OTHER_EVENT,
     Redaction,

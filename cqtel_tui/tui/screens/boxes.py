@@ -10,10 +10,11 @@ from textual.containers import Container
 from textual.content import Content
 
 from ...errors import CqtelError
-from ...outbox import PENDING, sha256
+from ...formats import sha256
 from ...outbox.envelope import TornEnvelopeError
 from ...outbox.shown import note_shown
 from ...outbox.store import REJECTED, SENT
+from ...outbox.writing import PENDING
 from ...review.destination import bound_for
 from .. import views
 from ..widgets.detail import Detail

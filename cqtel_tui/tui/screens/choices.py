@@ -10,10 +10,11 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Label
 
-from ...consent.choices import Choice, endpoint_problem, read_user
+from ...actions.status import WORDS
+from ...consent.choices import Choice, read_user
+from ...consent.endpoint import endpoint_problem
 from ...review.changes import new_fields
 from ...sanitize import one_line
-from ...status import WORDS
 from .. import views
 from ..widgets.lines import Lines
 from ..widgets.one_of import OneOf

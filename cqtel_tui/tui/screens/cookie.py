@@ -9,8 +9,8 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from ...consent import ON
-from ...consent.cookie import ABSENT, LOCKED, PRESENT, UNSAFE
+from ...consent.cookie_file import ABSENT, LOCKED, PRESENT, UNSAFE
+from ...consent.decision import ON
 from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views

@@ -13,8 +13,8 @@ from textual.content import Content
 from textual.widgets import Static
 
 from ...errors import CqtelError
-from ...exporting import FILE_NAME, write_operations
-from ...review.announced import operation_lines
+from ...rights.announced import operation_lines
+from ...rights.exporting import FILE_NAME, write_operations
 from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines

@@ -14,7 +14,7 @@ from textual.content import Content
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
-from ...consent.cookie import PRESENT
+from ...consent.cookie_file import PRESENT
 from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ...deliver.rights import Collector
+    from ...rights.requests import Collector
     from ..app import TelemetryApp
 
     Answered = TypeVar("Answered")
@@ -75,7 +75,7 @@ class Requesting(Modal[Any]):
 
     @work(thread=True)
     def _request(self) -> None:
-        from ...deliver.rights import Collector
+        from ...rights.requests import Collector
 
         worker = get_current_worker()
         answer: object
@@ -104,7 +104,7 @@ async def ask_collector(
 
 def key_here(app: TelemetryApp) -> str | None:
     """Return the cookie of this directory, or tell why nothing can be asked for with it."""
-    from ...deliver.rights import key_of
+    from ...rights.requests import key_of
 
     try:
         cookie = key_of(app.directory, app.places.state)

@@ -8,10 +8,10 @@ from textual import work
 from textual.binding import Binding, BindingType
 from textual.content import Content
 
-from ... import promises
 from ...errors import CqtelError
-from ...review.announced import announced
-from ...review.proof import ENFORCEMENTS
+from ...proof.evidence import ENFORCEMENTS
+from ...review import promises
+from ...rights.announced import announced
 from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from ...review.announced import Announcement
-    from ...review.proof import Enforcement, Proof, Verdict
+    from ...proof.evidence import Enforcement, Proof, Verdict
+    from ...rights.announced import Announcement
     from ..snapshot import Snapshot
 
 
@@ -65,7 +65,7 @@ class Stored(Room):
 
     @work(thread=True, exclusive=True)
     def _prove(self) -> None:
-        from ...proving import prove
+        from ...proof.rehearsal import prove
 
         self.app.call_from_thread(self._proved, prove())
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from textual import events
 
-    from ...status import Status
+    from ...actions.status import Status
 
 _STATES = {
     "on": ("ON", "recorded and delivered", "$text-success"),

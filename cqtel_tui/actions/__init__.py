@@ -1,0 +1,1 @@
+"""What both faces do: each action is a plan, and then a result, in words."""

@@ -1,0 +1,276 @@
+"""Read the user's choices, for a project and for all of them."""
+
+import os
+
+from ..catalogue import DIGITS, is_boolean
+from .decision import DEBUG, FILE_NAME, NO_DEBUG, OFF, ON, USER
+from .endpoint import endpoint_problem, with_path
+from .trusted import MAX_BYTES, check_folder, owners, read_trusted, untrusted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..paths import Folders
+    from .decision import Chosen, Said
+
+_MAX_PLAIN = 4096
+_MAX_YES = 64
+_VERSION = 1
+_REPOSITORIES = (".git", ".hg", ".jj", ".svn")
+_KEYS = frozenset({"version", "all", "projects"})
+_CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented", "yes"})
+"""What a file of choices may say, as a whole and for a project; `spelling` looks at the rest."""
+_read_last: "tuple[bytes, Chosen | None, dict[str, Chosen]]" = (b"", None, {})
+"""The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
+
+
+def user_says(config: str, project: str, *named: str) -> "tuple[list[Said], list[Chosen]]":
+    """Return what the user says of this project and of all, and those choices, narrowest first.
+
+    A no for a project holds in everything beneath it, and where `named` is beneath it as well. A
+    yes, an endpoint and debug mode are for the very folder that they were chosen for: what lies
+    beneath may be somebody else's repository.
+    """
+    path = f"{config}/{FILE_NAME}"
+    try:
+        data = read_trusted(path, owners())
+        if data is None:
+            from .choices import check_reached
+
+            check_reached(config)
+            return [], []
+        check_folder(config)
+        every, projects = _chosen(data)
+    except ValueError as problem:
+        return [(USER, OFF, path, str(problem))], []
+    said: list[Said] = []
+    chosen = [every]
+    if projects:
+        # Keyed by real path; a link to a project is that project.
+        names = dict.fromkeys((os.path.realpath(project), project))
+        chosen = [projects[name] for name in names if name in projects] + chosen
+        said += _noes_around(projects, names, named, path)
+    for choice in chosen:
+        telemetry, debug = choice[:2]
+        note = f"you said so for {'all projects' if choice is every else 'this project'}"
+        if telemetry is not None:
+            said.append((USER, telemetry, path, note))
+        if debug is not None:
+            said.append((USER, DEBUG if debug else NO_DEBUG, path, note))
+    return said, chosen
+
+
+def _noes_around(
+    projects: "dict[str, Chosen]", names: "dict[str, None]", named: "tuple[str, ...]", path: str
+) -> "list[Said]":
+    """Return what the user refused for a project that this one, or a named folder, lies in."""
+    said: list[Said] = []
+    around: dict[tuple[int, int], None] = {}
+    for where, choice in projects.items():
+        noes = [OFF] * (choice[0] == OFF) + [NO_DEBUG] * (choice[1] is False)
+        if where in names or not noes:
+            continue
+        if not around:
+            around = _identities([*names, *named])
+        inside = where.rstrip(os.sep) + os.sep
+        if not any([(start + os.sep).startswith(inside) for start in (*names, *named)]):
+            # By another name, such as one with a link in it, it may be the same folder.
+            try:
+                status = os.stat(where)  # noqa: PTH116  # pathlib costs 13 ms
+            except (OSError, ValueError):
+                continue
+            if (status.st_dev, status.st_ino) not in around:
+                continue
+        said += [(USER, no, path, f"you said so for {where}, which this lies in") for no in noes]
+    return said
+
+
+def _identities(starts: "list[str]") -> "dict[tuple[int, int], None]":
+    """Return what tells each of these folders, and each above them, from all others."""
+    found: dict[tuple[int, int], None] = {}
+    for start in starts:
+        folder = start
+        while True:
+            try:
+                status = os.stat(folder or os.sep)  # noqa: PTH116
+                found[status.st_dev, status.st_ino] = None
+            except OSError:
+                pass
+            if not folder or os.sep not in folder:
+                break
+            folder = folder.rpartition(os.sep)[0]
+    return found
+
+
+def moved_says(places: "Folders", chosen: "list[Chosen]", project: str, home: str) -> "list[Said]":
+    """Return a no where what was chosen may have come with the repository that this is asked in.
+
+    A variable can move the choices anywhere, also into a repository, which is never to say yes, nor
+    to name an endpoint. The home folder, and what is above it, may be under version control.
+    """
+    config, state, _ = places
+    if not any([choice[0] == ON or choice[1] or choice[2] for choice in chosen]):
+        return []
+    real = [os.path.realpath(folder) + os.sep for folder in (config, state)]
+    at = project
+    while at and not (home + os.sep).startswith(at + os.sep):
+        if any([folder.startswith(at + os.sep) for folder in real]):
+            for mark in _REPOSITORIES:
+                try:
+                    os.lstat(f"{at}/{mark}")
+                except OSError:
+                    continue
+                note = f"it lies in the repository {at}, which is not to answer for you"
+                return [(USER, OFF, f"{config}/{FILE_NAME}", note)]
+        at = at.rpartition(os.sep)[0]
+    return []
+
+
+def _chosen(data: bytes) -> "tuple[Chosen, dict[str, Chosen]]":
+    """Return what the bytes of a file of choices say for all projects, and for each."""
+    global _read_last  # noqa: PLW0603  # asked twice, of the same file
+    known, every, projects = _read_last
+    if every is None or known != data:
+        every, projects = checked_choices(parsed(data))
+        _read_last = data, every, projects
+    return every, projects
+
+
+def checked_choices(content: "Mapping[str, object]") -> "tuple[Chosen, dict[str, Chosen]]":
+    """Return the choice for all projects, and those for one each by real path.
+
+    Raises:
+        UntrustedFileError: one of them is not what it may be.
+    """
+    top: tuple[str | None, bool | None] = (None, None)
+    if content.get("version", 1) is not _VERSION or not _KEYS.issuperset(content):
+        from .choices import check_top
+
+        top = check_top(content)
+    projects = content.get("projects", {})
+    if not isinstance(projects, dict):
+        raise untrusted('"projects" is not an object')
+    for where in projects:
+        if not os.path.isabs(where):  # noqa: PTH117  # pathlib costs 13 ms
+            raise untrusted(f'"projects" has {where!r}, which is not an absolute path')
+    every = _checked(content.get("all", {}), '"all"')
+    if top[0] or top[1] is False:
+        every = (top[0] or every[0], every[1] if top[1] is None else False, *every[2:])
+    return every, {
+        where: _checked(chosen, f'"projects": {where!r}') for where, chosen in projects.items()
+    }
+
+
+def _checked(content: object, where: str) -> "Chosen":
+    if not isinstance(content, dict):
+        raise untrusted(f"{where} is not an object")
+    telemetry = content.get("telemetry")
+    debug = content.get("debug")
+    endpoint = content.get("endpoint")
+    catalogue = content.get("catalogue", 0)
+    consented = content.get("consented", 0)
+    # One that was saved without an id is told from others by its time, which is never compared.
+    yes = content.get("yes", str(consented))
+    if telemetry not in {"on", "off"} if type(telemetry) is str else "telemetry" in content:
+        from .spelling import telemetry_of
+
+        telemetry = telemetry_of(telemetry, _not_a_choice(where))
+    if telemetry == "on" and not catalogue:
+        raise untrusted(_not_a_choice(where))
+    if debug is not None and not is_boolean(debug):
+        raise untrusted(f'{where} has a "debug" that is not true or false')
+    if endpoint is not None and (problem := endpoint_problem(endpoint)):
+        raise untrusted(f'{where} has an "endpoint" that cannot be used: {problem}')
+    for number in (catalogue, consented):
+        if type(number) is not int or number < 0:
+            raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
+    if not isinstance(yes, str) or not 0 < len(yes) <= _MAX_YES:
+        raise untrusted(f'{where} has a "yes" that is not an id')
+    if not _CHOICES.issuperset(content):
+        from .spelling import check_others
+
+        check_others(content, _CHOICES)
+    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented, yes
+
+
+def _not_a_choice(where: str) -> str:
+    return f'{where} has a "telemetry" that is not "off", nor "on" with its "catalogue"'
+
+
+def parsed(data: bytes) -> "dict[str, object]":
+    """Return the object that a file's bytes hold.
+
+    Raises:
+        UntrustedFileError: they are too many, or no strict JSON object.
+    """
+    if len(data) > MAX_BYTES:
+        raise untrusted(f"it is larger than {MAX_BYTES} bytes")
+    try:
+        text = data.decode()
+        content = plain_object(text)
+        if content is None:
+            from ..formats.bare_json import parse
+
+            content = parse(text)
+    except (ValueError, RecursionError) as error:
+        raise untrusted(f"it is not JSON that we can read: {error}") from None
+    if not isinstance(content, dict):
+        raise untrusted("it is not a JSON object")
+    return content
+
+
+def plain_object(text: str) -> object:
+    """Return the object in a JSON text that is plain; None if `_bare.parse` is to look at it.
+
+    Plain is what `saving` writes: objects, strings without escapes, whole numbers and literals.
+    Loading a library to parse as much takes longer than to record does.
+    """
+    pieces = text.split('"')  # what is between strings, and every other one a string
+    if "\\" in text or len(text) > _MAX_PLAIN or not len(pieces) % 2:
+        return None
+    words: list[str] = []
+    for at, piece in enumerate(pieces):
+        if at % 2:
+            words.append('"' + piece)
+        else:
+            for mark in "\n{}:,":
+                piece = piece.replace(mark, f" {mark} " if mark != "\n" else " ")  # noqa: PLW2901
+            words += piece.split(" ")
+        if not piece.isprintable():
+            return None
+    words = [word for word in words if word]
+    words.reverse()
+    try:
+        value = _plain_value(words)
+    except (ValueError, IndexError, RecursionError):
+        return None
+    return None if words else value
+
+
+def _plain_value(words: "list[str]") -> object:
+    """Take one value from the end of `words`, strings with a quotation mark before them."""
+    word = words.pop()
+    if word[0] == '"':
+        return word[1:]
+    if word == "{":
+        found: dict[str, object] = {}
+        if words[-1] == "}":
+            words.pop()
+            return found
+        while word != "}":
+            key = words.pop()
+            if key[0] != '"' or key[1:] in found or words.pop() != ":":
+                raise ValueError(key)
+            found[key[1:]] = _plain_value(words)
+            word = words.pop()
+            if word not in {",", "}"}:
+                raise ValueError(word)
+        return found
+    if word in {"true", "false"}:
+        return word == "true"
+    if word == "null":
+        return None
+    if word.strip(DIGITS) or (word[0] == "0" and word != "0"):
+        raise ValueError(word)
+    return int(word)

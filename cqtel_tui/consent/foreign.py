@@ -1,0 +1,45 @@
+"""Say no where root would act in the home of another user."""
+
+import os
+
+from ..files import is_root, owner_of
+from ..paths import HOME_VARIABLE
+from .decision import OFF, USER
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ..paths import Folders
+    from .decision import Said
+
+
+def foreign_says(places: "Folders", home: str) -> "list[Said]":
+    """Return a no where this is root, and the folders are another user's.
+
+    What root made there, that user could neither change nor remove.
+    """
+    config, state, _ = places
+    for folder in (config, state):
+        if note := foreign_home(folder, home):
+            return [(USER, OFF, folder, note)]
+    return []
+
+
+def foreign_home(folder: str, home: str) -> str:
+    """Say why root is to make nothing in this folder of another user; empty if it may.
+
+    Args:
+        folder: a folder of ours, which need not be there.
+        home: the home folder.
+    """
+    if not is_root():
+        return ""
+    asked = [folder, home] if home and (folder + os.sep).startswith(home + os.sep) else [folder]
+    for each in asked:
+        owner = owner_of(each)
+        if owner:
+            return (
+                f"you are root, and it is the folder of another user (uid {owner}), where root "
+                f"makes nothing. Go without sudo, or set HOME or {HOME_VARIABLE} to a folder of "
+                "root's own"
+            )
+    return ""

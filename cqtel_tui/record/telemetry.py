@@ -1,0 +1,477 @@
+"""Record operations, from the first span to the envelope in the outbox."""
+
+import os
+import sys
+import time
+from _thread import _local
+
+from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name, is_version
+from ..consent.decision import CI_VARIABLES, OFF, ON, OPTIONS, Decision, ask, boolean, concerning
+from ..formats import quote
+from ..outbox.writing import MAX_PAYLOAD_BYTES, hold, is_sender_due
+from ..paths import folders
+from .plugins import installed_plugins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _contextvars import ContextVar
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from ..paths import Folders
+
+    Attributes = dict[str, object]
+
+# What a payload says, and how large it may be.
+SCOPE = "cqtel"
+HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
+"""What goes with a payload, beside what HTTP itself needs (Host, Content-Length)."""
+UNNAMED = "unnamed"
+MAX_SPANS = 512
+_SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
+# Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
+# trio …) has imported it already.
+_thread = _local()
+_task: "ContextVar[Span | None] | None" = None
+
+
+class Telemetry:
+    """Records the operations of one program.
+
+        with Telemetry("cloudquery", version="0.20.0").operation("fetch") as operation:
+            with operation.span("fetch.aws"):
+                ...
+
+    Whether anything is recorded is the user's to decide (see `cqtel_tui.consent`): asked when an
+    operation begins, and again when it ends.
+
+    Args:
+        application: the program's name, such as `cloudquery`.
+        version: its version.
+        build_date: the day it was built, `YYYY-MM-DD`, with or without a time in UTC.
+        no_telemetry: `--no-telemetry` was given.
+        debug_telemetry: `--debug-telemetry` was given: error messages are recorded too.
+        inspect_telemetry: `--inspect-telemetry` was given: `cq-telemetry.txt` is written instead.
+
+    Attributes:
+        lost: how many operations could not be recorded, because of an error.
+        held: the name of the last envelope that was held; None before the first.
+        interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
+    """
+
+    named: "Sequence[str]" = ()
+    """Folders that the program was told to keep its files in, in the place of `.cq`."""
+    left_open: "tuple[str, ...]" = ()
+    clock = staticmethod(time.time_ns)
+    stopwatch = staticmethod(time.perf_counter_ns)
+    entropy = staticmethod(os.urandom)
+
+    def __init__(  # noqa: PLR0913  # the three options, by name
+        self,
+        application: str,
+        *,
+        version: "str | None" = None,
+        build_date: "str | None" = None,
+        no_telemetry: bool = False,
+        debug_telemetry: bool = False,
+        inspect_telemetry: bool = False,
+    ) -> None:
+        self.application = application
+        self.version = version
+        self.build_date = build_date
+        given = (
+            _is_given(no_telemetry, otherwise=True),
+            _is_given(debug_telemetry, otherwise=False),
+            _is_given(inspect_telemetry, otherwise=True),
+        )
+        self.options = [option for option, is_given in zip(OPTIONS, given, strict=True) if is_given]
+        self.lost = 0
+        self.inspected: list[bytes] = []
+        self.held: str | None = None
+        self.interrupted = False
+
+    def ask(self) -> None:
+        """Ask the user for consent to what was recorded last, where somebody is there to answer.
+
+        Asks at most once a day and three times in all, never in CI, and never without a terminal
+        on stdin and stderr; nothing is written to stdout. Call it when the program has done its
+        work: it waits for the answer.
+        """
+        if self.held is None or self.interrupted:
+            return
+        try:
+            from ..paths import places
+            from ..tui.first_run import ask_if_due
+
+            here = places()
+        except Exception:  # noqa: BLE001  # nothing of ours may reach the program
+            return
+        ask_if_due(here, self.held)
+
+    def operation(self, name: str) -> "Operation":
+        """Return the operation `name`, to be entered with `with`."""
+        return Operation(self, name)
+
+
+class Span:
+    """A timed part of an operation, to be entered with `with`.
+
+    An exception that leaves it marks it as failed, with the name of its class, and passes through.
+    """
+
+    __slots__ = ("attributes", "end", "name", "operation", "outer", "parent", "start")
+
+    def __init__(self, operation: "Operation", name: str) -> None:
+        self.operation = operation
+        self.name = name
+        self.attributes: Attributes | None = None
+        self.outer: Span | None = None
+        self.parent: Span | None = None
+        self.start = 0
+        self.end = 0
+
+    def __enter__(self) -> "Self":
+        operation = self.operation
+        self.outer = outer = _swap(self)
+        self.parent = outer if outer is not None and outer.operation is operation else operation
+        if len(operation.spans) < MAX_SPANS:
+            operation.spans.append(self)
+        else:
+            operation.unkept += 1
+        self.start = operation.telemetry.stopwatch()
+        return self
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> None:
+        self.end = self.operation.telemetry.stopwatch()
+        _swap(self.outer)
+        if error is not None:
+            self.fail(error)
+
+    def span(self, name: str) -> "Span":
+        """Return a part of this part, to be entered with `with`."""
+        return Span(self.operation, name)
+
+    def set(self, key: str, value: object) -> None:
+        """Note a value; one that the catalogue does not know is left out, and counted."""
+        if self.attributes is None:
+            self.attributes = {}
+        self.attributes[key if type(key) is str else UNNAMED] = value
+
+    def fail(self, error: BaseException) -> None:
+        """Mark this part as failed by `error`: the name of its class, in debug mode its text."""
+        # Of its class and its code only what Python itself knows: `__class__`, `__name__` and
+        # `code` may be the program's own, and do anything.
+        if issubclass(type(error), SystemExit):
+            self.exit(_code_of(error))
+        else:
+            self.set("error.type", _name_of(type(error)))
+            # Kept as it is: making text of it runs the program's code, so only where it is wanted.
+            self.set("exception.message", error)
+
+    def exit(self, code: object) -> None:
+        """Note what the program exits with, as `sys.exit` takes it; all but 0 is a failure."""
+        number = 0 if code is None else 1
+        # Whatever its class adds to it: `isinstance` would ask the program's own code.
+        if issubclass(type(code), int):
+            value: int = int.__pos__(code)  # type: ignore[arg-type]
+            number = value & 0xFF if value.bit_length() < _LONG_BITS else 0xFF
+        self.set("process.exit.code", number)
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error, or with an exit code other than 0."""
+        said = self.attributes
+        if said is None:
+            return False
+        code = said.get("process.exit.code")
+        return "error.type" in said or (type(code) in _PLAIN and bool(code))
+
+
+class Operation(Span):
+    """One run of one command: the first span, and what becomes one payload when it ends.
+
+    Attributes:
+        held: the name of the envelope that it became; None if it became none.
+    """
+
+    __slots__ = (
+        "began",
+        "decision",
+        "held",
+        "process",
+        "project",
+        "spans",
+        "telemetry",
+        "unkept",
+        "where",
+    )
+
+    def __init__(self, telemetry: Telemetry, name: str) -> None:
+        super().__init__(self, name)
+        self.telemetry = telemetry
+        self.spans: list[Span] = []
+        self.unkept = 0
+        self.process = 0
+        self.began = 0
+        self.project = ""
+        self.where: Folders | None = None
+        self.decision: Decision | None = None
+        self.held: str | None = None
+
+    def __enter__(self) -> "Self":
+        self.process = os.getpid()
+        self.began = self.telemetry.clock()
+        try:
+            environ = concerning(os.environ)
+            self.where = folders(environ)
+            given = self.telemetry
+            decision = ask(self.where, given.options, environ, named=given.named)
+            if decision.state != OFF or decision.inspect:
+                self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
+                self.decision = decision
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where, problem)
+        return super().__enter__()
+
+    def __exit__(
+        self,
+        kind: "type[BaseException] | None",
+        error: "BaseException | None",
+        trace: "TracebackType | None",
+    ) -> None:
+        super().__exit__(kind, error, trace)
+        # Whoever pressed Ctrl+C wants the shell back, and no question.
+        code = self.attributes and self.attributes.get("process.exit.code")
+        if issubclass(type(error), KeyboardInterrupt) or (type(code) is int and code > _SIGNALLED):
+            self.telemetry.interrupted = True
+        # A process forked on the way ends this block, too; the operation is its parent's.
+        if self.decision is None or self.where is None or os.getpid() != self.process:
+            return
+        try:
+            self._finish(self.where, self.decision)
+        except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
+            self._lose(self.where, problem)
+
+    def _finish(self, where: "Folders", began: "Decision") -> None:
+        environ = concerning(os.environ)
+        decision = ask(where, self.telemetry.options, environ, self.project, self.telemetry.named)
+        if decision.inspect or began.inspect:
+            from .inspection import inspect
+
+            self.telemetry.inspected.append(self._payload(decision, environ)[0])
+            inspect(self.telemetry.inspected, self.project, self.telemetry.left_open)
+        elif OFF not in (decision.state, began.state):
+            self._hold(where[1], decision, environ)
+
+    def _hold(self, state: str, decision: "Decision", environ: "Mapping[str, str]") -> None:
+        telemetry = self.telemetry
+        is_on = decision.state == ON
+        payload, dropped = self._payload(decision, environ, create_cookie=is_on)
+        version = _plain(telemetry.version)
+        is_plain = type(version) is str and is_version(version)
+        now = telemetry.clock()
+        self.held = telemetry.held = hold(
+            state,
+            payload,
+            now // 1000,
+            telemetry.entropy(8).hex(),
+            app=_name(telemetry.application) or UNNAMED,
+            version=str(version) if is_plain else "",
+            operation=_name(self.name) or UNNAMED,
+            outcome="failed" if self.failed else "ok",
+            duration=(self.end - self.start) // 1_000_000,
+            headers=HEADERS,
+            project=self.project,
+            consent=decision.mark(decision.endpoint),
+            has_error_text=decision.debug and self._has_error_text(),
+            dropped=dropped,
+        )
+        if is_on and decision.endpoint and is_sender_due(state, now / 1e9):
+            from ..outbox.dispatch import start_if_due
+
+            start_if_due(state, telemetry.options)
+
+    def _payload(
+        self, decision: "Decision", environ: "Mapping[str, str]", *, create_cookie: bool = False
+    ) -> "tuple[bytes, int]":
+        """Return the payload, and how many values and spans were left out of it."""
+        resource, dropped = self._resource(decision, environ, create_cookie=create_cookie)
+        about = _attributes(resource)
+        spans = self.spans
+        while True:
+            written, left_out = self._spans(spans, decision)
+            payload = (
+                f'{{"resourceSpans":[{{"resource":{{"attributes":{about}}},'
+                f'"scopeSpans":[{{"scope":{{"name":"{SCOPE}"}},"spans":[{written}]}}]}}]}}'
+            ).encode("ascii")
+            if len(payload) <= MAX_PAYLOAD_BYTES:
+                return payload, dropped + left_out + self.unkept + len(self.spans) - len(spans)
+            spans = spans[: len(spans) // 2]
+
+    def _resource(
+        self, decision: "Decision", environ: "Mapping[str, str]", *, create_cookie: bool
+    ) -> "tuple[Attributes, int]":
+        telemetry = self.telemetry
+        plugins, unfit = installed_plugins(self.project, telemetry.named)
+        resource: Attributes = {
+            "service.name": telemetry.application,
+            "service.version": telemetry.version,
+            "cloudquery.build_date": telemetry.build_date,
+            "cloudquery.ci": any(
+                [boolean(environ[name], otherwise=True) for name in environ if name in CI_VARIABLES]
+            ),
+            "cloudquery.debug": (decision.debug and self._has_error_text()) or None,
+            "cloudquery.plugins": plugins or None,
+        }
+        if decision.state == ON:
+            from ..consent.cookie_file import cookie_of
+
+            state = self.where[1] if self.where else ""
+            resource["service.instance.id"] = cookie_of(self.project, state, create=create_cookie)
+        kept, dropped = _allowed(resource, decision, on_span=False)
+        return kept, dropped + unfit
+
+    def _has_error_text(self) -> bool:
+        return any("exception.message" in (span.attributes or ()) for span in self.spans)
+
+    def _spans(self, spans: "list[Span]", decision: "Decision") -> "tuple[str, int]":
+        """Return these spans as JSON, and how many of their values were left out."""
+        digits = self.telemetry.entropy(16 + 8 * len(spans)).hex()
+        trace = digits[:32]
+        ids: dict[int, str] = {}
+        dropped = 0
+        written = []
+        for at, span in enumerate(spans, 2):
+            ids[id(span)] = own = digits[16 * at : 16 * at + 16]
+            within = said = ""
+            code = 1
+            if span.parent is not span:
+                within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(self)])}",'
+            if span.attributes:
+                code = 2 if span.failed else 1
+                kept, left_out = _allowed(span.attributes, decision, on_span=True)
+                dropped += left_out
+                said = f'"attributes":{_attributes(kept)},' if kept else ""
+            name = _name(span.name)
+            if not name:
+                name = UNNAMED
+                dropped += 1
+            start = self.began + span.start - self.start
+            # A span that a thread still runs ends with its operation.
+            end = self.began + max(span.end or self.end, span.start) - self.start
+            written.append(
+                f'{{"traceId":"{trace}","spanId":"{own}",{within}"name":"{name}","kind":1,'
+                f'"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}",'
+                f'{said}"status":{{"code":{code}}}}}'
+            )
+        return ",".join(written), dropped
+
+    def _lose(self, where: "Folders | None", problem: Exception) -> None:
+        self.telemetry.lost += 1
+        try:
+            from ..outbox.losses import count_loss
+
+            if where is not None:
+                count_loss(where[1], "error", problem if isinstance(problem, OSError) else "")
+        except Exception:  # noqa: BLE001, S110  # nothing of ours may reach the program
+            pass
+
+
+_code_of = SystemExit.__dict__["code"].__get__
+_name_of = type.__dict__["__name__"].__get__
+_LONG_BITS = 64
+"""Python exits with 255 for a number that is no C long."""
+_PLAIN = frozenset({str, int, bool, list})
+
+
+def _is_given(value: object, *, otherwise: bool) -> bool:
+    """Tell whether an option was given; `otherwise` for a value that cannot say."""
+    try:
+        return bool(value)
+    except Exception:  # noqa: BLE001  # the program's own code, which may raise anything
+        return otherwise
+
+
+def _swap(span: "Span | None") -> "Span | None":
+    """Make `span` the one that new spans of this thread (or task) belong to; return the last."""
+    global _task  # noqa: PLW0603  # made where the program first has tasks
+    last: Span | None = getattr(_thread, "span", None)
+    if _task is None:
+        if "_contextvars" not in sys.modules:
+            _thread.span = span
+            return last
+        from _contextvars import ContextVar
+
+        _task = ContextVar("cqtel_span")
+    # A task begins within what its thread was in before the program had tasks.
+    last = _task.get(last)
+    _task.set(span)
+    return last
+
+
+def _allowed(
+    attributes: "Attributes", decision: "Decision", *, on_span: bool
+) -> "tuple[Attributes, int]":
+    """Return what the catalogue allows, and how many values it does not."""
+    kept: Attributes = {}
+    dropped = 0
+    for key, value in attributes.items():
+        if value is None:
+            continue  # nothing was known, so nothing is left out
+        if key == "exception.message":
+            if not decision.debug:
+                continue
+            value = _message(value)  # noqa: PLW2901
+        plain = _plain(value)
+        fits = type(plain) in _PLAIN and (key in ON_SPANS) is on_span
+        if fits and allows(key, plain, decision.catalogue, debug=decision.debug):
+            kept[key] = plain
+        else:
+            dropped += 1
+    return kept, dropped
+
+
+def _name(value: object) -> str:
+    """Return a plain name, empty if it is none."""
+    name = _plain(value)
+    return str(name) if type(name) is str and is_name(name) else ""
+
+
+def _plain(value: object) -> object:
+    """Return a text without what a class of the program's own may have added to it."""
+    return str.__str__(value) if issubclass(type(value), str) else value
+
+
+def _message(error: object) -> "str | None":
+    """Return an error's text, cut to the bound; None if it has none to give."""
+    try:
+        text = str(error)
+    except BaseException as problem:  # the program's own code, which may raise anything
+        if type(problem) is KeyboardInterrupt:
+            raise  # as good as never its own
+        return None
+    return str.encode(text, "utf-8", "replace")[:MAX_STRING_BYTES].decode("utf-8", "ignore")
+
+
+def _attributes(attributes: "Attributes") -> str:
+    written = [f'{{"key":"{key}","value":{_value(value)}}}' for key, value in attributes.items()]
+    return f"[{','.join(written)}]"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return f'{{"stringValue":{quote(value)}}}'
+    if isinstance(value, bool):
+        return f'{{"boolValue":{"true" if value else "false"}}}'
+    if isinstance(value, int):
+        return f'{{"intValue":"{value}"}}'
+    if isinstance(value, list):
+        values = ",".join([_value(item) for item in value])
+        return f'{{"arrayValue":{{"values":[{values}]}}}}'
+    raise TypeError(f"no OTLP value for {type(value).__name__}")

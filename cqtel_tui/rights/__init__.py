@@ -1,0 +1,1 @@
+"""Ask a collector what it has of you, and have it erased."""

@@ -1,0 +1,262 @@
+"""Ask for consent after a command, where somebody is there to answer; never twice a day.
+
+Whatever is not an answer is no consent: Esc, Ctrl+C, the end of input, a closed or resized terminal
+all mean "decide later", and nothing is saved but that it was asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+from sys import modules
+from typing import TYPE_CHECKING, Any
+
+from ..actions.question import WAIT_UNTOUCHED, Answer, Question, words
+from ..consent.decision import CI_VARIABLES, HOLD, USER, ask
+from ..consent.layers import NOTHING, reasons
+from ..consent.saving import decide_telemetry, save
+from ..errors import CqtelError
+from ..files import make_folder
+from ..outbox.envelope import read_label
+from ..outbox.included import include
+from ..outbox.store import Outbox
+from ..outbox.writing import PENDING
+from ..paths import agreed
+from .terminal import has_original_streams, has_terminal, is_in_foreground, read_line
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from ..paths import Places
+
+ASKED = "asked.json"
+MOST_OFTEN = 3
+MOST_LINES = 60
+AT_LEAST_SECONDS = 24 * 3600
+SMALLEST = (60, 16)
+"""Columns and lines that the inline prompt needs; below, the plain one asks."""
+
+_NO = frozenset({"", "0", "false", "no", "off"})
+
+
+def ask_if_due(places: Places, file_name: str | None) -> None:
+    """Ask about the payload that has just been held, if that is due and somebody can answer.
+
+    Never raises, whatever is wrong, and waits for nothing but the answer. (A signal that comes
+    meanwhile is the program's own, and is given to it in the end.)
+
+    Args:
+        places: where the choices and the outbox are.
+        file_name: the envelope's.
+    """
+    came: list[int] = []
+    try:
+        if file_name and somebody_is_there(os.environ) and is_due(places, time.time()):
+            question = _question(places, file_name)
+            if question is not None:
+                note_asked(places, time.time())
+                put(places, question, deliver=came.append)
+    except BaseException as error:  # noqa: BLE001  # nothing of ours may reach the program
+        if isinstance(error, CqtelError):
+            with contextlib.suppress(Exception):
+                _say(str(error))
+    for number in came:
+        signal.raise_signal(number)
+
+
+def put(
+    places: Places,
+    question: Question,
+    *,
+    plain: bool = False,
+    deliver: Callable[[int], object] = signal.raise_signal,
+) -> Answer:
+    """Ask, save what is answered, and say what it comes to.
+
+    Args:
+        places: where the choices and the outbox are.
+        question: what is asked.
+        plain: ask line by line.
+        deliver: what is called with a signal that came while it was asked.
+    """
+    _forget_what_was_typed()
+    answer = _plain(question) if plain or _must_be_plain() else _inline(question, deliver)
+    save_answer(places, answer)
+    _say(_outcome(question, answer))
+    if answer is Answer.SHOW:
+        from .app import run
+
+        run(deliver=deliver)
+    return answer
+
+
+def save_answer(places: Places, answer: Answer) -> None:
+    """Save an answer that is one; start a sender if that is what was asked for."""
+    if answer in {Answer.LATER, Answer.SHOW}:
+        return
+    if answer is Answer.REFUSE:
+        save(agreed().config, decide_telemetry("off"))
+        return
+    change = decide_telemetry("on")
+    is_included = answer is Answer.ALLOW_AND_SEND
+    endpoint = ask(places).endpoint
+    if is_included:
+        ids = [label.id for label in Outbox(places.state).labels(PENDING)]
+        include(places.state, change["yes"], endpoint, ids)
+    save(agreed().config, change)
+    if is_included and endpoint is not None:
+        from ..outbox.dispatch import start_if_due
+
+        start_if_due(places.state)
+
+
+def somebody_is_there(environ: Mapping[str, str]) -> bool:
+    """Tell whether there is a person at a terminal: in its foreground, not dumb, and not CI."""
+    if any(environ.get(name, "").lower() not in _NO for name in CI_VARIABLES):
+        return False
+    return (
+        environ.get("TERM") not in {None, "", "dumb"}
+        and has_terminal()
+        and is_in_foreground()
+        and threading.current_thread() is threading.main_thread()
+    )
+
+
+def is_due(places: Places, now: float) -> bool:
+    """Tell whether to ask: nothing is decided, and it was not asked too often or too lately."""
+    decision = ask(places)
+    said = {reason.says for reason in reasons(decision) if reason.layer == USER}
+    if decision.state != HOLD or decision.inspect or said - {NOTHING, "debug", "no debug"}:
+        return False
+    times = _asked(places)
+    return len(times) < MOST_OFTEN and all(abs(now - at) >= AT_LEAST_SECONDS for at in times)
+
+
+def note_asked(places: Places, now: float) -> None:
+    """Note that it was asked, before it is: a crash must not make it ask again and again."""
+    make_folder(places.state)
+    path = Path(places.state, ASKED)
+    temporary = path.with_name(f".{ASKED}.{os.getpid()}")
+    temporary.write_text(json.dumps([*_asked(places), int(now)][-MOST_OFTEN:]), encoding="utf-8")
+    temporary.replace(path)
+
+
+def _asked(places: Places) -> list[int]:
+    """Return when it was asked; a record that cannot be read counts as often enough."""
+    try:
+        content = json.loads(Path(places.state, ASKED).read_bytes())
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError, RecursionError):
+        return [0] * MOST_OFTEN
+    if not isinstance(content, list) or not all(type(at) is int for at in content):
+        return [0] * MOST_OFTEN
+    return content
+
+
+def _question(places: Places, file_name: str) -> Question | None:
+    label = read_label(file_name)
+    if label is None:
+        return None
+    outbox = Outbox(places.state)
+    envelope = outbox.open(PENDING, label)
+    return Question(envelope, len(outbox.names(PENDING)), ask(places).endpoint)
+
+
+def latest(places: Places) -> Question | None:
+    """Return the question about the newest payload that is held whole; None if there is none."""
+    for name in reversed(Outbox(places.state).names(PENDING)):
+        with contextlib.suppress(CqtelError):
+            question = _question(places, name)
+            if question is not None:
+                return question
+    return None
+
+
+def _forget_what_was_typed() -> None:
+    """Let nothing be an answer that was typed before the question could be read."""
+    if sys.platform != "win32":
+        import termios
+
+        with contextlib.suppress(OSError, ValueError, termios.error):
+            termios.tcflush(sys.stdin.fileno(), termios.TCIFLUSH)
+
+
+def _must_be_plain() -> bool:
+    try:
+        columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    except (OSError, ValueError):
+        return True  # what has no size cannot be drawn on
+    if os.name == "nt" or columns < SMALLEST[0] or lines < SMALLEST[1]:
+        return True
+    # A program of coroutines has a loop already, and there is only one a thread.
+    loops: Any = modules.get("asyncio.events")  # imported where there may be one, not by us
+    return not has_original_streams() or (
+        loops is not None and loops._get_running_loop() is not None  # noqa: SLF001
+    )
+
+
+def _inline(question: Question, deliver: Callable[[int], object]) -> Answer:
+    try:
+        from .prompt import ask_inline
+    except Exception:  # noqa: BLE001  # Textual may be missing, or another one than we know
+        return _plain(question)
+    return ask_inline(question, deliver)
+
+
+def _plain(question: Question) -> Answer:
+    """Ask line by line, for screen readers, narrow terminals and Windows."""
+    from ..review.explain import explain
+
+    sys.stderr.write("\nThis command recorded what follows. Nothing was sent.\n")
+    explanation = explain(question.envelope.payload)
+    lines = [f"{row.group}: {row.key} = {row.value}" for row in explanation.rows]
+    if explanation.unreadable:
+        lines.append(explanation.unreadable)
+    if len(lines) > MOST_LINES:
+        more = len(lines) - MOST_LINES
+        lines[MOST_LINES:] = [f"… and {more:,} more: cq-telemetry show {question.envelope.id}"]
+    for line in lines:
+        sys.stderr.write(f"  {line}\n")
+    sys.stderr.write(f"{_destination(question)}\n")
+    for answer, meaning in words(question).items():
+        sys.stderr.write(f"  {answer.value}  {meaning}\n")
+    sys.stderr.write("Your answer, one letter (Enter: decide later): ")
+    sys.stderr.flush()
+    try:
+        typed = read_line(WAIT_UNTOUCHED)
+    except KeyboardInterrupt:
+        typed = None
+    if typed is None:
+        sys.stderr.write("\n")
+        return Answer.LATER
+    letter = typed.strip().lower()
+    return next((answer for answer in Answer if answer.value == letter), Answer.LATER)
+
+
+def _destination(question: Question) -> str:
+    if question.endpoint is None:
+        return "There is no endpoint yet: after a yes, payloads stay here until you set one."
+    return f"After a yes, payloads go to {question.endpoint}."
+
+
+def _outcome(question: Question, answer: Answer) -> str:
+    change = "To change it: cq-telemetry-ui"
+    if answer is Answer.REFUSE:
+        return f"telemetry is off. To delete what is held: cq-telemetry off --discard. {change}"
+    if answer is Answer.ALLOW:
+        return f"telemetry is on from now on; what was held before stays here. {change}"
+    if answer is Answer.ALLOW_AND_SEND:
+        what = "what is held is sent now" if question.endpoint else _destination(question)
+        return f"telemetry is on; {what}. {change}"
+    return f"nothing is decided, nothing was sent. {change}"
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"cq-telemetry: {text}\n")
