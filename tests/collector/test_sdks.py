@@ -146,10 +146,9 @@ def test_the_java_sdk_delivers_with_the_jdks_own_client(
 ) -> None:
     # It offers HTTP/2 with each request in clear text.
     cookie = str(uuid4())
-    with contextlib.ExitStack() as stack:
+    with running() as engine, contextlib.ExitStack() as stack:
         url = collector.url
         if through == "an edge":
-            engine = stack.enter_context(running())
             edge = command(tmp_path, "--forward", engine.url, "--rate", "0")
             url = f"{stack.enter_context(edge).url}/v1/traces"
         done = subprocess.run(
