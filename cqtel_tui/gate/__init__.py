@@ -1,9 +1,6 @@
-"""Run a program that we did not write, and intercept what it reports.
+"""Run a program that we did not write, and intercept what it reports."""
 
-`__all__` names the modules that other rooms may use; the rest is the gate's own.
-"""
-
-__all__ = (
+__all__ = [
     "channels",
     "executing",
     "holding",
@@ -19,4 +16,4 @@ __all__ = (
     "surroundings",
     "trimming",
     "wrapper",
-)
+]
