@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ...review.documents import JsonValue
+    from ...formats.strict_json import JsonValue
     from ..redaction import Redaction, Rules
     from ..requests import Request
 
@@ -115,7 +115,7 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
         kind: the envelope's.
         payload: the exact bytes that would be sent.
     """
-    from ...review.documents import UnreadableError, parse
+    from ...formats.strict_json import UnreadableError, parse
     from . import otlp, unknown
 
     if kind == unknown.KIND:

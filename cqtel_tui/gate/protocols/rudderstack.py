@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
-from ...review.documents import UnreadableError, parse
+from ...formats.strict_json import UnreadableError, parse
 from ..pseudonyms import ID, id_text
 from ..redaction import (
     EVENT,
@@ -24,7 +24,7 @@ from ..redaction import (
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
-    from ...review.documents import JsonObject, JsonValue
+    from ...formats.strict_json import JsonObject, JsonValue
     from ..redaction import Rules, Schema
     from ..requests import Request
 
