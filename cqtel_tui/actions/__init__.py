@@ -1,1 +1,5 @@
 """What both faces do: each action is a plan, and then a result, in words."""
+
+from __future__ import annotations
+
+__all__ = ["demo", "problems", "question", "status", "withdrawal"]

@@ -2,6 +2,8 @@
 
 import sys
 
+__all__ = ["bare_json", "encodings", "quote", "sha256"]
+
 
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of `data`, 64 hex digits."""

@@ -1,1 +1,22 @@
 """Read a payload: bytes in, rows out. No I/O, no terminal."""
+
+from __future__ import annotations
+
+__all__ = [
+    "caught",
+    "changes",
+    "destination",
+    "documents",
+    "durations",
+    "explain",
+    "export",
+    "headers",
+    "leaks",
+    "needles",
+    "places",
+    "promises",
+    "requests",
+    "shapes",
+    "traces",
+    "waterfall",
+]
