@@ -44,7 +44,6 @@ STILL_LONGER = {
     "review/explain.py": 496,
     "review/leaks.py": 491,
     "review/shapes.py": 441,
-    "review/traces.py": 622,
     "tui/app.py": 739,
     "tui/screens/boxes.py": 434,
 }

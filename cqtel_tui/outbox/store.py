@@ -168,6 +168,14 @@ class Outbox:
         self.path(box, label).replace(target)
         return target
 
+    def set_misnamed_aside(self) -> None:
+        """Take what is called as no envelope is out of the way, such as an altered name."""
+        for name in self.names(PENDING):
+            if read_label(name) is None:
+                make_folder(str(self.folder / SET_ASIDE))
+                with contextlib.suppress(OSError):  # one of that name lies there already
+                    (self.folder / PENDING / name).rename(self.folder / SET_ASIDE / name)
+
     def drop(self, box: str, label: Label) -> None:
         """Remove an envelope, and its receipt if it has one."""
         path = self.path(box, label)

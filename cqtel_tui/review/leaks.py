@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..formats.json_paths import path_text, paths_at
 from ..sanitize import printable, printable_bytes
 from .disguises import BASE64, MAX_BYTES, base64_forms, views
 from .explain import OTLP, PROGRAM, Explanation, explain
@@ -30,7 +31,6 @@ from .needles import (
     as_bytes,
     looks_secret,
 )
-from .places import path_text, paths_at
 from .shapes import (
     ADDRESS,
     ASSIGNMENT,
@@ -47,9 +47,9 @@ from .shapes import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ..formats.json_paths import Path
     from .disguises import View
     from .explain import Row
-    from .places import Path
     from .shapes import Range
 
 __all__ = [
