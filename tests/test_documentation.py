@@ -78,7 +78,9 @@ def test_each_row_of_the_threat_model_names_a_test_that_is_there() -> None:
     defined = {
         name
         for path in Path(__file__).parent.rglob("test_*.py")
-        for name in re.findall(r"^\s*(?:async )?def (test_\w+)\(", path.read_text("utf-8"), re.M)
+        for name in re.findall(
+            r"^\s*(?:async )?def (test_\w+)\(", path.read_text("utf-8"), re.MULTILINE
+        )
     }
     assert len(rows()) > 20
     for who, tried, holds, proofs in rows():
@@ -91,7 +93,15 @@ def test_each_row_of_the_threat_model_names_a_test_that_is_there() -> None:
 
 def test_the_threat_model_speaks_of_everybody_who_could_do_harm() -> None:
     text = " ".join(row[0] for row in rows())
-    for who in ("repository", "another user", "environment", "program", "server", "network", "disk"):
+    for who in (
+        "repository",
+        "another user",
+        "environment",
+        "program",
+        "server",
+        "network",
+        "disk",
+    ):
         assert who in text
 
 
