@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .redactor import Redactor
-    from .requests import Caught
+    from .requests import Request
     from .server import Counts, Server
 
 DRAIN_SECONDS = 0.3
@@ -119,7 +119,7 @@ class _Gate:
         self._control = control
         self._said = said
         self._spool = Spool(session)
-        self._inspected: list[Caught] = []
+        self._inspected: list[Request] = []
         self._inspected_bytes = 0
         self._operation, self._version = "", session.version
         self._is_over = False
@@ -208,19 +208,19 @@ class _Gate:
 
     # What comes in -------------------------------------------------------------------------------
 
-    def _keep(self, caught: Caught) -> None:
+    def _keep(self, request: Request) -> None:
         """Take a request; it is acknowledged once this has returned."""
         if self._session.inspect:
-            self._inspected_bytes += len(caught.body)
+            self._inspected_bytes += len(request.body)
             is_full = len(self._inspected) >= _MAX_INSPECTED
             if is_full or self._inspected_bytes > _MAX_INSPECTED_BYTES:
                 self._counts.lost += 1  # it is answered all the same, so that the program goes on
                 return
-            self._inspected.append(caught)
+            self._inspected.append(request)
         else:
-            self._spool.put(caught, os.urandom(8).hex())
+            self._spool.put(request, os.urandom(8).hex())
         self._counts.requests += 1
-        self._is_protobuf |= caught.header("content-type").startswith(_PROTOBUF)
+        self._is_protobuf |= request.header("content-type").startswith(_PROTOBUF)
         self._counts.late += self._is_over
 
     def _hear(self) -> None:

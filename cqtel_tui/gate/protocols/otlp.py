@@ -31,7 +31,7 @@ from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonValue
     from ..redaction import Rules, Schema
-    from ..requests import Caught
+    from ..requests import Request
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -123,7 +123,7 @@ def answer(content_type: str) -> Answer:
     return Answer(JSON, b"{}") if _is_json(content_type) else Answer(PROTOBUF, b"")
 
 
-def read(caught: Caught) -> Document | None:
+def read(caught: Request) -> Document | None:
     """Read a request as OTLP/JSON has it; None if it is none, or if it cannot be read here."""
     signal = _SIGNALS[caught.path.partition("?")[0]]
     try:

@@ -26,7 +26,7 @@ from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonObject, JsonValue
     from ..redaction import Rules, Schema
-    from ..requests import Caught
+    from ..requests import Request
 
 _BATCH = "/v1/batch"
 _CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
@@ -52,7 +52,7 @@ def answer(content_type: str) -> Answer:
     return Answer("text/plain; charset=utf-8", b"OK")
 
 
-def read(caught: Caught) -> Document | None:
+def read(caught: Request) -> Document | None:
     """Read a message or a batch of them; None if it is neither."""
     try:
         value = parse(decoded(caught.body, caught.header("content-encoding")))
@@ -136,7 +136,7 @@ def _identified(value: Any, where: str, rules: Rules, removals: list[Removal]) -
     return {**rest, "anonymousId": rules.pseudonyms(user)}
 
 
-def _is_of_batch(caught: Caught) -> bool:
+def _is_of_batch(caught: Request) -> bool:
     return caught.path.partition("?")[0] == _BATCH
 
 
