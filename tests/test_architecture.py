@@ -40,8 +40,6 @@ STILL_LONGER = {
     "proof/rehearsal.py: _set_scene": 53,
     "record/telemetry.py": 477,
     "review/explain.py": 496,
-    "review/leaks.py": 491,
-    "review/shapes.py": 441,
     "tui/app.py": 739,
     "tui/screens/boxes.py": 434,
 }

@@ -37,6 +37,10 @@ if TYPE_CHECKING:
 ADDRESS_HASH = "cloudquery.address_hash"
 """What stands in place of `cloudquery.ip_sha1` where the hash is an HMAC of the day."""
 
+INSTALLATION = "cloudquery.installation"
+"""What stands in place of `service.instance.id`: the SHA-256 of the cookie, never the cookie."""
+COOKIE = "service.instance.id"
+
 _HOURS = 24
 
 # The catalogue's shapes as regular expressions (RE2), and what is not one as conditions of OTTL.
@@ -58,6 +62,7 @@ PLUGINS_SHAPE = f'\\[(?:"{PLUGIN_SHAPE}"(?:,"{PLUGIN_SHAPE}")*)?\\]'
 DERIVED_SHAPES = {
     "cloudquery.ip_sha1": "[0-9a-f]{40}",
     ADDRESS_HASH: "[0-9a-f]{64}",
+    INSTALLATION: "[0-9a-f]{64}",
     "geo.country.iso_code": "[A-Z]{2}",
     # No digit, so that no address passes as the name of a place.
     "geo.region.name": r"[\pL\pM '\x{2019}.,()/-]{1,100}",
@@ -88,10 +93,10 @@ def configuration(retention_days: int = RETENTION_DAYS) -> str:
 
 
 def _keys(*, on_span: bool) -> list[str]:
-    keys = [key for key in RECORDED if (key in ON_SPANS) is on_span]
+    keys = [key for key in RECORDED if (key in ON_SPANS) is on_span and key != COOKIE]
     if not on_span:
         keys += [field.key for field in FIELDS if field.where == COLLECTOR]
-        keys.append(ADDRESS_HASH)
+        keys += [ADDRESS_HASH, INSTALLATION]
     return keys
 
 

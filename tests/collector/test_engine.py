@@ -55,7 +55,12 @@ def test_nothing_passes_but_what_the_catalogue_allows_and_the_collector_derives(
 ) -> None:
     redaction = read["processors"]["redaction"]
     assert redaction["allow_all_keys"] is False
-    assert set(redaction["allowed_keys"]) == {*RECORDED, *DERIVED, engine.ADDRESS_HASH}
+    assert set(redaction["allowed_keys"]) == {
+        *(set(RECORDED) - {engine.COOKIE}),
+        *DERIVED,
+        engine.ADDRESS_HASH,
+        engine.INSTALLATION,
+    }
     assert redaction["summary"] == "silent"
 
 
