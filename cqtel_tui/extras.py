@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "cqtel-tui"
 PLAIN = {
-    "collector": ("iptocc", "maxminddb", "opentelemetry-proto", "prometheus-client", "starlette",
-                  "uvicorn"),
+    "collector": ("iptocc", "maxminddb", "msgspec", "opentelemetry-proto", "prometheus-client",
+                  "starlette", "uvicorn", "zstandard"),
     "gate": ("h11", "opentelemetry-proto"),
     "serve": ("textual-serve",),
 }  # fmt: skip

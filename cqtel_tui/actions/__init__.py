@@ -1,1 +1,18 @@
 """What both faces do: each action is a plan, and then a result, in words."""
+
+from __future__ import annotations
+
+__all__ = [
+    "choosing",
+    "demo",
+    "dropping",
+    "erasing",
+    "identity",
+    "problems",
+    "question",
+    "results",
+    "sending",
+    "status",
+    "trimming",
+    "withdrawal",
+]

@@ -14,6 +14,8 @@ from ..consent.decision import DEBUG, HOLD, NO_DEBUG, OFF, ON, ask
 from ..consent.endpoint import TRACES_PATH
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
+from ..deliver.forecast import staying
+from ..errors import CqtelError
 from ..outbox.included import include
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
@@ -244,12 +246,20 @@ def set_endpoint(
     change = decide_endpoint(plan.given)
     undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
     decision = ask(places, directory=directory)
-    pending = len(read_pending(places)) if decision.endpoint and decision.state == ON else 0
-    return Result(_endpoint_messages(plan, decision, pending, proxy_to(decision.endpoint)), undo)
+    waiting = _waiting(places) if decision.endpoint and decision.state == ON else 0
+    return Result(_endpoint_messages(plan, decision, waiting, proxy_to(decision.endpoint)), undo)
+
+
+def _waiting(places: Places) -> int:
+    """Return how many pending payloads are not sent by themselves."""
+    try:
+        return staying(places).total()
+    except CqtelError:  # the choice is saved all the same; the status says what is wrong
+        return 0
 
 
 def _endpoint_messages(
-    plan: EndpointPlan, decision: Decision, pending: int, proxy: str
+    plan: EndpointPlan, decision: Decision, waiting: int, proxy: str
 ) -> tuple[Message, ...]:
     if decision.endpoint is None:
         return (Message("payloads stay on this machine"),)
@@ -262,10 +272,10 @@ def _endpoint_messages(
         messages.append(Message(f"{text}: this project's, or all's", is_warning=True))
     if proxy:
         messages.append(Message(f"by the proxy {proxy}"))
-    if pending:
-        what = number(pending, "payload")
-        text = f"recorded before, for elsewhere, and not included: {what}"
-        messages.append(Message(text, "to send them: cq-telemetry send --all", "S sends them"))
+    if waiting:
+        text = f"not sent there by themselves: {number(waiting, 'payload')} that are pending"
+        remedy = "see why with cq-telemetry status, or send them: cq-telemetry send --all"
+        messages.append(Message(text, remedy, "S sends them"))
     if decision.state != ON:
         messages.append(Message(f"not yet: telemetry is {WORDS[decision.state]}"))
     return tuple(messages)

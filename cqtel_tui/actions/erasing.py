@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..consent.cookie import Cookie
-    from ..review.documents import JsonObject
+    from ..formats.strict_json import JsonObject
     from ..rights.announced import Announcement
 
 NO_COLLECTOR = (

@@ -13,6 +13,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+__all__ = ["main", "plain", "streams"]
+
 
 def main(arguments: "Sequence[str] | None" = None) -> int:
     """Run one command; return the exit code."""

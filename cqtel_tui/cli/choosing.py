@@ -12,6 +12,7 @@ from ..consent import cookie as cookies
 from ..consent.decision import HOLD, OFF, ON
 from ..consent.decision import ask as decided
 from ..consent.tracking import is_tracked
+from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
 from ..files import PROJECT_FOLDER
 from ..gate.refusals import refused_words
@@ -31,6 +32,7 @@ _TRACKED = (
     f"git tracks {_COOKIE_FILE}: whoever has the repository can read and erase what a collector "
     f"has of it. git rm --cached {_COOKIE_FILE}, then cq-telemetry cookie reset"
 )
+_REASONS = 3
 _WANTED = {"on": ON, "off": OFF, "undecide": HOLD}
 
 
@@ -64,6 +66,11 @@ def _show_status(found: standing.Status) -> None:
         lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, and nothing is sent"))
     if found.proxy:
         lines.append(("proxy", found.proxy))
+    if found.decision.state == ON and not found.problem:
+        lines += [
+            ("waiting", f"{number(count, 'payload')} held here: {reason}")
+            for reason, count in staying(places()).most_common(_REASONS)
+        ]
     if found.retry_at:
         when = standing.time_words(found.retry_at)
         lines.append(("delivery", f"next attempt at {when}: {found.retry_why}"))

@@ -4,6 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+__all__ = [
+    "STORE_NAME",
+    "checking",
+    "durations",
+    "engine",
+    "report",
+    "serving",
+    "settings",
+    "store_path",
+]
+
 STORE_NAME = "collector/store.sqlite3"
 
 

@@ -1,39 +1,178 @@
 """The configuration of an OpenTelemetry Collector behind an edge, made from the catalogue.
 
-Its allow-list is the catalogue's, so that it cannot drift. It is for the contrib distribution,
-0.130 or later. What differs from machine to machine is read from its environment.
+Its allow-list is the catalogue's, so that it cannot drift, and covers every part of a span: whoever
+gets around the edge meets the same list. It is for the contrib distribution, 0.130 or later. What
+differs from machine to machine is read from its environment.
 """
 
 from __future__ import annotations
 
-from ..catalogue import CATALOGUE_VERSION
-from ..review.promises import COLLECTOR, FIELDS, RESOURCE, SPAN
-from .settings import RETENTION_DAYS
+from typing import TYPE_CHECKING
+
+from ..catalogue import (
+    CATALOGUE_VERSION,
+    MAX_NAME,
+    MAX_PLUGINS,
+    MAX_STRING_BYTES,
+    MAX_VERSION,
+    ON_SPANS,
+    RECORDED,
+    is_boolean,
+    is_class_name,
+    is_cookie,
+    is_date,
+    is_exit_code,
+    is_message,
+    is_name,
+    is_plugins,
+    is_version,
+)
+from ..record.telemetry import SCOPE, UNNAMED
+from ..review.promises import COLLECTOR, FIELDS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
 
 ADDRESS_HASH = "cloudquery.address_hash"
 """What stands in place of `cloudquery.ip_sha1` where the hash is an HMAC of the day."""
 
-_HOURS = 24
-_INDENT = " " * 6
+INSTALLATION = "cloudquery.installation"
+"""What stands in place of `service.instance.id`: the SHA-256 of the cookie, never the cookie."""
+COOKIE = "service.instance.id"
+
+
+# The catalogue's shapes as regular expressions (RE2), and what is not one as conditions of OTTL.
+_NAME = f"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}"
+_VERSION = (
+    f"(?:[0-9][A-Za-z0-9.+-]{{0,{MAX_VERSION - 1}}}|v[0-9][A-Za-z0-9.+-]{{0,{MAX_VERSION - 2}}})"
+)
+PLUGIN_SHAPE = f"(?:source|destination|transformer|provider)/{_NAME}/{_NAME}@{_VERSION}"
+SHAPES: dict[Callable[[object], bool], str] = {
+    is_name: _NAME,
+    is_version: _VERSION,
+    is_date: "[0-9]{4}-[0-9]{2}-[0-9]{2}(?:T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?",
+    is_cookie: "[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}",
+    is_class_name: f"[A-Za-z0-9_][A-Za-z0-9_.]{{0,{MAX_NAME * 2 - 1}}}",
+}
+"""Of those texts of the catalogue that have one."""
+PLUGINS_SHAPE = f'\\[(?:"{PLUGIN_SHAPE}"(?:,"{PLUGIN_SHAPE}")*)?\\]'
+"""Of a list of plugins, written as JSON."""
+DERIVED_SHAPES = {
+    "cloudquery.ip_sha1": "[0-9a-f]{40}",
+    ADDRESS_HASH: "[0-9a-f]{64}",
+    INSTALLATION: "[0-9a-f]{64}",
+    "geo.country.iso_code": "[A-Z]{2}",
+    # No digit, so that no address passes as the name of a place.
+    "geo.region.name": r"[\pL\pM '\x{2019}.,()/-]{1,100}",
+    "geo.locality.name": r"[\pL\pM '\x{2019}.,()/-]{1,100}",
+}
+"""Of what an edge has derived."""
 
 
 def allowed_keys() -> tuple[str, ...]:
     """Return the keys of all attributes that may be stored, in the catalogue's order."""
-    places = {RESOURCE, SPAN, COLLECTOR}
-    return (*(field.key for field in FIELDS if field.where in places), ADDRESS_HASH)
+    return (*_keys(on_span=False), *_keys(on_span=True))
 
 
-def configuration(retention_days: int = RETENTION_DAYS) -> str:
-    """Return the configuration as YAML.
-
-    Args:
-        retention_days: how long ClickHouse keeps a span.
-    """
+def configuration() -> str:
+    """Return the configuration as YAML."""
     return _CONFIGURATION.format(
         catalogue=CATALOGUE_VERSION,
-        keys="\n".join(f"{_INDENT}- {key}" for key in allowed_keys()),
-        hours=retention_days * _HOURS,
+        keys=_listed(allowed_keys(), 6),
+        resource=_quoted(_resource_statements()),
+        scope=_quoted(_scope_statements()),
+        span=_quoted(_span_statements()),
     )
+
+
+def _keys(*, on_span: bool) -> list[str]:
+    keys = [key for key in RECORDED if (key in ON_SPANS) is on_span and key != COOKIE]
+    if not on_span:
+        keys += [field.key for field in FIELDS if field.where == COLLECTOR]
+        keys += [ADDRESS_HASH, INSTALLATION]
+    return keys
+
+
+def _resource_statements() -> Iterator[str]:
+    yield f"keep_keys(resource.attributes, {_array(_keys(on_span=False))})"
+    for key in _keys(on_span=False):
+        yield from _only_in_shape("resource", key)
+    yield "set(resource.dropped_attributes_count, 0)"
+    yield 'set(resource.schema_url, "")'
+
+
+def _scope_statements() -> Iterator[str]:
+    yield f'set(scope.name, "{SCOPE}")'
+    yield 'set(scope.version, "")'
+    yield "keep_keys(scope.attributes, [])"
+    yield "set(scope.dropped_attributes_count, 0)"
+    yield 'set(scope.schema_url, "")'
+
+
+def _span_statements() -> Iterator[str]:
+    yield f"keep_keys(span.attributes, {_array(_keys(on_span=True))})"
+    for key in _keys(on_span=True):
+        yield from _only_in_shape("span", key)
+        if RECORDED[key][2]:
+            yield (
+                f'delete_key(span.attributes, "{key}")'
+                ' where resource.attributes["cloudquery.debug"] != true'
+            )
+    yield f'set(span.name, "{UNNAMED}") where not IsMatch(span.name, "^{SHAPES[is_name]}$")'
+    yield "set(span.kind, SPAN_KIND_INTERNAL)"
+    yield 'set(span.status.message, "")'
+    yield 'set(span.trace_state, "")'
+    yield "set(span.dropped_attributes_count, 0)"
+    yield "set(span.dropped_events_count, 0)"
+    yield "set(span.dropped_links_count, 0)"
+
+
+def _only_in_shape(place: str, key: str) -> Iterator[str]:
+    """Yield what removes an attribute whose value the catalogue does not allow."""
+    path = f'{place}.attributes["{key}"]'
+    for wrong in _wrong(path, key):
+        yield f'delete_key({place}.attributes, "{key}") where {path} != nil and {wrong}'
+
+
+def _wrong(path: str, key: str) -> Iterator[str]:
+    accepts = RECORDED[key][0] if key in RECORDED else None
+    shape = DERIVED_SHAPES.get(key) or (SHAPES.get(accepts) if accepts else None)
+    if shape is not None:
+        yield f"not IsString({path})"
+        yield f'not IsMatch({path}, "^{_escaped(shape)}$")'
+    elif accepts is is_boolean:
+        yield f"not IsBool({path})"
+    elif accepts is is_exit_code:
+        yield f"not IsInt({path})"
+        yield f"({path} < 0 or {path} > 255)"
+    elif accepts is is_message:
+        yield f"not IsString({path})"
+        yield f"Len({path}) > {MAX_STRING_BYTES}"
+    elif accepts is is_plugins:
+        yield f"not IsList({path})"
+        yield f"Len({path}) > {MAX_PLUGINS}"
+        yield f'not IsMatch(String({path}), "^{_escaped(PLUGINS_SHAPE)}$")'
+    else:
+        raise AssertionError(f"{key} has a shape that no engine is told of")
+
+
+def _escaped(shape: str) -> str:
+    """Write a regular expression within a text of OTTL."""
+    return shape.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _array(keys: list[str]) -> str:
+    return "[" + ", ".join(f'"{key}"' for key in keys) + "]"
+
+
+def _listed(items: Iterator[str] | tuple[str, ...], indent: int) -> str:
+    return "\n".join(f"{' ' * indent}- {item}" for item in items)
+
+
+def _quoted(statements: Iterator[str]) -> str:
+    """Write statements as YAML's literal texts; two dollars are one to the engine."""
+    texts = (statement.replace("'", "''").replace("$", "$$") for statement in statements)
+    return _listed((f"'{text}'" for text in texts), 10)
 
 
 _CONFIGURATION = """\
@@ -75,6 +214,25 @@ processors:
 {keys}
     # Not even the names of what was removed.
     summary: silent
+  # What is not an attribute, and what values attributes may have.
+  transform:
+    error_mode: propagate
+    trace_statements:
+      - statements:
+{resource}
+      - statements:
+{scope}
+      - statements:
+{span}
+  # Edges send neither; without a program a span means nothing.
+  filter:
+    error_mode: propagate
+    traces:
+      span:
+        - 'Len(span.links) > 0'
+        - 'resource.attributes["service.name"] == nil'
+      spanevent:
+        - 'true'
 
 exporters:
   kafka:
@@ -105,8 +263,9 @@ exporters:
     database: ${{env:CQTEL_CLICKHOUSE_DATABASE:-cqtel}}
     # An answer means that it is written, and not that it waits on the server.
     async_insert: false
-    # The retention of spans. Error texts are to go earlier: see the README.
-    ttl: {hours}h
+    # The tables are those of `cq-telemetry collector clickhouse schema`, retention and all: if this
+    # engine made them, it would not start while ClickHouse is down.
+    create_schema: false
     retry_on_failure:
       max_elapsed_time: 0s
     sending_queue:
@@ -123,6 +282,6 @@ service:
   pipelines:
     traces:
       receivers: [otlp]
-      processors: [memory_limiter, redaction]
+      processors: [memory_limiter, redaction, transform, filter]
       exporters: [kafka, clickhouse]
 """

@@ -2,6 +2,19 @@
 
 import sys
 
+__all__ = [
+    "bare_json",
+    "encodings",
+    "inspection",
+    "json_paths",
+    "otlp_traces",
+    "protobuf_wire",
+    "quote",
+    "sha256",
+    "spans",
+    "strict_json",
+]
+
 
 def sha256(data: bytes) -> str:
     """Return the SHA-256 of `data`, 64 hex digits."""

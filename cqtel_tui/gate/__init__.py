@@ -1,1 +1,19 @@
 """Run a program that we did not write, and intercept what it reports."""
+
+__all__ = [
+    "channels",
+    "executing",
+    "holding",
+    "launcher",
+    "listening",
+    "observing",
+    "process",
+    "profiles",
+    "recovering",
+    "refusals",
+    "requests",
+    "reviewing",
+    "surroundings",
+    "trimming",
+    "wrapper",
+]

@@ -1,1 +1,5 @@
 """The promises, how each is kept, and a proof that anybody can run."""
+
+from __future__ import annotations
+
+__all__ = ["evidence", "rehearsal", "verification"]

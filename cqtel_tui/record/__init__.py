@@ -1,1 +1,3 @@
 """Record operations: the client that runs inside somebody else's command."""
+
+__all__ = ["inspection", "plugins", "telemetry"]

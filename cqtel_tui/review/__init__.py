@@ -1,1 +1,20 @@
 """Read a payload: bytes in, rows out. No I/O, no terminal."""
+
+from __future__ import annotations
+
+__all__ = [
+    "caught",
+    "changes",
+    "destination",
+    "durations",
+    "explain",
+    "export",
+    "headers",
+    "known_shapes",
+    "leaks",
+    "needles",
+    "promises",
+    "requests",
+    "shapes",
+    "waterfall",
+]

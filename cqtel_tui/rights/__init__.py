@@ -1,1 +1,5 @@
-"""Ask a collector what it has of you, and have it erased."""
+"""What a collector announces, what it has of this installation, and erasing it."""
+
+from __future__ import annotations
+
+__all__ = ["announced", "exporting", "requests"]

@@ -1,51 +1,34 @@
-"""The application: it knows the screens, changes what is asked for, and tells them of it."""
+"""The application: its screens, its keys, and which action each key asks for."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import gc
-import os
 import signal
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
 from textual.binding import Binding, BindingType
-from textual.reactive import reactive
 
 from ..actions.results import take_back
-from ..catalogue import CATALOGUE_VERSION
 from ..consent.choices import read_user
-from ..errors import CqtelError
-from ..outbox.envelope import identity_of, read_label
-from ..outbox.runs import RUNS, read_runs, run_of
-from ..outbox.store import BOXES, Outbox
-from ..paths import places
-from ..sanitize import is_printable, printable
+from ..sanitize import is_printable
 from . import snapshot as moments
-from .base import OwnApp
 from .ending import signals_deferred
-from .screens.boxes import Box, Pending, Rejected, Sent
-from .screens.room import ROOMS, is_too_small
+from .home import Home
+from .screens.boxes import Pending
+from .screens.room import ROOMS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any
 
     from textual.app import SystemCommand
     from textual.screen import Screen
 
-    from ..actions.results import Message, Result, Undo
-    from ..outbox.envelope import Label
-    from ..outbox.runs import Run
-    from ..review.needles import Surroundings
     from .ahead import Ahead
-    from .snapshot import Snapshot
 
 LOOK_EVERY_SECONDS = 1.0
-MAX_COPIED = 100_000
-MAX_TOLD = 800
 _CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim"})
 
 
@@ -61,8 +44,8 @@ def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
     return make
 
 
-class TelemetryApp(OwnApp[None]):
-    """Shows what is held, asks what may be sent, and saves what a recording program reads.
+class TelemetryApp(Home):
+    """Shows what is pending, and asks what may be sent.
 
     Args:
         readonly: change nothing and send nothing.
@@ -78,8 +61,8 @@ class TelemetryApp(OwnApp[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "pending": Pending,
-        "sent": Sent,
-        "rejected": Rejected,
+        "sent": _late("answered", "Sent"),
+        "rejected": _late("answered", "Rejected"),
         "choices": _late("choices", "Choices"),
         "cookie": _late("cookie", "CookieScreen"),
         "stored": _late("stored", "Stored"),
@@ -102,8 +85,6 @@ class TelemetryApp(OwnApp[None]):
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave"),
     ]  # fmt: skip
 
-    snapshot: reactive[Snapshot | None] = reactive(None, always_update=True)
-
     def __init__(
         self,
         *,
@@ -112,25 +93,8 @@ class TelemetryApp(OwnApp[None]):
         room: str = "pending",
         ahead: Ahead | None = None,
     ) -> None:
-        super().__init__()
-        self.readonly = readonly
-        self.demo = demo
+        super().__init__(readonly=readonly, demo=demo, ahead=ahead)
         self.room = room
-        self.places = places()
-        self.outbox = Outbox(self.places.state)
-        try:
-            self.directory = os.path.realpath(".")
-        except OSError as error:
-            raise CqtelError(
-                f"The current directory cannot be read: {error.strerror}. Go to another one."
-            ) from None
-        self._stamp: tuple[int, ...] = ()
-        self._runs: tuple[int, Sequence[Run]] = (0, ())
-        self._is_looking = False
-        self._ahead = ahead
-        self._undo: list[Undo] = []
-
-    # What everybody sees -------------------------------------------------------------------------
 
     def on_load(self) -> None:
         """Look at how things stand, and at the keys that were chosen, before anything is drawn."""
@@ -155,103 +119,10 @@ class TelemetryApp(OwnApp[None]):
         if self.snapshot and self.snapshot.is_being_read:
             self.call_after_refresh(self._look)
 
-    def _look(self) -> None:
-        """Look for news in a thread, one at a time: a large outbox may take longer than a turn."""
-        if not self._is_looking:
-            self._is_looking = True
-            self._look_around()
-
-    @work(thread=True, group="look")
-    def _look_around(self) -> None:
-        from ..gate.recovering import recover
-
-        try:
-            if not self.readonly:
-                recover(self.places.state)
-            if moments.stamp(self.places, self.directory) != self._stamp:
-                self.call_from_thread(self._show, *self._read())
-        finally:
-            self._is_looking = False
-
-    def _read(self) -> tuple[tuple[int, ...], Snapshot]:
-        stamp = moments.stamp(self.places, self.directory)
-        ahead, self._ahead = self._ahead, None
-        pending = ahead.names() if ahead else None
-        return stamp, moments.take(self.places, self.directory, pending=pending)
-
-    def _show(self, stamp: tuple[int, ...], snapshot: Snapshot) -> None:
-        self._stamp = stamp
-        self.snapshot = snapshot
-
-    @property
-    def agreed_catalogue(self) -> int:
-        """The catalogue version whose fields may be recorded."""
-        return self.snapshot.status.decision.catalogue if self.snapshot else CATALOGUE_VERSION
-
-    @cached_property
-    def surroundings(self) -> Surroundings:
-        """What is around this program that must not be in a payload; gathered once."""
-        from ..gate.surroundings import surroundings_here
-
-        return surroundings_here()
-
-    def run_of(self, identity: str) -> Run | None:
-        """Return the run of a program under the gate that a payload comes from, if it is known."""
-        folder = self.outbox.folder / RUNS
-        try:
-            changed = folder.stat().st_mtime_ns
-        except OSError:
-            return None
-        if changed != self._runs[0]:
-            self._runs = changed, read_runs(self.places.state)
-        return run_of(self._runs[1], identity)
-
-    def payloads_of(self, run: Run) -> list[tuple[str, Label]]:
-        """Return the payloads of a run that are still here, each with its box, in their order."""
-        wanted = {identity: at for at, identity in enumerate(run.payloads)}
-        found = [
-            (box, label)
-            for box, names in (self.snapshot.names.items() if self.snapshot else ())
-            for name in names
-            if box in BOXES
-            and identity_of(name) in wanted
-            and (label := read_label(name)) is not None
-        ]
-        return sorted(found, key=lambda each: wanted[each[1].id])
-
-    async def go_to(self, box: str, identity: str) -> None:
-        """Put the cursor on a payload, in whatever box it is."""
-        await self.switch_mode(box)
-        screen = self.screen
-        if isinstance(screen, Box):
-            screen.action_clear_filter()
-            screen.envelopes.go_to(identity)
-
-    def tell(self, text: str, *, wrong: bool = False) -> None:
-        """Say something, literally, for a while."""
-        severity = "error" if wrong else "information"
-        self.notify(printable(text, limit=MAX_TOLD), severity=severity, markup=False)  # type: ignore[arg-type]
-
-    def tell_messages(self, messages: Sequence[Message]) -> None:
-        """Say what happened, and which keys do something about it."""
-        if messages:
-            words = " ".join(map(_sentence, messages))
-            self.tell(words, wrong=any(message.is_warning for message in messages))
-
-    def copy_text(self, text: str) -> None:
-        """Copy to the clipboard (OSC 52), capped."""
-        self.copy_to_clipboard(printable(text[:MAX_COPIED], newlines=True))
-        self.tell(f"Copied {min(len(text), MAX_COPIED):,} characters.")
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show, but do not do, what a read-only session, or one that cannot be seen, may not."""
         del parameters
         return True if action not in _CHANGING or self.may_change else None
-
-    @property
-    def may_change(self) -> bool:
-        """Whether anything may be changed or sent: not read-only, and nobody answers unseen."""
-        return not self.readonly and not is_too_small(self.size)
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every action in the command palette."""
@@ -277,45 +148,6 @@ class TelemetryApp(OwnApp[None]):
 
     # What is changed -----------------------------------------------------------------------------
 
-    async def perform(self, action: Callable[[], Result]) -> Result | None:
-        """Do something in a thread, tell what came of it, and remember how to take it back.
-
-        Returns:
-            what it changed; None if it failed, or was stopped halfway.
-        """
-        try:
-            result = await asyncio.to_thread(action)
-        except (CqtelError, OSError) as error:
-            self.tell(str(error), wrong=True)
-            return None
-        finally:
-            await self.read_anew()
-        if result.undo is not None:
-            self._undo.append(result.undo)
-        self.tell_messages(result.messages)
-        if result.problem is not None:
-            self.tell(str(result.problem), wrong=True)
-            return None
-        return result
-
-    async def read_anew(self) -> None:
-        """Show how things stand now."""
-        self._show(*await asyncio.to_thread(self._read))
-
-    def forget_undo(self) -> None:
-        """Let nothing be taken back any more that was done before."""
-        self._undo.clear()
-
-    def listed(self, box: str) -> list[Label]:
-        """Return the labels of all that is in a box, as it is shown, the oldest first."""
-        names = self.snapshot.names[box][::-1] if self.snapshot else ()
-        return [label for name in names if (label := read_label(name)) is not None]
-
-    @property
-    def endpoint(self) -> str | None:
-        """Where payloads go to; None for nowhere."""
-        return self.snapshot.status.decision.endpoint if self.snapshot else None
-
     @work(group="change")
     async def action_telemetry(self) -> None:
         """Ask what may be sent."""
@@ -324,35 +156,11 @@ class TelemetryApp(OwnApp[None]):
         await ask_telemetry(self)
 
     @work(group="change")
-    async def choose_telemetry(self, choice: str, project: str | None) -> None:
-        """Save on, off or undecided."""
-        from .choosing import set_telemetry
-
-        if self.may_change:
-            await set_telemetry(self, choice, project)
-
-    @work(group="change")
     async def action_debug(self) -> None:
         """Turn debug mode on, after a question, or off."""
         from .choosing import toggle_debug
 
         await toggle_debug(self)
-
-    @work(group="change")
-    async def choose_debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001  # the choice itself
-        """Save whether error texts may be recorded."""
-        from .choosing import set_debug
-
-        if self.may_change:
-            await set_debug(self, project, is_on=debug)
-
-    @work(group="change")
-    async def choose_endpoint(self, url: str | None, project: str | None) -> None:
-        """Save where to deliver to."""
-        from .choosing import set_endpoint
-
-        if self.may_change:
-            await set_endpoint(self, url, project)
 
     @work(group="change")
     async def action_cookie(self, action: str) -> None:
@@ -397,13 +205,6 @@ class TelemetryApp(OwnApp[None]):
             return
         undo = self._undo.pop()
         await self.perform(lambda: take_back(undo))
-
-
-def _sentence(message: Message) -> str:
-    text = message.text.rstrip(".")
-    if text.partition(" ")[0].rstrip(":,").isalpha():  # no id, and no URL
-        text = f"{text[:1].upper()}{text[1:]}"
-    return f"{text}." + (f" {message.key}." if message.key else "")
 
 
 def run(

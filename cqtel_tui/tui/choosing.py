@@ -18,10 +18,10 @@ from .screens.asking import Ask, asking
 
 if TYPE_CHECKING:
     from ..actions.choosing import TelemetryPlan
-    from .app import TelemetryApp
+    from .home import Home
 
 
-async def ask_telemetry(app: TelemetryApp) -> None:
+async def ask_telemetry(app: Home) -> None:
     """Ask what may be sent for all projects, and save the answer."""
     answer = await app.push_screen_wait(
         Ask(
@@ -38,7 +38,7 @@ async def ask_telemetry(app: TelemetryApp) -> None:
         await set_telemetry(app, {"u": HOLD, "o": ON, "f": OFF}[answer], None)
 
 
-async def set_telemetry(app: TelemetryApp, choice: str, project: str | None) -> None:
+async def set_telemetry(app: Home, choice: str, project: str | None) -> None:
     """Save a choice, having asked what a yes covers; then offer what goes with it."""
     try:
         pending = await asyncio.to_thread(choices.read_pending, app.places) if choice == ON else ()
@@ -64,7 +64,7 @@ async def set_telemetry(app: TelemetryApp, choice: str, project: str | None) -> 
         await send_with_progress(app, labels, ALL)
 
 
-async def _ask_what_is_covered(app: TelemetryApp, plan: TelemetryPlan) -> bool | None:
+async def _ask_what_is_covered(app: Home, plan: TelemetryPlan) -> bool | None:
     """Return whether a yes is to cover what is pending; None if nothing is to be saved."""
     asked = plan.confirmation
     if asked is None:
@@ -74,7 +74,7 @@ async def _ask_what_is_covered(app: TelemetryApp, plan: TelemetryPlan) -> bool |
     return None if answer is None else answer == "y"
 
 
-async def _offer_to_delete(app: TelemetryApp) -> None:
+async def _offer_to_delete(app: Home) -> None:
     try:
         plan = await asyncio.to_thread(read_withdrawal, app.places, app.directory, app.endpoint)
     except CqtelError as error:
@@ -85,13 +85,13 @@ async def _offer_to_delete(app: TelemetryApp) -> None:
         await app.perform(lambda: discard(app.places, plan))
 
 
-async def toggle_debug(app: TelemetryApp) -> None:
+async def toggle_debug(app: Home) -> None:
     """Turn debug mode on for all projects, after a question, or off."""
     read = await asyncio.to_thread(read_user, app.places.config)
     await set_debug(app, None, is_on=not read.every.debug)
 
 
-async def set_debug(app: TelemetryApp, project: str | None, *, is_on: bool) -> None:
+async def set_debug(app: Home, project: str | None, *, is_on: bool) -> None:
     """Save whether error texts may be recorded, after a question."""
     plan = choices.plan_debug(project, is_on=is_on)
     asked = plan.confirmation
@@ -99,7 +99,7 @@ async def set_debug(app: TelemetryApp, project: str | None, *, is_on: bool) -> N
         await app.perform(lambda: choices.set_debug(app.places, plan, directory=app.directory))
 
 
-async def set_endpoint(app: TelemetryApp, url: str | None, project: str | None) -> None:
+async def set_endpoint(app: Home, url: str | None, project: str | None) -> None:
     """Save where to deliver to."""
     try:
         plan = choices.plan_endpoint(url, project)

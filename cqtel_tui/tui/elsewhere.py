@@ -21,7 +21,7 @@ from ..sanitize import printable_bytes
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .app import TelemetryApp
+    from .home import Home
 
 _WRITES_AS_IT_IS = frozenset(
     {"cat", "tac", "tee", "head", "tail", "more", "most", "nl", "pr", "less", "bat", "batcat"}
@@ -72,7 +72,7 @@ def _command(words: str) -> list[str]:
         raise NoProgramError(f"$PAGER or $EDITOR cannot be read as a command: {error}") from None
 
 
-def open_elsewhere(app: TelemetryApp, data: bytes, *, exact: bool = False) -> None:
+def open_elsewhere(app: Home, data: bytes, *, exact: bool = False) -> None:
     """Show a read-only copy of some bytes in $PAGER or $EDITOR, and come back.
 
     Args:

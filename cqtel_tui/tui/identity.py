@@ -13,10 +13,10 @@ from .screens.requesting import request
 if TYPE_CHECKING:
     from ..actions.erasing import ErasurePlan
     from ..actions.results import Confirmation
-    from .app import TelemetryApp
+    from .home import Home
 
 
-async def change(app: TelemetryApp, action: str) -> None:
+async def change(app: Home, action: str) -> None:
     """Reset, lock or unlock the installation ID, after a question."""
     if app.snapshot is None:
         return
@@ -25,9 +25,7 @@ async def change(app: TelemetryApp, action: str) -> None:
         await app.perform(lambda: change_identity(app.places, plan))
 
 
-async def agrees_to_lose(
-    app: TelemetryApp, asked: Confirmation, erasure: ErasurePlan | None
-) -> bool:
+async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | None) -> bool:
     """Ask before a cookie is lost, and offer to have its data erased first: it is the key to them.
 
     If that was wanted and did not come about, nothing is agreed to: the cookie must stay.
@@ -44,13 +42,13 @@ async def agrees_to_lose(
     return answer in {"y", "e"}
 
 
-def _key(app: TelemetryApp) -> str:
+def _key(app: Home) -> str:
     if app.snapshot is None:
         raise CqtelError("The cookie was not read yet. Try again.")
     return erasing.key_of(app.snapshot.status.cookie)
 
 
-async def erase(app: TelemetryApp) -> None:
+async def erase(app: Home) -> None:
     """Have the collector erase all that it has of this cookie, after a question."""
     try:
         plan = erasing.plan_erasure(_key(app), app.endpoint)
@@ -61,7 +59,7 @@ async def erase(app: TelemetryApp) -> None:
         await _erase(app, plan)
 
 
-async def _erase(app: TelemetryApp, plan: ErasurePlan) -> bool:
+async def _erase(app: Home, plan: ErasurePlan) -> bool:
     """Have the collector erase, and tell what came of it; return whether it did."""
     result = await request(
         app, plan.endpoint, "Having it erased", lambda stop: erasing.erase(plan, stop)
@@ -73,7 +71,7 @@ async def _erase(app: TelemetryApp, plan: ErasurePlan) -> bool:
     return True
 
 
-async def show_data(app: TelemetryApp) -> None:
+async def show_data(app: Home) -> None:
     """Show what the collector has of this cookie, after a question."""
     from .screens.mine import Mine
 

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from ..actions.sending import Asked, Delivery
     from ..outbox.envelope import Label
-    from .app import TelemetryApp
+    from .home import Home
 
 
-def _chosen(app: TelemetryApp, *, every: bool) -> tuple[str, list[Label]]:
+def _chosen(app: Home, *, every: bool) -> tuple[str, list[Label]]:
     """Return the box that is shown, and the payloads in it that a key is meant for."""
     screen = app.screen
     if not isinstance(screen, Box):
@@ -30,7 +30,7 @@ def _chosen(app: TelemetryApp, *, every: bool) -> tuple[str, list[Label]]:
     return screen.NAME, app.listed(screen.NAME) if every else screen.envelopes.chosen
 
 
-async def send(app: TelemetryApp, *, every: bool) -> None:
+async def send(app: Home, *, every: bool) -> None:
     """Send payloads, after a question that says where each goes."""
     _, labels = _chosen(app, every=every)
     if not labels or app.snapshot is None:
@@ -53,7 +53,7 @@ async def send(app: TelemetryApp, *, every: bool) -> None:
     await send_with_progress(app, plan.labels, asked)
 
 
-async def send_with_progress(app: TelemetryApp, labels: Sequence[Label], asked: Asked) -> None:
+async def send_with_progress(app: Home, labels: Sequence[Label], asked: Asked) -> None:
     """Send payloads, show how it goes, and tell what became of them."""
     from .screens.sending import Sending
 
@@ -65,7 +65,7 @@ async def send_with_progress(app: TelemetryApp, labels: Sequence[Label], asked: 
         app.tell_messages(sending.sending_result(labels, deliveries).messages)
 
 
-async def drop(app: TelemetryApp, *, every: bool) -> None:
+async def drop(app: Home, *, every: bool) -> None:
     """Delete payloads, after a question; undo brings them back until the end of the session."""
     box, labels = _chosen(app, every=every)
     if not labels:
@@ -75,7 +75,7 @@ async def drop(app: TelemetryApp, *, every: bool) -> None:
         await app.perform(lambda: dropping.drop(app.outbox, plan))
 
 
-async def trim(app: TelemetryApp) -> None:
+async def trim(app: Home) -> None:
     """Drop fields of one payload, after a question; undo puts them back while it is pending."""
     from .screens.trimming import Trimming
 
@@ -96,7 +96,7 @@ async def trim(app: TelemetryApp) -> None:
         await app.perform(lambda: trimming.trim(app.outbox, plan))
 
 
-async def retry(app: TelemetryApp) -> None:
+async def retry(app: Home) -> None:
     """Let rejected payloads be pending again."""
     box, labels = _chosen(app, every=False)
     if labels and box == REJECTED:

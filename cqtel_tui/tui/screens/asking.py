@@ -9,8 +9,9 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
+from ..home import is_too_small
 from .modal import Modal
-from .room import is_too_small, too_small
+from .room import too_small
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ..app import TelemetryApp
+    from ..home import Home
 
     Answered = TypeVar("Answered")
 
@@ -82,7 +82,7 @@ class Requesting(Modal[Any]):
 
 
 async def request(
-    app: TelemetryApp,
+    app: Home,
     endpoint: str,
     words: str,
     ask: Callable[[Callable[[], bool]], Answered],

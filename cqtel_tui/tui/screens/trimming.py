@@ -12,8 +12,9 @@ from textual.widgets import OptionList, Static
 
 from ...sanitize import one_line
 from .. import views
+from ..home import is_too_small
 from .modal import Modal
-from .room import is_too_small, too_small
+from .room import too_small
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -206,3 +206,14 @@ def test_no_advice_leads_to_a_name_that_the_index_does_not_have(machine: Install
     ended = machine.sh(f"'{machine.commands}/python' -m cqtel_tui.cli --version")
     assert (ended.code, ended.out) == (0, machine.cq("--version").out)
     assert os.access(machine.commands / "cq-telemetry-ui", os.X_OK)
+
+
+def test_a_version_that_does_not_answer_is_not_waited_for(machine: Installed) -> None:
+    machine.program(
+        "cloudquery",
+        '#!/bin/sh\n[ "$1" = --version ] && { echo asked >> "$HOME/asked"; exec sleep 30; }\n'
+        "echo ran\n",
+    )
+    for _ in range(2):
+        assert machine.cq("run", "--", "cloudquery", "sync").lines == ["ran"]
+    assert (machine.home / "asked").read_text().splitlines() == ["asked"]
