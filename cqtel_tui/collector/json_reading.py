@@ -217,7 +217,13 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
         for one in holder.spans or ():
             span = one or _Span()
             status, parent = span.status, span.parent_span_id
-            if _says_more(span):
+            if (
+                span.kind != _INTERNAL
+                or span.trace_state
+                or span.events is not _NO_LIST
+                or span.links is not _NO_LIST
+                or (status is not None and status.message)
+            ):  # there seldom is anything to tell of
                 _rest_of(allowing, span)
             yield (
                 _known_id(ids, span.trace_id, NO_TRACE),
@@ -229,17 +235,6 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
                 _code(status.code) if status else None,
                 _attributes(allowing, span.attributes) if span.attributes else _NOTHING,
             )
-
-
-def _says_more(span: _Span) -> bool:
-    """Tell whether there may be something to tell of; there seldom is."""
-    return (
-        span.kind != _INTERNAL
-        or span.events is not _NO_LIST
-        or span.links is not _NO_LIST
-        or bool(span.trace_state)
-        or (span.status is not None and bool(span.status.message))
-    )
 
 
 def _rest_of(allowing: Allowing, span: _Span) -> None:
