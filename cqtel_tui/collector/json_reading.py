@@ -109,7 +109,7 @@ class _Request(msgspec.Struct, gc=False, rename="camel"):
     resource_spans: list[_ResourceSpans | None] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
+_decoder = msgspec.json.Decoder(_Request | None)
 
 
 def elements(part: bytes) -> int:
@@ -168,7 +168,7 @@ def _is_deep(body: bytes) -> bool:
 
 def _decoded(body: bytes) -> _Request:
     try:
-        return _decoder.decode(body)
+        return _decoder.decode(body) or _Request()
     except msgspec.ValidationError as error:
         raise MalformedError(f"not OTLP ({_place(error)})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -181,7 +181,7 @@ def _decoded_with_half_characters(body: bytes) -> _Request:
     """Decode what may hold one half of a character, as Python writes a name that is not UTF-8."""
     try:
         found = json.loads(body)
-        return msgspec.convert(found, _Request)
+        return msgspec.convert(found, _Request | None) or _Request()
     except (ValueError, RecursionError) as error:
         raise _malformed(error) from None
 
