@@ -40,7 +40,6 @@ STILL_LONGER = {
     "gate/redaction.py": 440,
     "gate/serving.py": 485,
     "proof/rehearsal.py: _set_scene": 53,
-    "record/telemetry.py": 477,
     "review/explain.py": 496,
     "review/leaks.py": 491,
     "review/shapes.py": 441,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # What a program that records must never be made to import: each costs more than recording does.
 DECIDING = {"catalogue", "consent", "consent.decision", "files", "formats", "paths"}
-RECORDING = {"outbox", "outbox.writing", "record", "record.plugins", "record.telemetry"}
+RECORDING = {"outbox", "outbox.writing", "record", "record.payload", "record.telemetry"}
 CHOSEN = {"consent.choice_file", "consent.endpoint", "consent.trusted"}
 HEAVY = {
     *("argparse", "ast", "asyncio", "collections", "concurrent", "contextlib", "copy", "ctypes"),
