@@ -75,7 +75,7 @@ def _told(arguments: Sequence[str] | None) -> int:
         sys.stdout.write(as_markdown(in_words=not takes("↑")))
         return 0
     if given.serve is not None:
-        return _serve(given.serve, readonly=given.readonly)
+        return _serve(given)
     try:
         return _run(given)
     except CqtelError as error:
@@ -108,7 +108,7 @@ def _run(given: argparse.Namespace) -> int:
     return run(demo=given.demo, readonly=given.readonly, room=given.screen, ahead=ahead)
 
 
-def _serve(port: int, *, readonly: bool) -> int:
+def _serve(given: argparse.Namespace) -> int:
     try:
         from .tui.serving import serve
     except ImportError:
@@ -118,7 +118,11 @@ def _serve(port: int, *, readonly: bool) -> int:
             f"cq-telemetry-ui: --serve needs an extra: {printable(how_to_install('serve'))}\n"
         )
         return 1
-    return serve(port, readonly=readonly)
+    options = [name for name in ("--demo", "--readonly") if getattr(given, name[2:])]
+    options += ["--screen", given.screen]
+    if given.collector is not None:
+        options += ["--collector", given.collector]
+    return serve(given.serve, options=options)
 
 
 def _consent(*, plain: bool) -> int:

@@ -12,6 +12,7 @@ from ..consent.endpoint import TRACES_PATH
 from ..consent.layers import reasons, why
 from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
 from ..consent.tracking import is_tracked
+from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
 from ..files import PROJECT_FOLDER
 from ..gate.refusals import refused_words
@@ -37,6 +38,7 @@ _TRACKED = (
     f"git tracks {_COOKIE_FILE}: whoever has the repository can read and erase what a collector "
     f"has of it. git rm --cached {_COOKIE_FILE}, then cq-telemetry cookie reset"
 )
+_REASONS = 3
 _WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
 
 
@@ -70,6 +72,11 @@ def _show_status(found: standing.Status) -> None:
         lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, and nothing is sent"))
     if found.proxy:
         lines.append(("proxy", found.proxy))
+    if found.decision.state == ON and not found.problem:
+        lines += [
+            ("waiting", f"{number(count, 'payload')} held here: {reason}")
+            for reason, count in staying(places()).most_common(_REASONS)
+        ]
     if found.retry_at:
         when = standing.time_words(found.retry_at)
         lines.append(("delivery", f"next attempt at {when}: {found.retry_why}"))
@@ -232,10 +239,11 @@ def endpoint(given: argparse.Namespace) -> int:
         say("your choice is saved, but here another one of yours decides: this project's, or all's")
     if found.proxy:
         say(f"by the proxy {found.proxy}")
-    if found.decision.state == ON and found.counts.pending:
+    is_on = found.decision.state == ON and not found.problem
+    if is_on and (waiting := staying(places()).total()):
         say(
-            f"recorded before, for elsewhere, and not included: "
-            f"{number(found.counts.pending, 'payload')}; to send them: cq-telemetry send --all"
+            f"not sent there by themselves: {number(waiting, 'payload')} that are held already; "
+            "see why with cq-telemetry status, or send them: cq-telemetry send --all"
         )
     if found.decision.state != ON:
         say(f"not yet: telemetry is {standing.WORDS[found.decision.state]}")

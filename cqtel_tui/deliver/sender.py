@@ -158,6 +158,7 @@ class Sender:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):
                 self.outbox.settle()
+                self.outbox.set_misnamed_aside()
                 yield
         except OSError as error:
             raise CqtelError(

@@ -244,7 +244,7 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
     if envelope.is_sealed and not _has_its_seal(line, inside):
         raise TornEnvelopeError("it does not have the SHA-256 it was sealed with: it was altered")
     if envelope.label(label.attempt) != label:
-        raise TornEnvelopeError(f"within, it says that it is {envelope.id:.40}, and not as named")
+        raise TornEnvelopeError(f"its name and its header (of {envelope.id:.40}) do not agree")
     return envelope
 
 

@@ -11,7 +11,7 @@ from ..files import create
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..review.documents import JsonObject
+    from ..formats.strict_json import JsonObject
 
 FILE_NAME = "cq-telemetry-mine.json"
 """What it is called where the user names no other."""

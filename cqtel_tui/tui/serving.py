@@ -1,26 +1,30 @@
 """Serve the terminal UI to a browser on this machine, and to nobody else.
 
-Whoever drives the UI gives consent in its user's name. So only a request with the key of this run
-is answered (another user of this machine does not have it), and only from our own address (a page
-of somebody else's can open a socket to this machine, but not from it).
+Whoever drives the UI gives consent in its user's name. So everything is below a path that holds the
+key of this run: another user of this machine does not know it, and a browser tells it to no other
+server, as it would a cookie, which is shared by all ports of a host. A page of somebody else's,
+which can open a socket to this machine, is refused by its origin. Nothing is loaded from outside.
 """
 
 from __future__ import annotations
 
 import hmac
+import logging
 import secrets
 import shlex
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 from textual_serve.server import Server
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
 
 HOST = "127.0.0.1"
-_COOKIE = "cqtel-key"
+_PAGE = Path(__file__).parent / "browser"
+_SOCKET = "/ws"
 
 
 class OwnServer(Server):
@@ -28,24 +32,36 @@ class OwnServer(Server):
 
     Args:
         port: the port on 127.0.0.1.
-        key: what the first request has to know; random by default.
-        readonly: let nothing be changed.
+        key: the first part of every path; random by default.
+        options: the options of `cq-telemetry-ui` that each session is started with.
     """
 
-    def __init__(self, port: int, key: str | None = None, *, readonly: bool = False) -> None:
-        command = [sys.executable, "-P", "-m", "cqtel_tui"]
-        command += ["--readonly"] if readonly else []
-        super().__init__(shlex.join(command), host=HOST, port=port, title="cqtel")
+    def __init__(self, port: int, key: str | None = None, *, options: Sequence[str] = ()) -> None:
+        command = [sys.executable, "-P", "-m", "cqtel_tui", *options]
+        super().__init__(
+            shlex.join(command), host=HOST, port=port, title="cqtel", templates_path=_PAGE
+        )
         self.key = key or secrets.token_urlsafe(32)
 
     @property
     def address(self) -> str:
         """The URL to open, with the key."""
-        return f"http://{HOST}:{self.port}/?key={self.key}"
+        return f"{self._origin}/{self.key}/"
+
+    @property
+    def _origin(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    def initialize_logging(self) -> None:
+        """Log what is wrong, and no request: its path has the key."""
+        logging.basicConfig(level=logging.WARNING, format="%(message)s")
 
     async def _make_app(self) -> web.Application:
-        app = await super()._make_app()
-        app.middlewares.append(self._guard)
+        app = web.Application(middlewares=[self._guard])
+        inner = await super()._make_app()
+        inner.router.add_static("/page", _PAGE)
+        app.add_subapp(f"/{self.key}", inner)
+        app.on_response_prepare.append(self._close_off)
         return app
 
     @web.middleware
@@ -54,25 +70,39 @@ class OwnServer(Server):
         request: web.Request,
         handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
     ) -> web.StreamResponse:
-        own = f"{HOST}:{self.port}"
-        if request.host != own or request.headers.get("Origin", f"http://{own}") != f"http://{own}":
-            raise web.HTTPForbidden(text="This address is not ours.")
-        given = request.query.get("key")
-        if given is not None and self._is_key(given):
-            answer = web.HTTPFound("/")
-            answer.set_cookie(_COOKIE, self.key, httponly=True, samesite="Strict")
-            raise answer
-        if not self._is_key(request.cookies.get(_COOKIE, "")):
+        origin = request.headers.get("Origin")
+        # A browser always names the origin of a page that opens a socket.
+        is_ours = origin == self._origin or (origin is None and not request.path.endswith(_SOCKET))
+        if request.host != f"{HOST}:{self.port}" or not is_ours:
+            raise web.HTTPForbidden(text="Only the page of cq-telemetry-ui --serve may do this.")
+        given = request.path.split("/")[1]
+        if not hmac.compare_digest(given.encode(), self.key.encode()):
             raise web.HTTPForbidden(text="Open the address that cq-telemetry-ui --serve printed.")
         return await handler(request)
 
-    def _is_key(self, given: str) -> bool:
-        return hmac.compare_digest(given.encode(), self.key.encode())
+    async def _close_off(self, _request: web.Request, response: web.StreamResponse) -> None:
+        """Let the page load nothing from elsewhere, stand in no other page, and keep its key."""
+        own = f"default-src {self._origin}"
+        inline = f"style-src {self._origin} 'unsafe-inline'"
+        socket = f"connect-src ws://{HOST}:{self.port}"
+        images = f"img-src {self._origin} data:"
+        response.headers["Content-Security-Policy"] = (
+            f"{own}; {inline}; {socket}; {images}; frame-ancestors 'none'; base-uri 'none'; "
+            "form-action 'none'"
+        )
+        response.headers["Referrer-Policy"] = "no-referrer"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Cache-Control"] = "no-store"
 
 
-def serve(port: int, *, readonly: bool = False) -> int:
-    """Serve until Ctrl+C; return the exit code."""
-    server = OwnServer(port, readonly=readonly)
+def serve(port: int, *, options: Sequence[str] = ()) -> int:
+    """Serve until Ctrl+C; return the exit code.
+
+    Args:
+        port: the port on 127.0.0.1.
+        options: the options of `cq-telemetry-ui` that each session is started with.
+    """
+    server = OwnServer(port, options=options)
     sys.stderr.write(f"cq-telemetry-ui: open {server.address}\n")
     server.serve()
     return 0

@@ -358,7 +358,7 @@ def test_an_envelope_that_says_it_is_another_one_is_not_believed(cq: Here) -> No
     cq.outbox.path(PENDING, label).write_bytes(whole)
     ended = cq("export", other, "--format", "curl")
     assert (ended.code, ended.out) == (1, b"")
-    assert f"within, it says that it is {identity}, and not as named" in ended.said
+    assert f"its name and its header (of {identity}) do not agree" in ended.said
 
 
 def test_raw_and_json_at_once_are_wrong_usage(cq: Here) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import os
 import stat
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -13,10 +15,10 @@ from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import LOCK, SENT, NoSuchEnvelopeError
 from cqtel_tui.outbox.writing import PENDING
 
-from .conftest import receipt
+from .conftest import Box, receipt
 
 if TYPE_CHECKING:
-    from .conftest import Box
+    from ..disks import Disk
 
 CAUGHT = b'{"method": "POST"}\n\x00all of it'
 
@@ -89,3 +91,46 @@ def test_what_cannot_be_written_is_told_of_and_stays_as_it_was(box: Box) -> None
     with pytest.raises(CqtelError, match="cannot be changed"):
         box.outbox.replace(label, b"{}")
     assert box.outbox.open(PENDING, label) == before
+
+
+class FullError(OSError):
+    """There is no space left."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("call", ["write", "rename", "replace"])
+@pytest.mark.parametrize("payload", [b"{}", b'{"resourceSpans":[ ]}', b"x" * 5000])
+def test_on_a_full_disk_nothing_is_changed(
+    box: Box, monkeypatch: pytest.MonkeyPatch, call: str, payload: bytes
+) -> None:
+    label = box.hold()
+    before = {path.name: path.read_bytes() for path in box.pending.iterdir()}
+
+    def full(*_: object, **__: object) -> None:
+        raise FullError
+
+    with monkeypatch.context() as patch:
+        if call == "write":
+            patch.setattr("os.fdopen", full)
+        elif call == "rename":
+            patch.setattr("pathlib.Path.rename", full)
+        else:
+            patch.setattr("pathlib.Path.replace", full)
+        with pytest.raises(CqtelError, match="No space left"):
+            box.outbox.replace(label, payload)
+    assert {path.name: path.read_bytes() for path in box.pending.iterdir()} == before
+    assert box.outbox.open(PENDING, label).payload == b'{"resourceSpans":[]}'
+
+
+def test_on_a_disk_that_is_really_full_nothing_is_changed(disk: Disk) -> None:
+    box = Box(disk.folder)
+    label = box.hold()
+    before = {path.name: path.read_bytes() for path in box.pending.iterdir()}
+    disk.fill()
+    with pytest.raises(CqtelError, match="No space left"):
+        box.outbox.replace(label, b"x" * 20_000)
+    assert {path.name: path.read_bytes() for path in box.pending.iterdir()} == before
+    disk.make_room()
+    assert box.outbox.replace(label, b"x" * 20_000).size == 20_000

@@ -10,6 +10,7 @@ import pytest
 from textual.widgets import Input
 
 from cqtel_tui.catalogue import CATALOGUE_VERSION
+from cqtel_tui.deliver.sender import Outcome, Sender
 from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.widgets.one_of import OneOf
 
@@ -18,6 +19,7 @@ from .driving import ui
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..deliver.collectors import Collector
     from .driving import Machine, Session
 
 keys = pytest.mark.keys
@@ -397,3 +399,22 @@ async def test_deleting_everything_cannot_be_undone_by_halves(machine: Machine) 
         await it.press("u")
         await it.told("There is nothing to take back.")
         assert machine.outbox.names(PENDING) == [], "what was deleted for good stays so"
+
+
+async def test_undo_lets_no_older_yes_cover_what_was_recorded_in_between(
+    machine: Machine, collector: Collector
+) -> None:
+    machine.allow(collector.url)
+    for label in machine.labels():
+        machine.outbox.drop(PENDING, label)
+    async with ui() as it:
+        await it.press("t")
+        await it.answer("u")
+        await it.told("Telemetry is undecided.")
+        between = machine.hold(b"{}")
+        await it.press("u")
+        await it.until(lambda: machine.chosen.telemetry == "on")
+    machine.hold(b"[]")
+    results = Sender(machine.places).send_due()
+    assert collector.bodies == [b"[]"]
+    assert {result.id: result.outcome for result in results}[between.id] is Outcome.REFUSED
