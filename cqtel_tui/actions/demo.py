@@ -18,7 +18,7 @@ from ..record.telemetry import Telemetry
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from ..gate.requests import Caught
+    from ..gate.requests import Request
 
 _PLUGINS = (
     "source/cloudquery/aws/v33.4.0",
@@ -103,8 +103,8 @@ def record(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
 
 def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     """Record and hold what a run of CloudQuery 6.21.1 under the gate left before all that."""
-    from ..gate.catching import Run, hold_caught
     from ..gate.channels import CLOUDQUERY
+    from ..gate.holding import Reporter, hold_requests
     from ..outbox import runs
     from ..outbox.envelope import read_label
 
@@ -120,7 +120,7 @@ def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     if operation is None:
         return
     state = places().state
-    run = Run(
+    run = Reporter(
         "cloudquery",
         "6.21.1",
         os.path.realpath("."),
@@ -136,7 +136,7 @@ def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
             {"status": "error", "error": _ERROR},
         ),
     ]
-    names = hold_caught(state, requests, CLOUDQUERY, run, entropy=entropy)
+    names = hold_requests(state, requests, CLOUDQUERY, run, entropy=entropy)
     labels = [label for name in names if (label := read_label(name)) is not None]
     closed = (
         runs.ClosedChannel(each.name, each.reason, 1 if each.counted else None)
@@ -155,9 +155,9 @@ _ERROR = (
 )
 
 
-def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Caught:
+def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Request:
     """Return a request as CloudQuery makes it, which names a run and a path, too."""
-    from ..gate.requests import Caught
+    from ..gate.requests import Request
 
     moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
     when = f"{moment:%Y-%m-%dT%H:%M:%S}.{nanoseconds % 1_000_000_000:09d}Z"
@@ -186,7 +186,7 @@ def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Caught:
         ("content-type", "application/json"),
     )
     body = gzip.compress(json.dumps({"batch": [message]}).encode(), mtime=0)
-    return Caught("POST", "/v1/batch", headers, body, nanoseconds // 1000)
+    return Request("POST", "/v1/batch", headers, body, nanoseconds // 1000)
 
 
 def _operation(  # noqa: PLR0913  # what is told of a run, each thing its own

@@ -12,7 +12,7 @@ from ..review.headers import masked
 from .output import show, show_json
 
 if TYPE_CHECKING:
-    from ..gate.catching import Original
+    from ..gate.holding import Original
     from ..outbox.envelope import Envelope
     from ..review.caught import Comparison
 
@@ -40,7 +40,7 @@ def show_caught(envelope: Envelope, *, as_json: bool) -> int:
 def _json(envelope: Envelope, original: Original, comparison: Comparison) -> dict[str, Any]:
     from ..gate.reviewing import header_fates
 
-    request = original.caught
+    request = original.request
     return {
         "method": request.method,
         "path": request.path,
@@ -59,7 +59,7 @@ def _json(envelope: Envelope, original: Original, comparison: Comparison) -> dic
 def _show(envelope: Envelope, original: Original, comparison: Comparison) -> None:
     from ..gate.reviewing import header_fates
 
-    request = original.caught
+    request = original.request
     show(f"caught     {time_words(request.when / _MICROSECONDS)}")
     show(f"request    {request.method} {request.path}, {len(request.body):,} bytes")
     for fate in header_fates(envelope, original):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from ..consent.decision import ask
 from ..deliver.permission import ALL, DUE, NAMED, grounds, permission
 from ..errors import CqtelError, WrongUsageError
+from ..formats.inspection import read_inspection
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.runs import read_runs, run_of
 from ..outbox.shown import note_shown
@@ -22,7 +23,6 @@ from ..review import promises
 from ..review.destination import CAUGHT
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
-from ..review.traces import read_inspection
 from . import wording
 from .comparing import show_caught
 from .output import say, show, show_bytes, show_json

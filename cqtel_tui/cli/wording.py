@@ -16,13 +16,14 @@ from .output import say, show
 
 if TYPE_CHECKING:
     from ..deliver.permission import Permission
+    from ..formats.inspection import Inspection
+    from ..formats.spans import Attributes, Span, Trace
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
     from ..outbox.store import Outbox
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
-    from ..review.traces import Attributes, Inspection, Span, Trace
 
 _MICROSECONDS = 1_000_000
 

@@ -5,6 +5,8 @@ The address that a request came from is in none of these: only what was derived 
 
 from __future__ import annotations
 
+import hashlib
+
 import msgspec
 
 
@@ -76,3 +78,8 @@ class Arrival(msgspec.Struct, frozen=True):
     plugins: tuple[str, ...]
     cookie: str | None
     spans: tuple[ArrivedSpan, ...]
+
+
+def digest_of(cookie: str) -> bytes:
+    """Return what stands for a cookie wherever anything is kept: whoever has that has no keys."""
+    return hashlib.sha256(cookie.encode()).digest()

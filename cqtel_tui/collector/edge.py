@@ -2,7 +2,7 @@
 
 An engine is any OTLP/HTTP receiver, such as an OpenTelemetry Collector with the configuration of
 `engine`. A client is answered only after the engine has answered. Nothing is passed on but the
-arrivals: no header of a request, and so no address.
+arrivals, with the digest of a cookie in its place: no header of a request, and so no address.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
-from .engine import ADDRESS_HASH
+from .arrivals import digest_of
+from .engine import ADDRESS_HASH, INSTALLATION
 from .logs import tell, tell_error
 from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept, RefusedError
 
@@ -245,7 +246,7 @@ def _describe(attributes: _Attributes, arrival: Arrival) -> None:
         ("service.name", arrival.app),
         ("service.version", arrival.version),
         ("cloudquery.build_date", arrival.build_date),
-        ("service.instance.id", arrival.cookie),
+        (INSTALLATION, None if arrival.cookie is None else digest_of(arrival.cookie).hex()),
         ("cloudquery.ip_sha1" if is_sha1 else ADDRESS_HASH, origin.address_hash),
         ("geo.country.iso_code", origin.country),
         ("geo.region.name", origin.region),

@@ -29,7 +29,6 @@ from ..catalogue import (
 )
 from ..record.telemetry import SCOPE, UNNAMED
 from ..review.promises import COLLECTOR, FIELDS
-from .settings import RETENTION_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,7 +36,10 @@ if TYPE_CHECKING:
 ADDRESS_HASH = "cloudquery.address_hash"
 """What stands in place of `cloudquery.ip_sha1` where the hash is an HMAC of the day."""
 
-_HOURS = 24
+INSTALLATION = "cloudquery.installation"
+"""What stands in place of `service.instance.id`: the SHA-256 of the cookie, never the cookie."""
+COOKIE = "service.instance.id"
+
 
 # The catalogue's shapes as regular expressions (RE2), and what is not one as conditions of OTTL.
 _NAME = f"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}"
@@ -58,6 +60,7 @@ PLUGINS_SHAPE = f'\\[(?:"{PLUGIN_SHAPE}"(?:,"{PLUGIN_SHAPE}")*)?\\]'
 DERIVED_SHAPES = {
     "cloudquery.ip_sha1": "[0-9a-f]{40}",
     ADDRESS_HASH: "[0-9a-f]{64}",
+    INSTALLATION: "[0-9a-f]{64}",
     "geo.country.iso_code": "[A-Z]{2}",
     # No digit, so that no address passes as the name of a place.
     "geo.region.name": r"[\pL\pM '\x{2019}.,()/-]{1,100}",
@@ -71,27 +74,22 @@ def allowed_keys() -> tuple[str, ...]:
     return (*_keys(on_span=False), *_keys(on_span=True))
 
 
-def configuration(retention_days: int = RETENTION_DAYS) -> str:
-    """Return the configuration as YAML.
-
-    Args:
-        retention_days: how long ClickHouse keeps a span.
-    """
+def configuration() -> str:
+    """Return the configuration as YAML."""
     return _CONFIGURATION.format(
         catalogue=CATALOGUE_VERSION,
         keys=_listed(allowed_keys(), 6),
         resource=_quoted(_resource_statements()),
         scope=_quoted(_scope_statements()),
         span=_quoted(_span_statements()),
-        hours=retention_days * _HOURS,
     )
 
 
 def _keys(*, on_span: bool) -> list[str]:
-    keys = [key for key in RECORDED if (key in ON_SPANS) is on_span]
+    keys = [key for key in RECORDED if (key in ON_SPANS) is on_span and key != COOKIE]
     if not on_span:
         keys += [field.key for field in FIELDS if field.where == COLLECTOR]
-        keys.append(ADDRESS_HASH)
+        keys += [ADDRESS_HASH, INSTALLATION]
     return keys
 
 
@@ -265,8 +263,9 @@ exporters:
     database: ${{env:CQTEL_CLICKHOUSE_DATABASE:-cqtel}}
     # An answer means that it is written, and not that it waits on the server.
     async_insert: false
-    # The retention of spans. Error texts are to go earlier: see the README.
-    ttl: {hours}h
+    # The tables are those of `cq-telemetry collector clickhouse schema`, retention and all: if this
+    # engine made them, it would not start while ClickHouse is down.
+    create_schema: false
     retry_on_failure:
       max_elapsed_time: 0s
     sending_queue:

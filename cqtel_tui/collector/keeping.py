@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from . import settling
+from .arrivals import digest_of
 from .durations import bucket
 from .kinds import (
     CI,
@@ -79,11 +80,6 @@ class Known:
         ids.add(span.span_id)
         self._spans += 1
         return True
-
-
-def digest_of(cookie: str) -> bytes:
-    """Return what stands for a cookie in the store: whoever has the store has no keys."""
-    return hashlib.sha256(cookie.encode()).digest()
 
 
 def keep(

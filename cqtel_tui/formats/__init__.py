@@ -2,7 +2,18 @@
 
 import sys
 
-__all__ = ["bare_json", "encodings", "quote", "sha256"]
+__all__ = [
+    "bare_json",
+    "encodings",
+    "inspection",
+    "json_paths",
+    "otlp_traces",
+    "protobuf_wire",
+    "quote",
+    "sha256",
+    "spans",
+    "strict_json",
+]
 
 
 def sha256(data: bytes) -> str:

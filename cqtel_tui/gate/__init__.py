@@ -1,9 +1,9 @@
 """Run a program that we did not write, and intercept what it reports."""
 
 __all__ = [
-    "catching",
     "channels",
     "executing",
+    "holding",
     "launcher",
     "listening",
     "observing",

@@ -11,8 +11,9 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
+from ..review.known_shapes import SHAPES
 from ..review.needles import looks_telling
-from ..review.shapes import ADDRESS, SHAPES
+from ..review.shapes import ADDRESS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

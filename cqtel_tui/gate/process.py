@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
     Handler = Callable[[int, FrameType | None], object] | int | None
 
-__all__ = ["CommandNotFound", "Outcome", "end_like", "run", "signals_blocked"]
+__all__ = ["CommandNotFound", "Outcome", "end_like", "run"]
 
 # sigaction(2): "SI_KERNEL: sent by the kernel". The signal module has no name for it.
 _SI_KERNEL = 0x80
@@ -108,7 +108,7 @@ def run(
     """Run a program, and wait until it has ended.
 
     To be called from the main thread. A thread that was started before takes signals away from
-    it, unless it was started inside `signals_blocked`; one that is started in `on_start` is fine.
+    it, unless they are blocked in it; one that is started in `on_start` is fine.
 
     Args:
         arguments: The command line; its first entry is what the program sees as its own name.
@@ -162,24 +162,6 @@ def end_like(outcome: Outcome) -> "NoReturn":
     status = outcome.shell_status
     # Windows has codes such as 0xC0000005, and `_exit` takes a signed 32-bit number.
     os._exit(status if status < 2**31 else status - 2**32)
-
-
-class signals_blocked:  # noqa: N801  # it is used as a function
-    """Start threads in here: they leave every signal to the main thread, as `run` needs it."""
-
-    def __enter__(self) -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            ours = _PASSED_ON | {signal.SIGCHLD}
-            self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, ours)
-
-    def __exit__(
-        self,
-        kind: "type[BaseException] | None",
-        error: "BaseException | None",
-        trace: "TracebackType | None",
-    ) -> None:
-        if hasattr(signal, "pthread_sigmask"):
-            signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
 
 
 class _Program:

@@ -7,7 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..review.documents import JsonValue
+    from ..formats.strict_json import JsonValue
 
 ID = "id"
 """An id of any form."""

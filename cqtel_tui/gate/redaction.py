@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..catalogue import MAX_STRING_BYTES, is_boolean, is_class_name, is_name, is_version
-from ..review.places import item_step, path_text
+from ..formats.json_paths import item_step, path_text
 from .names import ARGUMENT, Names, is_value_of
 from .pseudonyms import ID, IDS, SPAN_ID, TRACE_ID, Pseudonyms, id_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from ..review.documents import JsonValue
-    from ..review.places import Path
+    from ..formats.json_paths import Path
+    from ..formats.strict_json import JsonValue
 
 Schema: TypeAlias = "str | frozenset[str] | Mapping[str, Schema] | tuple[Schema]"
 """What may stay: a value of a shape (one of `SHAPES`), one of a few texts in lower case, an

@@ -21,9 +21,9 @@ from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
-from . import catching
-from .catching import UNNAMED, hold_one, rules_of
+from . import holding
 from .channels import Channels
+from .holding import UNNAMED, Reporter, hold_one, rules_of
 from .profile_files import read_profiles
 from .profiles import PROFILES
 from .refusals import LOST
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from .profiles import Profile
     from .redaction import Rules
-    from .requests import Caught
+    from .requests import Request
     from .session import Session
     from .spool import Spool
 
@@ -115,10 +115,10 @@ class Redactor:
             write_run(self.session.state, record)
         self._is_new = False
 
-    def inspect(self, caught: Caught) -> bytes:
+    def inspect(self, request: Request) -> bytes:
         """Return what would be sent of a request, as JSON to be read and never sent."""
-        channels, run, rules = self._of(caught)
-        return catching.for_inspection(caught, channels, run, rules)
+        channels, reporter, rules = self._of(request)
+        return holding.for_inspection(request, channels, reporter, rules)
 
     def _one(self, name: str) -> None:
         """Hold one request, and forget it here."""
@@ -131,14 +131,14 @@ class Redactor:
             self._note(held)  # the last try was ended after it was done
         else:
             try:
-                caught = self._spool.read(name)
-                channels, run, rules = self._of(caught)
-                is_hopeless = tries >= _TRIES or caught.profile not in self._programs
+                request = self._spool.read(name)
+                channels, reporter, rules = self._of(request)
+                is_hopeless = tries >= _TRIES or request.profile not in self._programs
                 envelope = hold_one(
                     self.session.state,
-                    caught,
+                    request,
                     channels,
-                    run,
+                    reporter,
                     None if is_hopeless else rules,
                     identity,
                 )
@@ -170,13 +170,13 @@ class Redactor:
             return self._outbox.find(identity, BOXES)[1].id
         return ""
 
-    def _of(self, caught: Caught) -> tuple[Channels, catching.Run, Rules]:
-        """Return how a request's program reports, its run, and what may leave of it."""
-        name, session = caught.profile, self.session
+    def _of(self, request: Request) -> tuple[Channels, Reporter, Rules]:
+        """Return how a request's program reports, who it is, and what may leave of it."""
+        name, session = request.profile, self.session
         self._used.setdefault(name)
         profile = self._programs.get(name)
         channels = profile.channels if profile else _NO_CHANNELS
-        run = catching.Run(
+        reporter = Reporter(
             name,
             self.known.version if name == session.app else "",
             session.project,
@@ -189,10 +189,10 @@ class Redactor:
         )
         if name not in self._rules:
             key = bytes.fromhex(session.key) or os.urandom(32)
-            self._rules[name] = rules_of(channels, key, run)
+            self._rules[name] = rules_of(channels, key, reporter)
         # A program may have downloaded plugins meanwhile.
         published = published_plugins(session.project, session.named)
-        return channels, run, replace(self._rules[name], published=published)
+        return channels, reporter, replace(self._rules[name], published=published)
 
     @property
     def state(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Caught:
+class Request:
     """One complete request.
 
     Attributes:

@@ -13,7 +13,7 @@ from ..review.caught import Comparison, compare
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
 from ..review.requests import scan_request
-from .catching import read_original
+from .holding import read_original
 from .profile_files import read_profiles
 from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
 from .protocols import as_document
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
     from ..review.needles import Surroundings
-    from .catching import Original
+    from .holding import Original
     from .redaction import Schema
 
 _UNKNOWN_KIND = (
@@ -107,7 +107,7 @@ def header_fates(envelope: Envelope, original: Original) -> list[HeaderFate]:
     """Return what becomes of each header of a request; credentials are masked."""
     sent = {name.lower(): value for name, value in envelope.headers.items()}
     fates = []
-    for name, value in original.caught.headers:
+    for name, value in original.request.headers:
         replacement = sent.get(name)
         if name in OF_HTTP:
             why = "of this connection; the request has its own"

@@ -30,7 +30,7 @@ from .refusals import (
     TOO_MANY,
     TOO_SLOW,
 )
-from .requests import Caught
+from .requests import Request
 from .spool import BacklogError
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Server:
         listener: socket.socket,
         closed_door: socket.socket,
         profiles: Mapping[str, str],
-        keep: Callable[[Caught], None],
+        keep: Callable[[Request], None],
         counts: Counts,
     ) -> None:
         self._listener = listener
@@ -314,27 +314,25 @@ class _Connection:
         return True
 
     def _complete(self) -> bool:
-        request, body = self._request, bytes(self._body)
-        assert request is not None  # noqa: S101  # h11 ends no message that did not begin
+        head, body = self._request, bytes(self._body)
+        assert head is not None  # noqa: S101  # h11 ends no message that did not begin
         self._drop_body()
-        caught = Caught(
-            request.method.decode("latin-1"),
+        request = Request(
+            head.method.decode("latin-1"),
             self._path.decode("latin-1"),
-            tuple(
-                (name.decode("latin-1"), text.decode("latin-1")) for name, text in request.headers
-            ),
+            tuple((name.decode("latin-1"), text.decode("latin-1")) for name, text in head.headers),
             body,
             time.time_ns() // 1000,
             self._profile,
         )
         try:
-            self._server.keep(caught)
+            self._server.keep(request)
         except OSError as error:
             why = TOO_MANY if isinstance(error, BacklogError) else DISK_FULL
             self._refuse(_UNAVAILABLE, why)
             return False
         self.until = time.monotonic() + IDLE_SECONDS
-        self._answer(_OK, answer_to(caught.path, caught.header("content-type")))
+        self._answer(_OK, answer_to(request.path, request.header("content-type")))
         self._request = None
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._leave()  # the client said that this was its last, or wants another protocol

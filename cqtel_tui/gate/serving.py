@@ -12,18 +12,17 @@ stays while anything lives that was started beneath the program, or has a connec
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import signal
 import socket
 import threading
 import time
 from collections import Counter
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ..outbox.losses import count_loss
 from .lingering import SETTING, descendants, is_alive, longest
+from .redacting import CLOSING_SECONDS, Redaction
 from .refusals import LOST, STRANGER, WHAT_TO_DO
 from .session import Known, Session
 from .spool import Spool
@@ -31,8 +30,7 @@ from .spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .redactor import Redactor
-    from .requests import Caught
+    from .requests import Request
     from .server import Counts, Server
 
 DRAIN_SECONDS = 0.3
@@ -41,15 +39,10 @@ _GLANCE_SECONDS = 0.01
 _LOOK_SECONDS = 1.0
 _FIRST_SEARCH_SECONDS = 0.1
 _LAST_SEARCH_SECONDS = 2.0
-_CLOSING_SECONDS = 30
-_MAX_RESTARTS = 50
 _MAX_INSPECTED = 256
 _MAX_INSPECTED_BYTES = 16 << 20
-_MAX_CPU_SECONDS = 3
-"""For one request; the bounds on what is read of it keep it far below."""
 _PROTOBUF = "application/x-protobuf"
 _PROTOBUF_IS_READ_BY = "opentelemetry.proto"
-_RETRY_SECONDS = 1.0
 _LINE_BYTES = 64 * 1024
 
 
@@ -92,7 +85,7 @@ def serve(control: socket.socket, listener: socket.socket, closed_door: socket.s
 
 
 def _first_line(control: socket.socket) -> tuple[bytes, bytes]:
-    control.settimeout(_CLOSING_SECONDS)
+    control.settimeout(CLOSING_SECONDS)
     said = b""
     while b"\n" not in said:
         part = control.recv(_LINE_BYTES)
@@ -119,7 +112,7 @@ class _Gate:
         self._control = control
         self._said = said
         self._spool = Spool(session)
-        self._inspected: list[Caught] = []
+        self._inspected: list[Request] = []
         self._inspected_bytes = 0
         self._operation, self._version = "", session.version
         self._is_over = False
@@ -133,12 +126,12 @@ class _Gate:
         self._answer_by = 0.0
         self._counted: Counter[str] = Counter()
         self._search_seconds = _FIRST_SEARCH_SECONDS
-        self._redaction: _Redaction | None = None
+        self._redaction: Redaction | None = None
         if not session.inspect:
             with contextlib.suppress(OSError):  # a full disk: each request is refused until it ends
                 self._spool.open()
             handles = (control, listener, closed_door)
-            self._redaction = _Redaction(self._spool, handles)
+            self._redaction = Redaction(self._spool, handles)
             self._redaction.start()
         # Loaded beside the child, which loads what redacts.
         from .server import Counts, Server
@@ -208,19 +201,19 @@ class _Gate:
 
     # What comes in -------------------------------------------------------------------------------
 
-    def _keep(self, caught: Caught) -> None:
+    def _keep(self, request: Request) -> None:
         """Take a request; it is acknowledged once this has returned."""
         if self._session.inspect:
-            self._inspected_bytes += len(caught.body)
+            self._inspected_bytes += len(request.body)
             is_full = len(self._inspected) >= _MAX_INSPECTED
             if is_full or self._inspected_bytes > _MAX_INSPECTED_BYTES:
                 self._counts.lost += 1  # it is answered all the same, so that the program goes on
                 return
-            self._inspected.append(caught)
+            self._inspected.append(request)
         else:
-            self._spool.put(caught, os.urandom(8).hex())
+            self._spool.put(request, os.urandom(8).hex())
         self._counts.requests += 1
-        self._is_protobuf |= caught.header("content-type").startswith(_PROTOBUF)
+        self._is_protobuf |= request.header("content-type").startswith(_PROTOBUF)
         self._counts.late += self._is_over
 
     def _hear(self) -> None:
@@ -254,7 +247,7 @@ class _Gate:
         self._answer_by = time.monotonic() + DRAIN_SECONDS
         self._until = time.monotonic() + seconds
         if hasattr(signal, "alarm") and threading.current_thread() is threading.main_thread():
-            signal.alarm(int(seconds) + 2 * _CLOSING_SECONDS)  # whatever happens, it ends
+            signal.alarm(int(seconds) + 2 * CLOSING_SECONDS)  # whatever happens, it ends
 
     # What is said of it --------------------------------------------------------------------------
 
@@ -294,174 +287,6 @@ class _Gate:
             redactor.know(self._known())
             lines += [f"document {redactor.inspect(one).decode()}" for one in self._inspected]
         self._tell("\n".join([*lines, "."]))
-
-
-class _Redaction:
-    """The child that redacts, and what passes between it and us.
-
-    Args:
-        spool: the run's.
-        handles: what the child is not to hold open.
-    """
-
-    def __init__(self, spool: Spool, handles: Sequence[socket.socket]) -> None:
-        self._spool = spool
-        self._handles = handles
-        self._server: Server | None = None
-        self._link: socket.socket | None = None
-        self._process = 0
-        self._restarts = 0
-        self._sent = self._done = 0
-        self._last: bytes = b""
-        self._written = 0
-        self._again_at = 0.0
-        self._here: Redactor | None = None
-
-    @property
-    def is_idle(self) -> bool:
-        """Whether all that was told is worked off."""
-        return self._link is None or self._done >= self._sent
-
-    def start(self) -> None:
-        """Start the child; where there is no fork, all is done in here."""
-        if not hasattr(os, "fork") or threading.current_thread() is not threading.main_thread():
-            from .redactor import Redactor
-
-            self._here = Redactor(self._spool, is_live=True)
-            return
-        ours, theirs = socket.socketpair()
-        self._process = os.fork()
-        if self._process == 0:
-            ours.close()
-            _redact_in_child(self._spool, theirs, self._handles)
-        theirs.close()
-        ours.setblocking(False)
-        self._link = ours
-
-    def watched_by(self, server: Server) -> None:
-        """Let a server watch what the child says."""
-        self._server = server
-        if self._link is not None:
-            server.watch(self._link, self._hear)
-
-    def tell(self, known: Known) -> None:
-        """Tell the child what there is to know; nothing if it knows that already."""
-        now = time.monotonic()
-        told = json.dumps(asdict(known)).encode()
-        is_news = told != self._last or self._spool.written != self._written
-        if not is_news:
-            if now < self._again_at or not self.is_idle or not self._spool.names():
-                return
-            self._again_at = now + _RETRY_SECONDS  # the disk was full, and may have room by now
-        if self._here is not None:
-            self._here.know(known)
-            _work(self._here)
-        elif self._link is not None:
-            self._sent += 1
-            try:
-                self._link.send(b"%d %s\n" % (self._sent, told))
-            except BlockingIOError:
-                return  # it is busy, and is told later
-            except OSError:
-                self._restart()
-                return
-        self._last, self._written = told, self._spool.written
-
-    def finish(self) -> None:
-        """Let the child work off what is left, and wait for its end."""
-        if self._link is None:
-            return
-        self._link.setblocking(True)
-        self._link.settimeout(_CLOSING_SECONDS)
-        with contextlib.suppress(OSError):
-            self._link.shutdown(socket.SHUT_WR)
-            while self._link.recv(_LINE_BYTES):
-                pass
-        self._link.close()
-        with contextlib.suppress(OSError):
-            os.kill(self._process, signal.SIGKILL)  # unless it has ended, as it should have
-            os.waitpid(self._process, 0)
-
-    def _hear(self) -> None:
-        assert self._link is not None  # noqa: S101  # only while there is one
-        try:
-            said = self._link.recv(_LINE_BYTES)
-        except (BlockingIOError, InterruptedError):
-            return
-        except OSError:
-            said = b""
-        if not said:
-            self._restart()
-            return
-        self._done = max(self._done, *(int(one) for one in said.split()))
-
-    def _restart(self) -> None:
-        """Begin again with another child: a request has ended this one."""
-        assert self._link is not None  # noqa: S101  # only while there is one
-        if self._server is not None:
-            self._server.unwatch(self._link)
-        self._link.close()
-        self._link = None
-        with contextlib.suppress(OSError):
-            os.kill(self._process, signal.SIGKILL)
-            os.waitpid(self._process, 0)
-        self._restarts += 1
-        if self._restarts > _MAX_RESTARTS:
-            return  # what waits is left to the next command
-        self._last, self._done = b"", self._sent
-        self.start()
-        if self._server is not None:
-            self.watched_by(self._server)
-
-
-def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket.socket]) -> None:
-    """Redact until nothing more is told, in a process that was forked for it; never returns."""
-    code = 1
-    try:
-        for one in handles:
-            one.close()
-        from .recovering import recover
-        from .redactor import Redactor
-
-        redactor = Redactor(spool, is_live=True, before_each=_bound_the_cost)
-        said = b""
-        while part := link.recv(_LINE_BYTES):
-            said += part
-            *lines, said = said.split(b"\n")
-            if lines:
-                number, _, told = lines[-1].partition(b" ")
-                redactor.know(Known(**json.loads(told)))
-                _work(redactor)
-                link.sendall(number + b"\n")
-        if spool.names():
-            _work(redactor)
-        recover(spool.session.state, before_each=_bound_the_cost)
-        code = 0
-    finally:
-        os._exit(code)
-
-
-def _work(redactor: Redactor) -> None:
-    from ..consent.decision import ON
-    from ..outbox.dispatch import start_if_due
-
-    held = 0
-    with contextlib.suppress(OSError):  # a full disk: what waits is tried again later
-        held = redactor.work()
-    if (held or redactor.known.is_over) and redactor.state == ON:
-        start_if_due(redactor.session.state, redactor.session.options)
-
-
-def _bound_the_cost() -> None:
-    """Let a process that works on its requests for too long be ended by the kernel."""
-    import resource
-
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-    soft = int(used.ru_utime + used.ru_stime) + _MAX_CPU_SECONDS
-    with contextlib.suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_CPU, (soft, hard))
-        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
 
 
 def _can_read_protobuf() -> bool:

@@ -22,7 +22,7 @@ from ..outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
 from ..outbox.receipts import replace_file
 from ..outbox.runs import INTERCEPTED
 from ..outbox.writing import OUTBOX
-from .requests import Caught
+from .requests import Request
 from .session import Session
 
 SUFFIX = ".request"
@@ -88,11 +88,11 @@ class Spool:
             raise
         self._lock = lock
 
-    def put(self, caught: Caught, identity: str) -> None:
+    def put(self, request: Request, identity: str) -> None:
         """Write a request down, whole or not at all.
 
         Args:
-            caught: the request.
+            request: the request.
             identity: 16 random hex digits.
 
         Raises:
@@ -105,15 +105,15 @@ class Spool:
         if self._count >= MAX_PENDING or self._size >= MAX_PENDING_BYTES:
             raise BacklogError("more requests wait to be redacted than there is room for")
         head = {
-            "method": caught.method,
-            "path": caught.path,
-            "headers": caught.headers,
-            "when": caught.when,
-            "profile": caught.profile,
-            "length": len(caught.body),
+            "method": request.method,
+            "path": request.path,
+            "headers": request.headers,
+            "when": request.when,
+            "profile": request.profile,
+            "length": len(request.body),
         }
-        data = json.dumps(head).encode() + b"\n" + caught.body
-        name = f"{caught.when:016d},{identity},0{SUFFIX}"
+        data = json.dumps(head).encode() + b"\n" + request.body
+        name = f"{request.when:016d},{identity},0{SUFFIX}"
         try:
             _write(self.folder, name, data)
         except FileNotFoundError:  # all was taken back while the run lasts
@@ -156,7 +156,7 @@ class Spool:
         created, identity, _ = name.removesuffix(SUFFIX).split(",")
         (self.folder / name).rename(self.folder / f"{created},{identity},{tries}{SUFFIX}")
 
-    def read(self, name: str) -> Caught:
+    def read(self, name: str) -> Request:
         """Return a request.
 
         Raises:
@@ -169,7 +169,7 @@ class Spool:
             said = json.loads(head)
             if not newline or said["length"] != len(body):
                 raise UnreadableRequestError("it is torn")
-            return Caught(
+            return Request(
                 said["method"],
                 said["path"],
                 tuple((key, value) for key, value in said["headers"]),

@@ -10,15 +10,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from ..review.places import attribute_key, item_step, path_text
+from ..formats.json_paths import attribute_key, item_step, path_text
 from .protocols import as_document, as_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from ..formats.json_paths import Path
+    from ..formats.strict_json import JsonValue
     from ..outbox.envelope import Envelope
-    from ..review.documents import JsonValue
-    from ..review.places import Path
 
 
 class UntrimmableError(CqtelError):

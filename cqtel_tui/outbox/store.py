@@ -170,11 +170,10 @@ class Outbox:
 
     def set_misnamed_aside(self) -> None:
         """Take what is called as no envelope is out of the way, such as an altered name."""
-        for name in self.names(PENDING):
-            if read_label(name) is None:
-                make_folder(str(self.folder / SET_ASIDE))
-                with contextlib.suppress(OSError):  # one of that name lies there already
-                    (self.folder / PENDING / name).rename(self.folder / SET_ASIDE / name)
+        for name in [name for name in self.names(PENDING) if read_label(name) is None]:
+            make_folder(str(self.folder / SET_ASIDE))
+            with contextlib.suppress(OSError):  # one of that name lies there already
+                (self.folder / PENDING / name).rename(self.folder / SET_ASIDE / name)
 
     def drop(self, box: str, label: Label) -> None:
         """Remove an envelope, and its receipt if it has one."""
@@ -370,10 +369,7 @@ class Outbox:
                         leftover.unlink()
 
     def _recorded(self, box: str, label: Label, now: float) -> int:
-        """Return when an envelope was recorded; where that is still to come, when it was written.
-
-        In microseconds since 1970.
-        """
+        """Return when an envelope was recorded, in µs; where that is still to come, was written."""
         if label.created <= now * 1_000_000:
             return label.created
         try:

@@ -12,16 +12,16 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..formats.json_paths import attribute_key, item_step, path_text
+from ..formats.strict_json import count_values
 from ..sanitize import printable
-from .documents import count_values
-from .places import attribute_key, item_step, path_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from ..formats.json_paths import Path
+    from ..formats.strict_json import JsonValue
     from .changes import Removed
-    from .documents import JsonValue
-    from .places import Path
 
 KEPT = "kept"
 REMOVED = "removed"

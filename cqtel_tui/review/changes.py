@@ -7,16 +7,16 @@ from itertools import islice
 from typing import TYPE_CHECKING, Protocol
 
 from ..catalogue import CATALOGUE_VERSION
+from ..formats.otlp_traces import read_otlp
+from ..formats.strict_json import UnreadableError, parse
 from ..sanitize import printable
-from .documents import UnreadableError, parse
 from .promises import BY_KEY, FIELDS, Field
-from .traces import read_otlp
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .documents import JsonValue
-    from .traces import Span
+    from ..formats.spans import Span
+    from ..formats.strict_json import JsonValue
 
 MAX_ADDITIONS = 1_000
 MAX_REMOVALS = 1_000

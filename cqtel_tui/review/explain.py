@@ -16,11 +16,11 @@ from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from ..catalogue import RECORDED, is_name, is_version, matches
+from ..formats.json_paths import Path, path_text
+from ..formats.strict_json import JsonValue, UnreadableError, count_values, parse
 from ..sanitize import printable
-from .documents import JsonValue, UnreadableError, count_values, parse
 from .durations import duration
 from .events import EVENT_FIELDS, PROPERTIES, PROPERTY_SHAPES, is_event_id, is_moment, own_field
-from .places import Path, path_text
 from .promises import BY_KEY, COLLECTOR, RESOURCE, SPAN, Field
 
 MAX_ROWS = 10_000

@@ -7,21 +7,22 @@ signs, in base64. What was found is masked wherever it is shown.
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import dataclass
-from itertools import accumulate, islice
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import islice
+from typing import TYPE_CHECKING
 
-from ..sanitize import printable, printable_bytes
+from ..formats.json_paths import path_text, paths_at
+from ..sanitize import printable
 from .disguises import BASE64, MAX_BYTES, base64_forms, views
 from .explain import OTLP, PROGRAM, Explanation, explain
+from .known_shapes import SHAPES
+from .masking import OWN_MASK, Mask
 from .needles import (
     ARGUMENT,
     DIRECTORY,
     HOME,
     HOST,
     MACHINE,
-    OF_THIS_MACHINE,
     SECRET,
     USER,
     Needle,
@@ -30,26 +31,25 @@ from .needles import (
     as_bytes,
     looks_secret,
 )
-from .places import path_text, paths_at
 from .shapes import (
     ADDRESS,
     ASSIGNMENT,
     EMAIL,
     MAC,
     PERSONAL_PATH,
-    SHAPES,
     TOKEN,
     URL,
     Shape,
     is_word,
 )
+from .weighing import Hit, without_weaker
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from ..formats.json_paths import Path
     from .disguises import View
     from .explain import Row
-    from .places import Path
     from .shapes import Range
 
 __all__ = [
@@ -85,10 +85,7 @@ MAX_LOCATED_BYTES = 512 * 1024
 _MAX_CANDIDATES = 70_000
 _MAX_HITS = 1_000
 _LEAST_IN_BASE64 = 6
-_AROUND = 24
 _MAX_WORDS = 300
-_MASK = "••••••"
-_OWN_MASK = "▒▒▒▒▒▒"
 _OPEN_FIELDS = frozenset(
     (
         "cloudquery.plugins",
@@ -207,22 +204,6 @@ def arguments_in(
 # Looking ------------------------------------------------------------------------------------------
 
 
-class _Hit(NamedTuple):
-    """One place in the payload where something was found; `value` tells one thing from another."""
-
-    start: int
-    end: int
-    kind: str
-    what: str
-    value: bytes
-    disguise: str
-
-    @property
-    def is_own(self) -> bool:
-        """Whether it is an address that this machine has."""
-        return self.what.endswith(OF_THIS_MACHINE)
-
-
 class _Search:
     """Looks through a payload.
 
@@ -234,7 +215,7 @@ class _Search:
     def __init__(self, payload: bytes, kind: str = OTLP) -> None:
         self.payload = payload
         self.kind = kind
-        self.hits: list[_Hit] = []
+        self.hits: list[Hit] = []
         self.is_cut_short = False
         self._explanation: Explanation | None = None
 
@@ -256,23 +237,23 @@ class _Search:
         """Look for everything in one view of the payload."""
         self.is_cut_short = self.is_cut_short or not view.is_whole
         folded = view.data.lower()
-        found: list[_Hit] = []
+        found: list[Hit] = []
         for needle in needles:
             text = needle.text if needle.is_exact else needle.text.lower()
             ranges = self._all(view.data if needle.is_exact else folded, text, needle)
             disguise = view.disguise
-            found += [_Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
+            found += [Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
             if len(text) >= _LEAST_IN_BASE64 and BASE64 not in disguise:
                 disguise = f"{BASE64}, {disguise}" if disguise else BASE64
                 data = view.data[:MAX_BYTES]
                 for form in base64_forms(needle.text):
                     ranges = self._all(data, form, None)
-                    found += [_Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
+                    found += [Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
         for shape in shapes:
             data = folded if shape.folded else view.data
             for start, end in self._each(data, shape):
                 value = data[start:end]
-                found.append(_Hit(start, end, shape.kind, shape.what, value, view.disguise))
+                found.append(Hit(start, end, shape.kind, shape.what, value, view.disguise))
         origins = view.origins([(hit.start, hit.end) for hit in found])
         self.hits += [
             hit._replace(start=start, end=end)
@@ -309,13 +290,13 @@ class _Search:
 
     def findings(self) -> tuple[tuple[Finding, ...], int]:
         """Return what was found, in order and each thing once, and how much more there is."""
-        hits = _without_weaker(self.hits)
+        hits = without_weaker(self.hits)
         rows = {row.path: row for row in self.explanation.rows} if hits else {}
         paths: dict[int, Path] = {}
         if rows and len(self.payload) <= MAX_LOCATED_BYTES:
             paths = paths_at(self.payload, [hit.start for hit in hits])
-        mask = _Mask(self.payload, self.hits)
-        places: dict[tuple[str, str, bytes], list[tuple[_Hit, Row | None, Path]]] = {}
+        mask = Mask(self.payload, self.hits)
+        places: dict[tuple[str, str, bytes], list[tuple[Hit, Row | None, Path]]] = {}
         for hit in hits:
             path = paths.get(hit.start)
             row = _row_at(path, rows)
@@ -324,14 +305,12 @@ class _Search:
         # What was not looked through may hold a secret beside what was found.
         is_clear = not self.is_cut_short and len(self.payload) <= MAX_BYTES
         findings = [
-            self._finding(
-                *found[0], len(found), mask.around(found[0][0]) if is_clear else _OWN_MASK
-            )
+            self._finding(*found[0], len(found), mask.around(found[0][0]) if is_clear else OWN_MASK)
             for found in islice(places.values(), MAX_FINDINGS)
         ]
         return tuple(findings), max(0, len(places) - MAX_FINDINGS)
 
-    def _finding(self, hit: _Hit, row: Row | None, path: Path, count: int, excerpt: str) -> Finding:
+    def _finding(self, hit: Hit, row: Row | None, path: Path, count: int, excerpt: str) -> Finding:
         return Finding(
             hit.kind,
             printable(hit.what, limit=_MAX_WORDS),
@@ -363,58 +342,6 @@ def _stands_well(data: bytes, start: int, end: int, needle: Needle) -> bool:
     )
 
 
-# Weighing -----------------------------------------------------------------------------------------
-
-
-_STRONGER = {
-    TOKEN: {SECRET},
-    URL: {SECRET},
-    ASSIGNMENT: {SECRET, TOKEN, URL},
-    EMAIL: {SECRET, URL},
-    PERSONAL_PATH: {HOME, DIRECTORY},
-    ADDRESS: {SECRET, TOKEN},
-    MAC: {SECRET, TOKEN},
-    HOST: {SECRET, TOKEN, URL, EMAIL},
-    USER: {SECRET, TOKEN, URL, EMAIL, HOME, DIRECTORY, PERSONAL_PATH, HOST},
-}
-"""Where it overlaps with one of these, a thing is not told of, for those say it already."""
-
-
-def _without_weaker(hits: Iterable[_Hit]) -> list[_Hit]:
-    """Return the hits in order, each thing once for each place, and without the weaker ones."""
-    kept: list[_Hit] = []
-    reached: dict[tuple[str, str], int] = {}
-    for hit in sorted(hits, key=lambda hit: (hit.start, len(hit.disguise), -hit.end)):
-        # The same thing again: seen in another view, or by another of its forms.
-        same = hit.kind, hit.what
-        if hit.start >= reached.get(same, 0):
-            kept.append(hit)
-        reached[same] = max(hit.end, reached.get(same, 0))
-    own = _Ranges(hit for hit in kept if hit.is_own)
-    stronger = {
-        kind: _Ranges(hit for hit in kept if hit.kind in kinds) for kind, kinds in _STRONGER.items()
-    }
-    return [
-        hit
-        for hit in kept
-        if not (hit.kind in stronger and stronger[hit.kind].overlap(hit))
-        and not (hit.kind in {ADDRESS, MAC} and not hit.is_own and own.overlap(hit))
-    ]
-
-
-class _Ranges:
-    """Where some hits are, to be asked whether another one overlaps with any of them."""
-
-    def __init__(self, hits: Iterable[_Hit]) -> None:
-        ranges = sorted((hit.start, hit.end) for hit in hits)
-        self.starts = [start for start, _ in ranges]
-        self.furthest = list(accumulate((end for _, end in ranges), max))
-
-    def overlap(self, hit: _Hit) -> bool:
-        number = bisect_right(self.starts, hit.end - 1) - 1
-        return number >= 0 and self.furthest[number] > hit.start
-
-
 def _row_at(path: Path, rows: dict[str, Row]) -> Row | None:
     while path is not None:
         row = rows.get(path_text(path))
@@ -424,7 +351,7 @@ def _row_at(path: Path, rows: dict[str, Row]) -> Row | None:
     return None
 
 
-def _is_expected(hit: _Hit, row: Row | None) -> bool:
+def _is_expected(hit: Hit, row: Row | None) -> bool:
     """Tell whether something only looks like what must not be there."""
     if row is None:
         return False
@@ -436,44 +363,6 @@ def _is_expected(hit: _Hit, row: Row | None) -> bool:
     # A version may have the look of an address.
     is_version = row.group == PROGRAM and row.key.lower().endswith("version")
     return hit.kind == ADDRESS and not hit.is_own and is_version
-
-
-# Showing ------------------------------------------------------------------------------------------
-
-
-class _Mask:
-    """Everything that was found in a payload, so that none of it is shown beside another."""
-
-    def __init__(self, payload: bytes, hits: Iterable[_Hit]) -> None:
-        self.payload = payload
-        self.ranges: list[Range] = []
-        for start, end in sorted((hit.start, hit.end) for hit in hits):
-            if self.ranges and start <= self.ranges[-1][1]:
-                self.ranges[-1] = (self.ranges[-1][0], max(end, self.ranges[-1][1]))
-            else:
-                self.ranges.append((start, end))
-        self.starts = [start for start, _ in self.ranges]
-
-    def around(self, hit: _Hit) -> str:
-        """Return what is around a hit, in one printable line: itself as ▒▒▒▒▒▒."""
-        at = max(0, hit.start - _AROUND)
-        last = min(len(self.payload), hit.end + _AROUND)
-        pieces = ["…"] if at > 0 else []
-        number = max(0, bisect_right(self.starts, at) - 1)
-        while number < len(self.ranges) and self.starts[number] < last:
-            start, end = self.ranges[number]
-            if end > at:
-                is_own = start < hit.end and end > hit.start
-                pieces += [self._shown(at, start), _OWN_MASK if is_own else _MASK]
-                at = end
-            number += 1
-        pieces.append(self._shown(at, last))
-        if last < len(self.payload):
-            pieces.append("…")
-        return "".join(pieces)
-
-    def _shown(self, start: int, end: int) -> str:
-        return printable_bytes(self.payload[start : max(start, end)])
 
 
 def _advice(kind: str, row: Row | None) -> str:

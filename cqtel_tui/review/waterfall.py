@@ -6,13 +6,13 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..formats.spans import Trace
 from ..sanitize import printable
-from .traces import Trace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from .traces import Span
+    from ..formats.spans import Span
 
 MAX_WIDTH = 10_000
 MAX_NAME = 80

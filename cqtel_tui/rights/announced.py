@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue import CATALOGUE_VERSION
 from ..errors import CqtelError
-from ..review.documents import UnreadableError, parse
+from ..formats.strict_json import UnreadableError, parse
 from ..review.promises import BY_KEY
 from ..sanitize import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..review.documents import JsonObject, JsonValue
+    from ..formats.strict_json import JsonObject, JsonValue
 
 MAX_DATA_BYTES = 16 << 20
 _MAX_DATA_TOKENS = 4_000_000

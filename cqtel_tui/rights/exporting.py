@@ -12,7 +12,7 @@ from ..errors import CqtelError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..review.documents import JsonObject
+    from ..formats.strict_json import JsonObject
 
 FILE_NAME = "cq-telemetry-mine.json"
 """What it is called where the user names no other."""

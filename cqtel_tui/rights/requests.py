@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from typing import Self, TypeVar
 
     from ..deliver.connection import Reply
-    from ..review.documents import JsonObject
+    from ..formats.strict_json import JsonObject
 
     Read = TypeVar("Read")
 

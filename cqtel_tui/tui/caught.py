@@ -14,7 +14,7 @@ from . import views
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from ..gate.catching import Original
+    from ..gate.holding import Original
     from ..outbox.envelope import Envelope, Label
     from ..outbox.runs import ClosedChannel, Run
     from ..review.caught import Comparison, Row
@@ -61,7 +61,7 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
 
 
 def _request(envelope: Envelope, original: Original) -> list[Content]:
-    request = original.caught
+    request = original.request
     encoding = request.header("content-encoding")
     size = f"{len(request.body):,} bytes{f' of {encoding}' if encoding else ''}"
     if encoding:
@@ -173,7 +173,7 @@ def _style(row: Row) -> str:
 
 def changed(envelope: Envelope) -> list[Content]:
     """Return what debug mode would have changed, and what was taken out."""
-    from ..gate.catching import read_original
+    from ..gate.holding import read_original
     from ..gate.reviewing import withheld_errors
 
     original = read_original(envelope.caught)
@@ -208,7 +208,7 @@ def changed(envelope: Envelope) -> list[Content]:
 
 def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
     """Return what must not be in what would be sent and is, and what only was caught."""
-    from ..gate.catching import read_original
+    from ..gate.holding import read_original
     from ..gate.reviewing import leak_report
     from ..review.leaks import scan
 

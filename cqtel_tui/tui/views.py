@@ -129,7 +129,7 @@ def raw(
         url: where it would go; None for nowhere.
         reveal: whether credentials in headers are shown.
     """
-    from ..review.documents import UnreadableError, parse
+    from ..formats.strict_json import UnreadableError, parse
 
     headers = request_headers(envelope.headers, len(envelope.payload), url)
     shown = shown_headers(headers, reveal=reveal)
@@ -174,8 +174,8 @@ def in_chunks(data: bytes) -> list[Content]:
 
 def trace(envelope: Envelope, width: int) -> list[Content]:
     """Return the spans over a time axis: which part took how long, inside of which."""
-    from ..review.documents import UnreadableError, parse
-    from ..review.traces import read_otlp
+    from ..formats.otlp_traces import read_otlp
+    from ..formats.strict_json import UnreadableError, parse
     from ..review.waterfall import waterfall
 
     try:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.requests import Caught
+from cqtel_tui.gate.holding import Reporter, hold_requests
+from cqtel_tui.gate.requests import Request
 from cqtel_tui.outbox.envelope import identity_of
 
 from .test_keys import CAUGHT, keys_of
@@ -26,9 +26,9 @@ def hold(cq: Here, body: bytes, path: str = "/v1/batch") -> str:
         ("authorization", f"Basic {WRITE_KEY}"),
         ("x-machine", "laptop"),
     )
-    run = Run("cloudquery", "6.21.1", "/project", "", CLOUDQUERY.upstream, debug=False)
-    request = Caught("POST", path, headers, body, 1_800_000_000_000_000)
-    (name,) = hold_caught(cq.outbox.state, [request], CLOUDQUERY, run)
+    run = Reporter("cloudquery", "6.21.1", "/project", "", CLOUDQUERY.upstream, debug=False)
+    request = Request("POST", path, headers, body, 1_800_000_000_000_000)
+    (name,) = hold_requests(cq.outbox.state, [request], CLOUDQUERY, run)
     return identity_of(name)
 
 

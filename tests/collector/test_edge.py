@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import hashlib
 import socket
 import threading
 from typing import TYPE_CHECKING
@@ -152,7 +153,7 @@ def test_everything_that_an_arrival_has_is_said_in_opentelemetrys_words() -> Non
         "service.name": {"stringValue": "cloudquery"},
         "service.version": {"stringValue": "6.21.1"},
         "cloudquery.build_date": {"stringValue": "2026-01-02"},
-        "service.instance.id": {"stringValue": COOKIE},
+        "cloudquery.installation": {"stringValue": hashlib.sha256(COOKIE.encode()).hexdigest()},
         "cloudquery.ip_sha1": {"stringValue": SHA1},
         "geo.country.iso_code": {"stringValue": "DE"},
         "geo.region.name": {"stringValue": "Hessen"},

@@ -55,7 +55,12 @@ def test_nothing_passes_but_what_the_catalogue_allows_and_the_collector_derives(
 ) -> None:
     redaction = read["processors"]["redaction"]
     assert redaction["allow_all_keys"] is False
-    assert set(redaction["allowed_keys"]) == {*RECORDED, *DERIVED, engine.ADDRESS_HASH}
+    assert set(redaction["allowed_keys"]) == {
+        *(set(RECORDED) - {engine.COOKIE}),
+        *DERIVED,
+        engine.ADDRESS_HASH,
+        engine.INSTALLATION,
+    }
     assert redaction["summary"] == "silent"
 
 
@@ -84,15 +89,6 @@ def test_every_part_that_a_pipeline_names_is_there(read: dict[str, Any]) -> None
 def test_it_keeps_no_header_of_an_edge_and_listens_on_loopback(read: dict[str, Any]) -> None:
     http = read["receivers"]["otlp"]["protocols"]["http"]
     assert http == {"endpoint": "${env:CQTEL_ENGINE_LISTEN:-127.0.0.1:4319}"}
-
-
-def test_clickhouse_keeps_spans_as_long_as_the_collector_would(
-    read: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert read["exporters"]["clickhouse"]["ttl"] == f"{396 * 24}h"
-    assert main(["collector", "--retention", "90", "engine-config"]) == 0
-    shorter = yaml.safe_load(capsys.readouterr().out)
-    assert shorter["exporters"]["clickhouse"]["ttl"] == f"{90 * 24}h"
 
 
 def test_a_regular_expression_is_the_catalogues_own_shape() -> None:

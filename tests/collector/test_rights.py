@@ -11,7 +11,7 @@ import pytest
 
 from cqtel_tui.collector import overwriting, schema
 from cqtel_tui.collector import store as stores
-from cqtel_tui.collector.keeping import digest_of
+from cqtel_tui.collector.arrivals import digest_of
 from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.scrubbing import scrub
 from cqtel_tui.collector.sinks import Kept

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 from contextlib import closing
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import uuid4
 
 import pytest
@@ -21,7 +21,7 @@ from opentelemetry.trace import Status, StatusCode
 
 from cqtel_tui.collector.store import Store
 
-from ..deliver.collectors import PATIENCE
+from ..deliver.collectors import PATIENCE, running
 from ..java_sdk import delivering, why_no_java
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
 from .served import command
@@ -50,7 +50,10 @@ def collector(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receiving]:
 def assert_one_operation_is_kept(collector: Receiving, cookie: str) -> None:
     """Look for the operation with one part that each of these SDKs is told to deliver."""
     with closing(Store(collector.store)) as store:
-        operations = store.mine(cookie)
+        assert_one_operation_is_in(store.mine(cookie))
+
+
+def assert_one_operation_is_in(operations: list[dict[str, Any]]) -> None:
     assert PRIVATE not in json.dumps(operations)
     assert {
         (
@@ -143,10 +146,10 @@ def test_the_java_sdk_delivers_with_the_jdks_own_client(
 ) -> None:
     # It offers HTTP/2 with each request in clear text.
     cookie = str(uuid4())
-    with contextlib.ExitStack() as stack:
+    with running() as engine, contextlib.ExitStack() as stack:
         url = collector.url
         if through == "an edge":
-            edge = command(tmp_path, "--forward", url, "--rate", "0")
+            edge = command(tmp_path, "--forward", engine.url, "--rate", "0")
             url = f"{stack.enter_context(edge).url}/v1/traces"
         done = subprocess.run(
             delivering(url, compression, cookie),
@@ -155,5 +158,12 @@ def test_the_java_sdk_delivers_with_the_jdks_own_client(
             timeout=PATIENCE * 2,
             check=False,
         )
-    assert (done.returncode, done.stdout) == (0, b"delivered"), done.stderr
-    assert_one_operation_is_kept(collector, cookie)
+        assert (done.returncode, done.stdout) == (0, b"delivered"), done.stderr
+        if through == "an edge":
+            handed_on = b"".join(engine.bodies)
+            assert handed_on.count(b"\x2a\x04sync\x30") == 1
+            assert handed_on.count(b"\x2a\x08sync.aws") == 1
+            assert PRIVATE.encode() not in handed_on
+            assert cookie.encode() not in handed_on
+        else:
+            assert_one_operation_is_kept(collector, cookie)

@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 
 READ = replace(NAMED, was_read=True)
 ONCE = replace(ALL, is_once=True)
-WAYS = {"due": DUE, "all": ALL, "named": NAMED, "named and read": READ, "once": ONCE}
+ALL_READ = replace(ALL, was_read=True)
+WAYS = {
+    "due": DUE,
+    "all": ALL,
+    "all and read": ALL_READ,
+    "once": ONCE,
+    "named": NAMED,
+    "named and read": READ,
+}
 ERROR = b'{"exception.message": "spelled in no way that anybody looks for"}'
 
 

@@ -17,7 +17,7 @@ from cqtel_tui.gate.protocols import as_document, understand
 from cqtel_tui.gate.protocols.unknown import KIND as UNKNOWN
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import Rules
-from cqtel_tui.gate.requests import Caught
+from cqtel_tui.gate.requests import Request
 from cqtel_tui.review.caught import ADDED, DROPPED_BY_USER, KEPT, compare
 
 from .conftest import examples
@@ -56,7 +56,7 @@ def understood(
     path: str, body: bytes, encoding: str, own: Rules, content_type: str = "application/json"
 ) -> Understood:
     headers = (("content-type", content_type), ("content-encoding", encoding))
-    return understand(Caught("POST", path, headers, body, 0), own)
+    return understand(Request("POST", path, headers, body, 0), own)
 
 
 @pytest.mark.parametrize("path", REQUESTS)

@@ -14,19 +14,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui.errors import CqtelError
+from cqtel_tui.formats.inspection import read_inspection
+from cqtel_tui.formats.otlp_traces import read_otlp
+from cqtel_tui.formats.strict_json import UnreadableError, parse
 from cqtel_tui.gate.protocols import as_document
 from cqtel_tui.gate.reviewing import readable
 from cqtel_tui.gate.trimming import fields, without
 from cqtel_tui.outbox.envelope import Envelope
 from cqtel_tui.review.caught import compare
 from cqtel_tui.review.changes import changes
-from cqtel_tui.review.documents import UnreadableError, parse
 from cqtel_tui.review.explain import explain
 from cqtel_tui.review.export import as_curl, as_har
 from cqtel_tui.review.headers import credentials, masked, request_headers
 from cqtel_tui.review.needles import Surroundings
 from cqtel_tui.review.requests import scan_request
-from cqtel_tui.review.traces import read_inspection, read_otlp
 from cqtel_tui.review.waterfall import waterfall
 from cqtel_tui.sanitize import is_printable, one_line, printable, printable_bytes
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cqtel_tui.gate import listening, recovering, serving
-from cqtel_tui.gate.catching import read_original
+from cqtel_tui.gate.holding import read_original
 from cqtel_tui.gate.redactor import Redactor
 from cqtel_tui.outbox.runs import has_leftovers, read_runs
 from cqtel_tui.outbox.store import Outbox

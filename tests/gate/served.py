@@ -13,7 +13,7 @@ from cqtel_tui.gate.listening import Gate
 from cqtel_tui.gate.server import Counts, Server
 
 if TYPE_CHECKING:
-    from cqtel_tui.gate.requests import Caught
+    from cqtel_tui.gate.requests import Request
 
 _QUIET_SECONDS = 0.1
 
@@ -22,7 +22,7 @@ _QUIET_SECONDS = 0.1
 class Served:
     """What came in."""
 
-    caught: list[Caught] = field(default_factory=list)
+    caught: list[Request] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     closed_attempts: int = 0
 
@@ -32,7 +32,7 @@ class ServedGate(Gate):
 
     def __init__(self) -> None:
         super().__init__()
-        self.kept: list[Caught] = []
+        self.kept: list[Request] = []
         self.counts = Counts()
         self.problem: OSError | None = None
         self._is_ending = threading.Event()
@@ -63,7 +63,7 @@ class ServedGate(Gate):
             pass
         server.close()
 
-    def _keep(self, caught: Caught) -> None:
+    def _keep(self, caught: Request) -> None:
         if self.problem is not None:
             raise self.problem
         self.kept.append(caught)

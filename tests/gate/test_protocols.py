@@ -27,7 +27,7 @@ from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.protocols import Description, Understood, answer_to, as_document, understand
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import MAX_ITEMS, Rules
-from cqtel_tui.gate.requests import Caught
+from cqtel_tui.gate.requests import Request
 from cqtel_tui.gate.variables import held
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
@@ -44,10 +44,10 @@ OPENTELEMETRY = read_profile(SHIPPED).channels
 
 def caught(
     path: str, body: bytes, content_type: str = "application/json", **headers: str
-) -> Caught:
+) -> Request:
     pairs = [("content-type", content_type)]
     pairs += [(name.replace("_", "-"), value) for name, value in headers.items()]
-    return Caught("POST", path, tuple(pairs), body, 0)
+    return Request("POST", path, tuple(pairs), body, 0)
 
 
 def rules(*, debug: bool = False, channels: Any = CLOUDQUERY) -> Rules:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY, Channels
-from cqtel_tui.gate.requests import Caught
+from cqtel_tui.gate.holding import Reporter, hold_requests
+from cqtel_tui.gate.requests import Request
 from cqtel_tui.gate.reviewing import beside, explained, readable, withheld_errors
 from cqtel_tui.gate.trimming import without
 from cqtel_tui.outbox.store import Outbox
@@ -54,8 +54,8 @@ def hold(  # noqa: PLR0913  # what makes a caught request, each thing its own
         folder.mkdir(parents=True, exist_ok=True)
     pairs = {"content-type": "application/json", **headers}
     named = tuple((name.replace("_", "-"), value) for name, value in pairs.items())
-    run = Run(app, "1.0", str(project), "", "https://events.example", debug=debug)
-    hold_caught(state, [Caught("POST", path, named, body, NOW)], channels, run)
+    run = Reporter(app, "1.0", str(project), "", "https://events.example", debug=debug)
+    hold_requests(state, [Request("POST", path, named, body, NOW)], channels, run)
     outbox = Outbox(state)
     (label,) = outbox.labels(PENDING)
     return outbox.open(PENDING, label)

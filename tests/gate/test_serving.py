@@ -17,12 +17,12 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cqtel_tui.gate.catching import read_original
+from cqtel_tui.gate.holding import read_original
 from cqtel_tui.gate.lingering import LONGEST_SECONDS, descendants, is_alive, longest
 from cqtel_tui.gate.listening import FAREWELL_SECONDS, Gate
 from cqtel_tui.gate.recovering import recover
 from cqtel_tui.gate.redactor import Redactor
-from cqtel_tui.gate.requests import Caught
+from cqtel_tui.gate.requests import Request
 from cqtel_tui.gate.session import Session
 from cqtel_tui.gate.spool import BacklogError, Spool, left_over
 from cqtel_tui.outbox.runs import has_leftovers, read_runs
@@ -312,10 +312,10 @@ def _session(state: str, identity: str = "a" * 16) -> Session:
     return Session(identity, 1, state, app="cloudquery", key="00" * 32)
 
 
-def _caught(body: bytes, when: int = 0) -> Caught:
+def _caught(body: bytes, when: int = 0) -> Request:
     headers = (("content-type", "application/json"),)
     now = when or time.time_ns() // 1000
-    return Caught("POST", "/v1/batch", headers, body, now, "cloudquery")
+    return Request("POST", "/v1/batch", headers, body, now, "cloudquery")
 
 
 # It lingers ---------------------------------------------------------------------------------------

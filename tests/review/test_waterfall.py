@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cqtel_tui.formats.otlp_traces import read_otlp
+from cqtel_tui.formats.spans import Span, Trace
+from cqtel_tui.formats.strict_json import parse
 from cqtel_tui.review import waterfall as module
-from cqtel_tui.review.documents import parse
-from cqtel_tui.review.traces import Span, Trace, read_otlp
 from cqtel_tui.review.waterfall import Bar, Waterfall, waterfall
 from cqtel_tui.sanitize import is_printable
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.actions import demo
-from cqtel_tui.gate.catching import Run, hold_caught
 from cqtel_tui.gate.channels import CLOUDQUERY
-from cqtel_tui.gate.requests import Caught
+from cqtel_tui.gate.holding import Reporter, hold_requests
+from cqtel_tui.gate.requests import Request
 from cqtel_tui.outbox.store import SENT
 from cqtel_tui.tui.screens.trimming import Trimming
 
@@ -39,10 +39,10 @@ def run(empty: Machine) -> Machine:
 
 def hold(machine: Machine, body: bytes, path: str = "/v1/batch", **given: Any) -> None:
     headers = {"content-type": "application/json", "authorization": WRITE_KEY}
-    request = Caught("POST", path, tuple((headers | given).items()), body, machine.clock())
+    request = Request("POST", path, tuple((headers | given).items()), body, machine.clock())
     upstream = given.pop("upstream", CLOUDQUERY.upstream)
-    one = Run("cloudquery", "6.21.1", str(machine.project), "", upstream, debug=False)
-    hold_caught(machine.places.state, [request], CLOUDQUERY, one)
+    one = Reporter("cloudquery", "6.21.1", str(machine.project), "", upstream, debug=False)
+    hold_requests(machine.places.state, [request], CLOUDQUERY, one)
 
 
 def event(**properties: Any) -> bytes:

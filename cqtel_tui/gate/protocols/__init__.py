@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from ...review.documents import JsonValue
+    from ...formats.strict_json import JsonValue
     from ..redaction import Redaction, Rules
-    from ..requests import Caught
+    from ..requests import Request
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
 _PROTOBUF = "-protobuf"
@@ -77,7 +77,7 @@ class _Module(Protocol):
     def answer(self, content_type: str) -> Answer:
         """Return what the real service answers to a request of this content type."""
 
-    def read(self, caught: Caught) -> Document | None:
+    def read(self, caught: Request) -> Document | None:
         """Read a request's body; None if it is not what its path says."""
 
     def describe(self, document: Document, rules: Rules) -> Description:
@@ -115,7 +115,7 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
         kind: the envelope's.
         payload: the exact bytes that would be sent.
     """
-    from ...review.documents import UnreadableError, parse
+    from ...formats.strict_json import UnreadableError, parse
     from . import otlp, unknown
 
     if kind == unknown.KIND:
@@ -142,7 +142,7 @@ def answer_to(path: str, content_type: str) -> Answer:
     return next(one for one in _modules() if one.recognises(path)).answer(content_type)
 
 
-def understand(caught: Caught, rules: Rules) -> Understood:
+def understand(caught: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
     path = caught.path.partition("?")[0]
     for module in _modules():

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
-from ...review.documents import UnreadableError, parse
+from ...formats.protobuf_wire import has_too_many_fields
+from ...formats.strict_json import UnreadableError, parse
 from ..pseudonyms import SPAN_ID, TRACE_ID, id_text
 from ..redaction import (
     ATTRIBUTES,
@@ -26,12 +27,11 @@ from ..redaction import (
     whole_number,
 )
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
-from .wire import has_too_many_fields
 
 if TYPE_CHECKING:
-    from ...review.documents import JsonValue
+    from ...formats.strict_json import JsonValue
     from ..redaction import Rules, Schema
-    from ..requests import Caught
+    from ..requests import Request
 
 PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
@@ -123,7 +123,7 @@ def answer(content_type: str) -> Answer:
     return Answer(JSON, b"{}") if _is_json(content_type) else Answer(PROTOBUF, b"")
 
 
-def read(caught: Caught) -> Document | None:
+def read(caught: Request) -> Document | None:
     """Read a request as OTLP/JSON has it; None if it is none, or if it cannot be read here."""
     signal = _SIGNALS[caught.path.partition("?")[0]]
     try:

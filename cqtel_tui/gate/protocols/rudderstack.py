@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
-from ...review.documents import UnreadableError, parse
+from ...formats.strict_json import UnreadableError, parse
 from ..pseudonyms import ID, id_text
 from ..redaction import (
     EVENT,
@@ -24,9 +24,9 @@ from ..redaction import (
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
 if TYPE_CHECKING:
-    from ...review.documents import JsonObject, JsonValue
+    from ...formats.strict_json import JsonObject, JsonValue
     from ..redaction import Rules, Schema
-    from ..requests import Caught
+    from ..requests import Request
 
 _BATCH = "/v1/batch"
 _CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
@@ -52,7 +52,7 @@ def answer(content_type: str) -> Answer:
     return Answer("text/plain; charset=utf-8", b"OK")
 
 
-def read(caught: Caught) -> Document | None:
+def read(caught: Request) -> Document | None:
     """Read a message or a batch of them; None if it is neither."""
     try:
         value = parse(decoded(caught.body, caught.header("content-encoding")))
@@ -136,7 +136,7 @@ def _identified(value: Any, where: str, rules: Rules, removals: list[Removal]) -
     return {**rest, "anonymousId": rules.pseudonyms(user)}
 
 
-def _is_of_batch(caught: Caught) -> bool:
+def _is_of_batch(caught: Request) -> bool:
     return caught.path.partition("?")[0] == _BATCH
 
 

@@ -9,7 +9,7 @@ from ..redaction import Redaction, Rules
 from . import Answer, Description, Document
 
 if TYPE_CHECKING:
-    from ..requests import Caught
+    from ..requests import Request
 
 KIND = UNREAD
 
@@ -26,7 +26,7 @@ def answer(content_type: str) -> Answer:
     return Answer("text/plain", b"")
 
 
-def read(caught: Caught) -> Document:
+def read(caught: Request) -> Document:
     """Read nothing."""
     return Document(KIND, "", caught.body)
 

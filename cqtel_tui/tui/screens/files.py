@@ -13,9 +13,9 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input
 
+from ...formats.inspection import Inspection, read_inspection
 from ...record.inspection import FILE_NAME
 from ...review.durations import duration
-from ...review.traces import Inspection, read_inspection
 from ...sanitize import one_line, printable
 from .. import views
 from ..widgets.lines import Lines

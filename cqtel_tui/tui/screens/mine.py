@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ...review.documents import JsonObject
+    from ...formats.strict_json import JsonObject
     from ..app import TelemetryApp
 
 

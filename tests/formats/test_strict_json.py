@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cqtel_tui.errors import CqtelError
-from cqtel_tui.review.documents import (
+from cqtel_tui.formats.strict_json import (
     JsonValue,
     Problem,
     UnreadableError,

@@ -7,17 +7,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cqtel_tui.review.traces import (
-    Event,
-    Inspection,
-    Span,
-    read_inspection,
-    read_otlp,
-    read_stdouttrace,
-)
+from cqtel_tui.formats.inspection import Inspection, read_inspection
+from cqtel_tui.formats.otlp_traces import read_otlp
+from cqtel_tui.formats.spans import Event, Span
+from cqtel_tui.formats.stdouttrace import read_stdouttrace
 
 if TYPE_CHECKING:
-    from cqtel_tui.review.documents import JsonValue
+    from cqtel_tui.formats.strict_json import JsonValue
 
 # Two spans as CloudQuery 0.19 wrote them with --inspect-telemetry in December 2021. Made by hand
 # from that release's sources; the form was compared with what opentelemetry-go 1.2.0 really writes.

@@ -1,4 +1,4 @@
-"""Hold what the gate caught: an envelope with what would be sent, and behind it what was caught.
+"""Hold intercepted requests: an envelope with what would be sent, and behind it the original.
 
 The original is there to be read, and never sent: a line of JSON, then the body as it was received.
 It is sealed with its envelope, and goes where that goes.
@@ -25,7 +25,7 @@ from .protocols import Description, Understood, as_document, headers_of, underst
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Redaction, Removal
 from .refusals import LOST
-from .requests import Caught
+from .requests import Request
 from .rules import rules_for
 
 if TYPE_CHECKING:
@@ -42,17 +42,17 @@ _KEY_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """One run of one program under the gate.
+class Reporter:
+    """The program that reports, in one run.
 
     Attributes:
         app: the program, a plain name.
         version: its version, or empty.
         project: where it was started.
         operation: the id of the run, which its record has with all its payloads, or empty.
-        upstream: where what was caught was bound for, or empty.
+        upstream: where its requests were bound for, or empty.
         debug: whether error texts may be in what would be sent.
-        consent: the mark of the yes under which it is caught (`Decision.mark`), or empty.
+        consent: the mark of the yes under which they are intercepted (`Decision.mark`), or empty.
         arguments: those of the command; compared with, and written nowhere.
         allowed: words of the command line that may leave, such as operations.
     """
@@ -70,10 +70,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Original:
-    """What was caught, as it is kept behind what would be sent.
+    """A request as it came, as it is kept behind what would be sent.
 
     Attributes:
-        caught: the request; credentials in its headers are masked.
+        request: the request; credentials in its headers are masked.
         operation: the id of the run it came from, or empty.
         has_error_text: whether an error's text is in what would be sent.
         removals: what was taken out or replaced.
@@ -82,7 +82,7 @@ class Original:
             None where they were not looked for.
     """
 
-    caught: Caught
+    request: Request
     operation: str
     has_error_text: bool
     removals: tuple[Removal, ...]
@@ -93,20 +93,20 @@ class Original:
     def body(self) -> bytes:
         """The body without its compression; as it was received where that cannot be undone."""
         try:
-            return decoded(self.caught.body, self.caught.header("content-encoding"))
+            return decoded(self.request.body, self.request.header("content-encoding"))
         except UndecodableError:
-            return self.caught.body
+            return self.request.body
 
 
-def hold_caught(
+def hold_requests(
     state: str,
-    requests: Sequence[Caught],
+    requests: Sequence[Request],
     channels: Channels,
-    run: Run,
+    reporter: Reporter,
     *,
     entropy: Callable[[int], bytes] = os.urandom,
 ) -> list[str]:
-    """Hold what was caught in one run; return the names of the envelopes.
+    """Hold what was intercepted in one run; return the names of the envelopes.
 
     What cannot be written is counted as lost.
 
@@ -114,42 +114,42 @@ def hold_caught(
         state: the state folder.
         requests: in the order of their arrival.
         channels: what may leave of them.
-        run: the run they come from.
+        reporter: where they come from.
         entropy: returns so many random bytes.
     """
     names = []
-    rules = rules_of(channels, entropy(_KEY_BYTES), run)
-    for caught in requests:
+    rules = rules_of(channels, entropy(_KEY_BYTES), reporter)
+    for request in requests:
         try:
-            names.append(hold_one(state, caught, channels, run, rules, entropy(8).hex()))
+            names.append(hold_one(state, request, channels, reporter, rules, entropy(8).hex()))
         except (OSError, ValueError):
             count_loss(state, LOST)
     return names
 
 
-def rules_of(channels: Channels, key: bytes, run: Run) -> Rules:
-    """Return what may leave in one run.
+def rules_of(channels: Channels, key: bytes, reporter: Reporter) -> Rules:
+    """Return what may leave of what one program reports in one run.
 
     Args:
         channels: the program's.
         key: random bytes, the same for the same run.
-        run: the run.
+        reporter: the program.
     """
     return rules_for(
         channels,
         key,
-        debug=run.debug,
-        project=run.project,
-        arguments=run.arguments,
-        allowed=run.allowed,
+        debug=reporter.debug,
+        project=reporter.project,
+        arguments=reporter.arguments,
+        allowed=reporter.allowed,
     )
 
 
 def hold_one(  # noqa: PLR0913, PLR0917  # what makes an envelope
     state: str,
-    caught: Caught,
+    request: Request,
     channels: Channels,
-    run: Run,
+    reporter: Reporter,
     rules: Rules | None,
     identity: str,
 ) -> str:
@@ -157,9 +157,9 @@ def hold_one(  # noqa: PLR0913, PLR0917  # what makes an envelope
 
     Args:
         state: the state folder.
-        caught: the request.
+        request: the request.
         channels: how its program reports.
-        run: the run it comes from.
+        reporter: where it comes from.
         rules: what may leave of it; None for one that is to be held unread.
         identity: 16 random hex digits; the same request with the same is the same envelope.
 
@@ -167,20 +167,20 @@ def hold_one(  # noqa: PLR0913, PLR0917  # what makes an envelope
         OSError: it could not be written.
         ValueError: no envelope can be made of it.
     """
-    understood = _unread(caught) if rules is None else _understood(caught, rules)
-    return _hold(state, caught, understood, channels, run, identity)
+    understood = _unread(request) if rules is None else _understood(request, rules)
+    return _hold(state, request, understood, channels, reporter, identity)
 
 
-def for_inspection(caught: Caught, channels: Channels, run: Run, rules: Rules) -> bytes:
-    """Return what would be sent of what was caught, as JSON to be read and never sent.
+def for_inspection(request: Request, channels: Channels, reporter: Reporter, rules: Rules) -> bytes:
+    """Return what would be sent of a request, as JSON to be read and never sent.
 
     Args:
-        caught: the request.
+        request: the request.
         channels: how its program reports.
-        run: the run it comes from.
+        reporter: where it comes from.
         rules: what may leave of it.
     """
-    understood = _understood(caught, rules)
+    understood = _understood(request, rules)
     sent = understood.redaction.sent
     document = as_document(understood.kind, sent)
     body = (
@@ -189,72 +189,72 @@ def for_inspection(caught: Caught, channels: Channels, run: Run, rules: Rules) -
         else document
     )
     about = {
-        "program": run.app if is_name(run.app) else UNNAMED,
+        "program": reporter.app if is_name(reporter.app) else UNNAMED,
         "kind": understood.kind,
-        "url": _target(caught, understood, run),
-        "headers": masked_headers(_headers(caught, understood, channels)),
+        "url": _target(request, understood, reporter),
+        "headers": masked_headers(_headers(request, understood, channels)),
         "body": body,
     }
     return json.dumps({CAUGHT_KEY: about}).encode()
 
 
-def _understood(caught: Caught, rules: Rules) -> Understood:
+def _understood(request: Request, rules: Rules) -> Understood:
     try:
-        return understand(caught, rules)
+        return understand(request, rules)
     except Exception:  # noqa: BLE001  # a mistake of ours loses nothing, and sends nothing
-        return _unread(caught)
+        return _unread(request)
 
 
-def _unread(caught: Caught) -> Understood:
-    return Understood(UNKNOWN, "", Description(), Redaction(caught.body))
+def _unread(request: Request) -> Understood:
+    return Understood(UNKNOWN, "", Description(), Redaction(request.body))
 
 
 def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
     state: str,
-    caught: Caught,
+    request: Request,
     understood: Understood,
     channels: Channels,
-    run: Run,
+    reporter: Reporter,
     identity: str,
 ) -> str:
-    said, redaction = understood.description, understood.redaction
+    description, redaction = understood.description, understood.redaction
+    sent, arguments = redaction.sent, reporter.arguments
+    words = reporter.allowed | channels.words
     original = Original(
-        caught,
-        run.operation,
+        request,
+        reporter.operation,
         redaction.has_error_text,
         redaction.removals,
         redaction.more,
-        arguments_in(redaction.sent, run.arguments, run.allowed | channels.words, understood.kind)
-        if run.arguments
-        else None,
+        arguments_in(sent, arguments, words, understood.kind) if arguments else None,
     )
     return hold(
         state,
-        redaction.sent,
-        caught.when,
+        sent,
+        request.when,
         identity,
-        app=run.app if is_name(run.app) else UNNAMED,
-        version=run.version if is_version(run.version) else "",
-        operation=said.operation or UNNAMED,
-        outcome=said.outcome,
-        duration=said.duration,
-        headers=_headers(caught, understood, channels),
-        project=run.project,
-        consent=run.consent,
+        app=reporter.app if is_name(reporter.app) else UNNAMED,
+        version=reporter.version if is_version(reporter.version) else "",
+        operation=description.operation or UNNAMED,
+        outcome=description.outcome,
+        duration=description.duration,
+        headers=_headers(request, understood, channels),
+        project=reporter.project,
+        consent=reporter.consent,
         has_error_text=redaction.has_error_text,
         dropped=len(redaction.removals) + redaction.more,
         kind=understood.kind,
         origin="gate",
-        target=_target(caught, understood, run),
+        target=_target(request, understood, reporter),
         caught=_sealed(original),
     )
 
 
-def _headers(caught: Caught, understood: Understood, channels: Channels) -> dict[str, str]:
+def _headers(request: Request, understood: Understood, channels: Channels) -> dict[str, str]:
     """Return the headers that go along: what the body is, and what the upstream asks for."""
-    headers = {"content-type": understood.content_type or caught.header("content-type")}
+    headers = {"content-type": understood.content_type or request.header("content-type")}
     wanted = sorted({*headers_of(understood.kind), *channels.forwarded} - OF_HTTP - headers.keys())
-    headers |= {name: caught.header(name) for name in wanted}
+    headers |= {name: request.header(name) for name in wanted}
     return {
         name.title(): value
         for name, value in headers.items()
@@ -262,34 +262,34 @@ def _headers(caught: Caught, understood: Understood, channels: Channels) -> dict
     }
 
 
-def _target(caught: Caught, understood: Understood, run: Run) -> str | None:
+def _target(request: Request, understood: Understood, reporter: Reporter) -> str | None:
     """Return where it was bound for; None if that is not known, or nothing may be sent there."""
-    path, question, query = caught.path.partition("?")
+    path, question, query = request.path.partition("?")
     if understood.kind == UNKNOWN:
         path += question + query
-    target = run.upstream.rstrip("/") + path
-    is_fit = run.upstream and caught.method == "POST" and endpoint_problem(target) is None
+    target = reporter.upstream.rstrip("/") + path
+    is_fit = reporter.upstream and request.method == "POST" and endpoint_problem(target) is None
     return target if is_fit else None
 
 
 # The original ------------------------------------------------------------------------------------
 
 
-def read_original(caught: bytes) -> Original:
-    """Return what was caught, from what an envelope keeps behind its payload.
+def read_original(original: bytes) -> Original:
+    """Return the original from what an envelope keeps behind its payload.
 
     Raises:
         TornEnvelopeError: it is not what we put there.
     """
-    end = caught.find(b"\n", 0, _MAX_HEAD_BYTES)
+    end = original.find(b"\n", 0, _MAX_HEAD_BYTES)
     try:
-        head: Mapping[str, Any] = json.loads(caught[:end]) if end >= 0 else {}
+        head: Mapping[str, Any] = json.loads(original[:end]) if end >= 0 else {}
         return Original(
-            Caught(
+            Request(
                 str(head["method"]),
                 str(head["path"]),
                 tuple((str(name), str(value)) for name, value in head["headers"]),
-                caught[end + 1 :],
+                original[end + 1 :],
                 int(head["when"]),
             ),
             str(head["operation"]),
@@ -299,20 +299,20 @@ def read_original(caught: bytes) -> Original:
             None if head.get("arguments") is None else tuple(map(str, head["arguments"])),
         )
     except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise TornEnvelopeError(f"what was caught cannot be read ({error})") from None
+        raise TornEnvelopeError(f"the intercepted original cannot be read ({error})") from None
 
 
 def _sealed(original: Original) -> bytes:
-    caught = original.caught
+    request = original.request
     head = {
-        "method": caught.method,
-        "path": caught.path,
-        "headers": [(name, masked(name, value)) for name, value in caught.headers],
-        "when": caught.when,
+        "method": request.method,
+        "path": request.path,
+        "headers": [(name, masked(name, value)) for name, value in request.headers],
+        "when": request.when,
         "operation": original.operation,
         "has_error_text": original.has_error_text,
         "removals": [(one.path, one.what, one.why) for one in original.removals],
         "more_removals": original.more_removals,
         "arguments": original.arguments,
     }
-    return json.dumps(head, ensure_ascii=False).encode() + b"\n" + caught.body
+    return json.dumps(head, ensure_ascii=False).encode() + b"\n" + request.body

@@ -63,7 +63,7 @@ def paths_at(payload: bytes, offsets: Iterable[int]) -> dict[int, Path]:
     A name's path is that of its value; what is between values belongs to what is before it.
 
     Args:
-        payload: bytes that `documents.parse` can read; of others, less is found.
+        payload: bytes that `strict_json.parse` can read; of others, less is found.
         offsets: in bytes.
     """
     wanted = sorted(set(offsets), reverse=True)

@@ -1,0 +1,135 @@
+"""Read what opentelemetry-go's stdouttrace wrote into cq-telemetry.txt in 2021, one span each."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING
+
+from .members import (
+    MAX_UNIX_NANO,
+    SPAN_KINDS,
+    Place,
+    attributes_of,
+    check_times,
+    choice_of,
+    identifier_of,
+    own_identifier_of,
+    text_of,
+)
+from .otlp_traces import any_bool, any_double, any_int, any_string
+from .spans import Event, Span, Trace
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from .spans import Attributes, StatusCode
+    from .strict_json import JsonValue
+
+# Go's own numbers, which are not OTLP's (opentelemetry-go v1.2.0, codes/codes.go).
+_GO_STATUS_CODES: tuple[StatusCode, ...] = ("unset", "error", "ok")
+_GO_VALUES: dict[str, Callable[[Place], JsonValue]] = {
+    "BOOL": any_bool,
+    "INT64": any_int,
+    "FLOAT64": any_double,
+    "STRING": any_string,
+}
+_RFC_3339 = re.compile(
+    r"([0-9]{4})-([0-9]{2})-([0-9]{2})T([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]+))?"
+    r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))",
+    re.IGNORECASE,
+)
+_EPOCH = date(1970, 1, 1).toordinal()
+
+
+def read_stdouttrace(document: JsonValue, *, where: str = "") -> Trace:
+    """Read one object that Go's stdouttrace wrote: a trace with one span, or none if it is no span.
+
+    Source: opentelemetry-go v1.0 to v1.3, sdk/trace/tracetest `SpanStub` as encoding/json writes
+    it; later releases say InstrumentationScope as well as InstrumentationLibrary.
+
+    Args:
+        document: Whatever `parse_concatenated` gave.
+        where: A path that all paths in problems begin with.
+    """
+    root = Place(document, where, [])
+    if not root.is_object():
+        return Trace((), "", "", (), tuple(root.problems))
+    library = root.part("InstrumentationScope", "InstrumentationLibrary")
+    return Trace(
+        resource=_go_attributes(root.member("Resource")),
+        scope_name=text_of(library.member("Name")),
+        scope_version=text_of(library.member("Version")),
+        spans=(_go_span(root.telling([])),),
+        problems=tuple(root.problems),
+    )
+
+
+def _go_span(place: Place) -> Span:
+    start = _rfc_3339(place.member("StartTime"))
+    end = _rfc_3339(place.member("EndTime"))
+    check_times(place, start, end)
+    context = place.part("SpanContext")
+    status = place.part("Status")
+    return Span(
+        name=text_of(place.member("Name")),
+        trace_id=own_identifier_of(context.member("TraceID"), 32),
+        span_id=own_identifier_of(context.member("SpanID"), 16),
+        parent_span_id=identifier_of(place.part("Parent").member("SpanID"), 16) or None,
+        start_unix_nano=start,
+        end_unix_nano=end,
+        kind=choice_of(place.member("SpanKind"), SPAN_KINDS),
+        status_code=choice_of(status.member("Code"), _GO_STATUS_CODES),
+        status_message=text_of(status.member("Description")),
+        attributes=_go_attributes(place.member("Attributes")),
+        events=tuple(
+            Event(
+                name=text_of(event.member("Name")),
+                time_unix_nano=_rfc_3339(event.member("Time")),
+                attributes=_go_attributes(event.member("Attributes")),
+            )
+            for event in place.member("Events").items()
+            if event.is_object()
+        ),
+        problems=tuple(place.problems),
+    )
+
+
+def _go_attributes(place: Place) -> Attributes:
+    return attributes_of(place, "Key", "Value", _go_value)
+
+
+def _go_value(place: Place) -> JsonValue:
+    """Read `{"Type": "INT64", "Value": 1}`; what is not one stands for itself."""
+    kind = text_of(place.member("Type"))
+    read = _GO_VALUES.get(kind.removesuffix("SLICE"))
+    if read is None:
+        place.tell("has no Type that is known")
+        return place.value
+    value = place.member("Value")
+    return [read(item) for item in value.items()] if kind.endswith("SLICE") else read(value)
+
+
+def _rfc_3339(place: Place) -> int:
+    """Read a time as nanoseconds since 1970, in integers: a float would lose the last three."""
+    found = _RFC_3339.fullmatch(text_of(place))
+    if not found:
+        place.tell("is not a time as RFC 3339 has it")
+        return 0
+    year, month, day, hour, minute, second = map(int, found.groups()[:6])
+    fraction, sign, zone_hours, zone_minutes = found.groups()[6:]
+    try:
+        days = date(year, month, day).toordinal() - _EPOCH
+    except ValueError:
+        place.tell("is a day that no calendar has")
+        return 0
+    seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
+    if sign:
+        zone = (int(zone_hours) * 60 + int(zone_minutes)) * 60
+        seconds += zone if sign == "-" else -zone
+    time = seconds * 1_000_000_000 + int(f"{fraction or 0:0<9}"[:9])
+    if not 0 < time <= MAX_UNIX_NANO:
+        # Go writes the year 1 for a time that was never set.
+        place.tell("is not set" if year == 1 else "is not a time that OTLP can hold")
+        return 0
+    return time
