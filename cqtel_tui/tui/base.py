@@ -141,6 +141,14 @@ class OwnApp(App[Answered]):
         self.has_crashed = True
         super()._fatal_error()
 
+    def action_command_palette(self) -> None:
+        """Search every action."""
+        from .palette import Palette
+
+        is_open = any(isinstance(screen, Palette) for screen in self.screen_stack)
+        if self.use_command_palette and not is_open:
+            self.push_screen(Palette(id="--command-palette"))
+
     def action_suspend_process(self) -> None:
         """Stop as any program does at Ctrl+Z: with all that the shell started as one job."""
         if sys.platform == "win32" or self._driver is None or not self._driver.can_suspend:

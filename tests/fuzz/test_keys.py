@@ -67,7 +67,7 @@ def test_no_keys_break_anything(tmp_path: Path, scrubbed: Path, size: tuple[int,
     pressed = 0
     end = time.monotonic() + _SECONDS * TIMES
     while pressed < _KEYS * TIMES and time.monotonic() < end:
-        with terminal("--demo", size=size, **environ) as it:
+        with terminal("--demo", size=size, stdout=None, **environ) as it:
             it.shows("Pending")
             while pressed < _KEYS * TIMES and time.monotonic() < end and not it.has_ended:
                 keys = burst(chance, *size)
