@@ -119,5 +119,5 @@ def _drawn(row: Row) -> Content:
         return views.title(row.text)
     if row.kind == "problem":
         return views.warning(row.text)
-    words = indent + row.text
-    return views.muted(words) if row.kind == "explanation" else Content(words)
+    told = indent + row.text
+    return views.muted(told) if row.kind == "explanation" else Content(told)
