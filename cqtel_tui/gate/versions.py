@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_date, is_version
-from ..files import make_folder
+from ..files import make_folder, read, replace
 from ..outbox.writing import project_mark
 from .asking import Answer, ask
 from .executing import is_native
@@ -185,16 +185,9 @@ class Version:
         entry = [self._answer.version, self._answer.build_date, until]
         known = {mark: old for mark, old in self._read().items() if mark != self._mark}
         entries = [*known.items(), (self._mark, entry)]
-        temporary = self._cache.with_name(f".{CACHE}.{os.urandom(8).hex()}")
         with contextlib.suppress(OSError):  # then it is asked again
             make_folder(str(self._cache.parent))
-            try:
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-                with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-                    file.write(json.dumps(dict(entries[-_MAX_ENTRIES:])))
-                temporary.replace(self._cache)
-            finally:
-                temporary.unlink(missing_ok=True)
+            replace(self._cache, json.dumps(dict(entries[-_MAX_ENTRIES:])).encode("ascii"))
 
     @property
     def _is_shim(self) -> bool:
@@ -235,10 +228,8 @@ class Version:
         )
 
     def _read(self) -> dict[str, object]:
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            with os.fdopen(os.open(self._cache, flags), "rb") as file:
-                content = json.loads(file.read(_MAX_CACHE_BYTES))
+            content = json.loads(read(self._cache, _MAX_CACHE_BYTES))
         except (OSError, ValueError, RecursionError):
             return {}  # then it is asked again, and written anew
         return content if isinstance(content, dict) else {}
