@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate import versions
-from cqtel_tui.gate.asking import Answer, ask, ask_version
+from cqtel_tui.gate.asking import ask, ask_version
 from cqtel_tui.gate.profiles import CLOUDQUERY, Invocation
-from cqtel_tui.gate.versions import CACHE, Version, find_binary, is_shim, substitute
+from cqtel_tui.gate.versions import CACHE, Reported, Version, find_binary, is_shim, substitute
 
 from ..cli.machines import Machine, real_cloudquery
 
@@ -207,12 +207,12 @@ def release(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> 
     )
 
 
-def dated(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> Answer:
+def dated(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> Reported:
     return ask(release(machine, told, version), CLOUDQUERY, ENVIRONMENT, 20)
 
 
 def test_a_release_of_2022_tells_when_it_was_built(machine: Machine) -> None:
-    assert dated(machine) == Answer("0.32.12", "2022-06-20T10:00:00Z")
+    assert dated(machine) == Reported("0.32.12", "2022-06-20T10:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_a_release_of_2022_tells_when_it_was_built(machine: Machine) -> None:
     ],
 )
 def test_what_is_no_date_of_that_version_is_left_out(machine: Machine, told: str) -> None:
-    assert dated(machine, told) == Answer("0.32.12")
+    assert dated(machine, told) == Reported("0.32.12")
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "6.21.1", "development"])
@@ -244,7 +244,7 @@ def test_only_a_release_that_may_tell_is_asked_when_it_was_built(
 
 def test_a_date_that_does_not_come_costs_no_version(machine: Machine) -> None:
     answer = ask(release(machine, "sleep 1000"), CLOUDQUERY, ENVIRONMENT, 1.5)
-    assert answer in {Answer("0.32.12", is_whole=False), Answer(None, is_whole=False)}
+    assert answer in {Reported("0.32.12", is_whole=False), Reported(None, is_whole=False)}
 
 
 def test_what_a_release_writes_when_it_is_asked_is_gone(
@@ -309,10 +309,10 @@ class Asked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folders: list[str | None] = []
-        self.answer = Answer("1.2.3")
+        self.answer = Reported("1.2.3")
         monkeypatch.setattr(versions, "ask", self._ask)
 
-    def _ask(self, *_: object, folder: str | None) -> Answer:
+    def _ask(self, *_: object, folder: str | None) -> Reported:
         self.folders.append(folder)
         return self.answer
 
@@ -409,7 +409,7 @@ def test_no_answer_in_time_and_no_version_are_asked_again_a_day_later(
     machine: Machine, asked_in: Asked
 ) -> None:
     binary = str(native(machine))
-    for nothing in (Answer(None, is_whole=False), Answer("")):
+    for nothing in (Reported(None, is_whole=False), Reported("")):
         asked_in.folders, asked_in.answer = [], nothing
         (machine.state / CACHE).unlink(missing_ok=True)
         for now in (NOW, NOW + 1, NOW + DAY - 1):
@@ -417,7 +417,7 @@ def test_no_answer_in_time_and_no_version_are_asked_again_a_day_later(
             version = Version(binary, CLOUDQUERY, str(machine.state), now=lambda: NOW + 1)
             assert version.known(ENVIRONMENT) == ""
         assert len(asked_in.folders) == 1
-        asked_in.answer = Answer("6.21.1")
+        asked_in.answer = Reported("6.21.1")
         assert known(machine, binary, now=NOW + DAY) == "6.21.1"
         assert known(machine, binary, now=NOW + 9 * DAY) == "6.21.1"
         assert len(asked_in.folders) == 2
@@ -427,7 +427,7 @@ def test_a_date_that_did_not_come_is_asked_for_a_day_later(
     machine: Machine, asked_in: Asked
 ) -> None:
     binary = str(native(machine))
-    asked_in.answer = Answer("0.32.12", is_whole=False)
+    asked_in.answer = Reported("0.32.12", is_whole=False)
     for now in (NOW, NOW + 1, NOW + DAY):
         assert known(machine, binary, now=now) == "0.32.12"
     assert len(asked_in.folders) == 2
