@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -62,3 +64,69 @@ def test_every_picture_that_the_readme_shows_is_there() -> None:
     pictures = re.findall(r"\]\((screenshots/[^)]+)\)", text)
     assert len(pictures) >= 4
     assert [name for name in pictures if not (README.parent / name).is_file()] == []
+
+
+SECURITY = README.parent / "cqtel_tui" / "docs" / "security.md"
+
+
+def rows() -> list[list[str]]:
+    """Return the rows of the threat model: who, what they may try, what holds, which tests."""
+    lines = SECURITY.read_text(encoding="utf-8").splitlines()
+    table = [line for line in lines if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table[1:]]
+
+
+def test_each_row_of_the_threat_model_names_a_test_that_is_there() -> None:
+    defined = {
+        name
+        for path in Path(__file__).parent.rglob("test_*.py")
+        for name in re.findall(
+            r"^\s*(?:async )?def (test_\w+)\(", path.read_text("utf-8"), re.MULTILINE
+        )
+    }
+    assert len(rows()) > 20
+    for who, tried, holds, proofs in rows():
+        assert tried, who
+        assert holds, tried
+        names = re.findall(r"`(test_\w+)`", proofs)
+        assert names, tried
+        assert [name for name in names if name not in defined] == []
+
+
+def test_the_threat_model_speaks_of_everybody_who_could_do_harm() -> None:
+    text = " ".join(row[0] for row in rows())
+    for who in (
+        "repository",
+        "another user",
+        "environment",
+        "program",
+        "server",
+        "network",
+        "disk",
+    ):
+        assert who in text
+
+
+def test_the_threat_model_is_shipped_and_the_readme_leads_to_it() -> None:
+    assert "](cqtel_tui/docs/security.md)" in README.read_text(encoding="utf-8")
+    from importlib.resources import files
+
+    assert (files("cqtel_tui") / "docs" / "security.md").is_file()
+
+
+def test_the_top_level_holds_what_it_may_and_nothing_else() -> None:
+    listed = subprocess.run(
+        [shutil.which("git") or "git", "ls-files", "-z"],
+        cwd=README.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is not a checkout")
+    names = {name.partition("/")[0] for name in listed.stdout.split("\0") if name}
+    visible = {name for name in names if not name.startswith(".")}
+    assert visible <= {
+        *("CHANGELOG.md", "LICENSE", "README.md", "cqtel_tui", "pyproject.toml"),
+        *("screenshots", "tests"),
+    }

@@ -400,6 +400,15 @@ def _acting(actions: Commands) -> None:
         "collecting",
         "engine_configuration",
     )
+    tables = _add(
+        actions,
+        "clickhouse",
+        "the tables of ClickHouse behind the edges, as SQL",
+        "collecting",
+        "clickhouse_schema",
+    )
+    tables.add_argument("what", choices=("schema",))
+    tables.add_argument("--database", metavar="NAME", default="cqtel", help="default: %(default)s")
     unit = _add(
         actions,
         "packaging",

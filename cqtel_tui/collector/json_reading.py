@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..formats.values import integer, signed
 from .allowing import (
     MAX_ELEMENTS,
     NO_SPAN,
@@ -280,7 +281,7 @@ def _value(value: _Value) -> object:
     if value.bool_value is not None:
         return value.bool_value if type(value.bool_value) is bool else UNFIT
     if value.int_value is not None:
-        number = _number(value.int_value)
+        number = signed(value.int_value)
         return UNFIT if number is None else number
     if type(value.array_value) is dict:
         values = value.array_value.get("values")
@@ -294,12 +295,10 @@ def _inner(value: object) -> object:
 
 
 def _number(value: object) -> int | None:
-    """Read a whole number, which OTLP/JSON writes as a string as well."""
-    if type(value) is str:
-        if value.isdigit() and len(value) <= _LONGEST_NUMBER and value.isascii():
-            return int(value)
-        return None
-    return value if type(value) is int else None
+    """Read a whole number as `formats.values` has it; the usual ones, by the shortest way."""
+    if type(value) is str and len(value) < _LONGEST_NUMBER and value.isdigit() and value.isascii():
+        return int(value)
+    return integer(value)
 
 
 def _code(code: object) -> object:

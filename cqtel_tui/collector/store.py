@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import checking, keeping, settling
+from . import checking, giving_back, keeping, removing, settling
 from .health import DAMAGED, GoneError, Health, Place, is_damage
 from .keeping import Known
 from .kinds import DAY_SECONDS, day_of
@@ -158,7 +158,7 @@ class Store:
         after = (-1, -1)
         while True:
             with connected_to_read(self.path) as connection:
-                rows = keeping.mine(connection, cookie, after, _ROWS_AT_ONCE)
+                rows = giving_back.mine(connection, cookie, after, _ROWS_AT_ONCE)
             if rows:
                 yield [row for _, row in rows]
             if len(rows) < _ROWS_AT_ONCE:
@@ -180,7 +180,7 @@ class Store:
 
         def begin(connection: sqlite3.Connection) -> int | None:
             self._known.forget()
-            return keeping.begin_erasing(connection, cookie)
+            return removing.begin_erasing(connection, cookie)
 
         def begun(future: Future[int | None]) -> None:
             if future.exception() is None and (installation := future.result()) is not None:
@@ -204,16 +204,16 @@ class Store:
         today = day_of(self._do(self._believe).result())
 
         def messages(connection: sqlite3.Connection) -> int:
-            return keeping.expire_messages(connection, today - self.error_days)
+            return removing.expire_messages(connection, today - self.error_days)
 
         def spans(connection: sqlite3.Connection) -> tuple[int, bool]:
             self._known.forget()
             before = today - self.retention_days
-            return keeping.expire(connection, before, time.perf_counter() + STEP_SECONDS)
+            return removing.expire(connection, before, time.perf_counter() + STEP_SECONDS)
 
         while self._do(settling.settle).result():
             pass
-        for installation in self._do(keeping.half_erased).result():
+        for installation in self._do(removing.half_erased).result():
             erased: Future[int] = Future()
             self._erase_on(installation, erased, 0)
             erased.result()
@@ -253,7 +253,7 @@ class Store:
 
         def step(connection: sqlite3.Connection) -> tuple[int, bool]:
             self._known.forget()
-            return keeping.erase(connection, installation, time.perf_counter() + STEP_SECONDS)
+            return removing.erase(connection, installation, time.perf_counter() + STEP_SECONDS)
 
         def went_on(future: Future[tuple[int, bool]]) -> None:
             if future.exception() is not None:
@@ -275,7 +275,7 @@ class Store:
         now = self._monotonic()
         most = None if self._believed_at is None else now - self._believed_at
         clock = self._clock()
-        believed = keeping.believe(connection, clock, most)
+        believed = removing.believe(connection, clock, most)
         self._believed_at = now
         if clock - believed > DAY_SECONDS:
             days = int((clock - believed) // DAY_SECONDS)

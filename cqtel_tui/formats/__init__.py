@@ -13,6 +13,7 @@ __all__ = [
     "sha256",
     "spans",
     "strict_json",
+    "values",
 ]
 
 

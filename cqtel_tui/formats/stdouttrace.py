@@ -7,7 +7,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from .members import (
-    MAX_UNIX_NANO,
     SPAN_KINDS,
     Place,
     attributes_of,
@@ -19,6 +18,7 @@ from .members import (
 )
 from .otlp_traces import any_bool, any_double, any_int, any_string
 from .spans import Event, Span, Trace
+from .values import MAX_UNSIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,7 +128,7 @@ def _rfc_3339(place: Place) -> int:
         zone = (int(zone_hours) * 60 + int(zone_minutes)) * 60
         seconds += zone if sign == "-" else -zone
     time = seconds * 1_000_000_000 + int(f"{fraction or 0:0<9}"[:9])
-    if not 0 < time <= MAX_UNIX_NANO:
+    if not 0 < time <= MAX_UNSIGNED:
         # Go writes the year 1 for a time that was never set.
         place.tell("is not set" if year == 1 else "is not a time that OTLP can hold")
         return 0

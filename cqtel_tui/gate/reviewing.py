@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..formats.values import as_json
 from ..review.caught import Comparison, compare
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
@@ -18,7 +19,7 @@ from .profile_files import read_profiles
 from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
 from .protocols import as_document
 from .protocols.unknown import KIND as UNKNOWN
-from .redaction import ONLY_IN_DEBUG, SHAPES, as_json
+from .redaction import ONLY_IN_DEBUG, SHAPES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

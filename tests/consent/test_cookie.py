@@ -356,7 +356,7 @@ print(os.read(answers, 1 << 16).decode(), end="")
 
 @pytest.mark.parametrize("folder", ["there", "to be made"])
 def test_of_fifty_processes_at_once_one_makes_it_and_all_have_it(
-    machine: Machine, run: Run, project: str, folder: str
+    machine: Machine, run: Run, project: str, state: str, folder: str
 ) -> None:
     if folder == "to be made":
         machine.cookie.parent.rmdir()

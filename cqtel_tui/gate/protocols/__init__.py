@@ -130,7 +130,7 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
 
 def as_payload(kind: str, document: JsonValue) -> bytes:
     """Return the bytes of a document, in the encoding of its kind."""
-    from ..redaction import as_json
+    from ...formats.values import as_json
     from . import otlp
 
     return otlp.to_protobuf(kind, document) if kind.endswith(_PROTOBUF) else as_json(document)

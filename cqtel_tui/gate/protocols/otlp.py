@@ -14,6 +14,7 @@ from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
 from ...formats.protobuf_wire import has_too_many_fields
 from ...formats.strict_json import UnreadableError, parse
+from ...formats.values import as_json, unsigned
 from ..pseudonyms import SPAN_ID, TRACE_ID, id_text
 from ..redaction import (
     ATTRIBUTES,
@@ -21,10 +22,8 @@ from ..redaction import (
     STATUS,
     Redaction,
     Removal,
-    as_json,
     keep,
     status_code,
-    whole_number,
 )
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
@@ -153,7 +152,7 @@ def describe(document: Document, rules: Rules) -> Description:
     span = next(roots, spans[0] if spans else {})
     status = span.get("status")
     code = status_code(status.get("code") if isinstance(status, dict) else status)
-    start, end = (whole_number(span.get(key)) for key in ("startTimeUnixNano", "endTimeUnixNano"))
+    start, end = (unsigned(span.get(key)) for key in ("startTimeUnixNano", "endTimeUnixNano"))
     duration = (end - start) // NANOSECONDS_PER_MILLISECOND if start and end else 0
     return Description(
         _operation(span.get("name"), rules),

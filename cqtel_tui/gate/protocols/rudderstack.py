@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
 from ...formats.strict_json import UnreadableError, parse
+from ...formats.values import as_json, count
 from ..pseudonyms import ID, id_text
 from ..redaction import (
     EVENT,
@@ -17,9 +18,7 @@ from ..redaction import (
     OTHER_EVENT,
     Redaction,
     Removal,
-    as_json,
     keep,
-    whole_number,
 )
 from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
 
@@ -70,7 +69,7 @@ def describe(document: Document, rules: Rules) -> Description:
     said = last.get("properties")
     properties = said if isinstance(said, dict) else {}
     status = properties.get("status")
-    duration = whole_number(properties.get("duration")) or 0
+    duration = count(properties.get("duration")) or 0
     milliseconds = duration * rules.duration_unit // NANOSECONDS_PER_MILLISECOND
     return Description(
         event,

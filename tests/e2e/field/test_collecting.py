@@ -175,6 +175,29 @@ def test_no_address_is_kept_wherever_it_stands(collector: Collector) -> None:
     assert SECRET.encode() not in collector.kept()
 
 
+def test_an_engine_that_is_sent_to_directly_lets_no_more_through(machine: Installed) -> None:
+    """Each place where a text could stand is emptied, bounded or makes the span be left out."""
+    ended = machine.cq("collector", "engine-config")
+    assert ended.code == 0
+    lines = [line.strip(" -'") for line in ended.lines]
+    for emptied in (
+        "span.status.message",
+        "span.trace_state",
+        "scope.version",
+        "resource.schema_url",
+    ):
+        assert f'set({emptied}, "")' in lines
+    assert any(line.startswith('set(span.name, "unnamed") where not IsMatch') for line in lines)
+    assert any(
+        line.startswith('delete_key(span.attributes, "exception.message") where') for line in lines
+    )
+    assert "Len(span.links) > 0" in lines
+    assert any("spanevent" in line for line in lines)
+    assert "keep_keys(scope.attributes, [])" in lines
+    [pipeline] = [line for line in lines if line.startswith("processors: [")]
+    assert pipeline == "processors: [memory_limiter, redaction, transform, filter]"
+
+
 def test_a_collector_whose_store_is_gone_acknowledges_nothing(
     programs: Path, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ from .installing import OPERATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from ...deliver.collectors import Collector
     from ...disks import Disk
@@ -67,6 +69,35 @@ def test_the_status_knows_of_a_loss_that_was_announced(machine: Installed, disk:
     problems = [line for line in machine.cq("status").lines if line.startswith("problem")]
     assert any("full" in line for line in problems), problems
     assert any("could not be recorded" in line for line in problems), problems
+
+
+# Clocks ------------------------------------------------------------------------------------------
+
+
+def test_a_yes_from_a_clock_that_was_ahead_begins_now(
+    machine: Installed, upstream: Collector
+) -> None:
+    machine.cq("on")
+    machine.cq("endpoint", upstream.url)
+    choices = machine.config / "choices.json"
+    saved = json.loads(choices.read_text())
+    saved["all"]["consented"] += YEAR * 10**9
+    choices.write_text(json.dumps(saved))
+    machine.record()
+    assert upstream.arrived.acquire(timeout=PATIENCE)
+
+
+def test_a_pause_until_a_day_that_is_far_away_is_not_kept(
+    machine: Installed, upstream: Collector
+) -> None:
+    machine.cq("on")
+    machine.cq("endpoint", upstream.url)
+    pause = machine.outbox / "retry-at"
+    pause.parent.mkdir(parents=True, mode=0o700, exist_ok=True)
+    pause.write_text("x")
+    os.utime(pause, (time.time() + YEAR, time.time() + YEAR))
+    machine.record()
+    assert upstream.arrived.acquire(timeout=PATIENCE)
 
 
 # Senders and endpoints ---------------------------------------------------------------------------
@@ -126,6 +157,48 @@ def test_a_path_that_is_not_there_is_told_in_the_status(
     assert upstream.arrived.acquire(timeout=PATIENCE)
     eventually(lambda: "1 rejected" in machine.status("payloads"))
     assert any("404" in line for line in machine.cq("status").lines)
+
+
+# Altered envelopes -------------------------------------------------------------------------------
+
+
+def altered(envelope: Path, change: Callable[[dict[str, object]], object]) -> None:
+    head, _, payload = envelope.read_bytes().partition(b"\n")
+    header = json.loads(head)
+    change(header)
+    text = json.dumps(header, separators=(",", ":")).replace('"1e999"', "1e999")
+    envelope.write_bytes(text.encode() + b"\n" + payload)
+
+
+ALTERATIONS: dict[str, Callable[[dict[str, object]], object]] = {
+    "a length without end": lambda header: header.update(length="1e999"),
+    "another id": lambda header: header.update(id="0123456789abcdef"),
+    "another time": lambda header: header.update(created=int(str(header["created"])) + 1),
+    "another project": lambda header: header.update(project="0" * 16),
+    "another target": lambda header: header.update(
+        origin="gate", target="http://127.0.0.1:9/v1/traces"
+    ),
+    "another program": lambda header: header.update(app={"name": "other", "version": "1.0.0"}),
+    "more headers": lambda header: header.update(headers={"X-Mine": "1"}),
+}
+
+
+@pytest.mark.parametrize("alteration", ALTERATIONS)
+def test_an_altered_envelope_is_set_aside_and_stops_no_other(
+    machine: Installed, upstream: Collector, alteration: str
+) -> None:
+    machine.record()
+    [first] = machine.envelopes()
+    altered(first, ALTERATIONS[alteration])
+    machine.record()
+    [other] = [path for path in machine.envelopes() if path != first]
+    payload = other.read_bytes().partition(b"\n")[2]
+    machine.cq("on", "--include-held")
+    machine.cq("endpoint", upstream.url)
+    machine.cq("send", "--all")
+    assert [one.body for one in upstream.requests] == [payload]
+    assert "1 set aside" in machine.status("payloads")
+    assert machine.cq("pending").code == 0
 
 
 # What a program reports --------------------------------------------------------------------------
