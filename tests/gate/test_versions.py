@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -695,3 +696,23 @@ def test_a_packaged_binary_that_cannot_be_executed_is_not_taken(
 ) -> None:
     os.chmod(packaged, 0o644)  # noqa: PTH101
     assert substitute(invoked("cloudquery"), {"PATH": str(machine.home)}) is None
+
+
+def test_a_version_that_is_remembered_costs_no_import_that_a_launcher_has_not(
+    machine: Machine,
+) -> None:
+    binary = sh(machine, "echo cloudquery version 1.2.3")
+    state = str(machine.state)
+    one = Version(binary, CLOUDQUERY, state)
+    assert one.get(ENVIRONMENT) == "1.2.3"
+    one.remember()
+    code = (
+        "import sys, cqtel_tui.gate.wrapper as wrapper, cqtel_tui.gate.versions as versions\n"
+        "from cqtel_tui.gate.profiles import CLOUDQUERY\n"
+        "found = versions.Version(sys.argv[1], CLOUDQUERY, sys.argv[2]).known({})\n"
+        "unwanted = {'dataclasses', 'json', 'pathlib', 're', 'subprocess', 'sysconfig', 'typing'}\n"
+        "print(found, *unwanted & set(sys.modules))"
+    )
+    command = [sys.executable, "-S", "-c", code, binary, state]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.check_output(command, env=environment, text=True).split() == ["1.2.3"]
