@@ -15,7 +15,7 @@ import os
 import time
 
 from ..catalogue import is_date, is_version
-from ..files import make_folder
+from ..files import make_folder, read, replace
 from ..formats.bare_json import parse
 from ..outbox.writing import project_mark
 from .executing import is_native
@@ -231,23 +231,9 @@ class Version:
 
         try:  # what cannot be written is asked again
             make_folder(os.path.dirname(self._cache))  # noqa: PTH120  # lean
-            self._write(dumps(dict(entries[-_MAX_ENTRIES:])))
+            replace(self._cache, dumps(dict(entries[-_MAX_ENTRIES:])).encode("ascii"))
         except OSError:
             pass
-
-    def _write(self, text: str) -> None:
-        temporary = f"{os.path.dirname(self._cache)}/.{CACHE}.{os.urandom(8).hex()}"  # noqa: PTH120
-        try:
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-            with os.fdopen(os.open(temporary, flags, 0o600), "w", encoding="utf-8") as file:
-                file.write(text)
-            os.replace(temporary, self._cache)  # noqa: PTH105  # lean
-        except BaseException:
-            try:
-                os.unlink(temporary)  # noqa: PTH108  # lean
-            except OSError:
-                pass
-            raise
 
     @property
     def _is_shim(self) -> bool:
@@ -288,10 +274,8 @@ class Version:
         )
 
     def _read(self) -> "dict[str, object]":
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
         try:
-            with os.fdopen(os.open(self._cache, flags), "rb") as file:
-                content = parse(file.read(_MAX_CACHE_BYTES).decode())
+            content = parse(read(self._cache, _MAX_CACHE_BYTES).decode())
         except (OSError, ValueError):
             return {}  # then it is asked again, and written anew
         return content if isinstance(content, dict) else {}

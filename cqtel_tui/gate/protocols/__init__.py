@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..responses import OTLP, RUDDERSTACK, protocol_of
 
 if TYPE_CHECKING:
-    from ...formats.strict_json import JsonValue
     from ..redaction import Redaction, Rules
     from ..requests import Request
 
 NANOSECONDS_PER_MILLISECOND = 1_000_000
-_PROTOBUF = "-protobuf"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,34 +82,6 @@ def headers_of(kind: str) -> frozenset[str]:
     What a profile forwards comes to these; all others are removed.
     """
     return _CREDENTIALS | _HEADERS.get(kind, frozenset())
-
-
-def as_document(kind: str, payload: bytes) -> JsonValue | None:
-    """Return what a payload of ours, or one that is to be sent, says; None if nobody can read it.
-
-    Args:
-        kind: the envelope's.
-        payload: the exact bytes that would be sent.
-    """
-    from ...formats.strict_json import UnreadableError, parse
-    from . import otlp, unknown
-
-    if kind == unknown.KIND:
-        return None
-    if kind.endswith(_PROTOBUF):
-        return otlp.from_protobuf(kind, payload)
-    try:
-        return parse(payload)
-    except UnreadableError:
-        return None
-
-
-def as_payload(kind: str, document: JsonValue) -> bytes:
-    """Return the bytes of a document, in the encoding of its kind."""
-    from ...formats.values import as_json
-    from . import otlp
-
-    return otlp.to_protobuf(kind, document) if kind.endswith(_PROTOBUF) else as_json(document)
 
 
 def understand(caught: Request, rules: Rules) -> Understood:

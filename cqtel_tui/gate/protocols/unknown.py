@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...review.destination import UNREAD
+from ...formats import OPAQUE
 from ..redaction import Redaction, Rules
 from . import Description, Document
 
 if TYPE_CHECKING:
     from ..requests import Request
 
-KIND = UNREAD
+KIND = OPAQUE
 
 
 def read(caught: Request) -> Document:
