@@ -29,7 +29,6 @@ STILL_LONGER = {
     "cli/parser.py: _collecting": 75,
     "collector/allowing.py: take": 51,
     "collector/report.py": 416,
-    "collector/store.py": 433,
     "gate/listening.py: serve": 52,
     "gate/redaction.py": 440,
     "proof/rehearsal.py: _set_scene": 53,
