@@ -35,9 +35,7 @@ STILL_LONGER = {
     "collector/report.py": 416,
     "collector/store.py": 433,
     "gate/listening.py: serve": 52,
-    "gate/redaction.py": 440,
     "proof/rehearsal.py: _set_scene": 53,
-    "review/explain.py": 496,
     "tui/app.py": 739,
     "tui/screens/boxes.py": 434,
 }
