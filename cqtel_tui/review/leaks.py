@@ -110,7 +110,7 @@ _OPERATIONS = frozenset(
 _ERROR_TEXTS = frozenset(
     field.key
     for field in (*FIELDS, *EVENT_FIELDS.values())
-    if field.promise == DEBUG and field.kind == "string"
+    if field.promise == DEBUG and field.type == "string"
 )
 """What is there in debug mode only, by the catalogue."""
 
