@@ -326,6 +326,21 @@ def test_a_span_of_2021_keeps_its_nanoseconds_and_the_types_of_its_values() -> N
                 (("exception.type", "*errors.errorString"),),
             ),
         ),
+        other=(
+            ("SpanContext.TraceFlags", "01"),
+            ("SpanContext.TraceState", ""),
+            ("SpanContext.Remote", False),
+            ("Parent.TraceID", "9099c48374597e33aa8869b6aee8d83d"),
+            ("Parent.TraceFlags", "01"),
+            ("Parent.TraceState", ""),
+            ("Parent.Remote", False),
+            ("Links", None),
+            ("DroppedAttributes", 0),
+            ("DroppedEvents", 0),
+            ("DroppedLinks", 0),
+            ("ChildSpanCount", 0),
+            ("InstrumentationLibrary.SchemaURL", ""),
+        ),
     )
     assert trace.spans[0].duration_nano == 2_201_238_727
 

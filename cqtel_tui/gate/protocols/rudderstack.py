@@ -15,7 +15,7 @@ from ...formats.values import as_json, count
 from ..field_shapes import schema_of
 from ..pseudonyms import id_text
 from ..redaction import MAX_ITEMS, OTHER_EVENT, Redaction, Removal, keep
-from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
+from . import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonObject, JsonValue
@@ -23,25 +23,12 @@ if TYPE_CHECKING:
     from ..requests import Request
 
 _BATCH = "/v1/batch"
-_CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
-_PATHS = frozenset(f"/v1/{call}" for call in _CALLS)
 _OUTCOMES = {
     **dict.fromkeys(("success", "successful", "succeeded", "ok"), "ok"),
     **dict.fromkeys(("error", "failed", "failure", "panic", "aborted", "cancelled"), "failed"),
 }
 _STANDS_IN = "who it was is not sent; a random id stands in, as no message is taken without one"
 _FILLED = "replaced by a random id, as no message is taken without one"
-
-
-def recognises(path: str) -> bool:
-    """Tell whether a path is one of RudderStack's."""
-    return path in _PATHS
-
-
-def answer(content_type: str) -> Answer:
-    """Return what RudderStack's data plane answers."""
-    del content_type
-    return Answer("text/plain; charset=utf-8", b"OK")
 
 
 def read(caught: Request) -> Document | None:
