@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 from ..responses import OTLP, RUDDERSTACK, protocol_of
 
 if TYPE_CHECKING:
-    from .described import Description, Document
     from ..redaction import Redaction, Rules
     from ..requests import Request
+    from .described import Description, Document
 
 
 @dataclass(frozen=True, slots=True)
