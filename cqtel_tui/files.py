@@ -1,4 +1,4 @@
-"""Touch the disk in one way: open without following, make private folders, lock.
+"""Touch the disk in one way: without following links, within bounds, whole or not at all.
 
 For every room. Nothing but builtin modules is imported: some of it runs where a program records.
 """
@@ -6,23 +6,24 @@ For every room. Nothing but builtin modules is imported: some of it runs where a
 import errno
 import os
 import stat
-import sys
-import time
-
-from .paths import HOME_VARIABLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+    AnyPath = str | os.PathLike[str]
 
 PROJECT_FOLDER = ".cq"
 HAS_DIR_FD = os.open in os.supports_dir_fd
 NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
+"""How an untrusted file is opened: itself, and without waiting for the writer of a FIFO."""
 CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
 OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 """How an untrusted folder is opened: itself, never what a link points to."""
+_LONGEST_NAME = 200
+_PRIVATE = 0o700
 
 
 def is_root() -> bool:
@@ -53,8 +54,106 @@ def open_folder(directory: str) -> int:
     return os.open(f"{directory}/{PROJECT_FOLDER}", OPEN_FOLDER)
 
 
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
-_PAUSE_SECONDS = 0.01
+def read(path: "AnyPath", most: int, folder: "int | None" = None) -> bytes:
+    """Return the first `most` bytes of a file.
+
+    Args:
+        path: the file; a link is not followed.
+        most: bytes to read.
+        folder: an open folder that `path` is in.
+
+    Raises:
+        OSError: it is not there, is a link, or cannot be read.
+    """
+    opened = os.open(path, READ, dir_fd=folder)
+    try:
+        data = b""
+        while len(data) < most and (part := os.read(opened, most - len(data))):
+            data += part
+        return data
+    finally:
+        os.close(opened)
+
+
+def create(
+    path: "AnyPath",
+    data: bytes,
+    *,
+    mode: int = 0o600,
+    folder: "int | None" = None,
+    sync: bool = False,
+) -> None:
+    """Write a file where there is none yet.
+
+    Args:
+        path: the file.
+        data: all that it holds.
+        mode: its mode; for its owner alone by default.
+        folder: an open folder that `path` is in.
+        sync: whether it must outlast a power cut.
+
+    Raises:
+        FileExistsError: something of that name is there, be it a link to nowhere.
+        OSError: it could not be written. Nothing is left behind.
+    """
+    opened = os.open(path, CREATE, mode, dir_fd=folder)
+    try:
+        try:
+            while data:
+                data = data[os.write(opened, data) :]
+            if sync:
+                os.fsync(opened)
+        finally:
+            os.close(opened)
+    except BaseException:
+        os.unlink(path, dir_fd=folder)
+        raise
+
+
+def create_beside(path: "AnyPath", data: bytes, *, sync: bool = False) -> str:
+    """Write a temporary file in the folder of `path`, to be given its name; return where it is.
+
+    Raises:
+        OSError: it could not be written. Nothing is left behind.
+    """
+    folder, name = os.path.split(path)
+    temporary = os.path.join(folder, f".{name[:_LONGEST_NAME]}.{os.urandom(4).hex()}")  # noqa: PTH118  # pathlib costs 13 ms
+    create(temporary, data, sync=sync)
+    return temporary
+
+
+def replace(path: "AnyPath", data: bytes) -> None:
+    """Write a file for its owner alone, whole or not at all, over the one that is there.
+
+    Not synced: a power cut may lose it, or leave it empty, which whoever reads it must see.
+
+    Raises:
+        OSError: it could not be written. What was there is as it was.
+    """
+    temporary = create_beside(path, data)
+    try:
+        os.replace(temporary, path)  # noqa: PTH105  # pathlib costs 13 ms
+    except BaseException:
+        os.unlink(temporary)  # noqa: PTH108
+        raise
+
+
+def sync_folder(folder: "AnyPath") -> None:
+    """Let a new name in a folder outlast a power cut, where the system can do that.
+
+    Raises:
+        OSError: the disk says that it may not.
+    """
+    if os.name != "posix":
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}:
+            raise
+    finally:
+        os.close(opened)
 
 
 def is_locked(path: "Path") -> bool:
@@ -86,90 +185,9 @@ def locked(
         BlockingIOError: somebody holds it, and this was not to wait.
         OSError: the file cannot be made or locked.
     """
-    from contextlib import contextmanager
+    from .locks import hold
 
-    return contextmanager(_locked)(path, wait=wait, lease=lease)
-
-
-def _locked(path: "Path", *, wait: bool, lease: "float | None") -> "Iterator[None]":
-    flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-    opened = os.open(path, flags, 0o600)
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            # LK_LOCK gives up after ten seconds, and is asked again.
-            while True:
-                try:
-                    msvcrt.locking(opened, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
-                    break
-                except OSError as error:
-                    if error.errno not in {errno.EACCES, errno.EDEADLK}:
-                        raise
-                    if not wait:
-                        raise BlockingIOError(error.errno, error.strerror) from None
-        else:
-            import fcntl
-            from contextlib import contextmanager
-
-            try:
-                fcntl.flock(opened, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            except OSError as error:
-                if lease is None or error.errno not in _NO_LOCKS:
-                    raise
-                with contextmanager(_leased)(path, opened, lease, wait=wait):
-                    yield
-                return
-        yield
-    finally:
-        os.close(opened)
-
-
-def _leased(path: "Path", opened: int, lease: float, *, wait: bool) -> "Iterator[None]":
-    """Be the one that made a file beside `path`, which is gone afterwards."""
-    claim = path.with_name(f"{path.name}.held")
-    while True:
-        try:
-            os.close(os.open(claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            break
-        except FileExistsError:
-            if _is_left_behind(claim, opened, lease):
-                claim.unlink(missing_ok=True)
-            elif not wait:
-                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from None
-            else:
-                time.sleep(_PAUSE_SECONDS)
-    try:
-        yield
-    finally:
-        claim.unlink(missing_ok=True)
-
-
-def _is_left_behind(claim: "Path", opened: int, lease: float) -> bool:
-    """Tell whether a claim is older than any may be, by the file system's own clock."""
-    os.utime(opened)
-    try:
-        return os.fstat(opened).st_mtime - claim.lstat().st_mtime > lease
-    except FileNotFoundError:
-        return False
-
-
-_PRIVATE = 0o700
-_ADVICE = {
-    errno.ENOSPC: "Free some space there, and try again",
-    errno.EDQUOT: "Your quota is used up there: free some of it, and try again",
-    errno.EROFS: f"It is on a read-only file system. {HOME_VARIABLE} can name another folder",
-    errno.EACCES: "Look at who owns the folder and who may write to it, and try again",
-    errno.EPERM: "Look at who owns the folder and who may write to it, and try again",
-    errno.ENAMETOOLONG: f"{HOME_VARIABLE} can name a folder with a shorter path",
-    errno.ENOTDIR: "Something that is no folder is in the way: move it away, and try again",
-    errno.EEXIST: "Something else is in the way: move it away, and try again",
-    errno.ELOOP: "A link is in the way, which is not followed: move it away, and try again",
-    errno.EISDIR: "A folder is in the way: move it away, and try again",
-    errno.ENOLCK: f"{HOME_VARIABLE} can name a folder on a file system that has locks",
-    errno.EIO: "The disk has an error there",
-    errno.ESTALE: "The share is not what it was: mount it again, and try again",
-}
+    return hold(path, wait=wait, lease=lease)
 
 
 def make_folder(folder: str) -> None:
@@ -203,8 +221,3 @@ def _make(folder: str) -> None:
     os.mkdir(folder, _PRIVATE)  # noqa: PTH102
     if stat.S_IMODE(os.lstat(folder).st_mode) & _PRIVATE != _PRIVATE:
         os.chmod(folder, _PRIVATE)  # noqa: PTH101  # an odd umask keeps even its owner out
-
-
-def what_to_do(error: OSError) -> str:
-    """Return what somebody can do about a file that cannot be made or written."""
-    return _ADVICE.get(error.errno or 0, "Look at the folder and at its file system, and try again")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,3 +112,21 @@ def test_the_threat_model_is_shipped_and_the_readme_leads_to_it() -> None:
     from importlib.resources import files
 
     assert (files("cqtel_tui") / "docs" / "security.md").is_file()
+
+
+def test_the_top_level_holds_what_it_may_and_nothing_else() -> None:
+    listed = subprocess.run(
+        [shutil.which("git") or "git", "ls-files", "-z"],
+        cwd=README.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("this is not a checkout")
+    names = {name.partition("/")[0] for name in listed.stdout.split("\0") if name}
+    visible = {name for name in names if not name.startswith(".")}
+    assert visible <= {
+        *("CHANGELOG.md", "LICENSE", "README.md", "cqtel_tui", "pyproject.toml"),
+        *("screenshots", "tests"),
+    }

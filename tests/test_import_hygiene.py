@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 # What a program that records must never be made to import: each costs more than recording does.
 DECIDING = {"catalogue", "consent", "consent.decision", "files", "formats", "paths"}
-RECORDING = {"outbox", "outbox.writing", "record", "record.plugins", "record.telemetry"}
+RECORDING = {"outbox", "outbox.writing", "record", "record.payload", "record.telemetry"}
 CHOSEN = {"consent.choice_file", "consent.endpoint", "consent.trusted"}
+IN_A_PROJECT = {"record.plugins"}
 HEAVY = {
     *("argparse", "ast", "asyncio", "collections", "concurrent", "contextlib", "copy", "ctypes"),
     *("dataclasses", "datetime", "email", "enum", "fnmatch", "functools", "getpass", "glob"),
@@ -118,7 +119,8 @@ def test_recording_after_a_yes_imports_nothing_heavy(home: Path) -> None:
     assert "deliver" not in ours(modules)
     assert (home / ".cq" / "telemetry-cookie").is_file()
     modules = imported(home, RECORD.replace("RECORDED", "True"))
-    assert ours(modules) <= {*DECIDING, *RECORDING, *CHOSEN, "consent.cookie_file", *_BY_CHANCE}
+    in_a_project = {*IN_A_PROJECT, "consent.cookie_file"}
+    assert ours(modules) <= {*DECIDING, *RECORDING, *CHOSEN, *in_a_project, *_BY_CHANCE}
     assert "_json" not in modules
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ _EXTRA = frozenset(
         "prometheus_client",
     }
 )
+_DATABASE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
 _PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"}
 NOT_INSTALLED = "The collector needs {module}, which is not installed. Install it with: {how}"
 
@@ -78,11 +80,29 @@ def store_of(given: argparse.Namespace) -> Path:
     return Path(given.store) if given.store else store_path(places().state)
 
 
-def engine_configuration(given: argparse.Namespace) -> int:
+def engine_configuration(_: argparse.Namespace) -> int:
     """Print the configuration of an OpenTelemetry Collector that stands behind an edge."""
     from ..collector.engine import configuration
 
-    for line in configuration(given.retention).splitlines():
+    for line in configuration().splitlines():
+        show(line)
+    return 0
+
+
+def clickhouse_schema(given: argparse.Namespace) -> int:
+    """Print the statements that make the tables of ClickHouse behind the edges.
+
+    Raises:
+        WrongUsageError: a database should not have such a name.
+    """
+    from ..collector.clickhouse import schema
+
+    if not _DATABASE.fullmatch(given.database):
+        raise WrongUsageError("--database takes a name of letters, digits and _, at most 64")
+    made = schema(
+        database=given.database, retention_days=given.retention, error_days=given.error_retention
+    )
+    for line in made.splitlines():
         show(line)
     return 0
 

@@ -63,8 +63,8 @@ KEYS = {
     "inspect": (
         "shape, traces (resource, scope_name, scope_version, spans (name, trace_id, span_id, "
         "parent_span_id, start_unix_nano, end_unix_nano, kind, status_code, status_message, "
-        "attributes, events (name, time_unix_nano, attributes), problems), problems), unknown, "
-        "problems (offset, line, reason)"
+        "attributes, events (name, time_unix_nano, attributes), problems, other), problems), "
+        "unknown, problems (offset, line, reason)"
     ),
     "report": (
         "since, until, k, total; days (day), operations (program, operation), spans (program, "
@@ -400,6 +400,15 @@ def _acting(actions: Commands) -> None:
         "collecting",
         "engine_configuration",
     )
+    tables = _add(
+        actions,
+        "clickhouse",
+        "the tables of ClickHouse behind the edges, as SQL",
+        "collecting",
+        "clickhouse_schema",
+    )
+    tables.add_argument("what", choices=("schema",))
+    tables.add_argument("--database", metavar="NAME", default="cqtel", help="default: %(default)s")
     unit = _add(
         actions,
         "packaging",

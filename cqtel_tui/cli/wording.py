@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +11,13 @@ from ..outbox.writing import PENDING
 from ..review import promises
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
+from ..review.inspected import explain_inspection
 from .output import say, show
 
 if TYPE_CHECKING:
     from ..deliver.permission import Permission
     from ..formats.inspection import Inspection
-    from ..formats.spans import Attributes, Span, Trace
+    from ..formats.spans import Span
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
@@ -216,34 +216,18 @@ def _span_json(span: Span) -> dict[str, Any]:
 
 def show_inspection(found: Inspection) -> None:
     """Show what an inspection file holds, and say what is wrong with it."""
-    for trace in found.traces:
-        _show_trace(trace)
-    for document in found.unknown:
-        for line in json.dumps(document, indent=2, ensure_ascii=False).split("\n"):
-            show(line)
-    for problem in found.problems:
-        say(str(problem))
+    for row in explain_inspection(found):
+        indent = "  " * row.depth
+        if row.kind == "problem":
+            say(row.text)
+        elif row.name:
+            mark = "!! " if row.kind == "breach" else ""
+            joint = "  " if row.kind == "span" else " = "
+            show(f"{indent}{mark}{row.name}{joint}{row.text}")
+        else:
+            show(f"{indent}{row.text}")
     if found.shape == "empty":
         say("there is nothing in it")
-
-
-def _show_trace(trace: Trace) -> None:
-    show(f"{trace.scope_name} {trace.scope_version}".strip() or "(no name)")
-    _show_attributes(trace.resource, 2)
-    for span in trace.spans:
-        mark = " failed" if span.status_code == "error" else ""
-        show(f"  {duration(span.duration_nano):>12}  {span.name}{mark}")
-        _show_attributes(span.attributes, 16)
-        for event in span.events:
-            show(f"{'':16}{event.name}")
-            _show_attributes(event.attributes, 18)
-    for problem in [*trace.problems, *(text for span in trace.spans for text in span.problems)]:
-        say(problem)
-
-
-def _show_attributes(attributes: Attributes, indent: int) -> None:
-    for key, value in attributes:
-        show(f"{'':{indent}}{key} = {json.dumps(value, ensure_ascii=False)}")
 
 
 def show_catalogue() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 __all__ = [
     "STORE_NAME",
     "checking",
+    "clickhouse",
     "durations",
     "engine",
     "report",

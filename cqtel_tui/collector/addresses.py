@@ -18,7 +18,7 @@ import iptocc
 import maxminddb
 
 from ..errors import CqtelError
-from ..files import locked
+from ..files import NO_LINK, locked
 from .arrivals import Origin
 from .settings import SHA1
 
@@ -240,8 +240,7 @@ class DailyKeys:
             ) from None
 
     def _shared(self, date: str) -> bytes:
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
-        opened = os.open(self._path, flags, 0o600)
+        opened = os.open(self._path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
         try:
             if hasattr(os, "fchmod"):
                 os.fchmod(opened, 0o600)

@@ -27,9 +27,8 @@ from ..catalogue import (
     is_plugins,
     is_version,
 )
-from ..record.telemetry import SCOPE, UNNAMED
+from ..record.payload import SCOPE, UNNAMED
 from ..review.promises import COLLECTOR, FIELDS
-from .settings import RETENTION_DAYS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,7 +40,6 @@ INSTALLATION = "cloudquery.installation"
 """What stands in place of `service.instance.id`: the SHA-256 of the cookie, never the cookie."""
 COOKIE = "service.instance.id"
 
-_HOURS = 24
 
 # The catalogue's shapes as regular expressions (RE2), and what is not one as conditions of OTTL.
 _NAME = f"[A-Za-z0-9][A-Za-z0-9._-]{{0,{MAX_NAME - 1}}}"
@@ -76,19 +74,14 @@ def allowed_keys() -> tuple[str, ...]:
     return (*_keys(on_span=False), *_keys(on_span=True))
 
 
-def configuration(retention_days: int = RETENTION_DAYS) -> str:
-    """Return the configuration as YAML.
-
-    Args:
-        retention_days: how long ClickHouse keeps a span.
-    """
+def configuration() -> str:
+    """Return the configuration as YAML."""
     return _CONFIGURATION.format(
         catalogue=CATALOGUE_VERSION,
         keys=_listed(allowed_keys(), 6),
         resource=_quoted(_resource_statements()),
         scope=_quoted(_scope_statements()),
         span=_quoted(_span_statements()),
-        hours=retention_days * _HOURS,
     )
 
 
@@ -270,8 +263,9 @@ exporters:
     database: ${{env:CQTEL_CLICKHOUSE_DATABASE:-cqtel}}
     # An answer means that it is written, and not that it waits on the server.
     async_insert: false
-    # The retention of spans. Error texts are to go earlier: see the README.
-    ttl: {hours}h
+    # The tables are those of `cq-telemetry collector clickhouse schema`, retention and all: if this
+    # engine made them, it would not start while ClickHouse is down.
+    create_schema: false
     retry_on_failure:
       max_elapsed_time: 0s
     sending_queue:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..formats.values import integer, signed
 from .allowing import (
     MAX_ELEMENTS,
     NO_SPAN,
@@ -109,7 +110,7 @@ class _Request(msgspec.Struct, gc=False, rename="camel"):
     resource_spans: list[_ResourceSpans | None] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
+_decoder = msgspec.json.Decoder(_Request | None)
 
 
 def elements(part: bytes) -> int:
@@ -168,7 +169,7 @@ def _is_deep(body: bytes) -> bool:
 
 def _decoded(body: bytes) -> _Request:
     try:
-        return _decoder.decode(body)
+        return _decoder.decode(body) or _Request()
     except msgspec.ValidationError as error:
         raise MalformedError(f"not OTLP ({_place(error)})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -181,7 +182,7 @@ def _decoded_with_half_characters(body: bytes) -> _Request:
     """Decode what may hold one half of a character, as Python writes a name that is not UTF-8."""
     try:
         found = json.loads(body)
-        return msgspec.convert(found, _Request)
+        return msgspec.convert(found, _Request | None) or _Request()
     except (ValueError, RecursionError) as error:
         raise _malformed(error) from None
 
@@ -217,7 +218,13 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
         for one in holder.spans or ():
             span = one or _Span()
             status, parent = span.status, span.parent_span_id
-            if _says_more(span):
+            if (
+                span.kind != _INTERNAL
+                or span.trace_state
+                or span.events is not _NO_LIST
+                or span.links is not _NO_LIST
+                or (status is not None and status.message)
+            ):  # there seldom is anything to tell of
                 _rest_of(allowing, span)
             yield (
                 _known_id(ids, span.trace_id, NO_TRACE),
@@ -229,17 +236,6 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
                 _code(status.code) if status else None,
                 _attributes(allowing, span.attributes) if span.attributes else _NOTHING,
             )
-
-
-def _says_more(span: _Span) -> bool:
-    """Tell whether there may be something to tell of; there seldom is."""
-    return (
-        span.kind != _INTERNAL
-        or span.events is not _NO_LIST
-        or span.links is not _NO_LIST
-        or bool(span.trace_state)
-        or (span.status is not None and bool(span.status.message))
-    )
 
 
 def _rest_of(allowing: Allowing, span: _Span) -> None:
@@ -280,7 +276,7 @@ def _value(value: _Value) -> object:
     if value.bool_value is not None:
         return value.bool_value if type(value.bool_value) is bool else UNFIT
     if value.int_value is not None:
-        number = _number(value.int_value)
+        number = signed(value.int_value)
         return UNFIT if number is None else number
     if type(value.array_value) is dict:
         values = value.array_value.get("values")
@@ -294,12 +290,10 @@ def _inner(value: object) -> object:
 
 
 def _number(value: object) -> int | None:
-    """Read a whole number, which OTLP/JSON writes as a string as well."""
-    if type(value) is str:
-        if value.isdigit() and len(value) <= _LONGEST_NUMBER and value.isascii():
-            return int(value)
-        return None
-    return value if type(value) is int else None
+    """Read a whole number as `formats.values` has it; the usual ones, by the shortest way."""
+    if type(value) is str and len(value) < _LONGEST_NUMBER and value.isdigit() and value.isascii():
+        return int(value)
+    return integer(value)
 
 
 def _code(code: object) -> object:

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from . import settling
 from .arrivals import digest_of
 from .durations import bucket
 from .kinds import (
     CI,
     COUNTRY,
-    DAY_SECONDS,
     OPERATION,
     PROVIDER,
     PROVIDER_VERSION,
@@ -89,19 +85,14 @@ def keep(
 
     As few statements as can be: Python's lock is free only while one of them runs.
     """
-    row = _next_row(connection)
-    arrivals: list[tuple[Any, ...]] = []
-    traces: list[tuple[bytes, int]] = []
-    messages: list[tuple[int, int, int, str]] = []
+    rows = _Rows(_next_row(connection))
     full = _look_up(connection, known, requests)
-    kept = [Kept(0)] * len(requests)
-    for request, arrived in enumerate(requests):
+    kept = []
+    for arrived in requests:
         new = duplicates = erased = refused = 0
         for arrival in arrived:
             who = _who(arrival)
-            key = (who, arrival.app, arrival.version, arrival.build_date, arrival.ci,
-                   arrival.plugins, arrival.origin)  # fmt: skip
-            context = known.contexts.get(key)
+            context = known.contexts.get(_key(who, arrival))
             if context is None and _is_erased(connection, who):
                 erased += len(arrival.spans)
                 continue
@@ -111,30 +102,52 @@ def keep(
                 refused += len(arrival.spans) - len(came)
             spans = [span for span in came if known.is_new(span)]
             duplicates += len(came) - len(spans)
-            if not spans:
-                continue
-            if context is None:
-                context = known.contexts[key] = _context(connection, known, who, arrival)
-            new += len(spans)
-            day = _day(arrival)
-            trace = spans[0].trace_id
-            body = _body(connection, known, arrival.app, spans)
-            arrivals.append(
-                (row, context, day, arrival.received, trace.hex(), spans[0].started, body)
-            )
-            traces += [(each, row) for each in {span.trace_id for span in spans}]
-            messages += [
-                (row, number, day, span.message)
-                for number, span in enumerate(spans)
-                if span.message is not None
-            ]
-            row += 1
-        words = _TOO_MANY_PARTS if refused else ""
-        kept[request] = Kept(new, duplicates, erased, refused, words)
-    _insert(connection, "arrivals", arrivals)
-    _insert(connection, "traces", traces)
-    _insert(connection, "messages", messages)
+            if spans:
+                if context is None:
+                    context = _context(connection, known, who, arrival)
+                    known.contexts[_key(who, arrival)] = context
+                body = _body(connection, known, arrival.app, spans)
+                rows.add(context, arrival, spans, body)
+                new += len(spans)
+        kept.append(Kept(new, duplicates, erased, refused, _TOO_MANY_PARTS if refused else ""))
+    rows.insert(connection)
     return kept
+
+
+class _Rows:
+    """The rows of some arrivals, until all of them are known."""
+
+    def __init__(self, first: int) -> None:
+        self._next = first
+        self._arrivals: list[tuple[Any, ...]] = []
+        self._traces: list[tuple[bytes, int]] = []
+        self._messages: list[tuple[int, int, int, str]] = []
+
+    def add(self, context: int, arrival: Arrival, spans: Sequence[ArrivedSpan], body: str) -> None:
+        """Add those of one."""
+        row, day, first = self._next, _day(arrival), spans[0]
+        self._next += 1
+        self._arrivals.append(
+            (row, context, day, arrival.received, first.trace_id.hex(), first.started, body)
+        )
+        self._traces += [(each, row) for each in {span.trace_id for span in spans}]
+        self._messages += [
+            (row, number, day, span.message)
+            for number, span in enumerate(spans)
+            if span.message is not None
+        ]
+
+    def insert(self, connection: sqlite3.Connection) -> None:
+        """Write them."""
+        _insert(connection, "arrivals", self._arrivals)
+        _insert(connection, "traces", self._traces)
+        _insert(connection, "messages", self._messages)
+
+
+def _key(who: bytes, arrival: Arrival) -> tuple[Any, ...]:
+    """Return what tells one context from another."""
+    return (who, arrival.app, arrival.version, arrival.build_date, arrival.ci, arrival.plugins,
+            arrival.origin)  # fmt: skip
 
 
 def _next_row(connection: sqlite3.Connection) -> int:
@@ -175,7 +188,9 @@ def _look_up(
         for trace, span in connection.execute(
             "SELECT trace_id, span_id FROM spans WHERE arrival = ?", (arrival,)
         ):
-            known.taken.setdefault(bytes.fromhex(trace), set()).add(bytes.fromhex(span))
+            # Of another trace that it has a span of, not all is known by that.
+            if (ids := known.taken.get(bytes.fromhex(trace))) is not None:
+                ids.add(bytes.fromhex(span))
     return full
 
 
@@ -205,157 +220,6 @@ def _body(
             row += [span.exit_code, span.error_type, other]
         rows.append(row)
     return msgspec.json.encode(rows).decode("ascii")
-
-
-def begin_erasing(connection: sqlite3.Connection, cookie: str) -> int | None:
-    """Note that what comes of a cookie is to be dropped from now on; return whose it is.
-
-    Nobody's, who has nothing here, is not noted: else each try would leave a row for ever.
-    """
-    who = digest_of(cookie)
-    installation = _installation(connection, who)
-    if installation is not None:
-        connection.execute("INSERT INTO erased VALUES (?) ON CONFLICT DO NOTHING", (who,))
-    return installation
-
-
-def erase(connection: sqlite3.Connection, installation: int, ends: float) -> tuple[int, bool]:
-    """Remove of an installation as much as can be until a moment of `time.perf_counter`.
-
-    Returns:
-        how many spans went, and whether that was the last of them.
-    """
-    where = "context IN (SELECT id FROM contexts WHERE installation = ?)"
-    erased, is_done = _remove_some(connection, where, (installation,), ends)
-    if is_done:
-        _prune_contexts(connection, installation)
-        prune_traits(connection)
-    return erased, is_done
-
-
-def half_erased(connection: sqlite3.Connection) -> list[int]:
-    """Return whose erasure was begun, and broken off by the end of its process."""
-    return [
-        number
-        for (number,) in connection.execute(
-            "SELECT id FROM installations WHERE key IN (SELECT cookie FROM erased)"
-        )
-    ]
-
-
-def expire(connection: sqlite3.Connection, before: int, ends: float) -> tuple[int, bool]:
-    """Remove what is of a day before `before`, oldest first; as `erase`."""
-    expired = 0
-    while True:
-        due = connection.execute(
-            "SELECT day, installation FROM days WHERE day < ? ORDER BY day, installation LIMIT 1",
-            (before,),
-        ).fetchone()
-        if due is None:
-            prune_traits(connection)
-            return expired, True
-        where = "day = ? AND context IN (SELECT id FROM contexts WHERE installation = ?)"
-        removed, is_done = _remove_some(connection, where, due, ends)
-        expired += removed
-        if is_done:
-            _prune_contexts(connection, due[1])
-        if time.perf_counter() >= ends:
-            return expired, False
-
-
-def believe(connection: sqlite3.Connection, clock: float, most: float | None = None) -> float:
-    """Return up to when retention may go, and note it.
-
-    Args:
-        connection: of the store.
-        clock: what the clock says, in seconds since 1970.
-        most: how much time can have gone by since this process noted it last; None if it has not.
-    """
-    row = connection.execute("SELECT time, clock FROM believed").fetchone()
-    if row is None:
-        believed = clock
-    else:
-        gone = min(max(clock - row[1], 0.0), DAY_SECONDS) if most is None else most
-        believed = min(clock, row[0] + gone)
-    connection.execute("INSERT OR REPLACE INTO believed VALUES (1, ?, ?)", (believed, clock))
-    return believed
-
-
-def expire_messages(connection: sqlite3.Connection, before: int) -> int:
-    """Remove the error texts of each day before `before`; return how many."""
-    return connection.execute("DELETE FROM messages WHERE day < ?", (before,)).rowcount
-
-
-def prune_traits(connection: sqlite3.Connection) -> None:
-    """Remove each name, version, plugin and country that nobody has any more.
-
-    Not while there is something that was not counted: its names are nowhere else.
-    """
-    if settling.settle(connection):
-        return
-    is_unseen = "NOT EXISTS (SELECT 1 FROM recency WHERE trait = traits.id)"
-    if connection.execute(f"SELECT 1 FROM traits WHERE {is_unseen}").fetchone():  # noqa: S608  # ours
-        # Parts of an operation that never came have none of the traits that their request told of.
-        connection.execute(
-            f"DELETE FROM traits WHERE {is_unseen}"  # noqa: S608  # ours
-            " AND id NOT IN (SELECT trait FROM context_traits)"
-        )
-
-
-def mine(
-    connection: sqlite3.Connection, cookie: str, after: tuple[int, int], most: int
-) -> list[tuple[tuple[int, int], dict[str, Any]]]:
-    """Return what is kept of a cookie, oldest first: one row a request, with its spans.
-
-    The keys are those of the catalogue; times are UTC, durations nanoseconds.
-
-    Args:
-        connection: of the store.
-        cookie: whose.
-        after: the place of the row before; each row is returned with its own.
-        most: how many rows.
-    """
-    arrivals = connection.execute(
-        "SELECT arrivals.id, received, said FROM installations"
-        " JOIN contexts ON installation = installations.id JOIN arrivals ON context = contexts.id"
-        " WHERE key = ? AND (received, arrivals.id) > (?, ?)"
-        " ORDER BY received, arrivals.id LIMIT ?",
-        (digest_of(cookie), *after, most),
-    )
-    return [
-        (
-            (received, arrival),
-            {
-                "received": _moment(received * 1_000_000_000),
-                **json.loads(said),
-                "spans": list(_spans(connection, arrival)),
-            },
-        )
-        for arrival, received, said in arrivals.fetchall()
-    ]
-
-
-def _spans(connection: sqlite3.Connection, arrival: int) -> Iterator[dict[str, Any]]:
-    rows = connection.execute(
-        "SELECT trace_id, span_id, parent_id, traits.text, started, duration, failed, exit_code,"
-        " error_type, messages.text FROM spans JOIN traits ON traits.id = name"
-        " LEFT JOIN messages USING (arrival, number) WHERE arrival = ? ORDER BY number",
-        (arrival,),
-    )
-    for trace, span, parent, name, started, duration, failed, code, error, message in rows:
-        found = {
-            "trace_id": trace,
-            "span_id": span,
-            "parent_id": parent,
-            "name": name.partition(" ")[2],
-            "started": _moment(started),
-            "duration_ns": duration,
-            "success": not failed,
-            "process.exit.code": code,
-            "error.type": error,
-            "exception.message": message,
-        }
-        yield found
 
 
 def _said(arrival: Arrival) -> dict[str, Any]:
@@ -426,7 +290,7 @@ def _context(connection: sqlite3.Connection, known: Known, who: bytes, arrival: 
     """Return the row of what a request says, made if it is new."""
     said = json.dumps(_said(arrival), separators=(",", ":"))
     connection.execute("INSERT INTO installations (key) VALUES (?) ON CONFLICT DO NOTHING", (who,))
-    installation = _installation(connection, who)
+    installation = installation_of(connection, who)
     digest = hashlib.blake2b(said.encode(), digest_size=16).digest()
     made = connection.execute(
         "INSERT INTO contexts (installation, digest, said) VALUES (?, ?, ?)"
@@ -467,65 +331,7 @@ def _insert(
     return inserted
 
 
-def _installation(connection: sqlite3.Connection, who: bytes) -> int | None:
+def installation_of(connection: sqlite3.Connection, who: bytes) -> int | None:
+    """Return the row of an installation, if there is one."""
     found = connection.execute("SELECT id FROM installations WHERE key = ?", (who,)).fetchone()
     return None if found is None else found[0]
-
-
-def _remove_some(
-    connection: sqlite3.Connection, where: str, values: tuple[int, ...], ends: float
-) -> tuple[int, bool]:
-    """Remove some arrivals with their spans until a moment; how many spans, and whether all."""
-    removed = 0
-    while True:
-        arrivals = connection.execute(
-            f"SELECT id FROM arrivals WHERE {where} LIMIT {_REMOVED_AT_ONCE}",  # noqa: S608  # ours
-            values,
-        ).fetchall()
-        removed += _remove(connection, arrivals)
-        if len(arrivals) < _REMOVED_AT_ONCE:
-            return removed, True
-        if time.perf_counter() >= ends:
-            return removed, False
-
-
-def _remove(connection: sqlite3.Connection, arrivals: Sequence[tuple[int]]) -> int:
-    """Remove arrivals; return how many spans they had."""
-    settling.take_off(connection, [number for (number,) in arrivals])
-    removed = 0
-    for arrival in arrivals:
-        spans = connection.execute(
-            "SELECT trace_id FROM spans WHERE arrival = ?", arrival
-        ).fetchall()
-        removed += len(spans)
-        connection.executemany(
-            "DELETE FROM traces WHERE (trace, arrival) = (?, ?)",
-            [(bytes.fromhex(trace), *arrival) for (trace,) in set(spans)],
-        )
-    connection.executemany("DELETE FROM arrivals WHERE id = ?", arrivals)
-    return removed
-
-
-def _prune_contexts(connection: sqlite3.Connection, installation: int | None) -> int:
-    """Remove what is said by no request any more, and an installation that said nothing else."""
-    pruned = connection.execute(
-        "DELETE FROM contexts WHERE installation = ?"
-        " AND NOT EXISTS (SELECT 1 FROM arrivals WHERE context = contexts.id)",
-        (installation,),
-    ).rowcount
-    connection.execute(
-        "DELETE FROM installations WHERE id = ?"
-        " AND NOT EXISTS (SELECT 1 FROM contexts WHERE installation = installations.id)",
-        (installation,),
-    )
-    return pruned
-
-
-def _moment(nanoseconds: int) -> str:
-    """Return a moment as ISO 8601 in UTC, to the microsecond."""
-    try:
-        found = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-        found = found.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
-    except (OverflowError, ValueError, OSError):
-        return str(nanoseconds)
-    return found.isoformat()

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..files import create
 from .migrations import MIGRATIONS
 
 if TYPE_CHECKING:
@@ -114,15 +115,13 @@ def _make(path: Path) -> None:
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        made = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
+        create(path, b"")
     except FileExistsError:
         mode = path.lstat().st_mode
         if not stat.S_ISREG(mode):
             raise StoreError(f"{path} is not a file. Give another path with --store.") from None
         if mode & 0o077:
             path.chmod(0o600)
-        return
-    os.close(made)
     if sys.platform != "win32":
         folder = os.open(path.parent, os.O_RDONLY)
         try:

@@ -12,8 +12,8 @@ import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import CqtelError
-from ..files import PROJECT_FOLDER, open_folder, what_to_do
+from ..errors import CqtelError, what_to_do
+from ..files import PROJECT_FOLDER, open_folder
 from .cookie import LEGACY_NAME, NAME, Cookie, folder_problem, look, make, open_or_make_folder
 from .cookie_file import LOCKED, PRESENT, UNSAFE, cookie_record
 

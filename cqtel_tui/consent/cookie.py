@@ -10,7 +10,7 @@ import os
 import stat
 import time
 
-from ..files import CREATE, PROJECT_FOLDER, is_root, make_folder, open_folder, owner_of
+from ..files import CREATE, PROJECT_FOLDER, create, is_root, make_folder, open_folder, owner_of
 from .cookie_file import (
     ABSENT,
     COOKIE_NAME,
@@ -173,24 +173,15 @@ def _is_ours(folder: int, value: str, record: str, entropy: "Callable[[int], byt
 
 def _write_record(path: str, content: bytes) -> None:
     make_folder(os.path.dirname(path))  # noqa: PTH120
-    opened = os.open(path, CREATE, 0o600)
-    try:
-        os.write(opened, content)
-        os.fsync(opened)
-    finally:
-        os.close(opened)
+    create(path, content, sync=True)
 
 
 def _ignore(folder: int) -> None:
     """Have git leave the cookie alone, unless the project has said itself what git is to ignore."""
     try:
-        opened = os.open(".gitignore", CREATE, 0o644, dir_fd=folder)
+        create(".gitignore", _IGNORED, mode=0o644, folder=folder)
     except FileExistsError:
-        return
-    try:
-        os.write(opened, _IGNORED)
-    finally:
-        os.close(opened)
+        pass
 
 
 def new_value(entropy: "Callable[[int], bytes]" = os.urandom) -> str:
@@ -241,22 +232,19 @@ def why_closed(folder: int, name: str, error: OSError) -> "Found":
 def _publish(folder: int, value: str, entropy: "Callable[[int], bytes]") -> bool:
     """Put a whole cookie in place, unless another process was first; tell whether it is ours."""
     temporary = f".{NAME}.{entropy(8).hex()}"
-    opened = os.open(temporary, CREATE, 0o600, dir_fd=folder)
+    create(temporary, value.encode() + b"\n", folder=folder, sync=True)
     try:
-        os.write(opened, value.encode() + b"\n")
-        os.fsync(opened)
         try:
             # A link appears whole or not at all, and never replaces what is there.
             os.link(temporary, NAME, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
         except (OSError, NotImplementedError) as error:
             if isinstance(error, OSError) and error.errno not in _NO_LINKS:
                 raise
-            return _rename_alone(folder, temporary, os.fstat(opened).st_mtime)
+            return _rename_alone(folder, temporary, os.lstat(temporary, dir_fd=folder).st_mtime)
         os.fsync(folder)
     except FileExistsError:
         return False
     finally:
-        os.close(opened)
         try:
             os.unlink(temporary, dir_fd=folder)
         except FileNotFoundError:

@@ -4,9 +4,9 @@ import os
 import stat
 
 from ..catalogue import is_cookie
-from ..files import open_folder
+from ..files import READ, open_folder
 from ..formats import sha256
-from .trusted import _READ, owners, read_trusted
+from .trusted import owners, read_trusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def identity_of(folder: int) -> bytes:
 def cookie_in(folder: int, name: str) -> "Found":
     """Return what is found under this name in an open folder."""
     try:
-        opened = os.open(name, _READ, dir_fd=folder)
+        opened = os.open(name, READ, dir_fd=folder)
     except FileNotFoundError:
         return ABSENT, None, "", None
     except OSError as error:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import json
 import os
 import time
@@ -11,21 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import CATALOGUE_VERSION
-from ..errors import CqtelError, UntrustedFileError
-from ..files import locked, make_folder, what_to_do
+from ..errors import CqtelError, UntrustedFileError, what_to_do
+from ..files import create_beside, locked, make_folder, sync_folder
+from . import FILE_NAME
 from .choice_file import parsed
 from .choices import Choices, read_user, understand
-from .decision import FILE_NAME
 from .endpoint import endpoint_problem, with_path
 from .foreign import foreign_home
 from .trusted import check_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 
 _LEASE_SECONDS = 5.0
-_NO_FSYNC_FOR_FOLDERS = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 class ChoicesUnreadableError(CqtelError):
@@ -170,27 +167,16 @@ def _write(path: Path, data: bytes, stamp: tuple[int, ...], *, keep_old: bool) -
     Returns:
         whether it was written: it was not if the file is another than it was at its `stamp`.
     """
-    with _temporary(path) as temporary:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-        flags |= getattr(os, "O_BINARY", 0)
-        with os.fdopen(os.open(temporary, flags, 0o600), "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+    temporary = Path(create_beside(path, data, sync=True))
+    try:
         if _stamp(path) != stamp:
             return False
         if keep_old:
             _keep(path)
         temporary.replace(path)
-    if os.name == "posix":
-        folder = os.open(path.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        except OSError as error:
-            if error.errno not in _NO_FSYNC_FOR_FOLDERS:
-                raise
-        finally:
-            os.close(folder)
+    finally:
+        temporary.unlink(missing_ok=True)
+    sync_folder(path.parent)
     return True
 
 
@@ -202,12 +188,3 @@ def _keep(path: Path) -> None:
         os.link(path, aside, follow_symlinks=False)
     except (OSError, NotImplementedError):
         path.rename(aside)  # a folder, another user's file, or a system without such names
-
-
-@contextlib.contextmanager
-def _temporary(path: Path) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{os.urandom(8).hex()}")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -3,10 +3,9 @@
 import os
 import stat
 
-from ..files import NO_LINK
+from ..files import READ
 
 MAX_BYTES = 256 * 1024
-_READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -24,7 +23,7 @@ def read_trusted(
         UntrustedFileError: it is something else, or cannot be read.
     """
     try:
-        opened = os.open(path, _READ) if folder is None else os.open(path, _READ, dir_fd=folder)
+        opened = os.open(path, READ) if folder is None else os.open(path, READ, dir_fd=folder)
     except FileNotFoundError:
         return None
     except OSError as error:

@@ -3,17 +3,23 @@
 import sys
 
 __all__ = [
+    "OPAQUE",
     "bare_json",
+    "documents",
     "encodings",
     "inspection",
     "json_paths",
+    "otlp_protobuf",
     "otlp_traces",
-    "protobuf_wire",
     "quote",
     "sha256",
     "spans",
     "strict_json",
+    "values",
 ]
+
+OPAQUE = "unknown"
+"""The kind of a payload that nobody here can read."""
 
 
 def sha256(data: bytes) -> str:

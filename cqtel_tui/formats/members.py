@@ -7,9 +7,10 @@ wherever there is room for it, so that it can be seen.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
+
+from .values import enum, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,10 +22,7 @@ MAX_ITEMS = 10_000
 MAX_PROBLEMS = 50
 """Told of one span, or of one trace outside its spans."""
 
-MAX_UNIX_NANO = (1 << 64) - 1  # OTLP times are fixed64
 
-_INTEGER = re.compile(r"-?[0-9]{1,20}")
-_HEX = re.compile(r"[0-9a-fA-F]*")
 _Name = TypeVar("_Name", bound=str)
 
 SPAN_KINDS: tuple[SpanKind, ...] = (
@@ -116,24 +114,16 @@ def text_of(place: Place) -> str:
     return ""
 
 
-def integer_of(value: JsonValue) -> int | None:
-    """Read a 64-bit integer as protobuf's JSON may have it: a number, or a string of digits."""
-    if isinstance(value, str):
-        return int(value) if _INTEGER.fullmatch(value) else None
-    if isinstance(value, float):
-        return int(value) if value.is_integer() else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
 def identifier_of(place: Place, digits: int) -> str:
     """Read an id; one of zeros only is what Go writes, and OTLP forbids, for none at all."""
     text = text_of(place)
     if not text.strip("0"):
         return ""
-    if len(text) != digits or not _HEX.fullmatch(text):
+    identity = identifier(text, digits)
+    if identity is None:
         place.tell(f"is not an id of {digits} hex digits")
         return text
-    return text.lower()
+    return identity
 
 
 def own_identifier_of(place: Place, digits: int) -> str:
@@ -146,18 +136,12 @@ def own_identifier_of(place: Place, digits: int) -> str:
 
 def choice_of(place: Place, names: tuple[_Name, ...], prefix: str = "") -> _Name:
     """Read an enum: the index of a name, or the name itself; nothing stands for the first."""
-    value = place.value
-    if value is None:
+    if place.value is None:
         return names[0]
-    if isinstance(value, str):
-        wanted = value.removeprefix(prefix).lower()
-        chosen = next((name for name in names if name == wanted), None)
-    else:
-        index = integer_of(value)
-        chosen = names[index] if index is not None and 0 <= index < len(names) else None
-    if chosen is None:
+    index = enum(place.value, names, prefix)
+    if index is None:
         place.tell(f"is none of {', '.join(names)}")
-    return chosen or names[0]
+    return names[index or 0]
 
 
 def attributes_of(

@@ -8,18 +8,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .members import (
-    MAX_UNIX_NANO,
     SPAN_KINDS,
     Place,
     attributes_of,
     check_times,
     choice_of,
     identifier_of,
-    integer_of,
     own_identifier_of,
     text_of,
 )
 from .spans import Event, Span, Trace
+from .values import SPAN_KIND_PREFIX, STATUS_PREFIX, signed, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -99,8 +98,8 @@ def _otlp_span(place: Place) -> Span:
         parent_span_id=identifier_of(place.member("parentSpanId"), 16) or None,
         start_unix_nano=start,
         end_unix_nano=end,
-        kind=choice_of(place.member("kind"), SPAN_KINDS, "SPAN_KIND_"),
-        status_code=choice_of(status.member("code"), _OTLP_STATUS_CODES, "STATUS_CODE_"),
+        kind=choice_of(place.member("kind"), SPAN_KINDS, SPAN_KIND_PREFIX),
+        status_code=choice_of(status.member("code"), _OTLP_STATUS_CODES, STATUS_PREFIX),
         status_message=text_of(status.member("message")),
         attributes=_otlp_attributes(place.member("attributes")),
         events=tuple(
@@ -117,8 +116,8 @@ def _otlp_span(place: Place) -> Span:
 
 
 def _unix_nano(place: Place) -> int:
-    time = 0 if place.value is None else integer_of(place.value)
-    if time is None or not 0 <= time <= MAX_UNIX_NANO:
+    time = 0 if place.value is None else unsigned(place.value)
+    if time is None:
         place.tell("is not a time in nanoseconds since 1970")
         return 0
     if not time:
@@ -160,8 +159,8 @@ def any_bool(place: Place) -> JsonValue:
 
 def any_int(place: Place) -> JsonValue:
     """Read a 64-bit integer."""
-    number = integer_of(place.value)
-    if number is None or not -(1 << 63) <= number < 1 << 63:
+    number = signed(place.value)
+    if number is None:
         place.tell("is not a 64-bit integer")
         return place.value
     return number

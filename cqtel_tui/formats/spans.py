@@ -33,6 +33,7 @@ class Span:
         end_unix_nano: As `start_unix_nano`.
         attributes: In the document's order; a key that stands there twice is here twice.
         problems: What was wrong with it, each a sentence that begins with a path.
+        other: What else the document says of it that this model has no place for, by its path.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Span:
     attributes: Attributes = ()
     events: tuple[Event, ...] = ()
     problems: tuple[str, ...] = ()
+    other: Attributes = ()
 
     @property
     def duration_nano(self) -> int:

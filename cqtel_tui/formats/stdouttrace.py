@@ -7,7 +7,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from .members import (
-    MAX_UNIX_NANO,
     SPAN_KINDS,
     Place,
     attributes_of,
@@ -19,6 +18,7 @@ from .members import (
 )
 from .otlp_traces import any_bool, any_double, any_int, any_string
 from .spans import Event, Span, Trace
+from .values import MAX_UNSIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,18 @@ _RFC_3339 = re.compile(
     r"(?:Z|([+-])([0-9]{2}):([0-9]{2}))",
     re.IGNORECASE,
 )
+MAX_OTHER = 100
+_READ: dict[str, tuple[str, ...]] = {
+    "SpanContext": ("TraceID", "SpanID"),
+    "Parent": ("SpanID",),
+    "Status": ("Code", "Description"),
+    "InstrumentationScope": ("Name", "Version"),
+    "InstrumentationLibrary": ("Name", "Version"),
+    **dict.fromkeys(
+        ("Name", "SpanKind", "StartTime", "EndTime", "Attributes", "Events", "Resource"), ()
+    ),
+}
+"""The members of a span that are read, and which of theirs; of the rest, all of them."""
 _EPOCH = date(1970, 1, 1).toordinal()
 
 
@@ -92,7 +104,21 @@ def _go_span(place: Place) -> Span:
             if event.is_object()
         ),
         problems=tuple(place.problems),
+        other=_other(place),
     )
+
+
+def _other(place: Place) -> Attributes:
+    """Return the members that are read nowhere else, so that they are shown all the same."""
+    members = place.value if isinstance(place.value, dict) else {}
+    other: list[tuple[str, JsonValue]] = []
+    for name, value in members.items():
+        known = _READ.get(name)
+        if known is None:
+            other.append((name, value))
+        elif known and isinstance(value, dict):
+            other += [(f"{name}.{key}", each) for key, each in value.items() if key not in known]
+    return tuple(other[:MAX_OTHER])
 
 
 def _go_attributes(place: Place) -> Attributes:
@@ -128,7 +154,7 @@ def _rfc_3339(place: Place) -> int:
         zone = (int(zone_hours) * 60 + int(zone_minutes)) * 60
         seconds += zone if sign == "-" else -zone
     time = seconds * 1_000_000_000 + int(f"{fraction or 0:0<9}"[:9])
-    if not 0 < time <= MAX_UNIX_NANO:
+    if not 0 < time <= MAX_UNSIGNED:
         # Go writes the year 1 for a time that was never set.
         place.tell("is not set" if year == 1 else "is not a time that OTLP can hold")
         return 0

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
 from ..consent.endpoint import endpoint_problem
+from ..formats.documents import as_document
 from ..formats.encodings import UndecodableError, decoded
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import count_loss
@@ -21,7 +22,7 @@ from ..outbox.writing import hold
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
-from .protocols import Description, Understood, as_document, headers_of, understand
+from .protocols import Description, Understood, headers_of, understand
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Redaction, Removal
 from .refusals import LOST

@@ -6,7 +6,6 @@ is. Nothing is searched for: a secret that nobody thought of is not on the list 
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from ..catalogue import MAX_STRING_BYTES, is_boolean, is_class_name, is_name, is_version
+from ..formats import values
 from ..formats.json_paths import item_step, path_text
 from .names import ARGUMENT, Names, is_value_of
 from .pseudonyms import ID, IDS, SPAN_ID, TRACE_ID, Pseudonyms, id_text
@@ -44,11 +44,9 @@ __all__ = [
     "Removal",
     "Rules",
     "Schema",
-    "as_json",
     "keep",
     "redact_json",
     "status_code",
-    "whole_number",
 ]
 
 ERROR_TEXT = "error text"
@@ -62,16 +60,11 @@ ATTRIBUTES = "attributes"
 
 MAX_REMOVALS = 500
 MAX_ITEMS = 10_000
-_MAX_COUNT = 1 << 53
-_END_OF_TIME = 1 << 64
 _MAX_ENUM = 64
 _EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}", re.ASCII)
-_STATUS_NAMES = {"unset": 0, "ok": 1, "error": 2}
 _ERROR = 2
 _ERROR_NAMES = frozenset({"error", "status_code_error", "2", "2.0"})
 _REGISTRY = re.compile(r"cloudquery/[a-z0-9][a-z0-9-]{0,39}")
-# Of UTC alone: another offset says where the user is.
-_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
 _NOT_LISTED = "not on the list of what may leave"
 _REPLACED = "replaced by a random one, the same in all that this run sends"
@@ -86,13 +79,6 @@ _AS_NUMBER = "replaced by the number that OpenTelemetry has for it"
 _NO_STATUS = "replaced by an error: what it says is no status that OpenTelemetry has"
 
 
-def whole_number(value: object) -> int | None:
-    """Read an integer, which OTLP/JSON writes as a string as well; None if it is none."""
-    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 20:  # noqa: PLR2004  # 2⁶⁴
-        return int(value)
-    return value if type(value) is int else None
-
-
 def status_code(value: object) -> int | None:
     """Read the status of a span, as a number or by its name; None where there is none.
 
@@ -100,27 +86,22 @@ def status_code(value: object) -> int | None:
     """
     if value is None:
         return None
-    if isinstance(value, str):
-        name = value.strip().lower().removeprefix("status_code_")
-        return _STATUS_NAMES.get(name, int(name) if name in {"0", "1", "2"} else 2)
-    is_one = isinstance(value, int | float) and not isinstance(value, bool) and value in {0, 1, 2}
-    return int(value) if is_one else 2  # type: ignore[call-overload]  # a number: seen above
+    code = values.status_code(value)
+    return _ERROR if code is None else code
 
 
 def _is_count(value: object) -> bool:
-    number = whole_number(value)
-    return number is not None and 0 <= number < _MAX_COUNT
+    return values.count(value) is not None
 
 
 def _is_number(value: object) -> bool:
     if type(value) is float:
-        return math.isfinite(value) and abs(value) < _MAX_COUNT
+        return math.isfinite(value) and abs(value) <= values.MAX_COUNT
     return _is_count(value)
 
 
 def _is_nanoseconds(value: object) -> bool:
-    number = whole_number(value)
-    return number is not None and 0 <= number < _END_OF_TIME
+    return values.unsigned(value) is not None
 
 
 SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
@@ -135,13 +116,14 @@ SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
         lambda v: isinstance(v, str) and bool(_REGISTRY.fullmatch(v)),
         "a published plugin's name, cloudquery/<name>",
     ),
-    "time": (lambda v: isinstance(v, str) and bool(_TIME.fullmatch(v)), "a time in UTC"),
+    "time": (values.is_utc_time, "a time in UTC"),
     "version": (is_version, "a version"),
 }
 """Each shape by its name: what tells it, and what it is in words."""
 
 ALL_SHAPES = frozenset({*SHAPES, ID, ERROR_TEXT, EVENT})
 _NAMES = frozenset({"class name", "name", "version"})
+_INTEGERS = frozenset({"count", "nanoseconds"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +203,7 @@ class Rules:
 def redact_json(document: JsonValue, schema: Schema, rules: Rules) -> Redaction:
     """Return what may leave of a JSON document, as JSON."""
     kept = keep(document, schema, rules)
-    return kept.written(as_json(kept.value))
-
-
-def as_json(value: JsonValue) -> bytes:
-    """Return a value as compact JSON of plain ASCII."""
-    return json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":")).encode()
+    return kept.written(values.as_json(kept.value))
 
 
 def keep(document: JsonValue, schema: Schema, rules: Rules) -> Kept:
@@ -303,7 +280,9 @@ class _Work:
             return self._keep_status(value, path)
         accepts, words = SHAPES[shape]
         why = self._problem(str(value), shape) if accepts(value) else f"not {words}"
-        return self._remove(value, path, why) if why else value
+        if why:
+            return self._remove(value, path, why)
+        return values.as_usual(value) if shape in _INTEGERS else value
 
     def _problem(self, text: str, shape: str) -> str:
         """Say why a value of the right shape may not leave all the same; empty if it may."""
@@ -390,7 +369,7 @@ class _Work:
         if kind == "arrayValue":
             kept = self._keep_array(plain, schema, here)
         elif kind in _KINDS and isinstance(schema, str):
-            plain = whole_number(plain) if kind == "intValue" else plain
+            plain = values.signed(plain) if kind == "intValue" else plain
             kept = self._keep_value(plain, schema, here)
             if kind == "intValue" and type(kept) is int:
                 kept = str(kept)
@@ -399,11 +378,11 @@ class _Work:
         return _GONE if isinstance(kept, _Gone) else {"key": key, "value": {kind: kept}}
 
     def _keep_array(self, value: JsonValue, schema: Schema, path: Path) -> JsonValue | _Gone:
-        values = value.get("values") if isinstance(value, dict) else None
-        if not isinstance(values, list) or not isinstance(schema, tuple):
+        items = value.get("values") if isinstance(value, dict) else None
+        if not isinstance(items, list) or not isinstance(schema, tuple):
             return self._remove(value, path, "not a kind of value that it may have")
         stays: list[JsonValue] = []
-        for at, item in enumerate(values):
+        for at, item in enumerate(items):
             here = (path, at)
             text = item.get("stringValue") if isinstance(item, dict) and len(item) == 1 else None
             if at >= MAX_ITEMS:

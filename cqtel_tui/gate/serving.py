@@ -130,10 +130,7 @@ class _Gate:
         if not session.inspect:
             with contextlib.suppress(OSError):  # a full disk: each request is refused until it ends
                 self._spool.open()
-            handles = (control, listener, closed_door)
-            self._redaction = Redaction(self._spool, handles)
-            self._redaction.start()
-        # Loaded beside the child, which loads what redacts.
+            self._redaction = Redaction(self._spool, lambda: [control, *self._server.sockets])
         from .server import Counts, Server
 
         self._counts: Counts = Counts()
@@ -145,9 +142,11 @@ class _Gate:
         """Serve, linger, and leave nothing unredacted that can be redacted."""
         server = self._server
         server.watch(self._control, self._hear)
-        if self._redaction is not None:
-            self._redaction.watched_by(server)
         self._tell("ready")
+        server.look(0)  # who waits already is answered before what redacts is loaded beside us
+        if self._redaction is not None:
+            self._redaction.start()
+            self._redaction.watched_by(server)
         self._obey()
         while not self._is_done():
             server.look(_GLANCE_SECONDS if self._is_over and not self._is_told else self._pause())
@@ -169,7 +168,9 @@ class _Gate:
         if self._redaction is not None:
             self._redaction.tell(self._known())
         if self._is_over and not self._is_told:
-            is_idle = self._server.is_quiet and (self._redaction is None or self._redaction.is_idle)
+            # Where nothing came in, the launcher has nothing to wait for.
+            is_redacted = self._redaction is None or self._redaction.is_idle
+            is_idle = self._server.is_quiet and (is_redacted or not self._counts.requests)
             if is_idle or time.monotonic() > self._answer_by:
                 self._answer()
 

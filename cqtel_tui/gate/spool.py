@@ -17,9 +17,8 @@ import sys
 import time
 from pathlib import Path
 
-from ..files import make_folder
+from ..files import NO_LINK, READ, make_folder, replace
 from ..outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
-from ..outbox.receipts import replace_file
 from ..outbox.runs import INTERCEPTED
 from ..outbox.writing import OUTBOX
 from .requests import Request
@@ -32,7 +31,6 @@ _MAX_FILE_BYTES = 8 << 20
 _MAX_RUN_BYTES = 1 << 20
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _SURELY_OVER_SECONDS = 24 * 3600
-_READ = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 class BacklogError(OSError):
@@ -79,7 +77,7 @@ class Spool:
         lock = -1
         try:
             lock = _locked(making / _LOCK)
-            replace_file(making / _RUN, self.session.as_json())
+            replace(making / _RUN, self.session.as_json())
             making.rename(self.folder)
         except BaseException:
             if lock >= 0:
@@ -115,12 +113,12 @@ class Spool:
         data = json.dumps(head).encode() + b"\n" + request.body
         name = f"{request.when:016d},{identity},0{SUFFIX}"
         try:
-            _write(self.folder, name, data)
+            replace(self.folder / name, data)
         except FileNotFoundError:  # all was taken back while the run lasts
             os.close(self._lock)
             self._lock = -1
             self.open()
-            _write(self.folder, name, data)
+            replace(self.folder / name, data)
         self._count += 1
         self.written += 1
         self._size += len(data)
@@ -163,7 +161,7 @@ class Spool:
             UnreadableRequestError: it is none.
             OSError: it cannot be read.
         """
-        with os.fdopen(os.open(self.folder / name, _READ), "rb") as file:
+        with os.fdopen(os.open(self.folder / name, READ), "rb") as file:
             head, newline, body = file.read(_MAX_FILE_BYTES).partition(b"\n")
         try:
             said = json.loads(head)
@@ -216,7 +214,7 @@ def _taken(folder: Path, state: str) -> Spool | None:
         return None
     lock = _locked(folder / _LOCK)
     try:
-        with os.fdopen(os.open(folder / _RUN, _READ), "rb") as file:
+        with os.fdopen(os.open(folder / _RUN, READ), "rb") as file:
             session = Session.from_json(file.read(_MAX_RUN_BYTES))
         if session.state != state:
             raise ValueError("it is of another state folder")
@@ -247,7 +245,7 @@ def _locked(path: Path) -> int:
         BlockingIOError: somebody else holds it.
     """
     is_new = not path.exists()
-    opened = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+    opened = os.open(path, os.O_RDWR | os.O_CREAT | NO_LINK, 0o600)
     try:
         _lock(opened)
     except OSError as error:
@@ -267,18 +265,3 @@ def _lock(opened: int) -> None:
         import fcntl
 
         fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def _write(folder: Path, name: str, data: bytes) -> None:
-    temporary = folder / f".{name}"
-    opened = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        try:
-            while data:
-                data = data[os.write(opened, data) :]
-        finally:
-            os.close(opened)
-        temporary.rename(folder / name)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..formats.documents import as_document, as_payload
 from ..formats.json_paths import attribute_key, item_step, path_text
-from .protocols import as_document, as_payload
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -20,6 +20,7 @@ import os
 import sys
 import time
 
+from ..files import CREATE, NO_LINK
 from .writing import OUTBOX, RETRY_AT, is_sender_due
 
 TYPE_CHECKING = False
@@ -87,7 +88,7 @@ def _start_if_due(state: str, options: "Sequence[str]", now: float) -> bool:
 def note_problem(state: str, why: str) -> None:
     """Write down why no sender can work, for `cq-telemetry status`; never raises."""
     try:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | NO_LINK
         opened = os.open(f"{state}/{OUTBOX}/{PROBLEM}", flags, 0o600)
         try:
             os.write(opened, why.encode("utf-8", "replace"))
@@ -165,9 +166,8 @@ def _interpreter() -> str:
 
 
 def _call(path: str, now: float) -> bool:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        os.close(os.open(path, flags, 0o600))
+        os.close(os.open(path, CREATE, 0o600))
     except FileExistsError:
         try:
             if abs(now - os.stat(path).st_mtime) > STALE_SECONDS:  # noqa: PTH116

@@ -11,11 +11,10 @@ Annotations are quoted, and only builtin modules imported: one recording in sixt
 (DESIGN §11).
 """
 
-import os
 import time
 
-from ..files import CREATE, NO_LINK
-from .writing import OUTBOX
+from ..files import read, replace
+from . import OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -71,7 +70,7 @@ def retention_clock(
     before = _read(path)
     after = moved(before, now, uptime or _uptime(), oldest)
     try:
-        _write(path, after)
+        replace(path, "\n".join([str(field) for field in after]).encode("ascii"))
     except OSError:
         return min(before[0], now) if before else 0
     return min(after[0], now)
@@ -84,11 +83,7 @@ def horizon(clock: int) -> str:
 
 def _uptime() -> "Uptime":
     try:
-        opened = os.open("/proc/sys/kernel/random/boot_id", os.O_RDONLY)
-        try:
-            start = os.read(opened, _MAX_BYTES).decode("ascii").strip()
-        finally:
-            os.close(opened)
+        start = read("/proc/sys/kernel/random/boot_id", _MAX_BYTES).decode("ascii").strip()
         return start, time.clock_gettime_ns(time.CLOCK_BOOTTIME) // 1000
     except (OSError, AttributeError, ValueError):
         return "", 0
@@ -96,26 +91,8 @@ def _uptime() -> "Uptime":
 
 def _read(path: str) -> "State | None":
     try:
-        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
-        try:
-            fields = os.read(opened, _MAX_BYTES).decode("ascii").split("\n")
-        finally:
-            os.close(opened)
+        fields = read(path, _MAX_BYTES).decode("ascii").split("\n")
         clock, seen, start, running = fields[:_FIELDS]
         return int(clock), int(seen), start, int(running)
     except (OSError, ValueError):
         return None
-
-
-def _write(path: str, state: "State") -> None:
-    temporary = f"{path}.{os.getpid()}"
-    opened = os.open(temporary, CREATE, 0o600)
-    try:
-        try:
-            os.write(opened, "\n".join([str(field) for field in state]).encode("ascii"))
-        finally:
-            os.close(opened)
-        os.replace(temporary, path)  # noqa: PTH105  # pathlib costs 13 ms
-    except BaseException:
-        os.unlink(temporary)  # noqa: PTH108
-        raise

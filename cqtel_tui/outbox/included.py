@@ -7,16 +7,14 @@ SHA-256 of the rest, then one id a line. A list that is lost or altered covers n
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent.decision import yes_mark
 from ..errors import CqtelError
-from ..files import NO_LINK, make_folder
+from ..files import make_folder, read, replace
 from ..formats import sha256
-from .receipts import replace_file
-from .writing import OUTBOX
+from . import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -44,7 +42,7 @@ def include(state: str, yes: str, endpoint: str | None, ids: Iterable[str]) -> N
     rest = "\n".join(ids).encode("ascii", "replace")
     try:
         make_folder(str(folder))
-        replace_file(folder / yes_mark(yes, endpoint), b"%b\n%b" % (sha256(rest).encode(), rest))
+        replace(folder / yes_mark(yes, endpoint), b"%b\n%b" % (sha256(rest).encode(), rest))
         lists = sorted(folder.iterdir(), key=lambda path: path.lstat().st_mtime)
         for old in lists[:-MAX_LISTS]:
             old.unlink(missing_ok=True)
@@ -72,9 +70,7 @@ def clear_included(state: str) -> None:
 
 def _read(path: Path) -> set[str]:
     try:
-        opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
-        with os.fdopen(opened, "rb") as file:
-            digest, _, rest = file.read(_MAX_BYTES).partition(b"\n")
+        digest, _, rest = read(path, _MAX_BYTES).partition(b"\n")
     except OSError:
         return set()
     if digest != sha256(rest).encode():

@@ -9,7 +9,8 @@ have to import this (DESIGN §11).
 import os
 import time
 
-from .writing import OUTBOX
+from ..files import CREATE, NO_LINK, read
+from . import OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,8 +75,7 @@ def forget_losses(state: str) -> None:
 
 
 def _append(path: str, line: bytes) -> None:
-    flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-    opened = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+    opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | NO_LINK, 0o600)
     try:
         size = os.fstat(opened).st_size
         if size >= _MAX_LOSSES_BYTES:
@@ -90,8 +90,7 @@ def _append(path: str, line: bytes) -> None:
 def _mark(folder: str, name: str) -> bool:
     try:
         if sum(1 for each in os.listdir(folder) if each.startswith(MARK)) < _MAX_MARKS:  # noqa: PTH208
-            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-            os.close(os.open(f"{folder}/{name}", flags, 0o600))
+            os.close(os.open(f"{folder}/{name}", CREATE, 0o600))
     except (OSError, ValueError):
         return False
     return True
@@ -123,13 +122,8 @@ def _elsewhere(state: str, *, create: bool) -> str:
 
 
 def _lines(path: str) -> "Iterator[Loss]":
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        opened = os.open(path, flags)
-        try:
-            data = os.read(opened, 2 * _MAX_LOSSES_BYTES)
-        finally:
-            os.close(opened)
+        data = read(path, 2 * _MAX_LOSSES_BYTES)
     except OSError:
         return
     for line in data.split(b"\n")[:-1]:

@@ -9,8 +9,8 @@ believed.
 # time pays for importing this (DESIGN §11).
 import os
 
-from ..files import CREATE, NO_LINK, make_folder
-from .writing import OUTBOX, PROJECTS, project_mark
+from ..files import make_folder, read, replace
+from . import OUTBOX, PROJECTS, project_mark
 
 MAX_PROJECTS = 2000
 _MAX_PATH_BYTES = 16 * 1024
@@ -25,15 +25,9 @@ def remember(state: str, project: str) -> None:
     """
     folder = _folder(state)
     mark = project_mark(project)
-    temporary = f"{folder}/.{mark}.{os.getpid()}"
     try:
         make_folder(folder)
-        opened = os.open(temporary, CREATE, 0o600)
-        try:
-            os.write(opened, os.fsencode(project))
-        finally:
-            os.close(opened)
-        os.replace(temporary, f"{folder}/{mark}")  # noqa: PTH105  # pathlib costs 13 ms
+        replace(f"{folder}/{mark}", os.fsencode(project))
         _make_room(folder)
     except OSError:
         pass
@@ -53,13 +47,8 @@ def path_of(state: str, mark: str) -> "str | None":
     """Return the project with this mark; None if it is not known here."""
     if len(mark) != _MARK_DIGITS or not _HEX.issuperset(mark):
         return None
-    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
     try:
-        opened = os.open(f"{_folder(state)}/{mark}", flags)
-        try:
-            project = os.fsdecode(os.read(opened, _MAX_PATH_BYTES))
-        finally:
-            os.close(opened)
+        project = os.fsdecode(read(f"{_folder(state)}/{mark}", _MAX_PATH_BYTES))
     except (OSError, ValueError):
         return None
     return project if project_mark(project) == mark else None

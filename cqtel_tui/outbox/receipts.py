@@ -7,22 +7,20 @@ file stays, and says that the envelope may have been sent.
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
 from ..errors import CqtelError
-from ..files import make_folder
+from ..files import NO_LINK, make_folder, read, replace, sync_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
 RECEIPT_SUFFIX = ".receipt"
 _MAX_BYTES = 64 * 1024
-_MAX_TEMPORARY_NAME = 200
 _RESERVED_BYTES = 16 * 1024
 _MAX_PROXY = 512
 
@@ -86,14 +84,13 @@ class Reservation:
         for folder in (path.parent, *folders):
             make_folder(str(folder))
         # What is there of an earlier delivery keeps its room: it is written over, never cut.
-        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        flags |= getattr(os, "O_NONBLOCK", 0)
+        flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | NO_LINK
         is_new = not os.path.lexists(path)
         self._opened = os.open(path, flags, 0o600)
         try:
             self._write(asdict(begun))
             os.fsync(self._opened)  # some disks say only now that there is no room
-            _sync(path.parent)
+            sync_folder(path.parent)
         except BaseException:
             self._close()
             if is_new:
@@ -133,7 +130,7 @@ class Reservation:
 def read_begun(path: Path) -> Receipt | Begun:
     """Return what became of a delivery that was begun: its receipt if there was an answer."""
     try:
-        content = json.loads(_read(path))
+        content = json.loads(read(path, _MAX_BYTES))
         if "status" in content:
             return _checked(content)
         return Begun(path.name, str(content["url"]), int(content["time"]))
@@ -141,51 +138,9 @@ def read_begun(path: Path) -> Receipt | Begun:
         return Begun(path.name)  # it was begun, whatever else it says
 
 
-def _sync(folder: Path) -> None:
-    """Let a new name outlast a power cut, where the system can do that."""
-    if os.name != "posix":
-        return
-    opened = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):
-            os.fsync(opened)
-    finally:
-        os.close(opened)
-
-
 def write_receipt(envelope: Path, receipt: Receipt) -> None:
     """Write a receipt beside its envelope, whole or not at all."""
-    replace_file(receipt_path(envelope), json.dumps(asdict(receipt)).encode() + b"\n")
-
-
-def replace_file(path: Path, data: bytes) -> None:
-    """Write a file for its owner alone, whole or not at all, over the one that is there.
-
-    Raises:
-        OSError: it could not be written. Nothing is left behind.
-    """
-    with new_file(path, data) as temporary:
-        temporary.replace(path)
-
-
-@contextlib.contextmanager
-def new_file(path: Path, data: bytes) -> Iterator[Path]:
-    """Write a file for its owner alone beside `path`, to be given that name; else it goes again.
-
-    Raises:
-        OSError: it could not be written, on a full disk for one. Nothing is left behind.
-    """
-    temporary = path.with_name(f".{path.name[:_MAX_TEMPORARY_NAME]}.{os.urandom(4).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    flags |= getattr(os, "O_BINARY", 0)
-    opened = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(data)
-        yield temporary
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace(receipt_path(envelope), json.dumps(asdict(receipt)).encode() + b"\n")
 
 
 def is_receipt(path: Path) -> bool:
@@ -206,7 +161,7 @@ def read_receipt(envelope: Path) -> Receipt | None:
     """
     path = receipt_path(envelope)
     try:
-        data = _read(path)
+        data = read(path, _MAX_BYTES)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -215,15 +170,6 @@ def read_receipt(envelope: Path) -> Receipt | None:
         return _checked(json.loads(data))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CqtelError(f"{path} is not a receipt ({error}). Look at it, or remove it.") from None
-
-
-def _read(path: Path) -> bytes:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-    opened = os.open(path, flags)
-    try:
-        return os.read(opened, _MAX_BYTES)
-    finally:
-        os.close(opened)
 
 
 def _checked(content: Any) -> Receipt:

@@ -14,10 +14,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..files import make_folder
+from ..files import make_folder, read, replace
+from . import OUTBOX
 from .expiry import horizon
-from .receipts import replace_file
-from .writing import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -29,12 +28,6 @@ SUFFIX = ".json"
 MAX_RUNS = 500
 _MAX_BYTES = 64 * 1024
 _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
-_READ = (
-    os.O_RDONLY
-    | getattr(os, "O_NOFOLLOW", 0)
-    | getattr(os, "O_NONBLOCK", 0)
-    | getattr(os, "O_BINARY", 0)
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +98,7 @@ def write_run(state: str, run: Run) -> None:
     """
     folder = Path(state) / OUTBOX / RUNS
     make_folder(str(folder))
-    replace_file(folder / run.file_name, json.dumps(asdict(run)).encode())
+    replace(folder / run.file_name, json.dumps(asdict(run)).encode())
     for old in _names(folder)[:-MAX_RUNS]:
         (folder / old).unlink(missing_ok=True)
 
@@ -182,26 +175,25 @@ def _names(folder: Path) -> list[str]:
 
 def _read(path: Path) -> Run | None:
     with contextlib.suppress(OSError, *_UNREADABLE):
-        with os.fdopen(os.open(path, _READ), "rb") as file:
-            said: dict[str, Any] = json.loads(file.read(_MAX_BYTES))
+        content: dict[str, Any] = json.loads(read(path, _MAX_BYTES))
         return Run(
-            str(said["operation"]),
-            int(said["created"]),
-            str(said["app"]),
-            str(said["version"]),
-            tuple(map(str, said["caught"])),
-            int(said["lost"]),
-            tuple(_closed(one) for one in said["closed"]),
-            str(said.get("id", "")),
-            {str(why): int(number) for why, number in said.get("refused", {}).items()},
-            int(said.get("late", 0)),
-            said.get("is_over", True) is True,
+            str(content["operation"]),
+            int(content["created"]),
+            str(content["app"]),
+            str(content["version"]),
+            tuple(map(str, content["caught"])),
+            int(content["lost"]),
+            tuple(_closed(one) for one in content["closed"]),
+            str(content.get("id", "")),
+            {str(why): int(number) for why, number in content.get("refused", {}).items()},
+            int(content.get("late", 0)),
+            content.get("is_over", True) is True,
         )
     return None
 
 
-def _closed(said: dict[str, Any]) -> ClosedChannel:
-    attempts = said["attempts"]
+def _closed(content: dict[str, Any]) -> ClosedChannel:
+    attempts = content["attempts"]
     return ClosedChannel(
-        str(said["name"]), str(said["reason"]), None if attempts is None else int(attempts)
+        str(content["name"]), str(content["reason"]), None if attempts is None else int(attempts)
     )

@@ -6,13 +6,11 @@ One line for each, its id and its SHA-256: a payload that was changed since was 
 from __future__ import annotations
 
 import contextlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..files import NO_LINK, make_folder
-from .receipts import replace_file
-from .writing import OUTBOX
+from ..files import make_folder, read, replace
+from . import OUTBOX
 
 if TYPE_CHECKING:
     from .envelope import Envelope
@@ -29,7 +27,7 @@ def note_shown(state: str, envelope: Envelope) -> None:
         with contextlib.suppress(OSError):
             make_folder(str(_file(state).parent))
             kept = [*lines[1 - MAX_SHOWN :], _line(envelope)]
-            replace_file(_file(state), "".join(f"{line}\n" for line in kept).encode("ascii"))
+            replace(_file(state), "".join(f"{line}\n" for line in kept).encode("ascii"))
 
 
 def was_shown(state: str, envelope: Envelope) -> bool:
@@ -49,9 +47,7 @@ def _line(envelope: Envelope) -> str:
 
 def _lines(state: str) -> list[str]:
     try:
-        opened = os.open(_file(state), os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK)
-        with os.fdopen(opened, "rb") as file:
-            return file.read(_MAX_BYTES).decode("ascii", "replace").splitlines()
+        return read(_file(state), _MAX_BYTES).decode("ascii", "replace").splitlines()
     except OSError:
         return []
 

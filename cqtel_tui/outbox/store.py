@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from ..files import locked, make_folder
+from ..files import create_beside, locked, make_folder, read
+from ..files import replace as write_over
+from . import OUTBOX, PENDING, SUFFIX
 from .envelope import (
     MAX_ENVELOPE_BYTES,
     Envelope,
@@ -30,16 +32,13 @@ from .receipts import (
     Reservation,
     has_receipt,
     is_receipt,
-    new_file,
     read_begun,
     read_receipt,
     receipt_path,
     remove_receipt,
-    replace_file,
     write_receipt,
 )
 from .runs import sweep_runs
-from .writing import OUTBOX, PENDING, SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -140,19 +139,8 @@ class Outbox:
             TornEnvelopeError: it is not a file of a sensible size.
             NoSuchEnvelopeError: it is no longer there.
         """
-        path = self.path(box, label)
-        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-        flags |= getattr(os, "O_BINARY", 0)
-        data = b""
         try:
-            opened = os.open(path, flags)
-            try:
-                while len(data) <= MAX_ENVELOPE_BYTES and (
-                    part := os.read(opened, MAX_ENVELOPE_BYTES + 1 - len(data))
-                ):
-                    data += part
-            finally:
-                os.close(opened)
+            data = read(self.path(box, label), MAX_ENVELOPE_BYTES + 1)
         except FileNotFoundError:
             raise NoSuchEnvelopeError(f"{label.id} is no longer {box}.") from None
         except OSError as error:
@@ -192,7 +180,7 @@ class Outbox:
         """Put back an envelope that was dropped, with the bytes it had."""
         path = self.path(box, label)
         make_folder(str(path.parent))
-        replace_file(path, data)
+        write_over(path, data)
 
     def reserve(self, label: Label, url: str, now: float) -> Reservation:
         """Take the room for an envelope's receipt, and note that it is being sent.
@@ -319,7 +307,8 @@ class Outbox:
         Never two of the same id. All that needs room on the disk comes first; a crash between the
         two renames leaves an envelope that its name does not agree with, which is never sent.
         """
-        with new_file(new, data) as temporary:
+        temporary = Path(create_beside(new, data))
+        try:
             if old != new:
                 if os.path.lexists(new):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(new))
@@ -330,6 +319,9 @@ class Outbox:
                 if old != new:
                     new.rename(old)
                 raise
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def retry(self, label: Label) -> None:
         """Put a rejected envelope back among the pending ones."""

@@ -1,3 +1,3 @@
 """Record operations: the client that runs inside somebody else's command."""
 
-__all__ = ["inspection", "plugins", "telemetry"]
+__all__ = ["inspection", "payload", "plugins", "telemetry"]

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CqtelError
-from .telemetry import SCOPE
+from ..files import READ, replace
+from .payload import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
 CAUGHT_KEY = "cqtel.caught"
@@ -57,22 +58,12 @@ def write(payloads: list[bytes], directory: str = ".") -> None:
     text = "\n".join(
         json.dumps(json.loads(payload), indent=2, ensure_ascii=False) for payload in payloads
     )
-    temporary = path.with_name(f".{FILE_NAME}.{os.urandom(8).hex()}")
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
-    opened = os.open(temporary, flags, 0o600)
-    try:
-        with os.fdopen(opened, "wb") as file:
-            file.write(text.encode("utf-8", "backslashreplace") + b"\n")
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace(path, text.encode("utf-8", "backslashreplace") + b"\n")
 
 
 def _refuse_what_is_not_ours(path: Path) -> None:
-    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        opened = os.open(path, flags)
+        opened = os.open(path, READ)
     except FileNotFoundError:
         return
     except OSError as error:

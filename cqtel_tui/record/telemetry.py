@@ -1,16 +1,15 @@
-"""Record operations, from the first span to the envelope in the outbox."""
+"""Record operations: `Telemetry`, its operations and their spans."""
 
 import os
 import sys
 import time
 from _thread import _local
 
-from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name, is_version
-from ..consent.decision import CI_VARIABLES, OFF, ON, OPTIONS, Decision, ask, boolean, concerning
-from ..formats import quote
-from ..outbox.writing import MAX_PAYLOAD_BYTES, hold, is_sender_due
+from ..catalogue import is_version
+from ..consent.decision import OFF, ON, OPTIONS, Decision, ask, concerning
+from ..outbox.writing import hold, is_sender_due
 from ..paths import folders
-from .plugins import installed_plugins
+from .payload import PLAIN, UNNAMED, encoded, has_error_text, name_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +23,8 @@ if TYPE_CHECKING:
     Attributes = dict[str, object]
 
 # What a payload says, and how large it may be.
-SCOPE = "cqtel"
 HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
 """What goes with a payload, beside what HTTP itself needs (Host, Content-Length)."""
-UNNAMED = "unnamed"
 MAX_SPANS = 512
 _SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
@@ -168,9 +165,9 @@ class Span:
         # Of its class and its code only what Python itself knows: `__class__`, `__name__` and
         # `code` may be the program's own, and do anything.
         if issubclass(type(error), SystemExit):
-            self.exit(_code_of(error))
+            self.exit(_exit_code_of(error))
         else:
-            self.set("error.type", _name_of(type(error)))
+            self.set("error.type", _class_name_of(type(error)))
             # Kept as it is: making text of it runs the program's code, so only where it is wanted.
             self.set("exception.message", error)
 
@@ -190,7 +187,7 @@ class Span:
         if said is None:
             return False
         code = said.get("process.exit.code")
-        return "error.type" in said or (type(code) in _PLAIN and bool(code))
+        return "error.type" in said or (type(code) in PLAIN and bool(code))
 
 
 class Operation(Span):
@@ -264,7 +261,7 @@ class Operation(Span):
         if decision.inspect or began.inspect:
             from .inspection import inspect
 
-            self.telemetry.inspected.append(self._payload(decision, environ)[0])
+            self.telemetry.inspected.append(encoded(self, decision, environ)[0])
             inspect(self.telemetry.inspected, self.project, self.telemetry.left_open)
         elif OFF not in (decision.state, began.state):
             self._hold(where[1], decision, environ)
@@ -272,8 +269,8 @@ class Operation(Span):
     def _hold(self, state: str, decision: "Decision", environ: "Mapping[str, str]") -> None:
         telemetry = self.telemetry
         is_on = decision.state == ON
-        payload, dropped = self._payload(decision, environ, create_cookie=is_on)
-        version = _plain(telemetry.version)
+        payload, dropped = encoded(self, decision, environ, create_cookie=is_on)
+        version = plain(telemetry.version)
         is_plain = type(version) is str and is_version(version)
         now = telemetry.clock()
         self.held = telemetry.held = hold(
@@ -281,96 +278,21 @@ class Operation(Span):
             payload,
             now // 1000,
             telemetry.entropy(8).hex(),
-            app=_name(telemetry.application) or UNNAMED,
+            app=name_of(telemetry.application) or UNNAMED,
             version=str(version) if is_plain else "",
-            operation=_name(self.name) or UNNAMED,
+            operation=name_of(self.name) or UNNAMED,
             outcome="failed" if self.failed else "ok",
             duration=(self.end - self.start) // 1_000_000,
             headers=HEADERS,
             project=self.project,
             consent=decision.mark(decision.endpoint),
-            has_error_text=decision.debug and self._has_error_text(),
+            has_error_text=decision.debug and has_error_text(self.spans),
             dropped=dropped,
         )
         if is_on and decision.endpoint and is_sender_due(state, now / 1e9):
             from ..outbox.dispatch import start_if_due
 
             start_if_due(state, telemetry.options)
-
-    def _payload(
-        self, decision: "Decision", environ: "Mapping[str, str]", *, create_cookie: bool = False
-    ) -> "tuple[bytes, int]":
-        """Return the payload, and how many values and spans were left out of it."""
-        resource, dropped = self._resource(decision, environ, create_cookie=create_cookie)
-        about = _attributes(resource)
-        spans = self.spans
-        while True:
-            written, left_out = self._spans(spans, decision)
-            payload = (
-                f'{{"resourceSpans":[{{"resource":{{"attributes":{about}}},'
-                f'"scopeSpans":[{{"scope":{{"name":"{SCOPE}"}},"spans":[{written}]}}]}}]}}'
-            ).encode("ascii")
-            if len(payload) <= MAX_PAYLOAD_BYTES:
-                return payload, dropped + left_out + self.unkept + len(self.spans) - len(spans)
-            spans = spans[: len(spans) // 2]
-
-    def _resource(
-        self, decision: "Decision", environ: "Mapping[str, str]", *, create_cookie: bool
-    ) -> "tuple[Attributes, int]":
-        telemetry = self.telemetry
-        plugins, unfit = installed_plugins(self.project, telemetry.named)
-        resource: Attributes = {
-            "service.name": telemetry.application,
-            "service.version": telemetry.version,
-            "cloudquery.build_date": telemetry.build_date,
-            "cloudquery.ci": any(
-                [boolean(environ[name], otherwise=True) for name in environ if name in CI_VARIABLES]
-            ),
-            "cloudquery.debug": (decision.debug and self._has_error_text()) or None,
-            "cloudquery.plugins": plugins or None,
-        }
-        if decision.state == ON:
-            from ..consent.cookie_file import cookie_of
-
-            state = self.where[1] if self.where else ""
-            resource["service.instance.id"] = cookie_of(self.project, state, create=create_cookie)
-        kept, dropped = _allowed(resource, decision, on_span=False)
-        return kept, dropped + unfit
-
-    def _has_error_text(self) -> bool:
-        return any("exception.message" in (span.attributes or ()) for span in self.spans)
-
-    def _spans(self, spans: "list[Span]", decision: "Decision") -> "tuple[str, int]":
-        """Return these spans as JSON, and how many of their values were left out."""
-        digits = self.telemetry.entropy(16 + 8 * len(spans)).hex()
-        trace = digits[:32]
-        ids: dict[int, str] = {}
-        dropped = 0
-        written = []
-        for at, span in enumerate(spans, 2):
-            ids[id(span)] = own = digits[16 * at : 16 * at + 16]
-            within = said = ""
-            code = 1
-            if span.parent is not span:
-                within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(self)])}",'
-            if span.attributes:
-                code = 2 if span.failed else 1
-                kept, left_out = _allowed(span.attributes, decision, on_span=True)
-                dropped += left_out
-                said = f'"attributes":{_attributes(kept)},' if kept else ""
-            name = _name(span.name)
-            if not name:
-                name = UNNAMED
-                dropped += 1
-            start = self.began + span.start - self.start
-            # A span that a thread still runs ends with its operation.
-            end = self.began + max(span.end or self.end, span.start) - self.start
-            written.append(
-                f'{{"traceId":"{trace}","spanId":"{own}",{within}"name":"{name}","kind":1,'
-                f'"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}",'
-                f'{said}"status":{{"code":{code}}}}}'
-            )
-        return ",".join(written), dropped
 
     def _lose(self, where: "Folders | None", problem: Exception) -> None:
         self.telemetry.lost += 1
@@ -383,11 +305,10 @@ class Operation(Span):
             pass
 
 
-_code_of = SystemExit.__dict__["code"].__get__
-_name_of = type.__dict__["__name__"].__get__
+_exit_code_of = SystemExit.__dict__["code"].__get__
+_class_name_of = type.__dict__["__name__"].__get__
 _LONG_BITS = 64
 """Python exits with 255 for a number that is no C long."""
-_PLAIN = frozenset({str, int, bool, list})
 
 
 def _is_given(value: object, *, otherwise: bool) -> bool:
@@ -413,65 +334,3 @@ def _swap(span: "Span | None") -> "Span | None":
     last = _task.get(last)
     _task.set(span)
     return last
-
-
-def _allowed(
-    attributes: "Attributes", decision: "Decision", *, on_span: bool
-) -> "tuple[Attributes, int]":
-    """Return what the catalogue allows, and how many values it does not."""
-    kept: Attributes = {}
-    dropped = 0
-    for key, value in attributes.items():
-        if value is None:
-            continue  # nothing was known, so nothing is left out
-        if key == "exception.message":
-            if not decision.debug:
-                continue
-            value = _message(value)  # noqa: PLW2901
-        plain = _plain(value)
-        fits = type(plain) in _PLAIN and (key in ON_SPANS) is on_span
-        if fits and allows(key, plain, decision.catalogue, debug=decision.debug):
-            kept[key] = plain
-        else:
-            dropped += 1
-    return kept, dropped
-
-
-def _name(value: object) -> str:
-    """Return a plain name, empty if it is none."""
-    name = _plain(value)
-    return str(name) if type(name) is str and is_name(name) else ""
-
-
-def _plain(value: object) -> object:
-    """Return a text without what a class of the program's own may have added to it."""
-    return str.__str__(value) if issubclass(type(value), str) else value
-
-
-def _message(error: object) -> "str | None":
-    """Return an error's text, cut to the bound; None if it has none to give."""
-    try:
-        text = str(error)
-    except BaseException as problem:  # the program's own code, which may raise anything
-        if type(problem) is KeyboardInterrupt:
-            raise  # as good as never its own
-        return None
-    return str.encode(text, "utf-8", "replace")[:MAX_STRING_BYTES].decode("utf-8", "ignore")
-
-
-def _attributes(attributes: "Attributes") -> str:
-    written = [f'{{"key":"{key}","value":{_value(value)}}}' for key, value in attributes.items()]
-    return f"[{','.join(written)}]"
-
-
-def _value(value: object) -> str:
-    if isinstance(value, str):
-        return f'{{"stringValue":{quote(value)}}}'
-    if isinstance(value, bool):
-        return f'{{"boolValue":{"true" if value else "false"}}}'
-    if isinstance(value, int):
-        return f'{{"intValue":"{value}"}}'
-    if isinstance(value, list):
-        values = ",".join([_value(item) for item in value])
-        return f'{{"arrayValue":{{"values":[{values}]}}}}'
-    raise TypeError(f"no OTLP value for {type(value).__name__}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import endpoint_problem
+from ..formats import OPAQUE
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
 
 CAUGHT = "gate"
 """The origin of what was caught."""
-UNREAD = "unknown"
+UNREAD = OPAQUE
 """The kind of what nobody here can read: it goes only where the user has named it."""
 
 

@@ -6,10 +6,10 @@ no other fields of them through.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING
 
 from ..catalogue import MAX_NAME, is_boolean, is_message, is_name
+from ..formats.values import count
 from .promises import DEBUG, UNPROMISED, Field
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 PROPERTIES = "properties"
 _EVENT = "event"
 _NAME = f"letters, digits, . _ -, up to {MAX_NAME}"
-_MAX_COUNT = 1 << 53
 _MAX_ID = 36
 
 
@@ -27,20 +26,9 @@ def is_event_id(value: object) -> bool:
     return is_name(value) and len(str(value)) <= _MAX_ID
 
 
-def is_moment(value: object) -> bool:
-    """Tell whether a value is a time in UTC as RFC 3339 has it."""
-    if not isinstance(value, str) or not value.endswith("Z") or "T" not in value:
-        return False
-    try:
-        datetime.fromisoformat(value)
-    except ValueError:
-        return False
-    return True
-
-
 def is_count(value: object) -> bool:
-    """Tell whether a value is a count."""
-    return type(value) is int and 0 <= value < _MAX_COUNT
+    """Tell whether a value is a count, written as usual."""
+    return type(value) is int and count(value) is not None
 
 
 def is_published(value: object) -> bool:

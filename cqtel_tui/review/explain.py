@@ -18,9 +18,10 @@ from typing import NamedTuple, TypeAlias
 from ..catalogue import RECORDED, is_name, is_version, matches
 from ..formats.json_paths import Path, path_text
 from ..formats.strict_json import JsonValue, UnreadableError, count_values, parse
+from ..formats.values import as_usual, is_utc_time, signed, unsigned
 from ..sanitize import printable
 from .durations import duration
-from .events import EVENT_FIELDS, PROPERTIES, PROPERTY_SHAPES, is_event_id, is_moment, own_field
+from .events import EVENT_FIELDS, PROPERTIES, PROPERTY_SHAPES, is_event_id, own_field
 from .promises import BY_KEY, COLLECTOR, RESOURCE, SPAN, Field
 
 MAX_ROWS = 10_000
@@ -36,7 +37,6 @@ _MAX_GROUP = 80
 _MAX_KEY = 200
 _MAX_COMPACT = 500
 _NANOSECONDS = 1_000_000_000
-_END_OF_TIME = 1 << 64  # OTLP's times are fixed64
 _SCOPE = "cqtel"
 
 _UNKNOWN = "not in the catalogue"
@@ -279,17 +279,13 @@ def _time(place: _Place, key: str, start: int | None = None) -> Iterator[_Fact]:
 
 def _moment(value: JsonValue) -> int | None:
     """Read a time, which OTLP/JSON writes as a string, or as a number; None if it is not one."""
-    number = _whole(value)
-    return number if number is not None and 0 < number < _END_OF_TIME else None
+    return (unsigned(value) or None) if _is_usual(value) else None
 
 
-def _whole(value: JsonValue) -> int | None:
-    if isinstance(value, str):
-        digits = value.removeprefix("-")
-        # A zero before it could not be seen in what is shown.
-        plain = digits.isascii() and digits.isdigit() and len(digits) <= 20  # noqa: PLR2004  # 2⁶⁴
-        return int(value) if plain and str(int(value)) == value else None
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+def _is_usual(value: JsonValue) -> bool:
+    """Tell whether a number is written as usual: a zero before it could not be seen in words."""
+    usual = as_usual(value)
+    return type(usual) is type(value) and usual == value
 
 
 # Attributes ---------------------------------------------------------------------------------------
@@ -355,7 +351,7 @@ def _plain(value: JsonValue) -> JsonValue:
             return inner
         if kind == "boolValue" and isinstance(inner, bool):
             return inner
-        if kind == "intValue" and (number := _whole(inner)) is not None:
+        if kind == "intValue" and _is_usual(inner) and (number := signed(inner)) is not None:
             return number
         if kind == "arrayValue" and isinstance(inner, dict) and inner.keys() == {"values"}:
             items = inner["values"]
@@ -442,7 +438,7 @@ _DOCUMENT = _object(
 # What RudderStack's and Segment's messages are made of --------------------------------------------
 
 _TIME_TEXT = {
-    name: _field(name, is_moment) for name in ("timestamp", "originalTimestamp", "sentAt")
+    name: _field(name, is_utc_time) for name in ("timestamp", "originalTimestamp", "sentAt")
 }
 _MESSAGE = _object(
     {

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..files import create
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,24 +33,14 @@ def write_operations(path: str, operations: Sequence[JsonObject]) -> None:
     Raises:
         CqtelError: there is something of that name, or it cannot be written.
     """
-    # Of a name that is taken, be it by a link to nowhere, O_EXCL makes nothing.
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
     try:
-        opened = os.open(path, flags, 0o600)
+        create(path, json_text({"operations": operations}).encode("ascii"))
     except FileExistsError:
         raise CqtelError(
             f"{path} is there already, and was left as it is. Name another file, or move it away."
         ) from None
     except (OSError, ValueError) as error:  # also: a NUL in the name
-        raise _unwritten(path, error) from None
-    try:
-        with os.fdopen(opened, "w", encoding="ascii") as file:
-            file.write(json_text({"operations": operations}))
-    except OSError as error:
-        Path(path).unlink(missing_ok=True)
-        raise _unwritten(path, error) from None
-
-
-def _unwritten(path: str, error: OSError | ValueError) -> CqtelError:
-    words = getattr(error, "strerror", None) or str(error)
-    return CqtelError(f"{path} cannot be written: {words}. Name another file, and try again.")
+        words = getattr(error, "strerror", None) or str(error)
+        raise CqtelError(
+            f"{path} cannot be written: {words}. Name another file, and try again."
+        ) from None

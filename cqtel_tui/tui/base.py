@@ -42,6 +42,7 @@ class OwnApp(App[Answered]):
         self.has_crashed = False
         self._last_key = ("", 0.0)
         self._answer = ("", 0.0)
+        self._answered_question = False
         self._deferred = Deferred()
         self._only_printable = OnlyPrintable()
 
@@ -50,24 +51,32 @@ class OwnApp(App[Answered]):
         """What a process that shows this app exits with."""
         return 1 if self.has_crashed else self.return_code or 0
 
-    def note_answer(self) -> None:
-        """Take the key that was pressed last for an answer: pressed twice, it is none to others."""
+    def note_answer(self, *, is_to_question: bool) -> None:
+        """Take the key that was pressed last for an answer.
+
+        Args:
+            is_to_question: any key that follows in the same breath was meant for the question, and
+                for nothing that shows instead of it; else the same key alone.
+        """
         self._answer = self._last_key
+        self._answered_question = is_to_question
 
     async def on_event(self, event: events.Event) -> None:
-        """Leave out the key of an answer that comes again before anybody can see what is next."""
+        """Leave out keys that come behind an answer before anybody can see what is next."""
         if isinstance(event, events.Key):
-            if self._is_again(event.key):
+            if self._is_meant_for_answered(event.key):
                 return
             self._last_key = (event.key, self.clock())
         await super().on_event(event)
 
-    def _is_again(self, key: str) -> bool:
+    def _is_meant_for_answered(self, key: str) -> bool:
         answered, at = self._answer
-        if key != answered or self.clock() - at > AGAIN_SECONDS:
+        is_soon = bool(answered) and self.clock() - at <= AGAIN_SECONDS
+        if not is_soon or (key != answered and not self._answered_question):
             self._answer = ("", 0.0)
             return False
-        self._answer = (key, self.clock())  # as long as it is held down
+        if key == answered:
+            self._answer = (key, self.clock())  # as long as it is held down
         return True
 
     def get_line_filters(self) -> Sequence[LineFilter]:
@@ -131,6 +140,14 @@ class OwnApp(App[Answered]):
     def _fatal_error(self) -> None:
         self.has_crashed = True
         super()._fatal_error()
+
+    def action_command_palette(self) -> None:
+        """Search every action."""
+        from .palette import Palette
+
+        is_open = any(isinstance(screen, Palette) for screen in self.screen_stack)
+        if self.use_command_palette and not is_open:
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_suspend_process(self) -> None:
         """Stop as any program does at Ctrl+Z: with all that the shell started as one job."""

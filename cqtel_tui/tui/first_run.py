@@ -22,7 +22,7 @@ from ..consent.decision import CI_VARIABLES, HOLD, USER, ask
 from ..consent.layers import NOTHING, reasons
 from ..consent.saving import decide_telemetry, save
 from ..errors import CqtelError
-from ..files import make_folder
+from ..files import make_folder, replace
 from ..outbox.envelope import read_label
 from ..outbox.included import include
 from ..outbox.store import Outbox
@@ -141,10 +141,8 @@ def is_due(places: Places, now: float) -> bool:
 def note_asked(places: Places, now: float) -> None:
     """Note that it was asked, before it is: a crash must not make it ask again and again."""
     make_folder(places.state)
-    path = Path(places.state, ASKED)
-    temporary = path.with_name(f".{ASKED}.{os.getpid()}")
-    temporary.write_text(json.dumps([*_asked(places), int(now)][-MOST_OFTEN:]), encoding="utf-8")
-    temporary.replace(path)
+    times = [*_asked(places), int(now)][-MOST_OFTEN:]
+    replace(Path(places.state, ASKED), json.dumps(times).encode("ascii"))
 
 
 def _asked(places: Places) -> list[int]:

@@ -72,7 +72,7 @@ INSPECT = {
     "traces": ["resource", "scope_name", "scope_version", "spans", "problems"],
     "traces.spans": [
         *("name", "trace_id", "span_id", "parent_span_id", "start_unix_nano", "end_unix_nano"),
-        *("kind", "status_code", "status_message", "attributes", "events", "problems"),
+        *("kind", "status_code", "status_message", "attributes", "events", "problems", "other"),
     ],
     "traces.spans.events": ["name", "time_unix_nano", "attributes"],
     "problems": ["offset", "line", "reason"],

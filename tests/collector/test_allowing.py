@@ -279,7 +279,7 @@ def test_numbers_may_be_numbers() -> None:
     assert found.arrivals[0].spans[0].exit_code == 7
 
 
-@pytest.mark.parametrize("number", ["+5", " 5", "5_0", "\u0665", "5.0", 5.0, True, "1" * 30, None])
+@pytest.mark.parametrize("number", ["+5", " 5", "5_0", "\u0665", "5.5", 5.5, True, "1" * 30, None])
 def test_what_only_looks_like_a_time_is_none(number: object) -> None:
     assert through_json(request(span(startTimeUnixNano=number))).rejected == 1
 
@@ -294,7 +294,7 @@ def test_half_a_character_is_not_kept() -> None:
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{", b"[]", b'"x"', b"null", b"5", b"\xff\xfe", b'{"a":1}x'),
+        *(b"", b"{", b"[]", b'"x"', b"5", b"\xff\xfe", b'{"a":1}x'),
         b'{"resourceSpans":{}}',
         b'{"resourceSpans":[5]}',
         b'{"resourceSpans":[{"resource":5}]}',

@@ -91,15 +91,6 @@ def test_it_keeps_no_header_of_an_edge_and_listens_on_loopback(read: dict[str, A
     assert http == {"endpoint": "${env:CQTEL_ENGINE_LISTEN:-127.0.0.1:4319}"}
 
 
-def test_clickhouse_keeps_spans_as_long_as_the_collector_would(
-    read: dict[str, Any], capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert read["exporters"]["clickhouse"]["ttl"] == f"{396 * 24}h"
-    assert main(["collector", "--retention", "90", "engine-config"]) == 0
-    shorter = yaml.safe_load(capsys.readouterr().out)
-    assert shorter["exporters"]["clickhouse"]["ttl"] == f"{90 * 24}h"
-
-
 def test_a_regular_expression_is_the_catalogues_own_shape() -> None:
     accepted = {accepts for accepts, _, _ in RECORDED.values()}
     assert set(engine.SHAPES) <= accepted

@@ -10,6 +10,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from cqtel_tui.collector import keeping, migrations, report, schema, settling
 from cqtel_tui.collector import store as stores
@@ -142,8 +143,6 @@ def test_killed_while_counting_it_has_counted_each_once(tmp_path: Path) -> None:
 
 def test_spans_of_a_trace_that_comes_in_parts_are_each_kept_once(store: Store) -> None:
     whole = arrival(1, parts=5)
-    from msgspec.structs import replace
-
     for spans in ([1, 2], [0], [2, 3, 3], [0, 1, 2, 3, 4, 5], [5, 4]):
         store.keep([replace(whole, spans=tuple(whole.spans[at] for at in spans))]).result()
     assert store.keep([whole, whole]).result() == Kept(0, duplicates=12)
@@ -157,12 +156,21 @@ def test_spans_of_a_trace_that_comes_in_parts_are_each_kept_once(store: Store) -
     assert store.check() == []
 
 
+def test_what_is_known_of_one_trace_is_not_taken_for_all_of_another(store: Store) -> None:
+    one, two = arrival(1, parts=0).spans[0], arrival(2, parts=1).spans
+    both = replace(arrival(1), spans=(one, two[0]))
+    rest = replace(arrival(2), spans=(two[1],))
+    assert store.keep([both]).result() == Kept(2)
+    assert store.keep([rest]).result() == Kept(1)
+    store._known.forget()  # as when another process has written
+    assert store.keep([replace(arrival(1), spans=(one,))]).result() == Kept(0, duplicates=1)
+    assert store.keep([rest]).result() == Kept(0, duplicates=1)
+
+
 def test_a_trace_may_come_in_many_parts_and_not_in_any_number(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(keeping, "MOST_PARTS", 5)
-    from msgspec.structs import replace
-
     whole = arrival(1, parts=20)
     for at, expected in enumerate([Kept(1)] * 5):
         assert store.keep([replace(whole, spans=(whole.spans[at],))]).result() == expected
@@ -174,8 +182,6 @@ def test_a_trace_may_come_in_many_parts_and_not_in_any_number(
 
 @pytest.mark.usefixtures("_never_idle")
 def test_traces_that_begin_alike_cost_nothing(store: Store) -> None:
-    from msgspec.structs import replace
-
     one = arrival(1, parts=0)
     same = [
         replace(one, spans=(replace(one.spans[0], trace_id=bytes(8) + number.to_bytes(8, "big")),))
@@ -241,8 +247,6 @@ def test_a_store_of_a_version_before_has_all_that_was_in_it(tmp_path: Path, vers
         assert opened._connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
         assert opened.keep([arrival(1, who=1, received=1728100000)]).result() == Kept(3)
         again = arrival(2, received=1728100000)
-        from msgspec.structs import replace
-
         known = replace(again.spans[0], trace_id=b"\x11" * 16, span_id=b"\x11" * 8)
         assert opened.keep([replace(again, spans=(known,))]).result() == Kept(0, duplicates=1)
         with schema.connected_to_read(path) as connection:

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cqtel_tui.formats.documents import as_document
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import as_document, understand
+from cqtel_tui.gate.protocols import understand
 from cqtel_tui.gate.protocols.unknown import KIND as UNKNOWN
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import Rules
@@ -98,16 +99,16 @@ def test_no_canary_leaves_and_each_fate_has_its_reason(path: str) -> None:
 def test_no_canary_leaves_in_protobuf(path: str) -> None:
     from google.protobuf.json_format import ParseDict, ParseError
 
-    from cqtel_tui.gate.protocols.otlp import _message, _to_base64, _with_ids
+    from cqtel_tui.formats.otlp_protobuf import message_of, to_base64, with_ids
 
     count = [0]
 
     @examples(60)
     @given(REQUESTS[path], st.sampled_from(sorted(CHANNELS)))
     def check(document: Any, program: str) -> None:
-        message = _message(path.removeprefix("/v1/"))
+        message = message_of(path.removeprefix("/v1/"))
         try:
-            ParseDict(_with_ids(document, _to_base64), message, ignore_unknown_fields=True)
+            ParseDict(with_ids(document, to_base64), message, ignore_unknown_fields=True)
         except (ParseError, ValueError, TypeError, AttributeError, OverflowError):
             return  # nothing that protobuf could say
         count[0] += 1

@@ -14,10 +14,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cqtel_tui.errors import CqtelError
+from cqtel_tui.formats.documents import as_document
 from cqtel_tui.formats.inspection import read_inspection
 from cqtel_tui.formats.otlp_traces import read_otlp
 from cqtel_tui.formats.strict_json import UnreadableError, parse
-from cqtel_tui.gate.protocols import as_document
 from cqtel_tui.gate.reviewing import readable
 from cqtel_tui.gate.trimming import fields, without
 from cqtel_tui.outbox.envelope import Envelope

@@ -20,14 +20,16 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cqtel_tui.catalogue import is_cookie
+from cqtel_tui.formats.documents import as_document
 from cqtel_tui.formats.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import Description, Understood, answer_to, as_document, understand
+from cqtel_tui.gate.protocols import Description, Understood, understand
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import MAX_ITEMS, Rules
 from cqtel_tui.gate.requests import Request
+from cqtel_tui.gate.responses import response_to
 from cqtel_tui.gate.variables import held
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
@@ -210,7 +212,7 @@ def test_a_message_of_each_kind_is_read_alone(call: str) -> None:
     found = understand(caught(f"/v1/{call}", json.dumps(message).encode()), rules())
     assert found.kind == "rudderstack"
     assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
-    assert answer_to(f"/v1/{call}?x=y", "application/json").body == b"OK"
+    assert response_to(f"/v1/{call}?x=y", "application/json").body == b"OK"
 
 
 @pytest.mark.parametrize(
@@ -409,10 +411,10 @@ MESSAGES: dict[str, tuple[dict[str, Any], Any]] = {
 def as_protobuf(signal: str) -> bytes:
     from google.protobuf.json_format import ParseDict
 
-    from cqtel_tui.gate.protocols.otlp import _to_base64, _with_ids
+    from cqtel_tui.formats.otlp_protobuf import to_base64, with_ids
 
     document, message = MESSAGES[signal]
-    return bytes(ParseDict(_with_ids(document, _to_base64), message()).SerializeToString())
+    return bytes(ParseDict(with_ids(document, to_base64), message()).SerializeToString())
 
 
 def otlp(signal: str, encoding: str, *, debug: bool = False) -> Understood:
@@ -466,11 +468,11 @@ def test_a_parent_of_nothing_but_zeros_is_none(parent: Any) -> None:
 def spans_of(found: Understood) -> Any:
     from google.protobuf.json_format import ParseDict
 
-    from cqtel_tui.gate.protocols.otlp import _to_base64, _with_ids
+    from cqtel_tui.formats.otlp_protobuf import to_base64, with_ids
 
     message = ExportTraceServiceRequest()
     if found.kind.endswith("json"):
-        ParseDict(_with_ids(json.loads(found.redaction.sent), _to_base64), message)
+        ParseDict(with_ids(json.loads(found.redaction.sent), to_base64), message)
     else:
         message.ParseFromString(found.redaction.sent)
     return message.resource_spans[0].scope_spans[0].spans
@@ -665,11 +667,11 @@ def test_a_batch_of_too_many_messages_is_cut_before_it_is_looked_at() -> None:
 def test_a_genuine_message_of_many_spans_is_read() -> None:
     from google.protobuf.json_format import ParseDict
 
-    from cqtel_tui.gate.protocols.otlp import _to_base64, _with_ids
+    from cqtel_tui.formats.otlp_protobuf import to_base64, with_ids
 
     span = TRACES["resourceSpans"][0]["scopeSpans"][0]["spans"][1]
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [span] * 2048}]}]}
-    body = ParseDict(_with_ids(document, _to_base64), ExportTraceServiceRequest())
+    body = ParseDict(with_ids(document, to_base64), ExportTraceServiceRequest())
     found = understand(
         caught("/v1/traces", body.SerializeToString(), "application/x-protobuf"), rules()
     )

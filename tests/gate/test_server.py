@@ -513,3 +513,14 @@ def test_listening_costs_no_import_of_what_serves() -> None:
         check=True,
     )
     assert done.stdout.strip() == ""
+
+
+def test_to_answer_costs_no_import_of_what_redacts() -> None:
+    code = (
+        "import sys, cqtel_tui.gate.serving, cqtel_tui.gate.server\n"
+        "from cqtel_tui.gate.responses import response_to\n"
+        "assert response_to('/v1/batch', 'application/json').body == b'OK'\n"
+        "unwanted = {'hmac', 'cqtel_tui.gate.redaction', 'cqtel_tui.gate.names'}\n"
+        "print(*unwanted & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == []

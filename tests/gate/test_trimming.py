@@ -10,7 +10,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from cqtel_tui import Telemetry
 from cqtel_tui.formats import sha256
-from cqtel_tui.gate.protocols import as_document, as_payload
+from cqtel_tui.formats.documents import as_document, as_payload
 from cqtel_tui.gate.trimming import UntrimmableError, fields, without
 from cqtel_tui.outbox.envelope import Envelope
 from cqtel_tui.outbox.store import Outbox

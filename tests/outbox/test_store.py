@@ -203,7 +203,7 @@ def test_a_full_disk_leaves_nothing_half_put_back(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pathlib.Path.replace", full)
+    monkeypatch.setattr("os.replace", full)
     with pytest.raises(OSError, match="No space"):
         box.outbox.put_back(PENDING, label, data)
     assert list(box.pending.iterdir()) == []

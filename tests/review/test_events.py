@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from cqtel_tui.review.events import EVENT_FIELDS, PROPERTY_SHAPES, is_moment
+from cqtel_tui.formats.values import is_utc_time
+from cqtel_tui.review.events import EVENT_FIELDS, PROPERTY_SHAPES
 from cqtel_tui.review.explain import RUDDERSTACK, Explanation, explain
 from cqtel_tui.review.promises import DEBUG_SENTENCE, UNPROMISED_SENTENCE
 
@@ -96,4 +97,4 @@ def test_the_words_come_from_the_documentation_where_it_has_any() -> None:
     [(TIME, True), ("2026-11-22T08:30:03+01:00", False), ("2026-11-22", False), ("TZ", False)],
 )
 def test_a_time_is_one_in_utc(text: str, *, is_one: bool) -> None:
-    assert is_moment(text) is is_one
+    assert is_utc_time(text) is is_one

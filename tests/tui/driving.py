@@ -140,10 +140,13 @@ class Session:
             notify(message, **given)
 
         app.notify = note  # type: ignore[method-assign]
+        self._waited = 0
+        app.clock = lambda: time.monotonic() + self._waited
 
     async def press(self, *keys: str) -> None:
         # As Pilot.press does it, but that waits for an idle processor after each single key.
         for key in keys:
+            self._waited += 1  # nobody presses one key after another as fast as this
             name = _character_to_key(key) if len(key) == 1 and not key.isalnum() else key
             character = " " if key == "space" else key if len(key) == 1 else None
             self.app.post_message(events.Key(name, character))

@@ -17,12 +17,16 @@ from typing import TYPE_CHECKING
 
 import pyte
 
+from cqtel_tui.tui.base import AGAIN_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+A_BREATH = AGAIN_SECONDS + 0.05
 PATIENCE = 20.0  # seconds, for a machine under load
 # Which pyte does not know: kitty's keys, and the shape of the pointer.
 _UNKNOWN = re.compile(rb"\x1b\[[<>=?]\d*u|\x1b\]22;[a-z]*\x07")
+MODES = (1000, 1003, 1004, 1006, 1015, 1049, 2004)
 UI = (sys.executable, "-P", "-m", "cqtel_tui")
 
 
@@ -59,7 +63,9 @@ class Terminal:
     def text(self) -> str:
         return "\n".join(line.rstrip() for line in self.screen.display)
 
-    def type(self, keys: bytes) -> None:
+    def type(self, keys: bytes, *, after: float = A_BREATH) -> None:
+        """Type keys: what follows an answer in the same breath would be nobody's."""
+        time.sleep(after)
         os.write(self._master, keys)
 
     def until(self, condition: Callable[[], object], what: str) -> None:
@@ -88,6 +94,18 @@ class Terminal:
         while select.select([self._master], [], [], 0)[0] and self._read(0):
             pass  # what it wrote last
         return code
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the program is no more."""
+        assert self._process is not None
+        return self._process.poll() is not None
+
+    def read_on(self, seconds: float) -> None:
+        """Take what the program writes, for so long."""
+        end = time.monotonic() + seconds
+        while (remaining := end - time.monotonic()) > 0 and self._read(remaining):
+            pass
 
     @property
     def echoes(self) -> bool:
@@ -138,6 +156,14 @@ class Terminal:
 
     def _set_size(self, columns: int, lines: int) -> None:
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+
+
+def modes_left_on(it: Terminal) -> set[int]:
+    """Return the modes that were turned on, and not off again behind that."""
+    last: dict[int, bytes] = {}
+    for numbers, switch in re.findall(rb"\x1b\[\?([\d;]+)([hl])", it.written):
+        last |= {int(number): switch for number in numbers.split(b";")}
+    return {mode for mode in MODES if last.get(mode) == b"h"}
 
 
 @contextlib.contextmanager

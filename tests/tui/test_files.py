@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,6 @@ import pytest
 
 from cqtel_tui import Telemetry
 from cqtel_tui.record.inspection import FILE_NAME
-from cqtel_tui.tui.views import CROSS
 
 from .driving import ui
 from .hostile import ATTACKS, EVERYTHING, PAYLOADS
@@ -45,7 +45,7 @@ async def test_our_own_file_is_opened_at_once(empty: Machine) -> None:
     with telemetry.operation("fetch") as operation, operation.span("fetch.aws"):
         pass
     assert (empty.project / FILE_NAME).is_file()
-    async with ui("files") as it:
+    async with ui("files", size=(120, 80)) as it:
         await it.shows(
             "payloads, as --inspect-telemetry writes", "service.name = demo", "fetch.aws"
         )
@@ -54,10 +54,20 @@ async def test_our_own_file_is_opened_at_once(empty: Machine) -> None:
 async def test_a_file_of_2021_is_read(empty: Machine) -> None:
     spans = json.dumps(SPAN_OF_2021, indent="\t") + json.dumps({**SPAN_OF_2021, "Name": "drift"})
     Path("old.txt").write_text(spans)
-    async with ui("files") as it:
+    async with ui("files", size=(120, 80)) as it:
         await open_file(it, "old.txt")
-        await it.shows("as a 2021 release wrote them", "2.500 s  fetch", f"{CROSS} failed", "drift")
+        await it.shows("as a 2021 release wrote them", "fetch  2.500 s, failed", "drift  2.500 s")
         await it.shows("success = true", "cloudquery.io")
+
+
+async def test_an_error_text_in_a_file_of_2021_stands_out(empty: Machine) -> None:
+    """What a real release wrote, with the text of an error in two places."""
+    name = "cloudquery-2021-fetch-failed-debug-cq-telemetry.txt"
+    shutil.copy(Path(__file__).parents[1] / "review" / "inspections" / name, "old.txt")
+    async with ui("files", size=(140, 120)) as it:
+        await open_file(it, "old.txt")
+        await it.shows("!! status description = plugin cloudquery/tiny", "!! exception.message = ")
+        await it.shows("Breaks “We don't store the contents of the error messages", "!! host.name")
 
 
 @pytest.mark.parametrize(

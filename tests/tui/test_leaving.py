@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import shutil
 import signal
 import sys
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from .driving import program
-from .terminal import UI, Terminal, terminal
+from .terminal import UI, Terminal, modes_left_on, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,7 +25,6 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix
 
 keys = pytest.mark.keys
 
-MODES = (1000, 1003, 1004, 1006, 1015, 1049, 2004)
 BASH = shutil.which("bash")
 FACES = {"ui": (), "prompt": ("--consent",)}
 SHOWS = {"ui": "The program", "prompt": "from now on"}
@@ -43,14 +41,6 @@ NO_UTF_8 = {
     "within an escape": b"\x1b[\xe9A",
     "an 8-bit CSI": b"\x9b1;2R",
 }
-
-
-def modes_left_on(it: Terminal) -> set[int]:
-    """Return the modes that were turned on, and not off again behind that."""
-    last: dict[int, bytes] = {}
-    for numbers, switch in re.findall(rb"\x1b\[\?([\d;]+)([hl])", it.written):
-        last |= {int(number): switch for number in numbers.split(b";")}
-    return {mode for mode in MODES if last.get(mode) == b"h"}
 
 
 @contextlib.contextmanager

@@ -243,12 +243,38 @@ async def test_what_is_answered_twice_is_answered_once(machine: Machine) -> None
         assert len(machine.labels()) == 4
 
 
-async def test_the_same_key_counts_again_after_a_while(machine: Machine) -> None:
+@pytest.mark.parametrize("keys", ["dyn", "dyx", "dyX", "dyxy", "dnd", "xnt", "x\x1bX"], ids=repr)
+async def test_what_follows_an_answer_in_the_same_breath_is_meant_for_nothing_else(
+    machine: Machine, keys: str
+) -> None:
+    async with ui() as it:
+        await it.press(keys[0])
+        await it.until(lambda: isinstance(it.app.screen, Ask), "a question")
+        first = it.app.screen
+        now = it.app.clock()
+        it.app.clock = lambda: now
+        for at, key in enumerate(keys[1:]):
+            name = "escape" if key == "\x1b" else key
+            it.app.post_message(events.Key(name, key))
+            if not at:
+                await it.until(lambda: it.app.screen is not first, "the answer")
+        await it.pilot.pause()
+        await it.until(lambda: it.room or it.question, "the screen below, or the next question")
+        assert "Delete" not in it.question
+        assert it.room == "pending"
+        assert len(machine.labels()) == 5
+
+
+async def test_a_key_counts_again_after_a_while(machine: Machine) -> None:
     async with ui() as it:
         now = [100.0]
         it.app.clock = lambda: now[0]
         await it.press("x")
         await it.answer("escape")
+        now[0] += 0.2
+        await it.press("slash")
+        assert "of 5" not in it.text
+        now[0] += 0.2
         await it.press("slash", "a")
         await it.shows("of 5")
         await it.press("escape")

@@ -6,14 +6,13 @@ extra; without it such a request is held as it came. Both encodings are redacted
 
 from __future__ import annotations
 
-import binascii
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
-from ...formats.protobuf_wire import has_too_many_fields
+from ...formats.otlp_protobuf import UnreadableMessageError, read_message, to_protobuf
 from ...formats.strict_json import UnreadableError, parse
+from ...formats.values import as_json, unsigned
 from ..pseudonyms import SPAN_ID, TRACE_ID, id_text
 from ..redaction import (
     ATTRIBUTES,
@@ -21,28 +20,18 @@ from ..redaction import (
     STATUS,
     Redaction,
     Removal,
-    as_json,
     keep,
     status_code,
-    whole_number,
 )
-from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
+from ..responses import JSON, PROTOBUF, SIGNALS, is_json
+from . import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
-    from ...formats.strict_json import JsonValue
     from ..redaction import Rules, Schema
     from ..requests import Request
 
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
-_SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 _ROOTS = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
-_IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 _ERROR = 2
-_UNKNOWN_FIELDS = "fields that this release of OpenTelemetry's protocol does not have"
-
-MAX_FIELDS = 100_000
-"""Of one message and all in it; more of them say less than they cost."""
 
 _UNREAD = "not on the list of what may leave"
 
@@ -113,26 +102,16 @@ _SCHEMAS: dict[str, Schema] = {
 }
 
 
-def recognises(path: str) -> bool:
-    """Tell whether a path is one of OTLP's."""
-    return path in _SIGNALS
-
-
-def answer(content_type: str) -> Answer:
-    """Return an empty response message, in the encoding of the request."""
-    return Answer(JSON, b"{}") if _is_json(content_type) else Answer(PROTOBUF, b"")
-
-
 def read(caught: Request) -> Document | None:
     """Read a request as OTLP/JSON has it; None if it is none, or if it cannot be read here."""
-    signal = _SIGNALS[caught.path.partition("?")[0]]
+    signal = SIGNALS[caught.path.partition("?")[0]]
     try:
         body = decoded(caught.body, caught.header("content-encoding"))
         notes: tuple[str, ...] = ()
-        if _is_json(caught.header("content-type")):
+        if is_json(caught.header("content-type")):
             value, encoding = parse(body), "json"
         else:
-            value, notes = _from_protobuf(body, signal)
+            value, notes = read_message(body, signal)
             encoding = "protobuf"
     except (UndecodableError, UnreadableError, UnreadableMessageError):
         return None
@@ -153,7 +132,7 @@ def describe(document: Document, rules: Rules) -> Description:
     span = next(roots, spans[0] if spans else {})
     status = span.get("status")
     code = status_code(status.get("code") if isinstance(status, dict) else status)
-    start, end = (whole_number(span.get(key)) for key in ("startTimeUnixNano", "endTimeUnixNano"))
+    start, end = (unsigned(span.get(key)) for key in ("startTimeUnixNano", "endTimeUnixNano"))
     duration = (end - start) // NANOSECONDS_PER_MILLISECOND if start and end else 0
     return Description(
         _operation(span.get("name"), rules),
@@ -174,10 +153,6 @@ def redact(document: Document, rules: Rules) -> Redaction:
     return kept.written(sent, *(Removal("the document", note, _UNREAD) for note in document.notes))
 
 
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == JSON
-
-
 def _spans(value: Any) -> Any:
     """Give the spans of a document that may have any shape."""
     for resource in _objects(value, "resourceSpans"):
@@ -188,88 +163,3 @@ def _spans(value: Any) -> Any:
 def _objects(value: Any, key: str) -> list[dict[str, Any]]:
     listed = value.get(key)
     return [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
-
-
-# Protobuf -----------------------------------------------------------------------------------------
-
-
-class UnreadableMessageError(ValueError):
-    """A body is no protobuf message of its signal, or cannot be read here."""
-
-
-def _message(signal: str) -> Any:  # a protobuf message, which ships no types
-    """Return an empty request; what it takes to have one is imported only here."""
-    try:
-        if signal == "traces":
-            from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
-
-            return trace_service_pb2.ExportTraceServiceRequest()
-        if signal == "logs":
-            from opentelemetry.proto.collector.logs.v1 import logs_service_pb2
-
-            return logs_service_pb2.ExportLogsServiceRequest()
-        from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2
-    except ImportError:
-        raise UnreadableMessageError("opentelemetry-proto is not installed") from None
-    return metrics_service_pb2.ExportMetricsServiceRequest()
-
-
-def _from_protobuf(body: bytes, signal: str) -> tuple[JsonValue, tuple[str, ...]]:
-    """Read a message as OTLP/JSON has it, and say what of it cannot be read."""
-    message = _message(signal)
-    from google.protobuf.json_format import Error, MessageToDict
-    from google.protobuf.message import DecodeError
-
-    if has_too_many_fields(body, message.DESCRIPTOR, MAX_FIELDS):
-        raise UnreadableMessageError(f"it has more than {MAX_FIELDS:,} fields")
-    try:
-        message.ParseFromString(body)
-        whole = message.ByteSize()
-        message.DiscardUnknownFields()
-        value = MessageToDict(message, use_integers_for_enums=True)
-    except (DecodeError, Error, RecursionError, ValueError, TypeError) as error:
-        raise UnreadableMessageError(str(error)) from None
-    notes = (_UNKNOWN_FIELDS,) if message.ByteSize() != whole else ()
-    return _with_ids(value, _to_hex), notes
-
-
-def from_protobuf(kind: str, payload: bytes) -> JsonValue | None:
-    """Return what a message says, as OTLP/JSON has it; None if it cannot be read here."""
-    try:
-        return _from_protobuf(payload, kind.split("-")[1])[0]
-    except UnreadableMessageError:
-        return None
-
-
-def to_protobuf(kind: str, value: JsonValue) -> bytes:
-    """Return a document as a message of its kind."""
-    message = _message(kind.split("-")[1])
-    from google.protobuf.json_format import ParseDict
-
-    ParseDict(_with_ids(value, _to_base64), message)
-    return bytes(message.SerializeToString(deterministic=True))
-
-
-def _with_ids(value: Any, change: Any) -> Any:
-    """Return a document with its ids written otherwise: protobuf's own JSON has them in base64."""
-    if isinstance(value, Mapping):
-        return {
-            key: change(inner)
-            if key in _IDS and isinstance(inner, str)
-            else _with_ids(inner, change)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_with_ids(inner, change) for inner in value]
-    return value
-
-
-def _to_hex(text: str) -> str:
-    return binascii.a2b_base64(text).hex()
-
-
-def _to_base64(text: str) -> str:
-    try:
-        return binascii.b2a_base64(bytes.fromhex(text), newline=False).decode()
-    except (ValueError, binascii.Error):
-        return ""

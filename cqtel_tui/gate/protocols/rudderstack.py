@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
 from ...formats.strict_json import UnreadableError, parse
+from ...formats.values import as_json, count
 from ..pseudonyms import ID, id_text
 from ..redaction import (
     EVENT,
@@ -17,11 +18,9 @@ from ..redaction import (
     OTHER_EVENT,
     Redaction,
     Removal,
-    as_json,
     keep,
-    whole_number,
 )
-from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
+from . import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonObject, JsonValue
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from ..requests import Request
 
 _BATCH = "/v1/batch"
-_CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
-_PATHS = frozenset(f"/v1/{call}" for call in _CALLS)
 _KINDS = ("track", "identify", "page", "screen", "group", "alias")
 _CHANNELS = frozenset({"browser", "mobile", "sdk", "server", "source", "sources", "web"})
 _OUTCOMES = {
@@ -39,17 +36,6 @@ _OUTCOMES = {
 }
 _STANDS_IN = "who it was is not sent; a random id stands in, as no message is taken without one"
 _FILLED = "replaced by a random id, as no message is taken without one"
-
-
-def recognises(path: str) -> bool:
-    """Tell whether a path is one of RudderStack's."""
-    return path in _PATHS
-
-
-def answer(content_type: str) -> Answer:
-    """Return what RudderStack's data plane answers."""
-    del content_type
-    return Answer("text/plain; charset=utf-8", b"OK")
 
 
 def read(caught: Request) -> Document | None:
@@ -70,7 +56,7 @@ def describe(document: Document, rules: Rules) -> Description:
     said = last.get("properties")
     properties = said if isinstance(said, dict) else {}
     status = properties.get("status")
-    duration = whole_number(properties.get("duration")) or 0
+    duration = count(properties.get("duration")) or 0
     milliseconds = duration * rules.duration_unit // NANOSECONDS_PER_MILLISECOND
     return Description(
         event,

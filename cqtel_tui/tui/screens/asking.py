@@ -32,6 +32,7 @@ class Ask(Modal[str | None]):
             focus, so that Enter by reflex does no harm.
     """
 
+    IS_QUESTION = True
     AUTO_FOCUS = "Button"  # the first one; by hand, it could be gone by a quick answer already
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Back", id="ask.back", tooltip="Change nothing"),

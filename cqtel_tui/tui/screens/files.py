@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 from pathlib import Path
@@ -13,10 +12,10 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Input
 
-from ...formats.inspection import Inspection, read_inspection
+from ...formats.inspection import read_inspection
 from ...record.inspection import FILE_NAME
-from ...review.durations import duration
-from ...sanitize import one_line, printable
+from ...review.inspected import explain_inspection
+from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines
 from .room import Room
@@ -25,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.widget import Widget
+
+    from ...review.inspected import Row
 
 _MAX_FILE_BYTES = 8 * 1024 * 1024
 _SHAPES = {
@@ -84,7 +85,8 @@ def _read(directory: str, name: str) -> list[Content]:
     if len(data) > _MAX_FILE_BYTES:
         return [views.warning(f"{shown} is larger than {_MAX_FILE_BYTES // 1024**2} MiB.")]
     found = read_inspection(data)
-    return [Content(f"It holds {_SHAPES[found.shape]}."), Content(""), *_inspected(found)]
+    rows = map(_drawn, explain_inspection(found))
+    return [Content(f"It holds {_SHAPES[found.shape]}."), Content(""), *rows]
 
 
 def _bytes_of(path: Path) -> bytes | None:
@@ -102,32 +104,20 @@ def _bytes_of(path: Path) -> bytes | None:
         os.close(opened)
 
 
-def _inspected(found: Inspection) -> list[Content]:
-    lines = [views.warning(str(problem)) for problem in found.problems]
-    for trace in found.traces:
-        lines.append(views.title(one_line(trace.scope_name or "unnamed", 100)))
-        lines += [_attribute("  ", key, value) for key, value in trace.resource]
-        lines += [views.warning(one_line(problem, 300)) for problem in trace.problems]
-        for span in trace.spans:
-            failed = f"  {views.CROSS} failed" if span.status_code == "error" else ""
-            lines.append(
-                Content.assemble(
-                    f"  {duration(span.duration_nano):>12}  ",
-                    (one_line(span.name, 100), "bold"),
-                    (failed, "$text-error"),
-                )
-            )
-            lines += [_attribute(" " * 16, key, value) for key, value in span.attributes]
-            lines += [views.warning(one_line(problem, 300)) for problem in span.problems]
-    for document in found.unknown:
-        lines.append(views.warning("A document of no known shape:"))
-        text = printable(json.dumps(document, indent=2), limit=100_000, newlines=True)
-        lines += [Content(line) for line in text.split("\n")]
-    return lines
-
-
-def _attribute(indent: str, key: str, value: object) -> Content:
-    words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return Content.assemble(
-        indent, (one_line(key, 100), views.MUTED), " = ", one_line(words, 1_000)
-    )
+def _drawn(row: Row) -> Content:
+    indent = "  " * row.depth
+    if row.kind in ("fact", "breach"):
+        is_breach = row.kind == "breach"
+        sign = ("!! ", "bold $text-error") if is_breach else ("", "")
+        value = (row.text, "bold $text-error" if is_breach else "")
+        return Content.assemble(indent, sign, (row.name, "bold"), " = " if row.name else "", value)
+    if row.kind == "span":
+        failed = row.text.endswith("failed")
+        words = (f"  {row.text}", "$text-error" if failed else views.MUTED)
+        return Content.assemble(indent, (row.name, "bold $text-accent"), words)
+    if row.kind == "title":
+        return views.title(row.text)
+    if row.kind == "problem":
+        return views.warning(row.text)
+    told = indent + row.text
+    return views.muted(told) if row.kind == "explanation" else Content(told)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.await_complete import AwaitComplete
 from textual.screen import ModalScreen, ScreenResultType
@@ -14,8 +14,13 @@ if TYPE_CHECKING:
 
 
 class Modal(ModalScreen[ScreenResultType]):
-    """A screen that ends with its first answer."""
+    """A screen that ends with its first answer.
 
+    Attributes:
+        IS_QUESTION: whether what is typed here decides something.
+    """
+
+    IS_QUESTION: ClassVar[bool] = False
     _is_answered = False
 
     def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
@@ -25,7 +30,7 @@ class Modal(ModalScreen[ScreenResultType]):
         self._is_answered = True
         app: Any = self.app
         if isinstance(app, OwnApp):
-            app.note_answer()
+            app.note_answer(is_to_question=self.IS_QUESTION)
         return super().dismiss(result)
 
     async def action_dismiss(self, result: ScreenResultType | None = None) -> None:

@@ -34,6 +34,7 @@ class Trimming(Modal[list[str] | None]):
         fields: what there is to choose from.
     """
 
+    IS_QUESTION = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space,enter", "choose", "Choose", key_display="space", id="fields.choose",
                 tooltip="Choose this field, or leave it in"),

@@ -1,0 +1,141 @@
+"""The tables of ClickHouse behind the edges, made from the settings; nothing of them is made else.
+
+The exporter of an OpenTelemetry Collector inserts into `otel_traces`, as it has it (0.161), which
+keeps nothing: what is kept is in typed columns, and no error text for longer than it may be. A span
+that was delivered twice is one row: rows of one trace and span id replace each other.
+"""
+
+from __future__ import annotations
+
+from .engine import ADDRESS_HASH, INSTALLATION
+
+VERSION = 1
+"""Of these tables; it is in the comment of each, and rises with what is changed in them."""
+
+
+def schema(*, database: str, retention_days: int, error_days: int) -> str:
+    """Return the statements that make the tables, each ended by a semicolon.
+
+    Args:
+        database: its name, which is made as well.
+        retention_days: how long spans are kept.
+        error_days: how long error texts are kept.
+    """
+    return _SCHEMA.format(
+        database=f"`{database}`",
+        retention_days=retention_days,
+        error_days=error_days,
+        address_hash=ADDRESS_HASH,
+        installation=INSTALLATION,
+        comment=f"cqtel schema {VERSION}",
+    )
+
+
+_SCHEMA = """\
+CREATE DATABASE IF NOT EXISTS {database};
+
+CREATE TABLE IF NOT EXISTS {database}.otel_traces (
+    Timestamp DateTime64(9),
+    TraceId String,
+    SpanId String,
+    ParentSpanId String,
+    TraceState String,
+    SpanName LowCardinality(String),
+    SpanKind LowCardinality(String),
+    ServiceName LowCardinality(String),
+    ResourceAttributes Map(LowCardinality(String), String),
+    ScopeName String,
+    ScopeVersion String,
+    SpanAttributes Map(LowCardinality(String), String),
+    Duration UInt64,
+    StatusCode LowCardinality(String),
+    StatusMessage String,
+    Events Nested (
+        Timestamp DateTime64(9),
+        Name LowCardinality(String),
+        Attributes Map(LowCardinality(String), String)
+    ),
+    Links Nested (
+        TraceId String,
+        SpanId String,
+        TraceState String,
+        Attributes Map(LowCardinality(String), String)
+    )
+) ENGINE = Null COMMENT '{comment}';
+
+CREATE TABLE IF NOT EXISTS {database}.spans (
+    day Date,
+    started DateTime64(9, 'UTC'),
+    duration UInt64 COMMENT 'nanoseconds',
+    trace_id FixedString(32),
+    span_id FixedString(16),
+    parent_id String COMMENT 'empty: the operation itself',
+    program LowCardinality(String),
+    name LowCardinality(String),
+    version LowCardinality(String),
+    build_date LowCardinality(String),
+    ci Nullable(Bool),
+    plugins Array(LowCardinality(String)),
+    installation String COMMENT 'SHA-256 of the cookie, empty if there was none',
+    address_hash String COMMENT 'SHA-1, or HMAC-SHA-256 of the day',
+    country LowCardinality(String),
+    region LowCardinality(String),
+    city LowCardinality(String),
+    failed Bool,
+    exit_code Nullable(UInt8),
+    error_type LowCardinality(String)
+) ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(day)
+ORDER BY (trace_id, span_id)
+TTL day + INTERVAL {retention_days} DAY
+COMMENT '{comment}';
+
+CREATE TABLE IF NOT EXISTS {database}.errors (
+    day Date,
+    trace_id FixedString(32),
+    span_id FixedString(16),
+    installation String,
+    text String
+) ENGINE = ReplacingMergeTree
+PARTITION BY day
+ORDER BY (trace_id, span_id)
+TTL day + INTERVAL {error_days} DAY
+SETTINGS ttl_only_drop_parts = 1
+COMMENT '{comment}';
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_spans TO {database}.spans AS
+SELECT
+    toDate(Timestamp, 'UTC') AS day,
+    toTimeZone(Timestamp, 'UTC') AS started,
+    Duration AS duration,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    ParentSpanId AS parent_id,
+    ServiceName AS program,
+    SpanName AS name,
+    ResourceAttributes['service.version'] AS version,
+    ResourceAttributes['cloudquery.build_date'] AS build_date,
+    if(ResourceAttributes['cloudquery.ci'] = '', NULL,
+        ResourceAttributes['cloudquery.ci'] = 'true') AS ci,
+    JSONExtract(ResourceAttributes['cloudquery.plugins'], 'Array(String)') AS plugins,
+    ResourceAttributes['{installation}'] AS installation,
+    if(ResourceAttributes['cloudquery.ip_sha1'] != '', ResourceAttributes['cloudquery.ip_sha1'],
+        ResourceAttributes['{address_hash}']) AS address_hash,
+    ResourceAttributes['geo.country.iso_code'] AS country,
+    ResourceAttributes['geo.region.name'] AS region,
+    ResourceAttributes['geo.locality.name'] AS city,
+    StatusCode = 'Error' AS failed,
+    toUInt8OrNull(SpanAttributes['process.exit.code']) AS exit_code,
+    SpanAttributes['error.type'] AS error_type
+FROM {database}.otel_traces;
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_errors TO {database}.errors AS
+SELECT
+    toDate(Timestamp, 'UTC') AS day,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    ResourceAttributes['{installation}'] AS installation,
+    SpanAttributes['exception.message'] AS text
+FROM {database}.otel_traces
+WHERE SpanAttributes['exception.message'] != '';
+"""

@@ -1,0 +1,191 @@
+"""What a finished operation says, as OTLP/JSON: no field that the catalogue does not allow."""
+
+import os
+
+from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name
+from ..consent.decision import CI_VARIABLES, ON, boolean
+from ..files import PROJECT_FOLDER
+from ..formats import quote
+from ..outbox.writing import MAX_PAYLOAD_BYTES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from ..consent.decision import Decision
+    from .telemetry import Attributes, Operation, Span
+
+SCOPE = "cqtel"
+UNNAMED = "unnamed"
+"""What stands where a name is none that may be recorded."""
+PLAIN = frozenset({str, int, bool, list})
+"""The very classes that a value may have: one derived from them can do anything."""
+
+
+def encoded(
+    operation: "Operation",
+    decision: "Decision",
+    environ: "Mapping[str, str]",
+    *,
+    create_cookie: bool = False,
+) -> "tuple[bytes, int]":
+    """Return an operation's payload, and how many values and spans were left out of it.
+
+    Args:
+        operation: one that has ended.
+        decision: what may be recorded: by the catalogue version agreed to, and debug mode.
+        environ: the variables that say whether this is CI.
+        create_cookie: whether to make an installation ID where there is none.
+    """
+    resource, dropped = _resource(operation, decision, environ, create_cookie=create_cookie)
+    about = _attributes(resource)
+    spans = operation.spans
+    while True:
+        written, left_out = _spans(operation, spans, decision)
+        payload = (
+            f'{{"resourceSpans":[{{"resource":{{"attributes":{about}}},'
+            f'"scopeSpans":[{{"scope":{{"name":"{SCOPE}"}},"spans":[{written}]}}]}}]}}'
+        ).encode("ascii")
+        if len(payload) <= MAX_PAYLOAD_BYTES:
+            cut = operation.unkept + len(operation.spans) - len(spans)
+            return payload, dropped + left_out + cut
+        spans = spans[: len(spans) // 2]
+
+
+def _resource(
+    operation: "Operation",
+    decision: "Decision",
+    environ: "Mapping[str, str]",
+    *,
+    create_cookie: bool,
+) -> "tuple[Attributes, int]":
+    telemetry = operation.telemetry
+    plugins, unfit = _plugins(operation.project, telemetry.named)
+    resource: Attributes = {
+        "service.name": telemetry.application,
+        "service.version": telemetry.version,
+        "cloudquery.build_date": telemetry.build_date,
+        "cloudquery.ci": any(
+            [boolean(environ[name], otherwise=True) for name in environ if name in CI_VARIABLES]
+        ),
+        "cloudquery.debug": (decision.debug and has_error_text(operation.spans)) or None,
+        "cloudquery.plugins": plugins or None,
+    }
+    if decision.state == ON:
+        from ..consent.cookie_file import cookie_of
+
+        state = operation.where[1] if operation.where else ""
+        resource["service.instance.id"] = cookie_of(operation.project, state, create=create_cookie)
+    kept, dropped = _allowed(resource, decision, on_span=False)
+    return kept, dropped + unfit
+
+
+def has_error_text(spans: "Sequence[Span]") -> bool:
+    """Tell whether any of these spans was marked as failed by an error with a text."""
+    return any(["exception.message" in (span.attributes or ()) for span in spans])
+
+
+def _spans(
+    operation: "Operation", spans: "Sequence[Span]", decision: "Decision"
+) -> "tuple[str, int]":
+    """Return these spans as JSON, and how many of their values were left out."""
+    digits = operation.telemetry.entropy(16 + 8 * len(spans)).hex()
+    trace = digits[:32]
+    ids: dict[int, str] = {}
+    dropped = 0
+    written = []
+    for at, span in enumerate(spans, 2):
+        ids[id(span)] = own = digits[16 * at : 16 * at + 16]
+        within = values = ""
+        code = 1
+        if span.parent is not span:
+            within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(operation)])}",'
+        if span.attributes:
+            code = 2 if span.failed else 1
+            kept, left_out = _allowed(span.attributes, decision, on_span=True)
+            dropped += left_out
+            values = f'"attributes":{_attributes(kept)},' if kept else ""
+        name = name_of(span.name)
+        if not name:
+            name = UNNAMED
+            dropped += 1
+        start = operation.began + span.start - operation.start
+        # A span that a thread still runs ends with its operation.
+        end = operation.began + max(span.end or operation.end, span.start) - operation.start
+        written.append(
+            f'{{"traceId":"{trace}","spanId":"{own}",{within}"name":"{name}","kind":1,'
+            f'"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}",'
+            f'{values}"status":{{"code":{code}}}}}'
+        )
+    return ",".join(written), dropped
+
+
+def _plugins(project: str, named: "Sequence[str]") -> "tuple[list[str], int]":
+    """Return the installed plugins, and how many do not fit; where there are none, at no cost."""
+    if not named and not os.access(f"{project}/{PROJECT_FOLDER}", os.F_OK):
+        return [], 0
+    from .plugins import installed_plugins
+
+    return installed_plugins(project, named)
+
+
+def _allowed(
+    attributes: "Attributes", decision: "Decision", *, on_span: bool
+) -> "tuple[Attributes, int]":
+    """Return what the catalogue allows, and how many values it does not."""
+    kept: Attributes = {}
+    dropped = 0
+    for key, value in attributes.items():
+        if value is None:
+            continue  # nothing was known, so nothing is left out
+        if key == "exception.message":
+            if not decision.debug:
+                continue
+            value = _message(value)  # noqa: PLW2901
+        bare = plain(value)
+        fits = type(bare) in PLAIN and (key in ON_SPANS) is on_span
+        if fits and allows(key, bare, decision.catalogue, debug=decision.debug):
+            kept[key] = bare
+        else:
+            dropped += 1
+    return kept, dropped
+
+
+def name_of(value: object) -> str:
+    """Return a plain name, empty if it is none."""
+    name = plain(value)
+    return str(name) if type(name) is str and is_name(name) else ""
+
+
+def plain(value: object) -> object:
+    """Return a text without what a class of the program's own may have added to it."""
+    return str.__str__(value) if issubclass(type(value), str) else value
+
+
+def _message(error: object) -> "str | None":
+    """Return an error's text, cut to the bound; None if it has none to give."""
+    try:
+        text = str(error)
+    except BaseException as problem:  # the program's own code, which may raise anything
+        if type(problem) is KeyboardInterrupt:
+            raise  # as good as never its own
+        return None
+    return str.encode(text, "utf-8", "replace")[:MAX_STRING_BYTES].decode("utf-8", "ignore")
+
+
+def _attributes(attributes: "Attributes") -> str:
+    written = [f'{{"key":"{key}","value":{_value(value)}}}' for key, value in attributes.items()]
+    return f"[{','.join(written)}]"
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return f'{{"stringValue":{quote(value)}}}'
+    if isinstance(value, bool):
+        return f'{{"boolValue":{"true" if value else "false"}}}'
+    if isinstance(value, int):
+        return f'{{"intValue":"{value}"}}'
+    if isinstance(value, list):
+        values = ",".join([_value(item) for item in value])
+        return f'{{"arrayValue":{{"values":[{values}]}}}}'
+    raise TypeError(f"no OTLP value for {type(value).__name__}")

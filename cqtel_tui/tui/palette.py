@@ -1,0 +1,34 @@
+"""Textual's command palette, that may be left as soon as it is opened."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+from textual import work
+from textual.await_complete import AwaitComplete
+from textual.command import CommandPalette
+from textual.css.query import NoMatches
+
+
+class Palette(CommandPalette):
+    """Searches every action.
+
+    Its search begins when it is opened, and looks for a list that is gone if it was left meanwhile.
+    Left twice at once, it would take the screen below with it.
+    """
+
+    _is_left = False
+
+    def dismiss(self, result: Any = None) -> AwaitComplete:
+        """Go away, once."""
+        if self._is_left:
+            return AwaitComplete()
+        self._is_left = True
+        return super().dismiss(result)
+
+    @work(exclusive=True, group=CommandPalette._GATHER_COMMANDS_GROUP)  # noqa: SLF001  # to replace Textual's
+    async def _gather_commands(self, search_value: str) -> None:
+        search: Any = CommandPalette._gather_commands  # noqa: SLF001  # what it replaces
+        with contextlib.suppress(NoMatches):
+            await search.__wrapped__(self, search_value)
