@@ -18,8 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cqtel_tui.gate import redactor as redactor_module
-from cqtel_tui.gate.holding import read_original
+from cqtel_tui.gate.holding import hold_one, read_original
 from cqtel_tui.gate.lingering import LONGEST_SECONDS, descendants, is_alive, longest
 from cqtel_tui.gate.listening import FAREWELL_SECONDS, Gate
 from cqtel_tui.gate.recovering import recover
@@ -269,14 +268,13 @@ def test_one_request_that_has_no_room_stays_and_keeps_no_other_from_being_held(
     def hold(state: str, request: Request, *more: Any) -> str:
         if b"large" in request.body:
             raise OSError(errno.ENOSPC, "No space left on device")
-        return real(state, request, *more)
+        return hold_one(state, request, *more)
 
     spool = Spool(_session(str(machine.state)))
     for number, event in enumerate(("large", "small")):
         body = json.dumps({"batch": [{"type": "track", "event": event}]}).encode()
         spool.put(_caught(body, time.time_ns() // 1000 + number), str(number) * 16)
-    real = redactor_module.hold_one
-    monkeypatch.setattr(redactor_module, "hold_one", hold)
+    monkeypatch.setattr("cqtel_tui.gate.redactor.hold_one", hold)
     redactor = Redactor(spool, is_live=True)
     with pytest.raises(OSError, match="No space left"):
         redactor.work()
