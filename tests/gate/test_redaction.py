@@ -7,22 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cqtel_tui.formats.fields import ATTRIBUTES, ERROR_TEXT, ID, SPAN_ID, STATUS, TRACE_ID
 from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.field_shapes import ALL_SHAPES, Schema, status_code
 from cqtel_tui.gate.names import Names
-from cqtel_tui.gate.pseudonyms import ID, SPAN_ID, TRACE_ID, Pseudonyms
+from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import (
-    ALL_SHAPES,
-    ATTRIBUTES,
-    ERROR_TEXT,
     MAX_ITEMS,
     MAX_REMOVALS,
     OTHER_EVENT,
-    STATUS,
     Redaction,
     Rules,
-    Schema,
     redact_json,
-    status_code,
 )
 
 UUID = "e027be13-57ef-4595-9bce-9cb1843bcb81"
