@@ -352,6 +352,13 @@ def test_of_attributes_no_more_than_the_bound_are_read() -> None:
     assert redacted(many)[0] == {"attributes": []}
 
 
+def test_of_the_texts_of_one_attribute_no_more_than_the_bound_stay() -> None:
+    texts = [{"stringValue": "aws"}] * (MAX_ITEMS + 1)
+    sent, found = redacted(attributes(("plugins", {"arrayValue": {"values": texts}})))
+    assert len(sent["attributes"][0]["value"]["arrayValue"]["values"]) == MAX_ITEMS
+    assert [one.why for one in found.removals] == ["more than 10,000 items"]
+
+
 # OTLP's attributes --------------------------------------------------------------------------------
 
 
