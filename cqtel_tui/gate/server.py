@@ -72,14 +72,14 @@ class Counts:
         lost: how many more were complete, and could not be held.
         late: how many of them came after the program's end.
         refused: how many were not answered as wanted, by the reason.
-        closed_attempts: how many connections were tried to the address of the closed channels.
+        blocked_attempts: how many connections were tried to the address of the blocked channels.
     """
 
     requests: int = 0
     lost: int = 0
     late: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    closed_attempts: int = 0
+    blocked_attempts: int = 0
 
 
 class Server:
@@ -87,7 +87,7 @@ class Server:
 
     Args:
         listener: where programs send to.
-        closed_door: where each connection is counted and closed.
+        blocked_port: where each connection is counted and closed.
         profiles: the secret that a path begins with, and the profile whose it is.
         keep: takes a complete request; once it returns, the request is acknowledged.
         counts: what is told of it all.
@@ -96,13 +96,13 @@ class Server:
     def __init__(
         self,
         listener: socket.socket,
-        closed_door: socket.socket,
+        blocked_port: socket.socket,
         profiles: Mapping[str, str],
         keep: Callable[[Request], None],
         counts: Counts,
     ) -> None:
         self._listener = listener
-        self._closed_door = closed_door
+        self._blocked_port = blocked_port
         self._selector = selectors.DefaultSelector()
         self._prefixes = {f"/{secret}/".encode(): name for secret, name in profiles.items()}
         self.keep = keep
@@ -112,7 +112,7 @@ class Server:
         """Bytes of bodies that are not complete yet."""
         self._is_full = False
         self.watch(listener, self._accept)
-        self.watch(closed_door, self._count)
+        self.watch(blocked_port, self._count)
 
     @property
     def is_quiet(self) -> bool:
@@ -123,7 +123,7 @@ class Server:
     def sockets(self) -> list[socket.socket]:
         """Return all that is open: what listens, and each client's."""
         clients = [each.socket for each in self.connections]
-        return [self._listener, self._closed_door, *clients]
+        return [self._listener, self._blocked_port, *clients]
 
     def watch(self, what: socket.socket, then: Callable[[], None]) -> None:
         """Let something happen whenever a socket can be read."""
@@ -151,7 +151,7 @@ class Server:
             connection.close()
         self._selector.close()
         self._listener.close()
-        self._closed_door.close()
+        self._blocked_port.close()
 
     def recognise(self, target: bytes) -> tuple[str, bytes] | None:
         """Return the profile that a request's target is of, and its path without the secret."""
@@ -193,8 +193,8 @@ class Server:
 
     def _count(self) -> None:
         with contextlib.suppress(OSError):
-            self._closed_door.accept()[0].close()
-            self.counts.closed_attempts += 1
+            self._blocked_port.accept()[0].close()
+            self.counts.blocked_attempts += 1
 
 
 class _Connection:
