@@ -24,7 +24,6 @@ LARGEST_CIRCLE = 3
 P95 = "95 of 100 functions"
 STILL_LONGER = {
     "circle of cqtel_tui.collector.edge": 5,
-    "circle of cqtel_tui.gate.protocols": 4,
     "cli/parser.py": 428,
     "cli/parser.py: _collecting": 75,
     "collector/allowing.py: take": 51,
