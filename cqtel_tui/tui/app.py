@@ -282,9 +282,13 @@ class TelemetryApp(OwnApp[None]):
                 self.tell(f"{program[0]} cannot be opened: {problem}", wrong=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show, but do not do, what a read-only session, or one that cannot be seen, may not."""
+        """Hide what a read-only session may not do; show, but do not do, what cannot be seen."""
         del parameters
-        return True if action not in _CHANGING or self.may_change else None
+        return self.may_do() if action in _CHANGING else True
+
+    def may_do(self) -> bool | None:
+        """Tell, as `check_action` does, whether an action may be done that changes or sends."""
+        return False if self.readonly else True if self.may_change else None
 
     @property
     def may_change(self) -> bool:

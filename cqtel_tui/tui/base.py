@@ -147,7 +147,7 @@ class OwnApp(App[Answered]):
 
         is_open = any(isinstance(screen, Palette) for screen in self.screen_stack)
         if self.use_command_palette and not is_open:
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())  # no id: one may still be on its way out
 
     def action_suspend_process(self) -> None:
         """Stop as any program does at Ctrl+Z: with all that the shell started as one job."""

@@ -99,6 +99,24 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
     return lines
 
 
+def riskiest(envelope: Envelope, number: int) -> list[Content]:
+    """Return the fields that identify most, a short line each."""
+    if envelope.kind == UNREAD:
+        return []
+    risks = list(_RISKS)
+    known = {row.key: row for row in _explanation(envelope, "").rows if row.field is not None}
+    rated = [(risks.index(row.field.risk), row) for row in known.values() if row.field is not None]
+    rated.sort(key=lambda each: -each[0])
+    return [
+        Content.assemble(
+            (f"  {risks[risk]:<7}", _RISKS[risks[risk]]),
+            (row.key, "bold"),
+            f" = {one_line(row.value, 60)}",
+        )
+        for risk, row in rated[:number]
+    ]
+
+
 def _explanation(envelope: Envelope, config: str) -> Explanation:
     if envelope.origin == "record":
         from ..review.explain import explain
@@ -256,8 +274,14 @@ def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content
     return lines
 
 
-def changed(envelope: Envelope, agreed: int) -> list[Content]:
-    """Return in what the payload differs from what it could have been."""
+def changed(envelope: Envelope, agreed: int, *, has_agreed: bool) -> list[Content]:
+    """Return in what the payload differs from what it could have been.
+
+    Args:
+        envelope: its envelope.
+        agreed: the catalogue version whose fields may be recorded.
+        has_agreed: whether the user ever said yes to it.
+    """
     from ..review.changes import changes
 
     found = changes(envelope.payload, dropped=envelope.dropped, agreed=agreed)
@@ -275,7 +299,8 @@ def changed(envelope: Envelope, agreed: int) -> list[Content]:
         lines.append(muted(f"  … and {found.removals_not_listed:,} more"))
     lines += [Content(""), title("A newer catalogue")]
     if not found.newer:
-        lines.append(Content("  There is none: you agreed to every field that there is."))
+        said = "you agreed to every field that there is" if has_agreed else "nothing is agreed to"
+        lines.append(Content(f"  There is none: {said}."))
     lines += [
         Content.assemble("  + ", (field.key, "bold"), f"  {field.why}") for field in found.newer
     ]
