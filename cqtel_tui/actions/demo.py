@@ -36,6 +36,7 @@ _CLEARED = (
     "CQ_INSPECT_TELEMETRY",
 )
 _PREFIX = "cqtel-demo-"
+_PROCESS = ".process"
 _MINUTE = 60_000_000_000
 _RUNS: tuple[tuple[int, str, int, dict[str, int], bool], ...] = (
     (31, "init", 1_840, {}, False),
@@ -73,9 +74,9 @@ def throw_away_home(
     """
     before, directory = dict(os.environ), Path.cwd()
     remove_abandoned(within)
-    prefix = f"{_PREFIX}{os.getpid()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix, dir=within) as folder:
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=within) as folder:
         home = Path(folder).resolve()
+        (home / _PROCESS).write_text(str(os.getpid()))
         project = home / "project"
         for plugin in _PLUGINS:
             (project / ".cq" / "plugins" / plugin).mkdir(parents=True)
@@ -108,13 +109,10 @@ def remove_abandoned(within: str | None = None) -> None:
     if sys.platform == "win32":
         return
     for folder in Path(within or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
-        process = folder.name.removeprefix(_PREFIX).partition("-")[0]
-        if not process.isascii() or not process.isdecimal():
-            continue
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, ValueError):
             status = folder.lstat()
             is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
-            if is_ours and not _is_running(int(process)):
+            if is_ours and not _is_running(int((folder / _PROCESS).read_text())):
                 shutil.rmtree(folder, ignore_errors=True)
 
 

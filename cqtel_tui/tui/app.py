@@ -36,13 +36,16 @@ from .ending import signals_deferred
 from .routes import routes
 from .screens.boxes import Box, Pending, Rejected, Sent
 from .screens.room import ROOMS, is_too_small
+from .themes import keep_theme, kept_theme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from textual.app import SystemCommand
+    from textual.dom import DOMNode
     from textual.screen import Screen
+    from textual.theme import Theme
 
     from ..deliver.permission import Asked
     from ..deliver.sender import Result
@@ -147,6 +150,9 @@ class TelemetryApp(OwnApp[None]):
             self._show(*self._read())
         else:
             self.snapshot = moments.glance(self.places, self.directory)
+        theme = kept_theme(self.places.config)
+        if theme in self.available_themes:
+            self.theme = theme
         keys = read_user(self.places.config).content.get("keys")
         if isinstance(keys, dict):
             chosen = {name: key for name, key in keys.items() if isinstance(key, str)}
@@ -157,12 +163,20 @@ class TelemetryApp(OwnApp[None]):
         if self.room != self.DEFAULT_MODE:
             self.switch_mode(self.room)
         self.set_interval(LOOK_EVERY_SECONDS, self._look)
+        if not self.readonly:
+            self.theme_changed_signal.subscribe(self, self._keep_theme)
         if not self.is_headless:
             # All that is there by then stays: looking through it for garbage, again and again, held
             # up every tenth page.
             self.call_after_refresh(gc.freeze)
         if self.snapshot and self.snapshot.is_being_read:
             self.call_after_refresh(self._look)
+
+    def _keep_theme(self, theme: Theme) -> None:
+        try:
+            keep_theme(agreed().config, theme.name)
+        except OSError as error:
+            self.tell(f"The theme cannot be kept: {error.strerror}.", wrong=True)
 
     def _look(self) -> None:
         """Look for news in a thread, one at a time: a large outbox may take longer than a turn."""
@@ -303,11 +317,15 @@ class TelemetryApp(OwnApp[None]):
         seen = set()
         for namespace, bindings in screen._modal_binding_chain:  # noqa: SLF001  # Textual has no public way
             for _, binding in bindings:
-                if binding.tooltip and binding.id not in seen:
+                is_apps = binding.action.startswith("app.")
+                name = binding.action.removeprefix("app.").partition("(")[0]
+                owner: DOMNode = self if is_apps else namespace
+                is_hidden = owner.check_action(name, ()) is False
+                if binding.tooltip and binding.id not in seen and not is_hidden:
                     seen.add(binding.id)
 
-                    def run(action: str = binding.action, owner: Any = namespace) -> None:
-                        self.call_later(self.run_action, action, owner)
+                    def run(action: str = binding.action, place: Any = namespace) -> None:
+                        self.call_later(self.run_action, action, place)
 
                     yield SystemCommand(binding.description, binding.tooltip, run)
 

@@ -28,8 +28,8 @@ MAX_RAW_BYTES = 256 * 1024
 _RAW_OF_MORE = 64 * 1024
 CROSS = "\N{MULTIPLICATION SIGN}"
 """The sign of a failure: every font has it."""
-MUTED = "$foreground 70%"
-"""How less important text looks. `$text-muted` would be louder: Content loses its opacity."""
+MUTED = "$quiet"
+"""How less important text looks."""
 
 _RISKS = {
     "none": MUTED,
@@ -38,6 +38,7 @@ _RISKS = {
     "high": "$text-error",
 }
 _CHUNK = 4096
+_MAX_SHORT = 22
 _NAME_CELLS = 24
 _DURATION_CELLS = 14
 
@@ -111,10 +112,15 @@ def riskiest(envelope: Envelope, number: int) -> list[Content]:
         Content.assemble(
             (f"  {risks[risk]:<7}", _RISKS[risks[risk]]),
             (row.key, "bold"),
-            f" = {one_line(row.value, 60)}",
+            f" = {_shortened(row.value)}",
         )
         for risk, row in rated[:number]
     ]
+
+
+def _shortened(value: str) -> str:
+    words = one_line(value[:_MAX_SHORT], _MAX_SHORT)
+    return words if len(value) <= _MAX_SHORT else f"{words}…"
 
 
 def _explanation(envelope: Envelope, config: str) -> Explanation:
