@@ -25,9 +25,7 @@ P95 = "95 of 100 functions"
 STILL_LONGER = {
     P95: 25,
     "circle of cqtel_tui.collector.edge": 5,
-    "circle of cqtel_tui.consent.choice_file": 6,
     "circle of cqtel_tui.gate.protocols": 4,
-    "circle of cqtel_tui.outbox.bounds": 5,
     "circle of cqtel_tui.tui.app": 6,
     "cli/parser.py": 428,
     "cli/parser.py: _collecting": 75,

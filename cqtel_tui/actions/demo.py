@@ -173,7 +173,7 @@ def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     labels = [label for name in names if (label := read_label(name)) is not None]
     closed = (
         runs.ClosedChannel(each.name, each.reason, 1 if each.counted else None)
-        for each in CLOUDQUERY.closed
+        for each in CLOUDQUERY.blocked
     )
     ids = tuple(label.id for label in labels)
     runs.write_run(

@@ -110,7 +110,7 @@ class _Request(msgspec.Struct, gc=False, rename="camel"):
     resource_spans: list[_ResourceSpans | None] | None = None
 
 
-_decoder = msgspec.json.Decoder(_Request)
+_decoder = msgspec.json.Decoder(_Request | None)
 
 
 def elements(part: bytes) -> int:
@@ -169,7 +169,7 @@ def _is_deep(body: bytes) -> bool:
 
 def _decoded(body: bytes) -> _Request:
     try:
-        return _decoder.decode(body)
+        return _decoder.decode(body) or _Request()
     except msgspec.ValidationError as error:
         raise MalformedError(f"not OTLP ({_place(error)})") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, ValueError) as error:
@@ -182,7 +182,7 @@ def _decoded_with_half_characters(body: bytes) -> _Request:
     """Decode what may hold one half of a character, as Python writes a name that is not UTF-8."""
     try:
         found = json.loads(body)
-        return msgspec.convert(found, _Request)
+        return msgspec.convert(found, _Request | None) or _Request()
     except (ValueError, RecursionError) as error:
         raise _malformed(error) from None
 
@@ -218,7 +218,13 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
         for one in holder.spans or ():
             span = one or _Span()
             status, parent = span.status, span.parent_span_id
-            if _says_more(span):
+            if (
+                span.kind != _INTERNAL
+                or span.trace_state
+                or span.events is not _NO_LIST
+                or span.links is not _NO_LIST
+                or (status is not None and status.message)
+            ):  # there seldom is anything to tell of
                 _rest_of(allowing, span)
             yield (
                 _known_id(ids, span.trace_id, NO_TRACE),
@@ -230,17 +236,6 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
                 _code(status.code) if status else None,
                 _attributes(allowing, span.attributes) if span.attributes else _NOTHING,
             )
-
-
-def _says_more(span: _Span) -> bool:
-    """Tell whether there may be something to tell of; there seldom is."""
-    return (
-        span.kind != _INTERNAL
-        or span.events is not _NO_LIST
-        or span.links is not _NO_LIST
-        or bool(span.trace_state)
-        or (span.status is not None and bool(span.status.message))
-    )
 
 
 def _rest_of(allowing: Allowing, span: _Span) -> None:

@@ -20,6 +20,7 @@ class Metrics:
 
     Attributes:
         requests: by route (of ours, else `other`) and status.
+        taken: those for traces that were taken.
         seconds: from the head of a request for traces to its answer.
         bytes: bodies of requests for traces, as they came.
         spans: by what became of them: new, duplicate, erased or refused.
@@ -33,6 +34,7 @@ class Metrics:
         self.requests = Counter(
             "cqtel_collector_requests", "Requests.", ("route", "status"), registry=registry
         )
+        self.taken = self.requests.labels("traces", "200")
         self.seconds = Histogram(
             "cqtel_collector_request_seconds",
             "From the head of a request for traces to its answer.",

@@ -43,6 +43,7 @@ BODY_SECONDS = 20.0
 NOT_TAKEN = "what stands behind this collector did not take it"
 CHARGED_BYTES = 1 << 16
 """What one request of a network's rate may have, without compression; more counts as more."""
+_TAKEN = 200
 _CLOSE = (b"connection", b"close")
 _PREFLIGHT = (
     (b"access-control-allow-methods", b"POST"),
@@ -112,7 +113,10 @@ class Application:
         if self._cors:
             answer = answer._replace(headers=(*answer.headers, *self._to_browsers(asked)))
         await send_answer(send, answer)
-        self.metrics.requests.labels("traces", str(answer.status)).inc()
+        if answer.status == _TAKEN:
+            self.metrics.taken.inc()
+        else:
+            self.metrics.requests.labels("traces", str(answer.status)).inc()
         self.metrics.seconds.observe(time.perf_counter() - begun)
 
     async def _take(self, asked: Asked, deadline: asyncio.Timeout) -> Answer:

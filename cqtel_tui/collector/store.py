@@ -13,7 +13,6 @@ import threading
 import time
 from concurrent.futures import Future
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import checking, giving_back, keeping, removing, settling
@@ -26,6 +25,7 @@ from .schema import StoreError, connect_to_write, connected_to_read, transaction
 from .settings import ERROR_DAYS, RETENTION_DAYS
 from .sinks import BusyError, Kept
 from .turns import turn
+from .work import Work, is_locked, pass_on
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ STEP_SECONDS = 0.04
 _MOST_AT_ONCE = 4_000
 _ROWS_AT_ONCE = 200
 _IDLE_SECONDS = 0.5
-MOST_UNSETTLED = 20_000
+MOST_UNSETTLED = 5_000
 """Requests that a report would have to count first."""
 _PAGES_AT_ONCE = 500
 _LONGEST_REST = 1.0
@@ -57,26 +57,6 @@ _INCREMENTAL = 2
 
 class StoreBusyError(StoreError, BusyError):
     """Too much waits to be written: nothing was taken, and the sender should come again."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Work:
-    """What the writer is asked for.
-
-    Attributes:
-        done: resolved after the commit.
-        arrivals: to be kept, in a transaction with others.
-        write: else called in a transaction of its own; what it returns is the answer.
-    """
-
-    done: Future[Any]
-    arrivals: tuple[Arrival, ...] = ()
-    write: Callable[[sqlite3.Connection], Any] | None = None
-
-    @property
-    def weight(self) -> int:
-        """How many spans it is about."""
-        return sum(len(arrival.spans) for arrival in self.arrivals)
 
 
 class Store:
@@ -116,7 +96,7 @@ class Store:
         self._is_damaged = False
         self._unsettled = 1
         self._known = Known()
-        self._work: queue.SimpleQueue[_Work | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
         self._is_closed = False
@@ -133,7 +113,7 @@ class Store:
             StoreBusyError: too much waits already.
             StoreError: the store is closed.
         """
-        return self._put(_Work(Future(), arrivals=tuple(arrivals)))
+        return self._put(Work(Future(), arrivals=tuple(arrivals)))
 
     def trouble(self) -> str:
         """Say why nothing can be kept, without a path; empty if it can."""
@@ -186,7 +166,7 @@ class Store:
             if future.exception() is None and (installation := future.result()) is not None:
                 self._erase_on(installation, done, 0)
             else:
-                _pass_on(future, done, 0)
+                pass_on(future, done, 0)
 
         self._do(begin).add_done_callback(begun)
         return done
@@ -257,7 +237,7 @@ class Store:
 
         def went_on(future: Future[tuple[int, bool]]) -> None:
             if future.exception() is not None:
-                _pass_on(future, done, before)
+                pass_on(future, done, before)
                 return
             erased, is_done = future.result()
             if is_done:
@@ -296,9 +276,9 @@ class Store:
 
     def _do(self, write: Callable[[sqlite3.Connection], T]) -> Future[T]:
         """Have the writer do something in a transaction of its own."""
-        return self._put(_Work(Future(), write=write))
+        return self._put(Work(Future(), write=write))
 
-    def _put(self, work: _Work) -> Future[Any]:
+    def _put(self, work: Work) -> Future[Any]:
         work.done.set_running_or_notify_cancel()  # it is written, whoever has gone away meanwhile
         weight = work.weight
         with self._lock:
@@ -328,9 +308,9 @@ class Store:
                 with self._lock:
                     self._waiting -= sum(each.weight for each in work)
 
-    def _next(self) -> tuple[list[_Work], bool]:
+    def _next(self) -> tuple[list[Work], bool]:
         """Wait for work: much to be kept, then at most one of another kind; False at the end."""
-        work: list[_Work] = []
+        work: list[Work] = []
         weight = 0
         while weight < _MOST_AT_ONCE:
             try:
@@ -351,7 +331,7 @@ class Store:
                 break
         return work, True
 
-    def _write(self, work: Sequence[_Work]) -> None:
+    def _write(self, work: Sequence[Work]) -> None:
         if not work:
             return
         try:
@@ -375,7 +355,7 @@ class Store:
         for each, answer in zip(work, answers, strict=True):
             each.done.set_result(answer)
 
-    def _transacted(self, work: Sequence[_Work]) -> list[Any]:
+    def _transacted(self, work: Sequence[Work]) -> list[Any]:
         """Write some work in one transaction, and return the answers."""
         tried = 0
         while True:
@@ -388,7 +368,7 @@ class Store:
                     return answers
             except BaseException as error:
                 self._known.forget()
-                if tried == _TRIES or not _is_locked(error):
+                if tried == _TRIES or not is_locked(error):
                     raise
 
     def _settle(self) -> None:
@@ -403,7 +383,7 @@ class Store:
             self._unsettled = 0
             tell_error("what was acknowledged could not be counted", error)
 
-    def _written(self, work: Sequence[_Work]) -> list[Any]:
+    def _written(self, work: Sequence[Work]) -> list[Any]:
         if self._is_damaged:
             raise StoreError("it is damaged")
         with transaction(self._connection):
@@ -414,20 +394,3 @@ class Store:
             requests = [each.arrivals for each in work]
             self._unsettled += len(requests)
             return [*keeping.keep(self._connection, self._known, requests)]
-
-
-def _pass_on(future: Future[Any], done: Future[int], none: int) -> None:
-    """Resolve a future as another one, where that has nothing to count."""
-    error = future.exception()
-    if error is None:
-        done.set_result(none)
-    else:
-        done.set_exception(error)
-
-
-def _is_locked(error: BaseException) -> bool:
-    """Tell whether another process was in the way."""
-    return isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF in {
-        sqlite3.SQLITE_BUSY,
-        sqlite3.SQLITE_LOCKED,
-    }

@@ -3,7 +3,7 @@
 import os
 
 from ..catalogue import DIGITS, is_boolean
-from .decision import DEBUG, FILE_NAME, NO_DEBUG, OFF, ON, USER
+from . import DEBUG, FILE_NAME, NO_DEBUG, OFF, ON, USER
 from .endpoint import endpoint_problem, with_path
 from .trusted import MAX_BYTES, check_folder, owners, read_trusted, untrusted
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from ..paths import Folders
-    from .decision import Chosen, Said
+    from . import Chosen, Statement
 
 _MAX_PLAIN = 4096
 _MAX_YES = 64
@@ -25,7 +25,7 @@ _read_last: "tuple[bytes, Chosen | None, dict[str, Chosen]]" = (b"", None, {})
 """The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
 
 
-def user_says(config: str, project: str, *named: str) -> "tuple[list[Said], list[Chosen]]":
+def user_says(config: str, project: str, *named: str) -> "tuple[list[Statement], list[Chosen]]":
     """Return what the user says of this project and of all, and those choices, narrowest first.
 
     A no for a project holds in everything beneath it, and where `named` is beneath it as well. A
@@ -44,7 +44,7 @@ def user_says(config: str, project: str, *named: str) -> "tuple[list[Said], list
         every, projects = _chosen(data)
     except ValueError as problem:
         return [(USER, OFF, path, str(problem))], []
-    said: list[Said] = []
+    said: list[Statement] = []
     chosen = [every]
     if projects:
         # Keyed by real path; a link to a project is that project.
@@ -63,9 +63,9 @@ def user_says(config: str, project: str, *named: str) -> "tuple[list[Said], list
 
 def _noes_around(
     projects: "dict[str, Chosen]", names: "dict[str, None]", named: "tuple[str, ...]", path: str
-) -> "list[Said]":
+) -> "list[Statement]":
     """Return what the user refused for a project that this one, or a named folder, lies in."""
-    said: list[Said] = []
+    said: list[Statement] = []
     around: dict[tuple[int, int], None] = {}
     for where, choice in projects.items():
         noes = [OFF] * (choice[0] == OFF) + [NO_DEBUG] * (choice[1] is False)
@@ -103,7 +103,9 @@ def _identities(starts: "list[str]") -> "dict[tuple[int, int], None]":
     return found
 
 
-def moved_says(places: "Folders", chosen: "list[Chosen]", project: str, home: str) -> "list[Said]":
+def moved_says(
+    places: "Folders", chosen: "list[Chosen]", project: str, home: str
+) -> "list[Statement]":
     """Return a no where what was chosen may have come with the repository that this is asked in.
 
     A variable can move the choices anywhere, also into a repository, which is never to say yes, nor

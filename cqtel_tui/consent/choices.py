@@ -11,8 +11,8 @@ import stat
 
 from ..errors import UntrustedFileError
 from ..files import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
+from . import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE
 from .choice_file import checked_choices, parsed
-from .decision import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE
 from .endpoint import MAX_ENDPOINT, TRACES_PATH, endpoint_problem, is_loopback, with_path
 from .spelling import check_others, check_version, refusals, telemetry_of
 from .trusted import MAX_BYTES, check_folder, owners, read_trusted
@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from .decision import Said
+    from . import Statement
 
 __all__ = [
     "MAX_BYTES",
@@ -113,12 +113,12 @@ class Choices:
         self.content = content or {}
 
 
-def policy_says(folder: str) -> "list[Said]":
+def policy_says(folder: str) -> "list[Statement]":
     """Return what an administrator's policy in `folder` says: it can refuse, and nothing else."""
     return _refusals(ADMIN, read_policy(folder))
 
 
-def project_says(directory: str, start: str = "", home: str = "") -> "list[Said]":
+def project_says(directory: str, start: str = "", home: str = "") -> "list[Statement]":
     """Return what the project in `directory` says: it can refuse, and nothing else.
 
     Args:
@@ -132,7 +132,7 @@ def project_says(directory: str, start: str = "", home: str = "") -> "list[Said]
     return _refusals(PROJECT, read_project(directory))
 
 
-def named_say(project: str, named: "Iterable[str]") -> "tuple[list[str], list[Said]]":
+def named_say(project: str, named: "Iterable[str]") -> "tuple[list[str], list[Statement]]":
     """Return where to look for projects, and what the named folders say themselves.
 
     Args:
@@ -168,10 +168,10 @@ def _is_beyond(directory: str, start: str, home: str) -> bool:
         folder = folder.rpartition(os.sep)[0]
 
 
-def _refusals(layer: str, read: "Choices") -> "list[Said]":
+def _refusals(layer: str, read: "Choices") -> "list[Statement]":
     if read.problem is not None:
         return [(layer, OFF, read.path, read.problem)]
-    said: list[Said] = []
+    said: list[Statement] = []
     if read.every.telemetry == OFF:
         said.append((layer, OFF, read.path, ""))
     if read.every.debug is False:

@@ -7,31 +7,56 @@ from ..catalogue import CATALOGUE_VERSION
 from ..files import PROJECT_FOLDER, is_root, owner_of
 from ..formats import sha256
 from ..paths import HOME_VARIABLE
+from . import (
+    ADMIN,
+    COMMAND_LINE,
+    DEBUG,
+    ENVIRONMENT,
+    FILE_NAME,
+    HOLD,
+    INSPECT,
+    NO_DEBUG,
+    OFF,
+    ON,
+    PROJECT,
+    PROJECT_FILE,
+    USER,
+)
+
+__all__ = [
+    "ADMIN",
+    "CI_VARIABLES",
+    "COMMAND_LINE",
+    "DEBUG",
+    "ENVIRONMENT",
+    "FILE_NAME",
+    "HOLD",
+    "INSPECT",
+    "NO_DEBUG",
+    "NO_TELEMETRY",
+    "OFF",
+    "ON",
+    "OPTIONS",
+    "PROJECT",
+    "PROJECT_FILE",
+    "RUN_VARIABLE",
+    "USER",
+    "Decision",
+    "ask",
+    "boolean",
+    "concerning",
+    "environment_says",
+    "yes_mark",
+]
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..paths import Folders
+    from . import Chosen, Statement
 
-    Said = tuple[str, str, str, str]
-    """A layer, what it says, the option, variable or file it says it by, and a note."""
-    Chosen = tuple[str | None, bool | None, str | None, int, int, str]
-    """What a user chose: telemetry, debug, endpoint, catalogue, consented, yes; see
-    `choices.Choice`."""
 
-# Who says what.
-COMMAND_LINE = "command line"
-ENVIRONMENT = "environment"
-ADMIN = "admin policy"
-PROJECT = "project"
-USER = "user"
-ON = "on"
-HOLD = "hold"
-OFF = "off"
-DEBUG = "debug"
-NO_DEBUG = "no debug"
-INSPECT = "inspect"
 NO_TELEMETRY = "--no-telemetry"
 OPTIONS = {NO_TELEMETRY: OFF, "--debug-telemetry": DEBUG, "--inspect-telemetry": INSPECT}
 """The three options of the documentation, and what each one says."""
@@ -67,9 +92,6 @@ _VARIABLES = frozenset(
 )
 _UNTOLD = stat.S_IFMT(0xFFFF)
 """A mode that nothing has, neither a folder nor a file nor a link."""
-# The files that are read, and how: never by a link, never waiting for a FIFO.
-FILE_NAME = "choices.json"
-PROJECT_FILE = "telemetry.json"
 _MUST_LOOK = os.access not in os.supports_follow_symlinks
 
 
@@ -93,7 +115,7 @@ class Decision:
 
     __slots__ = ("catalogue", "debug", "endpoint", "inspect", "said", "state", "yeses")
 
-    def __init__(self, said: "Sequence[Said]", chosen: "Iterable[Chosen]" = ()) -> None:
+    def __init__(self, said: "Sequence[Statement]", chosen: "Iterable[Chosen]" = ()) -> None:
         """Decide: a pure function of what the layers say.
 
         Args:
@@ -235,7 +257,7 @@ def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
     return {name: environ[name] for name in _VARIABLES.intersection(environ)}
 
 
-def environment_says(environ: "Mapping[str, str]") -> "list[Said]":
+def environment_says(environ: "Mapping[str, str]") -> "list[Statement]":
     """Return what the environment says: off, debug or inspect, never on."""
     outer = environ.get(RUN_VARIABLE, "").partition(";")[0]
     said = [

@@ -4,15 +4,15 @@ import os
 
 from ..files import is_root, owner_of
 from ..paths import HOME_VARIABLE
-from .decision import OFF, USER
+from . import OFF, USER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from ..paths import Folders
-    from .decision import Said
+    from . import Statement
 
 
-def foreign_says(places: "Folders", home: str) -> "list[Said]":
+def foreign_says(places: "Folders", home: str) -> "list[Statement]":
     """Return a no where this is root, and the folders are another user's.
 
     What root made there, that user could neither change nor remove.

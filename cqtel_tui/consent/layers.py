@@ -5,18 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .decision import (
-    ADMIN,
-    COMMAND_LINE,
-    DEBUG,
-    ENVIRONMENT,
-    INSPECT,
-    NO_DEBUG,
-    OFF,
-    ON,
-    PROJECT,
-    USER,
-)
+from . import ADMIN, COMMAND_LINE, DEBUG, ENVIRONMENT, INSPECT, NO_DEBUG, OFF, ON, PROJECT, USER
 
 if TYPE_CHECKING:
     from .decision import Decision

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 from ..catalogue import CATALOGUE_VERSION
 from ..errors import CqtelError, UntrustedFileError, what_to_do
 from ..files import create_beside, locked, make_folder, sync_folder
+from . import FILE_NAME
 from .choice_file import parsed
 from .choices import Choices, read_user, understand
-from .decision import FILE_NAME
 from .endpoint import endpoint_problem, with_path
 from .foreign import foreign_home
 from .trusted import check_folder

@@ -7,7 +7,7 @@ and is not plainly one makes the file unreadable, which means off: never is it s
 from __future__ import annotations
 
 from ..errors import UntrustedFileError
-from .decision import OFF
+from . import OFF
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ import os
 import re
 import signal
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_date, is_version
+from .versions import Reported
 
 if TYPE_CHECKING:
     import subprocess
@@ -24,28 +24,13 @@ _LONGEST_LINE = 1024
 _LINES_WITH_A_DATE = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a program has told of itself.
-
-    Attributes:
-        version: its version; empty if it tells none, None if it did not answer in time.
-        build_date: when it was built; empty where it does not tell.
-        is_whole: whether it has answered all that it was asked.
-    """
-
-    version: str | None
-    build_date: str = ""
-    is_whole: bool = True
-
-
 def ask(
     binary: str,
     profile: Profile,
     environment: Mapping[str, str],
     seconds: float = LONGEST_SECONDS,
     folder: str | None = None,
-) -> Answer:
+) -> Reported:
     """Ask a program for its version, and when it was built where a release of its age tells.
 
     It has no terminal, its telemetry is turned off, and each process that it leaves behind is
@@ -61,14 +46,14 @@ def ask(
     with _own_folder() if folder is None else contextlib.nullcontext(folder) as place:
         lines = _lines([binary, "--version"], place, settings, seconds, 1)
     if lines is None:
-        return Answer(None, is_whole=False)
+        return Reported(None, is_whole=False)
     # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
     words = b"".join(lines).decode("utf-8", "replace").strip()
     found = re.fullmatch(profile.answer, words) if profile.answer else None
     version = found[1] if found and is_version(found[1]) else ""
     first = version.partition(".")[0]
     if not profile.built or not first.isdigit() or int(first) >= profile.built_before:
-        return Answer(version)
+        return Reported(version)
     return _dated(binary, profile, settings, version, until - time.monotonic())
 
 
@@ -88,7 +73,7 @@ def ask_version(
 
 def _dated(
     binary: str, profile: Profile, settings: dict[str, str], version: str, seconds: float
-) -> Answer:
+) -> Reported:
     """Return the version with the date that `version` tells of the same one.
 
     Asked in a folder that goes, and without variables that name another one: it begins to write a
@@ -103,11 +88,11 @@ def _dated(
     with _own_folder() as place:
         lines = _lines([binary, "version"], place, settings, seconds, _LINES_WITH_A_DATE)
     if lines is None:
-        return Answer(version, is_whole=False)
+        return Reported(version, is_whole=False)
     found = re.search(profile.built, b"".join(lines).decode("utf-8", "replace"), re.MULTILINE)
     if found is None or found["version"] != version or not is_date(found["date"]):
-        return Answer(version)
-    return Answer(version, found["date"])
+        return Reported(version)
+    return Reported(version, found["date"])
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""By which channels a program reports, and what becomes of each: caught, closed, or its user's own.
+"""By which channels a program reports, and what becomes of each: held, blocked, or its user's own.
 
 Data, one `Channels` for each program that is known; `variables` makes of it what a program is
 started with. Loaded before a program starts, and lean for that (DESIGN §11).
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 @record(frozen=True)
-class Closed:
-    """A channel whose content cannot be held for review, so that it is closed.
+class Blocked:
+    """A channel whose content cannot be held for review, so that it is blocked.
 
     Attributes:
         name: what it is.
@@ -39,10 +39,10 @@ class Channels:
         fields: what may leave of the properties and attributes, by key (see `redaction.Schema`).
         never: why some of the others do not, for the user to read.
         also: variables that are set along, each unless the user has set it.
-        closing: variables that close what cannot be held.
+        blocking: variables that block what cannot be held.
         levels: a variable that says how much is reported: what it says, and what it says under the
             gate. Unset is the empty text. What is not in the list is the program's to complain of.
-        closed: the channels that are closed.
+        blocked: the channels that are blocked.
         own: variables by which a user sends to a place of their own; they are left as they are.
         forwarded: headers that go along to the upstream, in lower case, beside the Content-Type.
         duration_unit: what one of `duration` is, in nanoseconds.
@@ -55,9 +55,9 @@ class Channels:
     fields: "Mapping[str, Schema]" = {}  # noqa: RUF012  # never changed
     never: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     also: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
-    closing: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
+    blocking: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     levels: "Mapping[str, Mapping[str, str]]" = {}  # noqa: RUF012  # never changed
-    closed: "tuple[Closed, ...]" = ()
+    blocked: "tuple[Blocked, ...]" = ()
     own: "tuple[str, ...]" = ()
     forwarded: "tuple[str, ...]" = ("authorization",)
     duration_unit: int = 1_000_000
@@ -98,7 +98,7 @@ CLOUDQUERY = Channels(
     },
     # The releases that know the level heed it first. Not "1": within a session, a "1" is the
     # user's own no (see `consent.decision.environment_says`).
-    closing={"CQ_NO_TELEMETRY": "T"},
+    blocking={"CQ_NO_TELEMETRY": "T"},
     # `errors` leaves out what the gate can hold, and `all` has what it cannot.
     levels={
         "CQ_TELEMETRY_LEVEL": {
@@ -109,17 +109,17 @@ CLOUDQUERY = Channels(
             "none": "none",
         }
     },
-    closed=(
-        Closed(
+    blocked=(
+        Blocked(
             "error reports (Sentry)",
             "their address cannot be changed, so that they cannot be held for review",
         ),
-        Closed(
+        Blocked(
             "the older usage statistics (gRPC)",
             "they are no HTTP requests, so that they cannot be held for review",
             counted="CQ_ANALYTICS_HOST",
         ),
-        Closed(
+        Blocked(
             "all that the releases of 2021 and 2022 report",
             "its address cannot be changed, so that it cannot be held for review",
         ),

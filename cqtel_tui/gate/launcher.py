@@ -17,7 +17,7 @@ from .prefixes import ELSEWHERE, layers, plain_name
 from .profiles import PROFILES, known_profiles
 from .recognising import hush, recognise, says_no, take_options, values_of
 from .records import record, replace
-from .variables import closed, held, refused
+from .variables import blocked, held, refused
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -242,8 +242,8 @@ def _opened(start: Start, given: "Mapping[str, str]") -> "tuple[Opened, frozense
     if invocation is None or invocation.operation is not None:
         gate, problem = _open_gate()
     if gate is None:
-        opened = replace(closed(profiles, given), problem=problem)
-        return opened, frozenset(closed(profiles, {}).variables)
+        opened = replace(blocked(profiles, given), problem=problem)
+        return opened, frozenset(blocked(profiles, {}).variables)
     return held(profiles, given, gate), frozenset(held(profiles, {}, gate).variables)
 
 
@@ -262,7 +262,7 @@ def _with_variables(
     notes = start.notes
     if opened.problem:
         notes += (
-            (f"the program's own telemetry is closed, as it cannot be held: {opened.problem}"),
+            (f"the program's own telemetry is blocked, as it cannot be held: {opened.problem}"),
         )
     return replace(
         start,
@@ -291,7 +291,7 @@ def _substitute(invocation: "Invocation | None", variables: "Mapping[str, str]")
 
 
 def _open_gate() -> "tuple[Gate | None, str]":
-    """Return a gate; or why there is none, so that what cannot be held is closed."""
+    """Return a gate; or why there is none, so that what cannot be held is blocked."""
     if not is_installed(_SERVED_BY):
         from ..extras import how_to_install
 

@@ -44,14 +44,14 @@ class Seen:
         requests: how many complete requests were taken in.
         lost: how many more were complete, and could not be held.
         refused: how many were not taken in, by the reason.
-        closed_attempts: how many connections were tried to the address of the closed channels.
+        blocked_attempts: how many connections were tried to the address of the blocked channels.
         failure: why the gate could not serve; empty if it could.
         documents: while inspecting, what would be sent of each, as JSON.
         is_protobuf_unread: whether protobuf came in, and nothing is installed that reads it.
     """
 
     __slots__ = (
-        "closed_attempts",
+        "blocked_attempts",
         "documents",
         "failure",
         "is_protobuf_unread",
@@ -64,7 +64,7 @@ class Seen:
         self.requests = 0
         self.lost = 0
         self.refused: dict[str, int] = {}
-        self.closed_attempts = 0
+        self.blocked_attempts = 0
         self.failure = ""
         self.documents: list[bytes] = []
         self.is_protobuf_unread = False
@@ -72,7 +72,7 @@ class Seen:
     def read(self, line: bytes) -> None:
         """Take in one line of what the gate's process answers: a word, a space, and what it is."""
         word, _, rest = line.partition(b" ")
-        if word in {b"requests", b"lost", b"closed_attempts"}:
+        if word in {b"requests", b"lost", b"blocked_attempts"}:
             setattr(self, word.decode(), int(rest))
         elif word == b"refused":
             number, _, why = rest.partition(b" ")
@@ -98,7 +98,7 @@ class Gate:
 
     Attributes:
         port: where it listens on loopback.
-        closed_address: `host:port` that answers nothing: each connection is counted and closed.
+        blocked_address: `host:port` that answers nothing: each connection is counted and closed.
         sockets: where it listens, and where each connection is only counted.
         run: the id of this run, 16 hex digits.
 
@@ -108,13 +108,13 @@ class Gate:
 
     def __init__(self) -> None:
         self._profiles: dict[str, str] = {}
-        listener, closed_door = self.sockets = (_listen(), _listen())
+        listener, blocked_port = self.sockets = (_listen(), _listen())
         self._control: _socket.socket | None = None
         self._inspects = False
         self._answer = b""
         self._seen = Seen()
         self.port: int = listener.getsockname()[1]
-        self.closed_address = f"{HOST}:{closed_door.getsockname()[1]}"
+        self.blocked_address = f"{HOST}:{blocked_port.getsockname()[1]}"
         self.run = os.urandom(8).hex()
 
     def url_for(self, profile_name: str) -> str:

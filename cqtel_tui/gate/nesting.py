@@ -55,7 +55,7 @@ class Outer:
         found = dict(environment)
         found.pop(RUN_VARIABLE, None)
         if self.decision == OFF:
-            return found  # what was closed stays closed
+            return found  # what was blocked stays blocked
         for name, value in self.before.items():
             if value is None:
                 found.pop(name, None)

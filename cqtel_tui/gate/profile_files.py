@@ -15,7 +15,7 @@ from ..catalogue import is_name
 from ..consent.endpoint import endpoint_problem
 from ..consent.trusted import check_folder, owners, read_trusted
 from ..errors import CqtelError, UntrustedFileError
-from .channels import Channels, Closed
+from .channels import Blocked, Channels
 from .profiles import FOLDER, SUFFIX, Profile
 from .redaction import ALL_SHAPES
 
@@ -155,7 +155,7 @@ def _profile(table: _Table) -> Profile:
         silent=frozenset(table.texts("silent")),
         valued=frozenset(table.texts("valued")),
         refuse=refuse,
-        closed=refuse,
+        blocked=refuse,
         channels=_channels(table),
         answer=_answer(table.text("version")),
     )
@@ -185,12 +185,12 @@ def _channels(table: _Table) -> Channels:
         fields={key: _shape(key, value) for key, value in table.table("fields").rest().items()},
         never=table.table("never").all_texts(),
         also=_variables(catch.table("also")),
-        closing=_variables(catch.table("closing")),
+        blocking=_variables(catch.table("closing")),
         levels={
             _variable(key): _Table(value, f"catch.levels.{key}").all_texts()
             for key, value in catch.table("levels").rest().items()
         },
-        closed=tuple(map(_closed, table.tables("close"))),
+        blocked=tuple(map(_blocked, table.tables("close"))),
         own=tuple(map(_variable, catch.texts("own"))),
         forwarded=tuple(name.lower() for name in catch.texts("forwarded")),
         duration_unit=catch.number("duration_unit", 1_000_000),
@@ -200,9 +200,9 @@ def _channels(table: _Table) -> Channels:
     return found
 
 
-def _closed(table: _Table) -> Closed:
+def _blocked(table: _Table) -> Blocked:
     counted = table.text("counted")
-    found = Closed(table.text("name"), table.text("reason"), counted and _variable(counted))
+    found = Blocked(table.text("name"), table.text("reason"), counted and _variable(counted))
     table.end()
     return found
 

@@ -30,7 +30,7 @@ class Profile:
         silent: options with which no operation runs at all.
         valued: options whose value is a word of its own.
         refuse: variables that turn its telemetry off.
-        closed: variables that close all its channels, where nothing of them can be held.
+        blocked: variables that block all its channels, where nothing of them can be held.
         channels: how it reports, and what of it can be held.
         answer: what it prints for `--version`, a regular expression with the version as its only
             group; empty where it is not asked.
@@ -56,7 +56,7 @@ class Profile:
     silent: "frozenset[str]"
     valued: "frozenset[str]"
     refuse: "Mapping[str, str]"
-    closed: "Mapping[str, str]"
+    blocked: "Mapping[str, str]"
     channels: "Channels"
     answer: str = ""
     built: str = ""
@@ -121,7 +121,7 @@ CLOUDQUERY = Profile(
     quiet="none",
     refuse={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none", "DO_NOT_TRACK": "1"},
     # The releases of 2021 and 2022 know no level.
-    closed={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none"},
+    blocked={"CQ_NO_TELEMETRY": "1", "CQ_TELEMETRY_LEVEL": "none"},
     # Those releases would empty the cq-telemetry.txt that is ours to write.
     ours=frozenset({"CQ_DEBUG_TELEMETRY", "CQ_INSPECT_TELEMETRY"}),
     answer=r"cloudquery version v?(\d[0-9A-Za-z.+-]*)",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from .session import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from .redactor import Redactor
     from .server import Server
@@ -39,18 +39,19 @@ class Redaction:
 
     Args:
         spool: the run's.
-        handles: what the child is not to hold open.
+        opened: returns what the child is not to hold open.
     """
 
-    def __init__(self, spool: Spool, handles: Sequence[socket.socket]) -> None:
+    def __init__(self, spool: Spool, opened: Callable[[], Sequence[socket.socket]]) -> None:
         self._spool = spool
-        self._handles = handles
+        self._opened = opened
         self._server: Server | None = None
         self._link: socket.socket | None = None
         self._process = 0
         self._restarts = 0
         self._sent = self._done = 0
         self._last: bytes = b""
+        self._known = Known()
         self._written = 0
         self._again_at = 0.0
         self._here: Redactor | None = None
@@ -71,7 +72,7 @@ class Redaction:
         self._process = os.fork()
         if self._process == 0:
             ours.close()
-            _redact_in_child(self._spool, theirs, self._handles)
+            _redact_in_child(self._spool, theirs, self._opened())
         theirs.close()
         ours.setblocking(False)
         self._link = ours
@@ -84,6 +85,7 @@ class Redaction:
 
     def tell(self, known: Known) -> None:
         """Tell the child what there is to know; nothing if it knows that already."""
+        self._known = known
         now = time.monotonic()
         told = json.dumps(asdict(known)).encode()
         is_news = told != self._last or self._spool.written != self._written
@@ -106,19 +108,31 @@ class Redaction:
         self._last, self._written = told, self._spool.written
 
     def finish(self) -> None:
-        """Let the child work off what is left, and wait for its end."""
-        if self._link is None:
-            return
-        self._link.setblocking(True)
-        self._link.settimeout(CLOSING_SECONDS)
+        """Let the child work off what is left, and wait for its end; one that dies is replaced."""
+        self._server = None
+        while self._link is not None and not self._ends_well(self._link):
+            self._link = None
+            self._restarts += 1
+            if self._restarts > _MAX_RESTARTS:
+                return  # what waits is left to the next command
+            self._last = b""
+            self.start()
+            self.tell(self._known)
+
+    def _ends_well(self, link: socket.socket) -> bool:
+        """Wait for the child's end; return whether it is done with all that it can do."""
+        link.setblocking(True)
+        link.settimeout(CLOSING_SECONDS)
         with contextlib.suppress(OSError):
-            self._link.shutdown(socket.SHUT_WR)
-            while self._link.recv(_LINE_BYTES):
+            link.shutdown(socket.SHUT_WR)
+            while link.recv(_LINE_BYTES):
                 pass
-        self._link.close()
+        link.close()
+        status = 0
         with contextlib.suppress(OSError):
             os.kill(self._process, signal.SIGKILL)  # unless it has ended, as it should have
-            os.waitpid(self._process, 0)
+            status = os.waitpid(self._process, 0)[1]
+        return status == 0
 
     def _hear(self) -> None:
         assert self._link is not None  # noqa: S101  # only while there is one
@@ -152,11 +166,11 @@ class Redaction:
             self.watched_by(self._server)
 
 
-def _redact_in_child(spool: Spool, link: socket.socket, handles: Sequence[socket.socket]) -> None:
+def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.socket]) -> None:
     """Redact until nothing more is told, in a process that was forked for it; never returns."""
     code = 1
     try:
-        for one in handles:
+        for one in opened:
             one.close()
         from .recovering import recover
         from .redactor import Redactor

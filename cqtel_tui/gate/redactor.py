@@ -223,22 +223,22 @@ class Redactor:
             known.version if is_version(known.version) else "",
             tuple(self._held),
             known.lost + self._lost,
-            tuple(self._closed()),
+            tuple(self._blocked()),
             session.id,
             dict(known.refused),
             known.late,
             known.is_over,
         )
 
-    def _closed(self) -> list[ClosedChannel]:
+    def _blocked(self) -> list[ClosedChannel]:
         names = dict.fromkeys([self.session.app, *self._used])
         return [
             ClosedChannel(
-                each.name, each.reason, self.known.closed_attempts if each.counted else None
+                each.name, each.reason, self.known.blocked_attempts if each.counted else None
             )
             for name in names
             if name in self._programs
-            for each in self._programs[name].channels.closed
+            for each in self._programs[name].channels.blocked
         ]
 
 

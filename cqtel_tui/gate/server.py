@@ -8,17 +8,16 @@ What cannot be written down is not acknowledged.
 from __future__ import annotations
 
 import contextlib
-import hmac
 import selectors
 import socket
 import time
+from _operator import _compare_digest  # what `hmac` falls back on; it loads all of OpenSSL
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import h11
 
-from .protocols import Answer, answer_to
 from .refusals import (
     BROKEN,
     DISK_FULL,
@@ -31,6 +30,7 @@ from .refusals import (
     TOO_SLOW,
 )
 from .requests import Request
+from .responses import Response, response_to
 from .spool import BacklogError
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ _NOT_IMPLEMENTED = 501
 _UNAVAILABLE = 503
 _VERSION_NOT_SUPPORTED = 505
 _VERSIONS = frozenset({b"1.0", b"1.1"})
-_WORDS = Answer("text/plain", b"")
+_NO_WORDS = Response("text/plain", b"")
 _HTTP_2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 _TLS_HANDSHAKE = b"\x16\x03"
 
@@ -72,14 +72,14 @@ class Counts:
         lost: how many more were complete, and could not be held.
         late: how many of them came after the program's end.
         refused: how many were not answered as wanted, by the reason.
-        closed_attempts: how many connections were tried to the address of the closed channels.
+        blocked_attempts: how many connections were tried to the address of the blocked channels.
     """
 
     requests: int = 0
     lost: int = 0
     late: int = 0
     refused: Counter[str] = field(default_factory=Counter)
-    closed_attempts: int = 0
+    blocked_attempts: int = 0
 
 
 class Server:
@@ -87,7 +87,7 @@ class Server:
 
     Args:
         listener: where programs send to.
-        closed_door: where each connection is counted and closed.
+        blocked_port: where each connection is counted and closed.
         profiles: the secret that a path begins with, and the profile whose it is.
         keep: takes a complete request; once it returns, the request is acknowledged.
         counts: what is told of it all.
@@ -96,13 +96,13 @@ class Server:
     def __init__(
         self,
         listener: socket.socket,
-        closed_door: socket.socket,
+        blocked_port: socket.socket,
         profiles: Mapping[str, str],
         keep: Callable[[Request], None],
         counts: Counts,
     ) -> None:
         self._listener = listener
-        self._closed_door = closed_door
+        self._blocked_port = blocked_port
         self._selector = selectors.DefaultSelector()
         self._prefixes = {f"/{secret}/".encode(): name for secret, name in profiles.items()}
         self.keep = keep
@@ -112,12 +112,18 @@ class Server:
         """Bytes of bodies that are not complete yet."""
         self._is_full = False
         self.watch(listener, self._accept)
-        self.watch(closed_door, self._count)
+        self.watch(blocked_port, self._count)
 
     @property
     def is_quiet(self) -> bool:
         """Whether no client is in the middle of a request."""
         return all(one.is_quiet for one in self.connections)
+
+    @property
+    def sockets(self) -> list[socket.socket]:
+        """Return all that is open: what listens, and each client's."""
+        clients = [each.socket for each in self.connections]
+        return [self._listener, self._blocked_port, *clients]
 
     def watch(self, what: socket.socket, then: Callable[[], None]) -> None:
         """Let something happen whenever a socket can be read."""
@@ -145,13 +151,13 @@ class Server:
             connection.close()
         self._selector.close()
         self._listener.close()
-        self._closed_door.close()
+        self._blocked_port.close()
 
     def recognise(self, target: bytes) -> tuple[str, bytes] | None:
         """Return the profile that a request's target is of, and its path without the secret."""
         known = None
         for prefix, profile in self._prefixes.items():  # all of them: time tells nothing
-            if hmac.compare_digest(target[: len(prefix)], prefix):
+            if _compare_digest(target[: len(prefix)], prefix):
                 known = profile, b"/" + target[len(prefix) :]
         return known
 
@@ -187,8 +193,8 @@ class Server:
 
     def _count(self) -> None:
         with contextlib.suppress(OSError):
-            self._closed_door.accept()[0].close()
-            self.counts.closed_attempts += 1
+            self._blocked_port.accept()[0].close()
+            self.counts.blocked_attempts += 1
 
 
 class _Connection:
@@ -332,7 +338,7 @@ class _Connection:
             self._refuse(_UNAVAILABLE, why)
             return False
         self.until = time.monotonic() + IDLE_SECONDS
-        self._answer(_OK, answer_to(request.path, request.header("content-type")))
+        self._answer(_OK, response_to(request.path, request.header("content-type")))
         self._request = None
         if self._http.our_state is not h11.DONE or self._http.their_state is not h11.DONE:
             self._leave()  # the client said that this was its last, or wants another protocol
@@ -344,14 +350,14 @@ class _Connection:
         self._server.under_way -= len(self._body)
         self._body.clear()
 
-    def _answer(self, status: int, answer: Answer) -> None:
+    def _answer(self, status: int, response: Response) -> None:
         headers = [
-            ("Content-Type", answer.content_type),
-            ("Content-Length", str(len(answer.body))),
+            ("Content-Type", response.content_type),
+            ("Content-Length", str(len(response.body))),
         ]
         events: list[h11.Event] = [h11.Response(status_code=status, headers=headers)]
         if self._request is None or self._request.method != b"HEAD":
-            events.append(h11.Data(data=answer.body))
+            events.append(h11.Data(data=response.body))
         self._send(*events, h11.EndOfMessage())
 
     def _send(self, *events: h11.Event) -> None:
@@ -366,7 +372,7 @@ class _Connection:
         self._drop_body()
         try:
             if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-                self._answer(status, _WORDS)
+                self._answer(status, _NO_WORDS)
             self._leave()
         except (OSError, h11.LocalProtocolError):
             self.close()

@@ -46,21 +46,21 @@ _PROTOBUF_IS_READ_BY = "opentelemetry.proto"
 _LINE_BYTES = 64 * 1024
 
 
-def main(control: int, listener: int, closed_door: int) -> None:
+def main(control: int, listener: int, blocked_port: int) -> None:
     """Serve one run; what is needed of this process's surroundings is given up first.
 
     Args:
         control: the handle of the socket that the launcher speaks through.
         listener: where programs send to.
-        closed_door: where each connection is counted and closed.
+        blocked_port: where each connection is counted and closed.
     """
     with contextlib.suppress(OSError):
         os.setsid()  # unless it was started in a session of its own
     os.chdir("/")
-    _close_all_but({control, listener, closed_door})
+    _close_all_but({control, listener, blocked_port})
     for name in ("SIGHUP", "SIGINT", "SIGQUIT", "SIGTSTP"):
         signal.signal(getattr(signal, name), signal.SIG_IGN)
-    serve(*(socket.socket(fileno=one) for one in (control, listener, closed_door)))
+    serve(*(socket.socket(fileno=one) for one in (control, listener, blocked_port)))
 
 
 def serve_in_thread(handles: Sequence[int]) -> None:
@@ -69,18 +69,18 @@ def serve_in_thread(handles: Sequence[int]) -> None:
     threading.Thread(target=serve, args=sockets, name="gate", daemon=True).start()
 
 
-def serve(control: socket.socket, listener: socket.socket, closed_door: socket.socket) -> None:
+def serve(control: socket.socket, listener: socket.socket, blocked_port: socket.socket) -> None:
     """Serve until nobody is left who could send anything."""
     try:
         line, rest = _first_line(control)
-        _Gate(Session.from_json(line), control, rest, listener, closed_door).run()
+        _Gate(Session.from_json(line), control, rest, listener, blocked_port).run()
     except Exception as error:  # noqa: BLE001  # told to whoever asks; the program goes on
         with contextlib.suppress(OSError):
             reason = f"{type(error).__name__}: {error}".replace("\n", " ")
             control.sendall(f"failure {reason}\n.\n".encode("utf-8", "replace"))
     finally:
         # A program that is not served must be refused, or it would wait for an answer.
-        for one in (listener, closed_door, control):
+        for one in (listener, blocked_port, control):
             one.close()
 
 
@@ -106,7 +106,7 @@ class _Gate:
         control: socket.socket,
         said: bytes,
         listener: socket.socket,
-        closed_door: socket.socket,
+        blocked_port: socket.socket,
     ) -> None:
         self._session = session
         self._control = control
@@ -130,24 +130,23 @@ class _Gate:
         if not session.inspect:
             with contextlib.suppress(OSError):  # a full disk: each request is refused until it ends
                 self._spool.open()
-            handles = (control, listener, closed_door)
-            self._redaction = Redaction(self._spool, handles)
-            self._redaction.start()
-        # Loaded beside the child, which loads what redacts.
+            self._redaction = Redaction(self._spool, lambda: [control, *self._server.sockets])
         from .server import Counts, Server
 
         self._counts: Counts = Counts()
         self._server: Server = Server(
-            listener, closed_door, session.profiles, self._keep, self._counts
+            listener, blocked_port, session.profiles, self._keep, self._counts
         )
 
     def run(self) -> None:
         """Serve, linger, and leave nothing unredacted that can be redacted."""
         server = self._server
         server.watch(self._control, self._hear)
-        if self._redaction is not None:
-            self._redaction.watched_by(server)
         self._tell("ready")
+        server.look(0)  # who waits already is answered before what redacts is loaded beside us
+        if self._redaction is not None:
+            self._redaction.start()
+            self._redaction.watched_by(server)
         self._obey()
         while not self._is_done():
             server.look(_GLANCE_SECONDS if self._is_over and not self._is_told else self._pause())
@@ -169,7 +168,9 @@ class _Gate:
         if self._redaction is not None:
             self._redaction.tell(self._known())
         if self._is_over and not self._is_told:
-            is_idle = self._server.is_quiet and (self._redaction is None or self._redaction.is_idle)
+            # Where nothing came in, the launcher has nothing to wait for.
+            is_redacted = self._redaction is None or self._redaction.is_idle
+            is_idle = self._server.is_quiet and (is_redacted or not self._counts.requests)
             if is_idle or time.monotonic() > self._answer_by:
                 self._answer()
 
@@ -260,7 +261,7 @@ class _Gate:
             counts.lost,
             counts.late,
             dict(counts.refused),
-            counts.closed_attempts,
+            counts.blocked_attempts,
         )
 
     def _tell(self, text: str) -> None:
@@ -275,7 +276,7 @@ class _Gate:
         self._is_told = True
         counts = self._counts
         lines = [
-            f"{name} {getattr(counts, name)}" for name in ("requests", "lost", "closed_attempts")
+            f"{name} {getattr(counts, name)}" for name in ("requests", "lost", "blocked_attempts")
         ]
         lines += [f"refused {number} {why}" for why, number in counts.refused.items()]
         if self._is_protobuf and not _can_read_protobuf():

@@ -88,7 +88,7 @@ class Known:
         lost: how many requests could not be held.
         late: how many came after the program's end.
         refused: how many were refused, by the reason.
-        closed_attempts: how many connections were tried to the closed channels.
+        blocked_attempts: how many connections were tried to the blocked channels.
     """
 
     operation: str = ""
@@ -97,4 +97,4 @@ class Known:
     lost: int = 0
     late: int = 0
     refused: Mapping[str, int] = field(default_factory=dict)
-    closed_attempts: int = 0
+    blocked_attempts: int = 0

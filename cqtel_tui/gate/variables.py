@@ -1,4 +1,4 @@
-"""The environment that a program is started with: refused, held at the gate, or closed.
+"""The environment that a program is started with: refused, held at the gate, or blocked.
 
 Every known profile is heeded, whatever the program is: it may start others. Pure, and lean
 (DESIGN §11).
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from .listening import Gate
     from .profiles import Profile
 
-CLOSED_ADDRESS = "127.0.0.1:1"
+BLOCKED_ADDRESS = "127.0.0.1:1"
 """A port that refuses, also when nobody of us is left to listen.
 
 Port 0 would be taken for a default by some clients, and a malformed URL lets Go's SDK fall back to
 its own. Below 1024 only the administrator may listen; 1 (tcpmux) is served by nobody, where 9
 (discard) would accept a connection and never answer.
 """
-CLOSED_URL = f"http://{CLOSED_ADDRESS}"
+BLOCKED_URL = f"http://{BLOCKED_ADDRESS}"
 
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 _LOOPBACK = "127.0.0.1"
@@ -56,14 +56,14 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
     for profile in profiles:
         variables.update(profile.refuse)
     notes = [
-        f"{name} is closed while telemetry is off"
+        f"{name} is blocked while telemetry is off"
         for name in dict.fromkeys(
             [*ENDPOINTS_EVERYWHERE, *[one.channels.variable for one in profiles]]
         )
-        if given.get(name) and given[name] != CLOSED_URL
+        if given.get(name) and given[name] != BLOCKED_URL
     ]
-    variables.update(dict.fromkeys(ENDPOINTS_EVERYWHERE, CLOSED_URL))
-    _close(profiles, variables)
+    variables.update(dict.fromkeys(ENDPOINTS_EVERYWHERE, BLOCKED_URL))
+    _block(profiles, variables)
     own = _own(profiles, variables)
     notes += [
         f"{name} is your own setting, and stays open: what goes there is not refused"
@@ -71,19 +71,19 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
     ]
     notes += [
         f"{one.name} may still report: its profile has no [refuse], and not all of its channels "
-        "can be closed"
+        "can be blocked"
         for one in profiles
-        if not one.refuse and any([not closed.counted for closed in one.channels.closed])
+        if not one.refuse and any([not channel.counted for channel in one.channels.blocked])
     ]
     return Opened(_loopback_past_proxies(variables), {}, tuple(notes), own)
 
 
-def closed(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened:
-    """Return the environment in which what cannot be held is closed, and no more refused."""
+def blocked(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened:
+    """Return the environment in which what cannot be held is blocked, and no more refused."""
     variables = dict(given)
     for profile in profiles:
-        variables.update(profile.closed)
-    _close(profiles, variables)
+        variables.update(profile.blocked)
+    _block(profiles, variables)
     own = _own(profiles, variables)
     return Opened(_loopback_past_proxies(variables), {}, (), own)
 
@@ -104,13 +104,13 @@ def held(profiles: "Sequence[Profile]", given: "Mapping[str, str]", gate: "Gate"
         channels = profile.channels
         for name, value in channels.also.items():
             variables.setdefault(name, value)
-        variables.update(channels.closing)
+        variables.update(channels.blocking)
         for name, quieter in channels.levels.items():
             level = given.get(name, "")
             variables[name] = quieter.get(level, level)
-        for one in channels.closed:
+        for one in channels.blocked:
             if one.counted:
-                variables[one.counted] = gate.closed_address
+                variables[one.counted] = gate.blocked_address
         if channels.variable in taken:
             notes.append(
                 f"{channels.variable} is taken by two profiles: what comes in by it is noted as "
@@ -159,15 +159,15 @@ def upstream_problem(url: str) -> "str | None":
 def _own(profiles: "Sequence[Profile]", variables: "Mapping[str, str]") -> "tuple[str, ...]":
     """Return the user's own channels that are open in an environment."""
     names = dict.fromkeys([name for one in profiles for name in one.channels.own])
-    return tuple([name for name in names if variables.get(name) not in {None, "", CLOSED_URL}])
+    return tuple([name for name in names if variables.get(name) not in {None, "", BLOCKED_URL}])
 
 
-def _close(profiles: "Sequence[Profile]", variables: "dict[str, str]") -> None:
+def _block(profiles: "Sequence[Profile]", variables: "dict[str, str]") -> None:
     for profile in profiles:
-        variables[profile.channels.variable] = CLOSED_URL
-        for one in profile.channels.closed:
+        variables[profile.channels.variable] = BLOCKED_URL
+        for one in profile.channels.blocked:
             if one.counted:
-                variables[one.counted] = CLOSED_ADDRESS
+                variables[one.counted] = BLOCKED_ADDRESS
 
 
 def _loopback_past_proxies(variables: "dict[str, str]") -> "dict[str, str]":

@@ -6,28 +6,26 @@ folder that it was asked in as well, and asked again a day later. Whatever gives
 again no sooner either.
 
 Only what the user's own command runs is ever asked: nothing is looked for in the current folder.
+
+Lean (DESIGN §11): a launcher looks up what is remembered before its gate has started. Only who has
+to ask, or to write down an answer, pays for what that takes.
 """
 
-from __future__ import annotations
-
-import contextlib
-import json
 import os
-import sysconfig
 import time
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..catalogue import is_date, is_version
 from ..files import make_folder, read, replace
+from ..formats.bare_json import parse
 from ..outbox.writing import project_mark
-from .asking import Answer, ask
 from .executing import is_native
 from .prefixes import plain_name
 from .recognising import is_name_of
+from .records import record
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from .profiles import Invocation, Profile
 
@@ -41,44 +39,88 @@ _CHOOSING = ("ASDF_", "MISE_", "PYENV_", "RTX_")
 """How the variables begin that choose a version, and end in `_VERSION`."""
 
 
-def substitute(invocation: Invocation, environment: Mapping[str, str]) -> str | None:
+@record(frozen=True)
+class Reported:
+    """What a program has reported of itself.
+
+    Attributes:
+        version: its version; empty if it tells none, None if it did not answer in time.
+        build_date: when it was built; empty where it does not tell.
+        is_whole: whether it has answered all that it was asked.
+    """
+
+    version: "str | None"
+    build_date: str = ""
+    is_whole: bool = True
+
+
+def ask(
+    binary: str, profile: "Profile", environment: "Mapping[str, str]", *, folder: "str | None"
+) -> Reported:
+    """Ask a program for its version (see `asking.ask`).
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    from .asking import ask as run_and_read
+
+    return run_and_read(binary, profile, environment, folder=folder)
+
+
+def substitute(invocation: "Invocation", environment: "Mapping[str, str]") -> "str | None":
     """Return the binary that a Python package has brought, for a bare name that `PATH` has not."""
     name = invocation.prefix[0]
     if invocation.through_python or not _is_bare(name) or any(_on_path(name, environment)):
         return None
     if not invocation.profile.module:
         return None
-    ours = Path(__file__).resolve().parents[2]
-    folders = [ours, *(Path(sysconfig.get_path(scheme)) for scheme in ("purelib", "platlib"))]
+    from sysconfig import get_path
+
+    ours = os.path.realpath(__file__).rsplit(os.sep, 3)[0]
+    folders = [ours, get_path("purelib"), get_path("platlib")]
     return next(filter(_is_program, _packaged(invocation.profile, folders)), None)
 
 
-def find_binary(invocation: Invocation, environment: Mapping[str, str]) -> str | None:
+def find_binary(invocation: "Invocation", environment: "Mapping[str, str]") -> "str | None":
     """Return the program's file that a command line runs; None if it cannot be told from here."""
     name = invocation.prefix[0]
     places = _on_path(name, environment) if _is_bare(name) else [name]
     program = next(filter(_is_program, places), None)
     if program is None or not invocation.through_python:
-        return program and str(Path(program).absolute())
+        return program and _absolute(program)
     # The interpreter's own packages, as venv, Unix and Windows lay them out. Where a folder has
     # those of several interpreters, there is no telling.
-    root = Path(program).absolute().parent.parent
-    folders = [*root.glob("lib/python3*/site-packages"), root / "Lib" / "site-packages"]
-    found = {*filter(_is_program, _packaged(invocation.profile, folders))}
-    return found.pop() if len(found) == 1 else None
+    root = os.path.dirname(os.path.dirname(_absolute(program)))  # noqa: PTH120  # lean
+    libraries = [name for name in _names_in(f"{root}/lib") if name.startswith("python3")]
+    folders = [f"{root}/lib/{name}/site-packages" for name in libraries]
+    folders.append(f"{root}/Lib/site-packages")
+    binaries = {*filter(_is_program, _packaged(invocation.profile, folders))}
+    return binaries.pop() if len(binaries) == 1 else None
+
+
+def _absolute(path: str) -> str:
+    """Return a path that begins at the root; `..` stays, as it may lead through a link."""
+    return os.path.join(os.getcwd(), path.removeprefix(f".{os.sep}"))  # noqa: PTH109, PTH118  # lean
+
+
+def _names_in(folder: str) -> "list[str]":
+    try:
+        return os.listdir(folder)  # noqa: PTH208  # lean
+    except OSError:
+        return []
 
 
 def _is_bare(name: str) -> bool:
     return "/" not in name and os.sep not in name
 
 
-def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[str]:
+def _on_path(name: str, environment: "Mapping[str, str]") -> "Iterator[str]":
     """Return the files of that name in the order in which `process.run` tries them."""
     if os.name == "nt":
         from shutil import which
 
-        found = which(name, path=environment.get("PATH"))
-        yield from [found] if found else []
+        path = which(name, path=environment.get("PATH"))
+        yield from [path] if path else []
     else:
         for folder in environment.get("PATH", os.defpath).split(os.pathsep):
             # An empty entry never means the current folder, as it does for shutil.which.
@@ -86,22 +128,23 @@ def _on_path(name: str, environment: Mapping[str, str]) -> Iterator[str]:
                 yield f"{folder}/{name}"
 
 
-def _packaged(profile: Profile, folders: list[Path]) -> list[str]:
-    return [os.path.realpath(folder / profile.module / profile.binary) for folder in folders]
+def _packaged(profile: "Profile", folders: "Sequence[str]") -> "list[str]":
+    return [os.path.realpath(f"{folder}/{profile.module}/{profile.binary}") for folder in folders]
 
 
 def _is_program(path: str) -> bool:
     return os.path.isfile(path) and os.access(path, os.X_OK)  # noqa: PTH113  # it is a text here
 
 
-def is_shim(binary: str, profile: Profile) -> bool:
+def is_shim(binary: str, profile: "Profile") -> bool:
     """Tell whether what answers may be another version in another folder."""
     target = os.path.realpath(binary)
-    if not is_native(target) or Path(binary).absolute().parent.name == _SHIMS:
+    folder = os.path.dirname(_absolute(binary))  # noqa: PTH120  # lean
+    if not is_native(target) or os.path.basename(folder) == _SHIMS:  # noqa: PTH119  # lean
         return True
     name = plain_name(target)
     return name != plain_name(binary) and not any(
-        is_name_of(program, name) for program in profile.programs
+        [is_name_of(program, name) for program in profile.programs]
     )
 
 
@@ -122,25 +165,25 @@ class Version:
 
     def __init__(  # noqa: PLR0913  # each by name
         self,
-        binary: str | None,
-        profile: Profile,
+        binary: "str | None",
+        profile: "Profile",
         state: str,
         *,
         project: str = "",
-        folder: str | None = None,
-        now: Callable[[], float] = time.time,
+        folder: "str | None" = None,
+        now: "Callable[[], float]" = time.time,
     ) -> None:
         self._binary = binary
         self._profile = profile
-        self._cache = Path(state) / CACHE
+        self._cache = f"{state}/{CACHE}"
         self._project = project
         self._folder = folder
         self._now = now
         self._mark = ""
-        self._answer: Answer | None = None
+        self._answer: Reported | None = None
         self.build_date = ""
 
-    def get(self, environment: Mapping[str, str]) -> str | None:
+    def get(self, environment: "Mapping[str, str]") -> "str | None":
         """Return the version; None if it tells none, or cannot be asked.
 
         Args:
@@ -148,32 +191,31 @@ class Version:
         """
         if self._binary is None or not self._profile.answer:
             return None
-        answer = None
-        with contextlib.suppress(OSError):
+        try:
             mark = self._mark_of(self._binary, environment)
             answer = self._known(mark)
             if answer is None:
-                folder = self._project if self._is_shim else ""
-                answer = ask(
-                    self._binary, self._profile, environment, folder=folder or self._folder
-                )
+                folder = (self._project if self._is_shim else "") or self._folder
+                answer = ask(self._binary, self._profile, environment, folder=folder)
                 self._answer, self._mark = answer, mark
-        if answer is None:
+        except OSError:
             return None
         self.build_date = answer.build_date
         return answer.version or None
 
-    def known(self, environment: Mapping[str, str]) -> str | None:
+    def known(self, environment: "Mapping[str, str]") -> "str | None":
         """Return the version as far as it is remembered: nobody is asked.
 
         Returns:
             the version; empty if it told none lately, None if it is not known whether it does.
         """
-        with contextlib.suppress(OSError):
-            if self._binary is not None and self._profile.answer:
-                answer = self._known(self._mark_of(self._binary, environment))
-                return None if answer is None else answer.version or ""
-        return None
+        if self._binary is None or not self._profile.answer:
+            return None
+        try:
+            answer = self._known(self._mark_of(self._binary, environment))
+        except OSError:
+            return None
+        return None if answer is None else answer.version or ""
 
     def remember(self) -> None:
         """Remember what it answered, be it nothing."""
@@ -185,28 +227,32 @@ class Version:
         entry = [self._answer.version, self._answer.build_date, until]
         known = {mark: old for mark, old in self._read().items() if mark != self._mark}
         entries = [*known.items(), (self._mark, entry)]
-        with contextlib.suppress(OSError):  # then it is asked again
-            make_folder(str(self._cache.parent))
-            replace(self._cache, json.dumps(dict(entries[-_MAX_ENTRIES:])).encode("ascii"))
+        from json import dumps
+
+        try:  # what cannot be written is asked again
+            make_folder(os.path.dirname(self._cache))  # noqa: PTH120  # lean
+            replace(self._cache, dumps(dict(entries[-_MAX_ENTRIES:])).encode("ascii"))
+        except OSError:
+            pass
 
     @property
     def _is_shim(self) -> bool:
         return self._binary is not None and is_shim(self._binary, self._profile)
 
-    def _mark_of(self, binary: str, environment: Mapping[str, str]) -> str:
+    def _mark_of(self, binary: str, environment: "Mapping[str, str]") -> str:
         """Return what a program is known by, in which no path can be read.
 
         Raises:
             OSError: its file is gone.
         """
-        status = Path(binary).stat()
+        status = os.stat(binary)  # noqa: PTH116  # lean
         known_by = [os.path.realpath(binary)]
         if self._is_shim:
             # By the name that it was called by: one binary may stand for many programs.
-            known_by = [str(Path(binary).absolute()), self._project, *_chosen(environment)]
+            known_by = [_absolute(binary), self._project, *_chosen(environment)]
         return f"{project_mark(chr(0).join(known_by))} {status.st_size} {status.st_mtime_ns}"
 
-    def _known(self, mark: str) -> Answer | None:
+    def _known(self, mark: str) -> "Reported | None":
         """Return what is remembered, as far as it can be believed."""
         match self._read().get(mark):
             case [str() | None as version, str() as build_date, int() | None as until]:
@@ -224,21 +270,23 @@ class Version:
         return (
             None
             if until is None and (not version or self._is_shim)
-            else Answer(version, build_date)
+            else Reported(version, build_date)
         )
 
-    def _read(self) -> dict[str, object]:
+    def _read(self) -> "dict[str, object]":
         try:
-            content = json.loads(read(self._cache, _MAX_CACHE_BYTES))
-        except (OSError, ValueError, RecursionError):
+            content = parse(read(self._cache, _MAX_CACHE_BYTES).decode())
+        except (OSError, ValueError):
             return {}  # then it is asked again, and written anew
         return content if isinstance(content, dict) else {}
 
 
-def _chosen(environment: Mapping[str, str]) -> list[str]:
+def _chosen(environment: "Mapping[str, str]") -> "list[str]":
     """Return the variables that choose the version in the place of a file."""
     return sorted(
-        f"{name}={value}"
-        for name, value in environment.items()
-        if name.startswith(_CHOOSING) and name.endswith("_VERSION")
+        [
+            f"{name}={value}"
+            for name, value in environment.items()
+            if name.startswith(_CHOOSING) and name.endswith("_VERSION")
+        ]
     )

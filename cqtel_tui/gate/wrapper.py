@@ -253,9 +253,9 @@ def _remember_that_nothing_was_held(
     from ..outbox.runs import ClosedChannel, Run, write_run
 
     problem = start.problem or (seen.failure if seen else "")
-    known = () if start.invocation is None else start.invocation.profile.channels.closed
-    closed = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
-    closed += [ClosedChannel(one.name, one.reason, None) for one in known]
+    known = () if start.invocation is None else start.invocation.profile.channels.blocked
+    blocked = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
+    blocked += [ClosedChannel(one.name, one.reason, None) for one in known]
     operation = read_label(held)
     if operation is None:
         return
@@ -266,9 +266,9 @@ def _remember_that_nothing_was_held(
         telemetry.version or "",
         (),
         0,
-        tuple(closed),
+        tuple(blocked),
     )
     try:
         write_run(folders(os.environ)[1], run_)
     except OSError as error:
-        say(f"what was closed to the program could not be written down: {error.strerror}")
+        say(f"what was blocked could not be written down: {error.strerror}")

@@ -2,9 +2,9 @@
 
 import os
 
+from . import OUTBOX, PENDING, SUFFIX
 from .expiry import DAY, horizon, retention_clock
 from .losses import count_loss
-from .writing import OUTBOX, PENDING, SUFFIX
 
 MAX_PENDING = 1000
 MAX_PENDING_BYTES = 16 * 1024 * 1024

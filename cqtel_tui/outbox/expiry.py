@@ -14,7 +14,7 @@ Annotations are quoted, and only builtin modules imported: one recording in sixt
 import time
 
 from ..files import read, replace
-from .writing import OUTBOX
+from . import OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from ..consent.decision import yes_mark
 from ..errors import CqtelError
 from ..files import make_folder, read, replace
 from ..formats import sha256
-from .writing import OUTBOX
+from . import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,7 +10,7 @@ import os
 import time
 
 from ..files import CREATE, NO_LINK, read
-from .writing import OUTBOX
+from . import OUTBOX
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ believed.
 import os
 
 from ..files import make_folder, read, replace
-from .writing import OUTBOX, PROJECTS, project_mark
+from . import OUTBOX, PROJECTS, project_mark
 
 MAX_PROJECTS = 2000
 _MAX_PATH_BYTES = 16 * 1024

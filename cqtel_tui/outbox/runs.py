@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import make_folder, read, replace
+from . import OUTBOX
 from .expiry import horizon
-from .writing import OUTBOX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..files import make_folder, read, replace
-from .writing import OUTBOX
+from . import OUTBOX
 
 if TYPE_CHECKING:
     from .envelope import Envelope

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 from ..files import create_beside, locked, make_folder, read
 from ..files import replace as write_over
+from . import OUTBOX, PENDING, SUFFIX
 from .envelope import (
     MAX_ENVELOPE_BYTES,
     Envelope,
@@ -38,7 +39,6 @@ from .receipts import (
     write_receipt,
 )
 from .runs import sweep_runs
-from .writing import OUTBOX, PENDING, SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -4,23 +4,34 @@ import os
 
 from ..files import CREATE
 from ..formats import quote, sha256
+from . import OUTBOX, PENDING, PROJECTS, SUFFIX, project_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+__all__ = [
+    "FORMAT_VERSION",
+    "LONGEST_PAUSE_SECONDS",
+    "MAX_PAYLOAD_BYTES",
+    "OUTBOX",
+    "PENDING",
+    "PROJECTS",
+    "RETRY_AT",
+    "SUFFIX",
+    "hold",
+    "is_sender_due",
+    "project_mark",
+    "sealed",
+]
+
 MAX_PAYLOAD_BYTES = 256 * 1024
-OUTBOX = "outbox"
-PENDING = "pending"
-SUFFIX = ".envelope"
 FORMAT_VERSION = 2
 RETRY_AT = "retry-at"
 """Its modification time is when the next delivery is due; there is none after a success."""
 LONGEST_PAUSE_SECONDS = 24 * 3600
 """No delivery is put off for longer: what says so was written by a clock that was ahead."""
-PROJECTS = "projects"
-"""Where each project's path is kept under its mark."""
 _SMALL = 16 * 1024
 _COMMAS = 9
 
@@ -165,8 +176,3 @@ def is_sender_due(state: str, now: float) -> bool:
     except OSError:
         return True
     return not 0 < pause <= LONGEST_PAUSE_SECONDS
-
-
-def project_mark(project: str) -> str:
-    """Return what stands on an envelope for a project: a hash, so that it holds no path."""
-    return sha256(project.encode("utf-8", "surrogateescape"))[:16]

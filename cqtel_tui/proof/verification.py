@@ -43,7 +43,7 @@ class Verification:
         if gate is not None and destination.address == HOST:
             if destination.port == gate.port:
                 return "the gate"
-            if gate.closed_address == f"{HOST}:{destination.port}":
+            if gate.blocked_address == f"{HOST}:{destination.port}":
                 return "a closed channel"
         if destination.is_local:
             return "this machine"
@@ -63,7 +63,7 @@ class Verification:
                 for one, times in self.observation.destinations.items()
             ],
             "caught": seen.requests,
-            "closed_attempts": seen.closed_attempts,
+            "closed_attempts": seen.blocked_attempts,
         }
 
     def as_lines(self) -> Iterator[str]:
@@ -78,7 +78,7 @@ class Verification:
         if seen is not None:
             yield (
                 f"gate       {seen.requests:,} requests caught, "
-                f"{seen.closed_attempts:,} attempts on closed channels"
+                f"{seen.blocked_attempts:,} attempts on closed channels"
             )
         for one, times in found.destinations.items():
             yield f"tried      {printable(str(one))}, {times:,} times: {self.what(one)}"

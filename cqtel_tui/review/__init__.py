@@ -10,6 +10,7 @@ __all__ = [
     "explain",
     "export",
     "headers",
+    "inspected",
     "known_shapes",
     "leaks",
     "needles",

@@ -1,15 +1,18 @@
-"""Tell what terminal there is: to draw on, to ask at, and whether it is ours just now."""
+"""Tell what terminal there is: to draw on, to ask at, and whether it is ours just now.
+
+Each command that is run through the gate asks when its program has ended, so that it is lean.
+"""
 
 from __future__ import annotations
 
 import os
-import select
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import TextIO
 
 NO_TERMINAL = (
     "The terminal UI needs a terminal. Without one: cq-telemetry status, cq-telemetry pending, "
@@ -102,6 +105,8 @@ def read_line(seconds: float, clock: Callable[[], float] = time.monotonic) -> st
 def _is_readable(descriptor: int, seconds: float) -> bool:
     if os.name == "nt":  # select(2) knows sockets alone there
         return True
+    import select
+
     return bool(select.select([descriptor], [], [], seconds)[0])
 
 

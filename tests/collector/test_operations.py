@@ -73,7 +73,16 @@ def test_metrics_are_for_this_machine_alone(collector: Served, header: str) -> N
 # Rates --------------------------------------------------------------------------------------------
 
 
-def test_who_comes_too_often_is_told_when_to_come_again(collector: Served) -> None:
+@pytest.fixture
+def limited(tmp_path: Path) -> Iterator[Served]:
+    """Serve with a clock that stands still: on a slow machine, a token would come back."""
+    given = {"limits": Limits(1.0, clock=Clock())}
+    with served(tmp_path, given=given, trusted_proxies=PROXY) as found:
+        yield found
+
+
+def test_who_comes_too_often_is_told_when_to_come_again(limited: Served) -> None:
+    collector = limited
     burst = int(BURST_SECONDS)
     for _ in range(burst):
         assert collector.post(as_json(request())).status_code == 200

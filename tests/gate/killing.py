@@ -31,10 +31,10 @@ _PATIENCE_SECONDS = 30.0
 
 
 def forked_instead_of_spawned(
-    control: socket.socket, listener: socket.socket, closed_door: socket.socket
+    control: socket.socket, listener: socket.socket, blocked_port: socket.socket
 ) -> None:
     """Start a gate's process by fork."""
-    handles = [each.fileno() for each in (control, listener, closed_door)]
+    handles = [each.fileno() for each in (control, listener, blocked_port)]
     if (process := os.fork()) == 0:
         try:
             os.setsid()

@@ -24,7 +24,7 @@ class Served:
 
     caught: list[Request] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
-    closed_attempts: int = 0
+    blocked_attempts: int = 0
 
 
 class ServedGate(Gate):
@@ -41,8 +41,8 @@ class ServedGate(Gate):
 
     def begin(self) -> None:
         """Serve from now on."""
-        listener, closed_door = (socket.socket(fileno=one.detach()) for one in self.sockets)
-        self.server = Server(listener, closed_door, self._profiles, self._keep, self.counts)
+        listener, blocked_port = (socket.socket(fileno=one.detach()) for one in self.sockets)
+        self.server = Server(listener, blocked_port, self._profiles, self._keep, self.counts)
         self._thread = threading.Thread(target=self._serve, args=[self.server])
         self._thread.start()
 
@@ -53,7 +53,7 @@ class ServedGate(Gate):
             self._thread.join()
         for one in self.sockets:
             one.close()
-        return Served(self.kept, self.counts.refused, self.counts.closed_attempts)
+        return Served(self.kept, self.counts.refused, self.counts.blocked_attempts)
 
     def _serve(self, server: Server) -> None:
         while not self._is_ending.is_set():

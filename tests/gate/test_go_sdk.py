@@ -87,7 +87,7 @@ def test_a_no_lets_it_send_nothing(
     ended = machine.cq(*command, more={name: url})
     assert ended.lines[-1] == "done"
     assert came == []
-    assert f"{name} is closed while telemetry is off" in ended.said
+    assert f"{name} is blocked while telemetry is off" in ended.said
     assert machine.envelopes() == []
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate.profile_files import SHIPPED
-from cqtel_tui.gate.variables import CLOSED_URL
+from cqtel_tui.gate.variables import BLOCKED_URL
 
 from ..cli.machines import PATIENCE, Machine, Result, run, started
 from .test_process import at_a_terminal
@@ -322,8 +322,8 @@ def test_a_profile_of_the_users_is_refused_for_whatever_is_started(machine: Mach
         "OTEL_TRACES_EXPORTER=none",
         "OTEL_METRICS_EXPORTER=none",
         "OTEL_LOGS_EXPORTER=none",
-        f"OTEL_EXPORTER_OTLP_ENDPOINT={CLOSED_URL}",
-        f"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={CLOSED_URL}",
+        f"OTEL_EXPORTER_OTLP_ENDPOINT={BLOCKED_URL}",
+        f"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT={BLOCKED_URL}",
     } <= set(ended.lines)
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.gate.channels import Closed
+from cqtel_tui.gate.channels import Blocked
 from cqtel_tui.gate.profile_files import SHIPPED, ProfileError, read_profile, read_profiles
 from cqtel_tui.gate.profiles import FOLDER, PROFILES, known_profiles
 from cqtel_tui.gate.recognising import recognise
@@ -77,7 +77,7 @@ def test_all_that_a_profile_says_is_read(write: Callable[..., Path]) -> None:
     assert channels.fields == {"service.name": "name", "plugins": ("plugin",)}
     assert channels.never == {"email": "it says who you are"}
     assert channels.levels == {"SHOP_LEVEL": {"": "some", "all": "some"}}
-    assert channels.closed == (Closed("crash reports", "they cannot be held", "SHOP_CRASHES"),)
+    assert channels.blocked == (Blocked("crash reports", "they cannot be held", "SHOP_CRASHES"),)
     assert (channels.forwarded, channels.own) == (("x-api-key",), ("SHOP_LOGS",))
     assert (channels.duration_unit, channels.also) == (
         1000,

@@ -25,10 +25,11 @@ from cqtel_tui.formats.encodings import MAX_DECODED_BYTES, UndecodableError, dec
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import Description, Understood, answer_to, understand
+from cqtel_tui.gate.protocols import Description, Understood, understand
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import MAX_ITEMS, Rules
 from cqtel_tui.gate.requests import Request
+from cqtel_tui.gate.responses import response_to
 from cqtel_tui.gate.variables import held
 
 from ..javascript_sdk import JAVASCRIPT, why_no_javascript
@@ -211,7 +212,7 @@ def test_a_message_of_each_kind_is_read_alone(call: str) -> None:
     found = understand(caught(f"/v1/{call}", json.dumps(message).encode()), rules())
     assert found.kind == "rudderstack"
     assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
-    assert answer_to(f"/v1/{call}?x=y", "application/json").body == b"OK"
+    assert response_to(f"/v1/{call}?x=y", "application/json").body == b"OK"
 
 
 @pytest.mark.parametrize(

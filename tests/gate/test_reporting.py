@@ -15,7 +15,7 @@ import pytest
 
 from cqtel_tui.extras import how_to_install
 from cqtel_tui.gate.holding import read_original
-from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL
+from cqtel_tui.gate.variables import BLOCKED_ADDRESS, BLOCKED_URL
 from cqtel_tui.outbox.envelope import open_envelope, read_label
 from cqtel_tui.outbox.runs import read_runs, run_of
 from cqtel_tui.outbox.store import SENT, Outbox
@@ -214,8 +214,8 @@ def test_off_opens_no_gate(machine: Machine, way: str) -> None:
     option = [way] if way.startswith("-") else []
     machine.wrap("cloudquery", *option, "init", more={} if option else {way: "1"})
     given = witness.last["environment"]
-    assert given[b"CQ_RUDDERSTACK_DATA_PLANE_URL"] == CLOSED_URL.encode()
-    assert given[b"CQ_ANALYTICS_HOST"] == CLOSED_ADDRESS.encode()
+    assert given[b"CQ_RUDDERSTACK_DATA_PLANE_URL"] == BLOCKED_URL.encode()
+    assert given[b"CQ_ANALYTICS_HOST"] == BLOCKED_ADDRESS.encode()
     assert given[b"CQ_TELEMETRY_LEVEL"] == b"none"
     assert machine.files() == set()
 
@@ -265,7 +265,7 @@ def test_without_h11_the_channel_is_closed_and_it_is_told(machine: Machine) -> N
     ended = machine.wrap("cloudquery", "init")
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said.startswith(
-        "cq-telemetry: the program's own telemetry is closed, as it cannot be held: "
+        "cq-telemetry: the program's own telemetry is blocked, as it cannot be held: "
         f"h11 is not installed ({how_to_install('gate')})\n"
     )
     assert witness.last["environment"][b"CQ_TELEMETRY_LEVEL"] == b"none"

@@ -484,11 +484,11 @@ def test_what_cannot_be_written_down_is_not_acknowledged(
 
 
 def test_attempts_on_closed_channels_are_counted_and_answered_by_nothing(door: Door) -> None:
-    host, _, port = door.gate.closed_address.partition(":")
+    host, _, port = door.gate.blocked_address.partition(":")
     for _ in range(3):
         with socket.create_connection((host, int(port)), PATIENCE) as client:
             assert heard(client) == b""
-    assert door.gate.end().closed_attempts == 3
+    assert door.gate.end().blocked_attempts == 3
 
 
 def test_after_the_end_nobody_is_let_in(door: Door) -> None:
@@ -513,3 +513,14 @@ def test_listening_costs_no_import_of_what_serves() -> None:
         check=True,
     )
     assert done.stdout.strip() == ""
+
+
+def test_to_answer_costs_no_import_of_what_redacts() -> None:
+    code = (
+        "import sys, cqtel_tui.gate.serving, cqtel_tui.gate.server\n"
+        "from cqtel_tui.gate.responses import response_to\n"
+        "assert response_to('/v1/batch', 'application/json').body == b'OK'\n"
+        "unwanted = {'hmac', 'cqtel_tui.gate.redaction', 'cqtel_tui.gate.names'}\n"
+        "print(*unwanted & set(sys.modules))"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).split() == []

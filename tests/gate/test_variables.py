@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.gate.channels import Channels, Closed
+from cqtel_tui.gate.channels import Blocked, Channels
 from cqtel_tui.gate.listening import Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.profiles import CLOUDQUERY, ENDPOINTS_EVERYWHERE, REFUSED_EVERYWHERE
 from cqtel_tui.gate.records import replace
-from cqtel_tui.gate.variables import CLOSED_ADDRESS, CLOSED_URL, closed, held, refused
+from cqtel_tui.gate.variables import BLOCKED_ADDRESS, BLOCKED_URL, blocked, held, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -43,7 +43,7 @@ def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> No
         RUDDERSTACK: gate.url_for("cloudquery"),
         "CQ_TELEMETRY_LEVEL": "stats",
         "CQ_NO_TELEMETRY": "T",
-        "CQ_ANALYTICS_HOST": gate.closed_address,
+        "CQ_ANALYTICS_HOST": gate.blocked_address,
     }
     assert found.upstreams == {"cloudquery": "https://analytics-events.cloudquery.io"}
     assert found.notes == ()
@@ -121,8 +121,8 @@ def test_an_upstream_that_nothing_can_ever_be_sent_to_is_told_before_the_program
     assert "secret" not in note
 
 
-def test_every_closed_channel_has_a_reason() -> None:
-    assert all(one.name and one.reason for one in CLOUDQUERY.channels.closed)
+def test_every_blocked_channel_has_a_reason() -> None:
+    assert all(one.name and one.reason for one in CLOUDQUERY.channels.blocked)
 
 
 # Refused -----------------------------------------------------------------------------------------
@@ -134,8 +134,8 @@ def test_a_no_refuses_every_known_program_and_closes_where_each_would_send_to() 
         "HOME": "/home/alice",
         **REFUSED_EVERYWHERE,
         **CLOUDQUERY.refuse,
-        **dict.fromkeys((RUDDERSTACK, *ENDPOINTS_EVERYWHERE), CLOSED_URL),
-        "CQ_ANALYTICS_HOST": CLOSED_ADDRESS,
+        **dict.fromkeys((RUDDERSTACK, *ENDPOINTS_EVERYWHERE), BLOCKED_URL),
+        "CQ_ANALYTICS_HOST": BLOCKED_ADDRESS,
     }
     assert found.notes == ()
     assert found.variables["DO_NOT_TRACK"] == "1"
@@ -145,8 +145,8 @@ def test_a_no_refuses_every_known_program_and_closes_where_each_would_send_to() 
 @pytest.mark.parametrize("name", [OTLP, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", RUDDERSTACK])
 def test_a_no_closes_an_endpoint_of_the_users_own_and_says_so(name: str) -> None:
     found = refused([CLOUDQUERY], {name: "https://mine.example"})
-    assert found.variables[name] == CLOSED_URL
-    assert found.notes == (f"{name} is closed while telemetry is off",)
+    assert found.variables[name] == BLOCKED_URL
+    assert found.notes == (f"{name} is blocked while telemetry is off",)
 
 
 def test_what_stays_open_while_telemetry_is_off_is_named() -> None:
@@ -157,21 +157,21 @@ def test_what_stays_open_while_telemetry_is_off_is_named() -> None:
     assert note.startswith("OTEL_ENDPOINT is your own setting, and stays open")
 
 
-def test_a_profile_that_refuses_nothing_is_told_of_where_not_all_of_it_can_be_closed() -> None:
+def test_a_profile_that_refuses_nothing_is_told_of_where_not_all_of_it_can_be_blocked() -> None:
     quiet = replace(SHOP, refuse={})
-    assert refused([quiet], {}).notes == ()  # its only channel is closed
-    channels = Channels(OTLP, closed=(Closed("crash reports", "they are sent by TLS"),))
+    assert refused([quiet], {}).notes == ()  # its only channel is blocked
+    channels = Channels(OTLP, blocked=(Blocked("crash reports", "they are sent by TLS"),))
     [note] = refused([replace(quiet, channels=channels)], {}).notes
     assert note.startswith("shop may still report")
 
 
-def test_what_cannot_be_held_is_closed_and_no_more() -> None:
-    found = closed([CLOUDQUERY], {"HOME": "/home/alice"})
+def test_what_cannot_be_held_is_blocked_and_no_more() -> None:
+    found = blocked([CLOUDQUERY], {"HOME": "/home/alice"})
     assert found.variables == {
         "HOME": "/home/alice",
-        **CLOUDQUERY.closed,
-        RUDDERSTACK: CLOSED_URL,
-        "CQ_ANALYTICS_HOST": CLOSED_ADDRESS,
+        **CLOUDQUERY.blocked,
+        RUDDERSTACK: BLOCKED_URL,
+        "CQ_ANALYTICS_HOST": BLOCKED_ADDRESS,
     }
 
 

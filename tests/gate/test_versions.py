@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import sys
 import threading
 import time
@@ -12,9 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate import versions
-from cqtel_tui.gate.asking import Answer, ask, ask_version
+from cqtel_tui.gate.asking import ask, ask_version
 from cqtel_tui.gate.profiles import CLOUDQUERY, Invocation
-from cqtel_tui.gate.versions import CACHE, Version, find_binary, is_shim, substitute
+from cqtel_tui.gate.versions import CACHE, Reported, Version, find_binary, is_shim, substitute
 
 from ..cli.machines import Machine, real_cloudquery
 
@@ -207,12 +208,12 @@ def release(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> 
     )
 
 
-def dated(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> Answer:
+def dated(machine: Machine, told: str = OF_2022, version: str = "0.32.12") -> Reported:
     return ask(release(machine, told, version), CLOUDQUERY, ENVIRONMENT, 20)
 
 
 def test_a_release_of_2022_tells_when_it_was_built(machine: Machine) -> None:
-    assert dated(machine) == Answer("0.32.12", "2022-06-20T10:00:00Z")
+    assert dated(machine) == Reported("0.32.12", "2022-06-20T10:00:00Z")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_a_release_of_2022_tells_when_it_was_built(machine: Machine) -> None:
     ],
 )
 def test_what_is_no_date_of_that_version_is_left_out(machine: Machine, told: str) -> None:
-    assert dated(machine, told) == Answer("0.32.12")
+    assert dated(machine, told) == Reported("0.32.12")
 
 
 @pytest.mark.parametrize("version", ["1.0.0", "6.21.1", "development"])
@@ -244,7 +245,7 @@ def test_only_a_release_that_may_tell_is_asked_when_it_was_built(
 
 def test_a_date_that_does_not_come_costs_no_version(machine: Machine) -> None:
     answer = ask(release(machine, "sleep 1000"), CLOUDQUERY, ENVIRONMENT, 1.5)
-    assert answer in {Answer("0.32.12", is_whole=False), Answer(None, is_whole=False)}
+    assert answer in {Reported("0.32.12", is_whole=False), Reported(None, is_whole=False)}
 
 
 def test_what_a_release_writes_when_it_is_asked_is_gone(
@@ -309,10 +310,10 @@ class Asked:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folders: list[str | None] = []
-        self.answer = Answer("1.2.3")
+        self.answer = Reported("1.2.3")
         monkeypatch.setattr(versions, "ask", self._ask)
 
-    def _ask(self, *_: object, folder: str | None) -> Answer:
+    def _ask(self, *_: object, folder: str | None) -> Reported:
         self.folders.append(folder)
         return self.answer
 
@@ -409,7 +410,7 @@ def test_no_answer_in_time_and_no_version_are_asked_again_a_day_later(
     machine: Machine, asked_in: Asked
 ) -> None:
     binary = str(native(machine))
-    for nothing in (Answer(None, is_whole=False), Answer("")):
+    for nothing in (Reported(None, is_whole=False), Reported("")):
         asked_in.folders, asked_in.answer = [], nothing
         (machine.state / CACHE).unlink(missing_ok=True)
         for now in (NOW, NOW + 1, NOW + DAY - 1):
@@ -417,7 +418,7 @@ def test_no_answer_in_time_and_no_version_are_asked_again_a_day_later(
             version = Version(binary, CLOUDQUERY, str(machine.state), now=lambda: NOW + 1)
             assert version.known(ENVIRONMENT) == ""
         assert len(asked_in.folders) == 1
-        asked_in.answer = Answer("6.21.1")
+        asked_in.answer = Reported("6.21.1")
         assert known(machine, binary, now=NOW + DAY) == "6.21.1"
         assert known(machine, binary, now=NOW + 9 * DAY) == "6.21.1"
         assert len(asked_in.folders) == 2
@@ -427,7 +428,7 @@ def test_a_date_that_did_not_come_is_asked_for_a_day_later(
     machine: Machine, asked_in: Asked
 ) -> None:
     binary = str(native(machine))
-    asked_in.answer = Answer("0.32.12", is_whole=False)
+    asked_in.answer = Reported("0.32.12", is_whole=False)
     for now in (NOW, NOW + 1, NOW + DAY):
         assert known(machine, binary, now=now) == "0.32.12"
     assert len(asked_in.folders) == 2
@@ -695,3 +696,23 @@ def test_a_packaged_binary_that_cannot_be_executed_is_not_taken(
 ) -> None:
     os.chmod(packaged, 0o644)  # noqa: PTH101
     assert substitute(invoked("cloudquery"), {"PATH": str(machine.home)}) is None
+
+
+def test_a_version_that_is_remembered_costs_no_import_that_a_launcher_has_not(
+    machine: Machine,
+) -> None:
+    binary = sh(machine, "echo cloudquery version 1.2.3")
+    state = str(machine.state)
+    one = Version(binary, CLOUDQUERY, state)
+    assert one.get(ENVIRONMENT) == "1.2.3"
+    one.remember()
+    code = (
+        "import sys, cqtel_tui.gate.wrapper as wrapper, cqtel_tui.gate.versions as versions\n"
+        "from cqtel_tui.gate.profiles import CLOUDQUERY\n"
+        "found = versions.Version(sys.argv[1], CLOUDQUERY, sys.argv[2]).known({})\n"
+        "unwanted = {'dataclasses', 'json', 'pathlib', 're', 'subprocess', 'sysconfig', 'typing'}\n"
+        "print(found, *unwanted & set(sys.modules))"
+    )
+    command = [sys.executable, "-S", "-c", code, binary, state]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.check_output(command, env=environment, text=True).split() == ["1.2.3"]

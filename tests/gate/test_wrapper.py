@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.gate.profiles import CLOUDQUERY
-from cqtel_tui.gate.variables import closed, refused
+from cqtel_tui.gate.variables import blocked, refused
 from cqtel_tui.record.inspection import FILE_NAME, is_ours
 
 from ..cli.machines import IN_A_FOLDER_THAT_IS_GONE, PATIENCE, Machine, Result, run, started
@@ -269,7 +269,7 @@ def given(machine: Machine) -> dict[bytes, bytes]:
 
 
 CLOSED = {
-    name.encode(): value.encode() for name, value in closed([CLOUDQUERY], {}).variables.items()
+    name.encode(): value.encode() for name, value in blocked([CLOUDQUERY], {}).variables.items()
 }
 GATE = b"CQ_RUDDERSTACK_DATA_PLANE_URL"
 CLOSED_DOOR = b"CQ_ANALYTICS_HOST"

@@ -1,13 +1,14 @@
-"""What a caught request is: one module for each protocol, the first that knows it speaks for it.
+"""What an intercepted request is: one module for each protocol, chosen by the path alone.
 
-Each has the same four functions. `recognises` and `answer` are asked while the program waits, by
-the path alone; `read` and `redact` afterwards, with all the time in the world.
+Each has the same three functions, called when the program has had its response (see `responses`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+
+from ..responses import OTLP, RUDDERSTACK, protocol_of
 
 if TYPE_CHECKING:
     from ..redaction import Redaction, Rules
@@ -17,16 +18,8 @@ NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What the real service answers to a request that it takes, with status 200."""
-
-    content_type: str
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
 class Description:
-    """What stands on the envelope of a caught request.
+    """What stands on the envelope of an intercepted request.
 
     Attributes:
         operation: the event or span, a plain name; empty if it has none.
@@ -58,7 +51,7 @@ class Document:
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """A caught request, understood: what is said of it, and what would be sent."""
+    """An intercepted request, understood: what is said of it, and what would be sent."""
 
     kind: str
     content_type: str
@@ -69,12 +62,6 @@ class Understood:
 class _Module(Protocol):
     """What each protocol's module has."""
 
-    def recognises(self, path: str) -> bool:
-        """Tell whether a path is one of this protocol."""
-
-    def answer(self, content_type: str) -> Answer:
-        """Return what the real service answers to a request of this content type."""
-
     def read(self, caught: Request) -> Document | None:
         """Read a request's body; None if it is not what its path says."""
 
@@ -83,15 +70,6 @@ class _Module(Protocol):
 
     def redact(self, document: Document, rules: Rules) -> Redaction:
         """Return what would be sent."""
-
-
-def _modules() -> tuple[_Module, ...]:
-    from . import otlp, rudderstack, unknown
-
-    first: _Module = rudderstack
-    second: _Module = otlp
-    last: _Module = unknown
-    return first, second, last
 
 
 _HEADERS = {"unknown": frozenset({"content-encoding"})}
@@ -106,21 +84,19 @@ def headers_of(kind: str) -> frozenset[str]:
     return _CREDENTIALS | _HEADERS.get(kind, frozenset())
 
 
-def answer_to(path: str, content_type: str) -> Answer:
-    """Return what the real service answers to a request for this path."""
-    path = path.partition("?")[0]
-    return next(one for one in _modules() if one.recognises(path)).answer(content_type)
-
-
 def understand(caught: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
-    path = caught.path.partition("?")[0]
-    for module in _modules():
-        if module.recognises(path) and (document := module.read(caught)) is not None:
-            return Understood(
-                document.kind,
-                document.content_type,
-                module.describe(document, rules),
-                module.redact(document, rules),
-            )
-    raise AssertionError("the module for unknown requests reads them all")
+    from . import otlp, rudderstack, unknown
+
+    known: dict[str, _Module] = {RUDDERSTACK: rudderstack, OTLP: otlp}
+    last: _Module = unknown
+    module = known.get(protocol_of(caught.path), last)
+    document = module.read(caught)
+    if document is None:
+        module, document = last, unknown.read(caught)
+    return Understood(
+        document.kind,
+        document.content_type,
+        module.describe(document, rules),
+        module.redact(document, rules),
+    )

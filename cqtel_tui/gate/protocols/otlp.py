@@ -23,15 +23,13 @@ from ..redaction import (
     keep,
     status_code,
 )
-from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
+from ..responses import JSON, PROTOBUF, SIGNALS, is_json
+from . import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ..redaction import Rules, Schema
     from ..requests import Request
 
-PROTOBUF = "application/x-protobuf"
-JSON = "application/json"
-_SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 _ROOTS = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
 _ERROR = 2
 
@@ -104,23 +102,13 @@ _SCHEMAS: dict[str, Schema] = {
 }
 
 
-def recognises(path: str) -> bool:
-    """Tell whether a path is one of OTLP's."""
-    return path in _SIGNALS
-
-
-def answer(content_type: str) -> Answer:
-    """Return an empty response message, in the encoding of the request."""
-    return Answer(JSON, b"{}") if _is_json(content_type) else Answer(PROTOBUF, b"")
-
-
 def read(caught: Request) -> Document | None:
     """Read a request as OTLP/JSON has it; None if it is none, or if it cannot be read here."""
-    signal = _SIGNALS[caught.path.partition("?")[0]]
+    signal = SIGNALS[caught.path.partition("?")[0]]
     try:
         body = decoded(caught.body, caught.header("content-encoding"))
         notes: tuple[str, ...] = ()
-        if _is_json(caught.header("content-type")):
+        if is_json(caught.header("content-type")):
             value, encoding = parse(body), "json"
         else:
             value, notes = read_message(body, signal)
@@ -163,10 +151,6 @@ def redact(document: Document, rules: Rules) -> Redaction:
     kept = keep(document.value, _SCHEMAS[signal], rules)
     sent = as_json(kept.value) if encoding == "json" else to_protobuf(document.kind, kept.value)
     return kept.written(sent, *(Removal("the document", note, _UNREAD) for note in document.notes))
-
-
-def _is_json(content_type: str) -> bool:
-    return content_type.partition(";")[0].strip().lower() == JSON
 
 
 def _spans(value: Any) -> Any:

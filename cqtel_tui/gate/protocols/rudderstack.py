@@ -20,7 +20,7 @@ from ..redaction import (
     Removal,
     keep,
 )
-from . import NANOSECONDS_PER_MILLISECOND, Answer, Description, Document
+from . import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonObject, JsonValue
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from ..requests import Request
 
 _BATCH = "/v1/batch"
-_CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
-_PATHS = frozenset(f"/v1/{call}" for call in _CALLS)
 _KINDS = ("track", "identify", "page", "screen", "group", "alias")
 _CHANNELS = frozenset({"browser", "mobile", "sdk", "server", "source", "sources", "web"})
 _OUTCOMES = {
@@ -38,17 +36,6 @@ _OUTCOMES = {
 }
 _STANDS_IN = "who it was is not sent; a random id stands in, as no message is taken without one"
 _FILLED = "replaced by a random id, as no message is taken without one"
-
-
-def recognises(path: str) -> bool:
-    """Tell whether a path is one of RudderStack's."""
-    return path in _PATHS
-
-
-def answer(content_type: str) -> Answer:
-    """Return what RudderStack's data plane answers."""
-    del content_type
-    return Answer("text/plain; charset=utf-8", b"OK")
 
 
 def read(caught: Request) -> Document | None:

@@ -6,24 +6,12 @@ from typing import TYPE_CHECKING
 
 from ...formats import OPAQUE
 from ..redaction import Redaction, Rules
-from . import Answer, Description, Document
+from . import Description, Document
 
 if TYPE_CHECKING:
     from ..requests import Request
 
 KIND = OPAQUE
-
-
-def recognises(path: str) -> bool:
-    """Tell that any path may be one of these."""
-    del path
-    return True
-
-
-def answer(content_type: str) -> Answer:
-    """Return what does least harm: a success that says nothing."""
-    del content_type
-    return Answer("text/plain", b"")
 
 
 def read(caught: Request) -> Document:
