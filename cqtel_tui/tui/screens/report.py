@@ -282,6 +282,8 @@ def _per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content
             if name not in counts:
                 marks[int(at * step)] = "?"
         yield Content.assemble(" " * len(label), ("".join(marks), views.MUTED))
+        words = f"? fewer than {found.k} installations: not told, and not zero"
+        yield Content.assemble(" " * len(label), (words, views.MUTED))
     across = max(map(len, drawn))
     axis = names[0] + names[-1].rjust(across - len(names[0]))
     if across >= len(names[0]) * 2 + 1:
