@@ -2,4 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["demo", "problems", "question", "status", "withdrawal"]
+__all__ = [
+    "choosing",
+    "demo",
+    "dropping",
+    "erasing",
+    "identity",
+    "problems",
+    "question",
+    "results",
+    "sending",
+    "status",
+    "trimming",
+    "withdrawal",
+]

@@ -6,8 +6,17 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
+from ..consent.decision import OFF, ON
+from .choosing import plan_telemetry, set_telemetry
+from .results import Message, Result
+from .sending import send_due
+
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from ..outbox.envelope import Envelope
+    from ..paths import Places
+    from .choosing import TelemetryPlan
 
 
 WAIT_UNTOUCHED = 30.0
@@ -51,3 +60,50 @@ def words(question: Question) -> dict[Answer, str]:
         Answer.SHOW: "show me everything",
         Answer.LATER: "decide later",
     }
+
+
+def destination(question: Question) -> str:
+    """Return where payloads would go after a yes, as a sentence."""
+    if question.endpoint is None:
+        return "There is no endpoint yet: after a yes, payloads stay here until you set one."
+    return f"After a yes, payloads go to {question.endpoint}."
+
+
+def plan_answers(question: Question, pending: Sequence[str]) -> dict[Answer, TelemetryPlan]:
+    """Return what each answer would save; nothing for those that decide nothing.
+
+    Args:
+        question: what is asked.
+        pending: the ids of what is pending while it is asked. What comes later is covered by no
+            answer to this question.
+    """
+    yes = plan_telemetry(ON, endpoint=question.endpoint, pending=pending)
+    no = plan_telemetry(OFF, endpoint=question.endpoint)
+    return {Answer.REFUSE: no, Answer.ALLOW: yes, Answer.ALLOW_AND_SEND: yes}
+
+
+def answered(places: Places, plans: Mapping[Answer, TelemetryPlan], answer: Answer) -> Result:
+    """Save an answer that is one; have a sender started if that is what was asked for.
+
+    Raises:
+        CqtelError: nothing was saved.
+    """
+    change = "To change it: cq-telemetry-ui"
+    plan = plans.get(answer)
+    if plan is None:
+        return Result((Message("nothing is decided, nothing was sent", change),))
+    is_included = answer is Answer.ALLOW_AND_SEND
+    saved = set_telemetry(places, plan, include_pending=is_included)
+    if is_included and plan.endpoint is not None:
+        send_due(places)
+    return Result((Message(_outcome(plan, answer), change),), saved.undo)
+
+
+def _outcome(plan: TelemetryPlan, answer: Answer) -> str:
+    if answer is Answer.REFUSE:
+        return "telemetry is off. To delete what is pending: cq-telemetry off --discard"
+    if answer is Answer.ALLOW:
+        return "telemetry is on from now on; what was pending before stays here"
+    if plan.endpoint is None:
+        return "telemetry is on; there is no endpoint yet: payloads stay here until you set one"
+    return "telemetry is on; what is pending is sent now"

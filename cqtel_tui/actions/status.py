@@ -133,7 +133,7 @@ def look(
         [] if directory is None else cookie.legacy(directory, places.state),
         counts,
         problem,
-        _proxy(decision.endpoint),
+        proxy_to(decision.endpoint),
         retry_at,
         _why_put_off(outbox) if retry_at else "",
         find_problems(outbox, decision),
@@ -148,7 +148,8 @@ def _counts(outbox: Outbox) -> tuple[Counts, str]:
         return Counts(0, 0, 0, 0, 0), str(error)
 
 
-def _proxy(endpoint: str | None) -> str:
+def proxy_to(endpoint: str | None) -> str:
+    """Return the proxy that an endpoint is reached by, without its password; empty for none."""
     if endpoint is None:
         return ""
     from ..deliver.proxies import proxy_for, without_password

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..consent import cookie
+from ..consent import cookie as cookies
 from ..files import is_locked
 from ..outbox.included import clear_included
 from ..outbox.losses import forget_losses
@@ -12,38 +13,110 @@ from ..outbox.projects import clear_projects
 from ..outbox.runs import clear_intercepted, clear_runs
 from ..outbox.shown import clear_shown
 from ..outbox.store import BOXES, LOCK, SET_ASIDE, Outbox
+from .erasing import offered_erasure
+from .results import Confirmation, Message, Result, number
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from ..consent.cookie import Cookie
     from ..paths import Places
+    from .erasing import ErasurePlan
+
+_NAMES = {"set-aside": "set aside"}
 
 
-def discard(places: Places, directory: str | None) -> dict[str, int]:
-    """Remove all payloads of this machine and the cookie of `directory`; say how many of each.
+@dataclass(frozen=True, slots=True)
+class WithdrawalPlan:
+    """What would be deleted on this machine.
+
+    Attributes:
+        directory: whose cookie, a real path; None for a current directory that is gone.
+        confirmation: what is asked before.
+        erasure: what can be erased at the collector first, for the cookie is the key to it; None
+            if there is nothing to be erased.
+        remains: what is there if it is not deleted; empty if nothing is.
+    """
+
+    directory: str | None
+    confirmation: Confirmation
+    erasure: ErasurePlan | None
+    remains: tuple[Message, ...]
+
+
+def plan_withdrawal(
+    directory: str | None, cookie: Cookie | None, payloads: int, endpoint: str | None
+) -> WithdrawalPlan:
+    """Return what deleting everything would mean.
+
+    Args:
+        directory: whose cookie, a real path; None for a current directory that is gone.
+        cookie: the cookie as it is now; None where there is no directory.
+        payloads: how many are in all boxes.
+        endpoint: where payloads go to; None for nowhere.
+    """
+    asking = Confirmation(
+        "Telemetry is off. Delete what was recorded, too?",
+        ("What is pending, what is kept of what was sent, and the cookie. No undo.",),
+        "yes, delete all",
+        "no, keep it",
+    )
+    erasure = None if cookie is None else offered_erasure(cookie, endpoint)
+    has_cookie = cookie is not None and cookie.state == cookies.PRESENT
+    remains = []
+    if payloads or has_cookie:
+        what = [number(payloads, "payload")] * bool(payloads) + ["the cookie"] * has_cookie
+        command = "to delete them: cq-telemetry off --discard"
+        remains.append(Message(f"still here: {', '.join(what)}", command))
+    if erasure is not None:
+        text = f"what {erasure.endpoint} has of this cookie is there, too"
+        remains.append(Message(text, "to erase it: cq-telemetry erase"))
+    return WithdrawalPlan(directory, asking, erasure, tuple(remains))
+
+
+def read_withdrawal(places: Places, directory: str | None, endpoint: str | None) -> WithdrawalPlan:
+    """Look at what there is, and return what deleting all of it would mean.
+
+    Raises:
+        CqtelError: the outbox cannot be read.
+    """
+    outbox = Outbox(places.state)
+    payloads = sum(len(outbox.names(box)) for box in (*BOXES, SET_ASIDE))
+    cookie = None if directory is None else cookies.look(directory, places.state)
+    return plan_withdrawal(directory, cookie, payloads, endpoint)
+
+
+def discard(places: Places, plan: WithdrawalPlan) -> Result:
+    """Remove all payloads of this machine and the cookie of a directory.
 
     The cookie of another project is that project's. A locked or unsafe one is left as it is: it
     identifies nobody.
-
-    Args:
-        places: where the outbox is.
-        directory: a real path; None for a current directory that is gone.
 
     Raises:
         CqtelError: the outbox cannot be read, or the cookie could not be removed.
         OSError: a payload could not be removed.
     """
     outbox = Outbox(places.state)
+    state = places.state
     removed = {box: outbox.clear(box) for box in (*BOXES, SET_ASIDE)}
     if not is_locked(outbox.folder / LOCK):  # whoever sends does that, too
         outbox.settle()
-    clear_intercepted(places.state)
-    clear_runs(places.state)
-    clear_included(places.state)
-    clear_shown(places.state)
-    clear_projects(places.state)
-    forget_losses(places.state)
-    removed["cookie"] = 0
-    state = places.state
-    if directory is not None and cookie.look(directory, state).state == cookie.PRESENT:
-        cookie.reset(directory, state, create=False)
-        removed["cookie"] = 1
-    return removed
+    clear_intercepted(state)
+    clear_runs(state)
+    clear_included(state)
+    clear_shown(state)
+    clear_projects(state)
+    forget_losses(state)
+    directory = plan.directory
+    has_cookie = directory is not None and cookies.look(directory, state).state == cookies.PRESENT
+    if directory is not None and has_cookie:
+        cookies.reset(directory, state, create=False)
+    return Result((Message(_removed_words(removed, has_cookie=has_cookie)),))
+
+
+def _removed_words(removed: Mapping[str, int], *, has_cookie: bool) -> str:
+    words = [
+        number(count, f"{_NAMES.get(box, box)} payload") for box, count in removed.items() if count
+    ]
+    words += ["the cookie"] * has_cookie
+    return f"deleted: {', '.join(words) or 'nothing, there was nothing'}"

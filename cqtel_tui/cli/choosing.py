@@ -4,33 +4,27 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..actions import choosing as choices
 from ..actions import status as standing
-from ..actions.withdrawal import discard
+from ..actions.identity import LOCK, RESET, change_identity, plan_identity
+from ..actions.withdrawal import discard, read_withdrawal
 from ..consent import cookie as cookies
-from ..consent.decision import DEBUG, NO_DEBUG, OFF, ON, ask
-from ..consent.endpoint import TRACES_PATH
-from ..consent.layers import reasons, why
-from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
+from ..consent.decision import HOLD, OFF, ON
+from ..consent.decision import ask as decided
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
 from ..files import PROJECT_FOLDER
 from ..gate.refusals import refused_words
-from ..outbox.included import include
-from ..outbox.store import BOXES, SET_ASIDE, Outbox
-from ..outbox.writing import PENDING
-from ..paths import agreed, places
-from .output import here, here_if_any, number, say, show, show_json
+from ..paths import places
+from .output import here, here_if_any, number, say, show, show_json, tell, tell_message
 from .rights import offer_erasure
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
-    from typing import Any
 
     from ..actions.problems import Problem
     from ..consent.cookie import Cookie
-    from ..consent.decision import Decision
     from ..outbox.runs import Run
 
 _COOKIE_FILE = f"{PROJECT_FOLDER}/{cookies.NAME}"
@@ -39,7 +33,7 @@ _TRACKED = (
     f"has of it. git rm --cached {_COOKIE_FILE}, then cq-telemetry cookie reset"
 )
 _REASONS = 3
-_WANTED = {"on": ON, "off": OFF, "undecide": "hold"}
+_WANTED = {"on": ON, "off": OFF, "undecide": HOLD}
 
 
 def status(given: argparse.Namespace) -> int:
@@ -135,87 +129,48 @@ def _caught_words(run: Run) -> str:
 
 def telemetry(given: argparse.Namespace) -> int:
     """Save on, off or undecided, and say what it comes to."""
-    change = decide_telemetry({"on": ON, "off": OFF}.get(given.choice))
-    if getattr(given, "include_held", False):
-        ids = [label.id for label in Outbox(places().state).labels(PENDING)]
-        include(places().state, change["yes"], ask(places()).endpoint, ids)
-    _save(given, change)
+    include_pending = getattr(given, "include_held", False)
+    here_and_now = places()
+    plan = choices.plan_telemetry(
+        _WANTED[given.choice],
+        _project(given),
+        endpoint=decided(here_and_now).endpoint,
+        pending=choices.read_pending(here_and_now) if given.choice == "on" else (),
+    )
+    tell(
+        choices.set_telemetry(
+            here_and_now,
+            plan,
+            include_pending=include_pending,
+            replace_unreadable=given.replace_unreadable,
+        )
+    )
     if given.choice == "off":
         _take_back(given)
-    decision = ask(places())
-    say(f"telemetry is {standing.WORDS[decision.state]}")
-    if decision.state != _WANTED[given.choice]:
-        say(f"your choice is saved, but here {why(decision)} decides")
-    elif decision.state == ON:
-        _say_what_is_missing(decision, included=given.include_held)
-    elif decision.state == OFF and not given.discard:
-        _say_what_is_kept(None if given.erase else decision.endpoint)
     return 0
 
 
 def _take_back(given: argparse.Namespace) -> None:
     """Delete what was recorded, here and at the collector, as far as that is asked for."""
-    directory = here_if_any()
+    decision = decided(places())
+    plan = read_withdrawal(places(), here_if_any(), decision.endpoint)
     if given.erase or given.discard:
         try:
-            offer_erasure(directory, wanted=given.erase)
+            offer_erasure(plan.erasure, plan.directory, wanted=given.erase)
         except CqtelError as error:
             say("your no is saved; nothing was deleted")
             raise error from None
     if given.discard:
-        say(f"deleted: {_removed_words(discard(places(), directory))}")
-
-
-def _say_what_is_missing(decision: Decision, *, included: bool) -> None:
-    """Say what a yes does not come to by itself."""
-    if decision.endpoint is None:
-        say("there is no endpoint, so that payloads stay here: cq-telemetry endpoint URL")
-    held = len(Outbox(places().state).names(PENDING))
-    if held and included:
-        say(f"held before it, and included: {number(held, 'payload')}; cq-telemetry send --all")
-    elif held:
-        say(
-            f"held before it, and not included: {number(held, 'payload')}; to send them all the "
-            "same: cq-telemetry send, or cq-telemetry on --include-held"
-        )
-
-
-def _say_what_is_kept(endpoint: str | None) -> None:
-    """Say what a no leaves on this machine, and at the collector of an endpoint."""
-    outbox = Outbox(places().state)
-    kept = sum(len(outbox.names(box)) for box in (*BOXES, SET_ASIDE))
-    directory = here_if_any()
-    has_cookie = (
-        directory is not None and cookies.look(directory, places().state).state == cookies.PRESENT
-    )
-    if kept or has_cookie:
-        what = [number(kept, "payload")] * bool(kept) + ["the cookie"] * has_cookie
-        say(f"still here: {', '.join(what)}; to delete them: cq-telemetry off --discard")
-    if has_cookie and endpoint is not None:
-        say(f"what {endpoint} has of this cookie is there, too; to erase it: cq-telemetry erase")
-
-
-def _removed_words(removed: Mapping[str, int]) -> str:
-    names = {"pending": "held", "set-aside": "set aside"}
-    words = [
-        number(count, f"{names.get(box, box)} payload")
-        for box, count in removed.items()
-        if count and box != "cookie"
-    ]
-    words += ["the cookie"] * removed["cookie"]
-    return ", ".join(words) or "nothing, there was nothing"
+        tell(discard(places(), plan))
+    elif decision.state == OFF:
+        for message in plan.remains[: 1 if given.erase else None]:
+            tell_message(message)
 
 
 def debug(given: argparse.Namespace) -> int:
     """Save whether error texts may be recorded, and say what it comes to."""
-    wanted = given.choice == "on"
-    _save(given, decide_debug(wanted))
-    decision = ask(places())
-    say(f"debug mode is {'on: error texts are recorded' if decision.debug else 'off'}")
-    if decision.debug != wanted:
-        deciding = {OFF, NO_DEBUG} if wanted else {DEBUG}
-        sources = [reason.source for reason in reasons(decision) if reason.says in deciding]
-        say(f"your choice is saved, but here {', '.join(sources)} decides")
+    plan = choices.plan_debug(_project(given), is_on=given.choice == "on")
+    tell(choices.set_debug(places(), plan, replace_unreadable=given.replace_unreadable))
     return 0
 
 
@@ -223,48 +178,25 @@ def endpoint(given: argparse.Namespace) -> int:
     """Save where to deliver to, and say what it comes to."""
     url = None if given.url == "none" else given.url
     try:
-        change = decide_endpoint(url)
+        plan = choices.plan_endpoint(url, _project(given))
     except CqtelError as error:
         raise WrongUsageError(str(error)) from None
-    _save(given, change)
-    found = standing.look(places(), here_if_any())
-    if found.decision.endpoint is None:
-        say("payloads stay on this machine")
-        return 0
-    say(f"payloads go to {found.decision.endpoint}")
-    saved = change["endpoint"]
-    if found.decision.endpoint == saved != url:
-        say(f"{url} has no path of its own: traces go to {TRACES_PATH} there, as OTLP has it")
-    if found.decision.endpoint != saved:
-        say("your choice is saved, but here another one of yours decides: this project's, or all's")
-    if found.proxy:
-        say(f"by the proxy {found.proxy}")
-    is_on = found.decision.state == ON and not found.problem
-    if is_on and (waiting := staying(places()).total()):
-        say(
-            f"not sent there by themselves: {number(waiting, 'payload')} that are held already; "
-            "see why with cq-telemetry status, or send them: cq-telemetry send --all"
-        )
-    if found.decision.state != ON:
-        say(f"not yet: telemetry is {standing.WORDS[found.decision.state]}")
+    tell(choices.set_endpoint(places(), plan, replace_unreadable=given.replace_unreadable))
     return 0
 
 
 def cookie(given: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
     directory, state = here(), places().state
-    if given.action in {"reset", "lock"}:
-        offer_erasure(directory, wanted=given.erase)
-    elif given.erase:
+    if given.erase and given.action not in {RESET, LOCK}:
         raise WrongUsageError("--erase goes with reset and lock. By itself: cq-telemetry erase")
-    if given.action == "reset":
-        create = ask(places()).state == ON
-        old, new = cookies.reset(directory, state, create=create)
-        say(f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}")
-    elif given.action == "lock":
-        _say_which("locked", cookies.lock(directory, state))
-    elif given.action == "unlock":
-        _say_which("unlocked", cookies.unlock(directory, state))
+    if given.action != "show":
+        plan = plan_identity(
+            given.action, directory, cookies.look(directory, state), decided(places()).endpoint
+        )
+        if given.action in {RESET, LOCK}:
+            offer_erasure(plan.erasure, directory, wanted=given.erase)
+        tell(change_identity(places(), plan))
     _show_cookies(given, directory, state)
     return 0
 
@@ -295,14 +227,5 @@ def _cookie_words(found: Cookie) -> str:
     return "absent"
 
 
-def _say_which(done: str, names: list[str]) -> None:
-    say(f"{done}: {', '.join(names) if names else 'nothing, it was so already'}")
-
-
-def _save(given: argparse.Namespace, change: Mapping[str, Any]) -> None:
-    save(
-        agreed().config,
-        change,
-        project=here() if given.project else None,
-        replace_unreadable=given.replace_unreadable,
-    )
+def _project(given: argparse.Namespace) -> str | None:
+    return here() if given.project else None

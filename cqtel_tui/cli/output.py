@@ -4,11 +4,29 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..actions.results import number
 from ..errors import CqtelError
 from ..rights.exporting import json_text
 from ..sanitize import printable, printable_bytes
+
+if TYPE_CHECKING:
+    from ..actions.results import Confirmation, Message, Result
+
+__all__ = [
+    "ask",
+    "here",
+    "here_if_any",
+    "is_sure",
+    "number",
+    "say",
+    "show",
+    "show_bytes",
+    "show_json",
+    "tell",
+    "tell_message",
+]
 
 
 def say(text: str) -> None:
@@ -16,9 +34,35 @@ def say(text: str) -> None:
     sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
 
 
-def number(count: int, what: str) -> str:
-    """Return how many of something there are, in words."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def tell(result: Result, *, listed: bool = False) -> None:
+    """Say what an action changed.
+
+    Args:
+        result: of the action.
+        listed: a line for each thing that was changed, instead of how many there were.
+
+    Raises:
+        Exception: what stopped the action halfway, once the rest is said.
+    """
+    if listed:
+        for line in result.lines:
+            say(line)
+    else:
+        for message in result.messages:
+            tell_message(message)
+    if result.problem is not None:
+        raise result.problem
+
+
+def tell_message(message: Message) -> None:
+    """Say what happened, and what can be done about it on the command line."""
+    joint = ": " if message.command.startswith("cq-telemetry") else "; "
+    say(message.text + (f"{joint}{message.command}" if message.command else ""))
+
+
+def ask(confirmation: Confirmation) -> bool:
+    """Ask somebody at the terminal what has to be asked before an action."""
+    return is_sure(" ".join([confirmation.question, *confirmation.details]))
 
 
 def is_sure(question: str) -> bool:

@@ -9,8 +9,9 @@ import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..actions import dropping, sending, trimming
 from ..consent.decision import ask
-from ..deliver.permission import ALL, DUE, NAMED, grounds, permission
+from ..deliver.permission import DUE, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..formats.inspection import read_inspection
 from ..outbox.envelope import TornEnvelopeError
@@ -25,7 +26,7 @@ from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
 from . import wording
 from .comparing import show_caught
-from .output import say, show, show_bytes, show_json
+from .output import say, show, show_bytes, show_json, tell
 
 if TYPE_CHECKING:
     import argparse
@@ -117,18 +118,14 @@ def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
 
 
 def trim(given: argparse.Namespace) -> int:
-    """Take fields out of a held payload; without any, list those that it has."""
-    from ..gate.trimming import fields, without
-
+    """Take fields out of a pending payload; without any, list those that it has."""
     outbox = Outbox(places().state)
     _, label = outbox.find(given.id, [PENDING])
     _, envelope = _open(label.id)
     if given.path:
-        paths = list(dict.fromkeys(given.path))
-        outbox.replace(label, without(envelope, paths), dropped=len(paths))
-        say(f"{label.id} has no {', '.join(paths)} any more")
-        _, envelope = _open(label.id)
-    rows = fields(envelope)
+        tell(trimming.trim(outbox, trimming.plan_trim(label, envelope, given.path)), listed=True)
+        _, label = outbox.find(label.id, [PENDING])
+    _, rows = trimming.read_fields(outbox, label)
     if given.json:
         show_json([asdict(row) for row in rows])
     else:
@@ -140,45 +137,37 @@ def trim(given: argparse.Namespace) -> int:
 def drop(given: argparse.Namespace) -> int:
     """Delete payloads unsent."""
     outbox = Outbox(places().state)
-    for label in _chosen(given, outbox, PENDING):
-        outbox.drop(PENDING, label)
-        say(f"{label.id} dropped")
+    plan = dropping.plan_drop(PENDING, _chosen(given, outbox, PENDING))
+    tell(dropping.drop(outbox, plan), listed=True)
     return 0
 
 
 def retry(given: argparse.Namespace) -> int:
-    """Hold rejected payloads again."""
+    """Let rejected payloads be pending again."""
     outbox = Outbox(places().state)
-    for label in _chosen(given, outbox, REJECTED):
-        outbox.retry(label)
-        say(f"{label.id} is held again")
+    plan = dropping.plan_retry(_chosen(given, outbox, REJECTED))
+    tell(dropping.retry(outbox, plan), listed=True)
     return 0
 
 
 def send(given: argparse.Namespace) -> int:
     """Send payloads now; all of them must go, or the exit code is 1."""
-    from ..deliver.sender import Outcome, Sender
-
-    sender = Sender(places())
-    labels = _chosen(given, sender.outbox, PENDING)
-    results = []
+    labels = _chosen(given, Outbox(places().state), PENDING)
+    deliveries = []
     if labels:
+        asked = sending.ALL if given.all else sending.NAMED
         try:
-            asked = ALL if given.all else NAMED
-            for result in sender.send(labels, asked):
-                results.append(result)
-                by = result.receipt.proxy if result.receipt else ""
-                way = f" (by the proxy {by})" if by else ""
-                say(f"{result.id} {result.outcome.value}: {result.why}{way}")
+            for delivery in sending.send(places(), labels, asked):
+                deliveries.append(delivery)
+                say(sending.delivery_line(delivery))
         except KeyboardInterrupt:
             say("stopped; what was under way may have arrived: see cq-telemetry pending")
             raise
     if given.json:
-        show_json([{"id": r.id, "outcome": r.outcome.value, "why": r.why} for r in results])
-    left = len(labels) - len(results)
-    if left:
-        say(f"{left:,} more stay here")
-    return 0 if sum(r.outcome is Outcome.SENT for r in results) == len(labels) else 1
+        show_json([{"id": d.id, "outcome": d.outcome.value, "why": d.why} for d in deliveries])
+    for line in sending.sending_result(labels, deliveries).lines[len(deliveries) :]:
+        say(line)
+    return 0 if sending.were_all_sent(labels, deliveries) else 1
 
 
 def export(given: argparse.Namespace) -> int:

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..actions import erasing
 from ..consent import cookie as cookies
-from ..consent.decision import ask
+from ..consent.decision import ask as decided
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from ..rights.announced import announced, operation_lines
 from ..rights.exporting import write_operations
 from ..tui.terminal import has_terminal
-from .output import here, is_sure, number, say, show, show_json
+from .output import ask, here, number, say, show, show_json, tell, tell_message
 
 if TYPE_CHECKING:
     import argparse
 
+    from ..actions.erasing import ErasurePlan
     from ..rights.announced import Line
 
 
 def policy(given: argparse.Namespace) -> int:
     """Print what the collector says that it does, and what it would derive from this machine."""
-    from ..rights.requests import Collector
-
-    with Collector(_endpoint()) as collector:
-        announcement = collector.announcement()
+    announcement = erasing.ask_announcement(_endpoint())
     if given.json:
         show_json(announcement.as_json())
     else:
@@ -35,11 +34,8 @@ def policy(given: argparse.Namespace) -> int:
 
 def mine(given: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
-    from ..rights.requests import Collector, key_of
-
-    endpoint, cookie = _endpoint(), key_of(here(), places().state)
-    with Collector(endpoint) as collector:
-        operations = collector.data(cookie)
+    endpoint = _endpoint()
+    operations = erasing.ask_data(erasing.plan_data(_key(here()), endpoint))
     if given.export is not None:
         write_operations(given.export, operations)
         say(f"{number(len(operations), 'operation')} written to {given.export}")
@@ -55,42 +51,37 @@ def mine(given: argparse.Namespace) -> int:
 
 def erase(given: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
-    from ..rights.requests import key_of
-
     if not given.yes and not has_terminal():
         raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
-    endpoint, cookie = _endpoint(), key_of(here(), places().state)
-    question = f"Have {endpoint} erase all that it has of this directory's cookie? No undo."
-    if not given.yes and not is_sure(question):
+    endpoint = _endpoint()
+    plan = erasing.plan_erasure(_key(here()), endpoint)
+    if not given.yes and not ask(plan.confirmation):
         say("nothing was asked for")
         return 1
-    _erase(endpoint, cookie)
+    _erase(plan)
     say("payloads with this cookie are dropped there from now on. For a new one: cq-telemetry "
         "cookie reset")  # fmt: skip
     return 0
 
 
-def _erase(endpoint: str, cookie: str) -> None:
+def _erase(plan: ErasurePlan) -> None:
     """Have a collector erase everything of a cookie, and say what was erased.
 
     Raises:
         CqtelError: it was not, or nobody knows whether it was.
     """
-    from ..rights.requests import Collector
-
     try:
-        with Collector(endpoint) as collector:
-            erased = collector.erase(cookie)
+        tell(erasing.erase(plan))
     except KeyboardInterrupt:
-        say("stopped; it may have been erased all the same: see cq-telemetry mine")
+        say(erasing.STOPPED)
         raise
-    say(f"erased at {endpoint}: {number(erased, 'span')}")
 
 
-def offer_erasure(directory: str | None, *, wanted: bool) -> None:
+def offer_erasure(plan: ErasurePlan | None, directory: str | None, *, wanted: bool) -> None:
     """Before a cookie is lost, and the key to one's data with it, have that data erased.
 
     Args:
+        plan: of the erasure; None if there seems to be nothing to be erased.
         directory: whose cookie; None for a current directory that is gone.
         wanted: whether erasure was asked for by an option. If not, somebody at a terminal is
             asked, and nobody is told how to have it.
@@ -98,36 +89,34 @@ def offer_erasure(directory: str | None, *, wanted: bool) -> None:
     Raises:
         CqtelError: erasure was wanted, and did not come about; the cookie must stay.
     """
-    endpoint = ask(places()).endpoint
     if not wanted:
-        if directory is None or endpoint is None:
-            return
-        if cookies.look(directory, places().state).state != cookies.PRESENT:
+        if plan is None:
             return
         if not has_terminal():
-            say(f"what {endpoint} has of this cookie stays there: without it, it cannot be erased "
-                "any more. --erase does that first")  # fmt: skip
+            tell_message(plan.unasked)
             return
-        question = f"First have {endpoint} erase all that it has of this cookie?"
-        if not is_sure(f"{question} Without the cookie it cannot be asked for that any more."):
+        if not ask(plan.offer):
             return
     try:
-        from ..rights.requests import key_of
-
-        _erase(_endpoint(), key_of(directory or here(), places().state))
+        if plan is None:
+            endpoint, key = _endpoint(), _key(directory or here())
+            plan = erasing.plan_erasure(key, endpoint)
+        _erase(plan)
     except CqtelError as error:
+        kept = erasing.KEPT.text
         raise CqtelError(
-            f"{error}. The cookie was kept: without it, nothing can be erased there. Try again, "
-            "or leave out --erase."
+            f"{error}. {kept[:1].upper()}{kept[1:]}. Try again, or leave out --erase."
         ) from None
 
 
+def _key(directory: str) -> str:
+    return erasing.key_of(cookies.look(directory, places().state))
+
+
 def _endpoint() -> str:
-    endpoint = ask(places()).endpoint
+    endpoint = decided(places()).endpoint
     if endpoint is None:
-        raise CqtelError(
-            "There is no endpoint, and so nobody to ask. To set one: cq-telemetry endpoint URL"
-        )
+        raise CqtelError(erasing.NO_COLLECTOR)
     return endpoint
 
 

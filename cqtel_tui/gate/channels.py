@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .redaction import Schema
+    from .field_shapes import Schema
 
 
 @record(frozen=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..consent import cookie as cookies
 from ..consent.endpoint import endpoint_problem
 from ..deliver.connection import (
     MAX_ANSWER_BYTES,
@@ -136,22 +135,6 @@ def beside(endpoint: str, what: str) -> str:
     parts = urlsplit(endpoint)
     folder = parts.path.rstrip("/").rpartition("/")[0]
     return parts._replace(path=f"{folder}/{what}", fragment="").geturl()
-
-
-def key_of(directory: str, state: str) -> str:
-    """Return the cookie of a directory: the key to all that was sent from there.
-
-    Raises:
-        CqtelError: there is none that could be used.
-    """
-    found = cookies.look(directory, state)
-    if found.value is not None:
-        return found.value
-    state = f"unsafe: {found.reason}" if found.state == cookies.UNSAFE else found.state
-    raise CqtelError(
-        f"{found.path} is {state}. Without that cookie no collector can tell what is yours, and "
-        "nothing can be asked for or erased. Go to the directory whose cookie it was sent with."
-    )
 
 
 def _body(reply: Reply) -> bytes:

@@ -17,17 +17,23 @@ from pathlib import Path
 from sys import modules
 from typing import TYPE_CHECKING, Any
 
-from ..actions.question import WAIT_UNTOUCHED, Answer, Question, words
+from ..actions.choosing import read_pending
+from ..actions.question import (
+    WAIT_UNTOUCHED,
+    Answer,
+    Question,
+    answered,
+    destination,
+    plan_answers,
+    words,
+)
 from ..consent.decision import CI_VARIABLES, HOLD, USER, ask
 from ..consent.layers import NOTHING, reasons
-from ..consent.saving import decide_telemetry, save
 from ..errors import CqtelError
 from ..files import make_folder, replace
 from ..outbox.envelope import read_label
-from ..outbox.included import include
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
-from ..paths import agreed
 from .terminal import has_original_streams, has_terminal, is_in_foreground, read_line
 
 if TYPE_CHECKING:
@@ -86,34 +92,15 @@ def put(
         deliver: what is called with a signal that came while it was asked.
     """
     _forget_what_was_typed()
+    plan = plan_answers(question, read_pending(places))
     answer = _plain(question) if plain or _must_be_plain() else _inline(question, deliver)
-    save_answer(places, answer)
-    _say(_outcome(question, answer))
+    for message in answered(places, plan, answer).messages:
+        _say(message.text + (f". {message.command}" if message.command else ""))
     if answer is Answer.SHOW:
         from .app import run
 
         run(deliver=deliver)
     return answer
-
-
-def save_answer(places: Places, answer: Answer) -> None:
-    """Save an answer that is one; start a sender if that is what was asked for."""
-    if answer in {Answer.LATER, Answer.SHOW}:
-        return
-    if answer is Answer.REFUSE:
-        save(agreed().config, decide_telemetry("off"))
-        return
-    change = decide_telemetry("on")
-    is_included = answer is Answer.ALLOW_AND_SEND
-    endpoint = ask(places).endpoint
-    if is_included:
-        ids = [label.id for label in Outbox(places.state).labels(PENDING)]
-        include(places.state, change["yes"], endpoint, ids)
-    save(agreed().config, change)
-    if is_included and endpoint is not None:
-        from ..outbox.dispatch import start_if_due
-
-        start_if_due(places.state)
 
 
 def somebody_is_there(environ: Mapping[str, str]) -> bool:
@@ -222,7 +209,7 @@ def _plain(question: Question) -> Answer:
         lines[MOST_LINES:] = [f"… and {more:,} more: cq-telemetry show {question.envelope.id}"]
     for line in lines:
         sys.stderr.write(f"  {line}\n")
-    sys.stderr.write(f"{_destination(question)}\n")
+    sys.stderr.write(f"{destination(question)}\n")
     for answer, meaning in words(question).items():
         sys.stderr.write(f"  {answer.value}  {meaning}\n")
     sys.stderr.write("Your answer, one letter (Enter: decide later): ")
@@ -236,24 +223,6 @@ def _plain(question: Question) -> Answer:
         return Answer.LATER
     letter = typed.strip().lower()
     return next((answer for answer in Answer if answer.value == letter), Answer.LATER)
-
-
-def _destination(question: Question) -> str:
-    if question.endpoint is None:
-        return "There is no endpoint yet: after a yes, payloads stay here until you set one."
-    return f"After a yes, payloads go to {question.endpoint}."
-
-
-def _outcome(question: Question, answer: Answer) -> str:
-    change = "To change it: cq-telemetry-ui"
-    if answer is Answer.REFUSE:
-        return f"telemetry is off. To delete what is held: cq-telemetry off --discard. {change}"
-    if answer is Answer.ALLOW:
-        return f"telemetry is on from now on; what was held before stays here. {change}"
-    if answer is Answer.ALLOW_AND_SEND:
-        what = "what is held is sent now" if question.endpoint else _destination(question)
-        return f"telemetry is on; {what}. {change}"
-    return f"nothing is decided, nothing was sent. {change}"
 
 
 def _say(text: str) -> None:

@@ -10,8 +10,9 @@ from textual.keys import format_key
 from .app import TelemetryApp
 from .base import OwnApp
 from .prompt import Prompt
+from .screens.answered import Rejected, Sent
 from .screens.asking import Ask
-from .screens.boxes import Box, Pending, Rejected, Sent
+from .screens.boxes import Box, Pending
 from .screens.choices import Choices
 from .screens.cookie import CookieScreen
 from .screens.help import Help

@@ -329,7 +329,7 @@ def _port(process: subprocess.Popen[bytes], log: Path, workers: int) -> int:
 @contextlib.contextmanager
 def rotel(folder: Path) -> Iterator[tuple[int, list[int]]]:
     """Run rotel; what it receives goes nowhere."""
-    from ..e2e.rotel_receiver import running_rotel
+    from tests.e2e.rotel_receiver import running_rotel
 
     with running_rotel(folder, "--exporter=blackhole") as (url, process):
         yield int(url.split(":")[2].partition("/")[0]), [process]
@@ -347,7 +347,7 @@ def edge(folder: Path, *options: str) -> Iterator[tuple[int, list[int]]]:
 
 def cases() -> list[Case]:
     """Return all that is compared."""
-    from ..e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL
+    from tests.e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL
 
     two = ("--workers", "2")
     missing = "" if HAS_WHEEL else NO_WHEEL

@@ -253,12 +253,13 @@ def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> N
 def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -> None:
     identity = cq.record()
     assert said(cq, "on").endswith(
-        "cq-telemetry: held before it, and not included: 1 payload; to send them all the same: "
+        "cq-telemetry: pending before it, and not included: 1 payload; to send them all the same: "
         "cq-telemetry send, or cq-telemetry on --include-held\n"
     )
     assert stored(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
     assert said(cq, "on", "--include-held").endswith(
-        "cq-telemetry: held before it, and included: 1 payload; cq-telemetry send --all\n"
+        "cq-telemetry: pending before it, and included: 1 payload; to send: "
+        "cq-telemetry send --all\n"
     )
     assert stored(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
     assert included(str(cq.outbox.state), ask(places())) == {identity}
@@ -289,13 +290,13 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     box, label = cq.outbox.find(torn)
     cq.outbox.set_aside(box, label)
     assert said(cq, "off", "--discard") == (
-        "cq-telemetry: deleted: 2 held payloads, 1 sent payload, 1 rejected payload, "
-        "1 set aside payload, the cookie\n"
         "cq-telemetry: telemetry is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
+        "1 set aside payload, the cookie\n"
     )
     assert not cookie.exists()
     assert not any("envelope" in name or "receipt" in name for name in cq.files())
-    assert said(cq, "off", "--discard").startswith(
+    assert said(cq, "off", "--discard").endswith(
         "cq-telemetry: deleted: nothing, there was nothing\n"
     )
 
@@ -310,7 +311,7 @@ def test_a_no_in_a_folder_that_is_gone_is_saved_and_deletes_what_it_can(cq: Here
     cq.record()
     cq.project.rmdir()
     assert "still here: 1 payload;" in said(cq, "off")
-    assert "1 held payload" in said(cq, "off", "--discard")
+    assert "1 pending payload" in said(cq, "off", "--discard")
     assert stored(cq)["all"] == {"telemetry": "off"}
     assert cq.counts() == (0, 0, 0)
 

@@ -418,7 +418,7 @@ def test_rejected_payloads_are_held_again(cq: Here) -> None:
     cq.answer(one, REJECTED)
     cq.answer(two, REJECTED)
     ended = cq("retry", one)
-    assert (ended.code, ended.said) == (0, f"cq-telemetry: {one} is held again\n")
+    assert (ended.code, ended.said) == (0, f"cq-telemetry: {one} is pending again\n")
     assert cq.counts() == (1, 0, 1)
     assert cq("retry", "--all").code == 0
     assert cq.counts() == (2, 0, 0)

@@ -79,7 +79,7 @@ def test_the_keys_of_the_policy_are_what_was_promised(cq: Here, rights: Rights) 
 def test_without_an_endpoint_nobody_is_asked(cq: Here, cookie: Path, command: str) -> None:
     ended = cq(*command.split())
     assert ended.code == 1
-    assert "There is no endpoint, and so nobody to ask" in ended.said
+    assert "There is no endpoint, and so no collector to ask" in ended.said
     assert cookie.read_text() == f"{COOKIE}\n"
 
 
@@ -164,7 +164,9 @@ def test_a_no_that_takes_all_back_erases_before_the_cookie_goes(
     cq.hold()
     ended = cq("off", "--erase", "--discard")
     assert ended.code == 0
-    assert ended.said.index("erased at") < ended.said.index("deleted: 1 held payload, the cookie")
+    assert ended.said.index("erased at") < ended.said.index(
+        "deleted: 1 pending payload, the cookie"
+    )
     assert not cookie.exists()
     assert rights.operations == []
 

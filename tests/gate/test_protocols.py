@@ -660,6 +660,8 @@ def test_a_batch_of_too_many_messages_is_cut_before_it_is_looked_at() -> None:
     messages = [{"type": "track"}] * (MAX_ITEMS + 1)
     found = understand(caught("/v1/batch", json.dumps({"batch": messages}).encode()), rules())
     assert len(json.loads(found.redaction.sent)["batch"]) == MAX_ITEMS
+    # Each that stays is given an id, and the one that does not is told of once.
+    assert len(found.redaction.removals) + found.redaction.more == MAX_ITEMS + 1
 
 
 def test_a_genuine_message_of_many_spans_is_read() -> None:

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.actions.erasing import key_of
+from cqtel_tui.consent.cookie import look
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.rights.announced import MAX_DATA_BYTES
 from cqtel_tui.rights.requests import Collector as Asked
-from cqtel_tui.rights.requests import CollectorError, beside, key_of
+from cqtel_tui.rights.requests import CollectorError, beside
 
 from ..cookies import record_cookie
 from ..deliver.announcing import COOKIE, HASH, OPERATIONS, Rights, said
@@ -254,7 +256,7 @@ def test_the_key_is_the_cookie_of_the_directory(machine: Machine) -> None:
     folder.mkdir()
     (folder / "telemetry-cookie").write_text(f"{COOKIE}\n")
     record_cookie(Path(machine.places.state), COOKIE, machine.project)
-    assert key_of(str(machine.project), machine.places.state) == COOKIE
+    assert key_of(look(str(machine.project), machine.places.state)) == COOKIE
 
 
 @pytest.mark.parametrize("state", ["absent", "locked", "unsafe: it is a link"])
@@ -267,5 +269,5 @@ def test_without_a_usable_cookie_there_is_no_key(machine: Machine, state: str) -
         (machine.project / "value").write_text(COOKIE)
         cookie.symlink_to(machine.project / "value")
     with pytest.raises(CqtelError) as caught:
-        key_of(str(machine.project), machine.places.state)
+        key_of(look(str(machine.project), machine.places.state))
     assert f"{cookie} is {state}. Without that cookie" in str(caught.value)

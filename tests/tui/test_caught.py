@@ -406,7 +406,7 @@ async def test_a_yes_for_all_that_is_held_names_nothing_that_nobody_could_read(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "2 payloads were held before this yes" in it.question)
+        await it.until(lambda: "2 payloads were pending before this yes" in it.question)
         await it.answer("y")
         await it.told("nobody could read what is in it")
         assert len(empty.labels(SENT)) == 1

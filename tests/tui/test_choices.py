@@ -60,7 +60,7 @@ async def test_a_question_changes_nothing_by_escape_and_enter_takes_the_safe_ans
         assert it.room == "pending"
         await it.press("t")
         await it.answer("enter")
-        await it.told("Telemetry is undecided.")
+        await it.told("Telemetry is undecided: ")
         assert empty.chosen.telemetry is None
         await it.press("t", "right", "l", "h", "right", "left", "enter")
         await it.until(lambda: empty.chosen.telemetry == "on")
@@ -141,7 +141,7 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "5 payloads were held before this yes" in it.question)
+        await it.until(lambda: "5 payloads were pending before this yes" in it.question)
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
         assert len(machine.included) == (5 if included else 0)
@@ -185,7 +185,8 @@ async def test_a_variable_that_overrides_a_choice_is_named_at_once(
         await it.shows(" OFF ", f"{variable}=1", "unset it in this shell")
         await it.press("t")
         await it.answer("o")
-        await it.told(f"Saved, but telemetry is off: {variable}=1 decides.")
+        await it.told("Telemetry is off: ")
+        await it.told(f"Your choice is saved, but here {variable}=1 decides.")
         assert empty.chosen.telemetry == "on"
         assert stored(it, "telemetry") == "on", "the toggle shows what is stored"
         await it.shows(" OFF ")
@@ -295,7 +296,7 @@ async def test_debug_mode_is_asked_for_before_and_ended_without_a_question(
 ) -> None:
     async with ui() as it:
         await it.press("d")
-        assert "credentials" in it.question
+        await it.until(lambda: "credentials" in it.question, "a question")
         await it.press("enter")
         await it.until(lambda: it.room == "pending")
         assert not empty.choices.exists(), "Enter by reflex does no harm"
@@ -315,7 +316,7 @@ async def test_debug_mode_that_another_layer_keeps_off_says_so(
     async with ui() as it:
         await it.press("d")
         await it.answer("y")
-        await it.told("another layer keeps debug mode off")
+        await it.told("Your choice is saved, but here CQ_DEBUG_TELEMETRY=0 decides.")
         await it.shows("debug off")
 
 
@@ -410,7 +411,7 @@ async def test_undo_lets_no_older_yes_cover_what_was_recorded_in_between(
     async with ui() as it:
         await it.press("t")
         await it.answer("u")
-        await it.told("Telemetry is undecided.")
+        await it.told("Telemetry is undecided: ")
         between = machine.hold(b"{}")
         await it.press("u")
         await it.until(lambda: machine.chosen.telemetry == "on")

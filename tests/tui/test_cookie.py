@@ -69,7 +69,7 @@ async def test_lock_and_unlock(empty: Machine) -> None:
         await it.shows(f"present    {home / 'telemetry-random-id'}"[:60])
         await it.press("l")
         await it.answer("y")
-        await it.told("locked")
+        await it.told("Locked: ")
         assert empty.cookie.is_dir()
         assert (home / "telemetry-random-id").is_dir()
         await it.shows("cookie locked", "a directory stands in its place", "carries no id")
@@ -77,7 +77,7 @@ async def test_lock_and_unlock(empty: Machine) -> None:
         await it.answer("y")
         await it.told("is locked. Unlock it first")
         await it.press("n", "y")
-        await it.told("unlocked")
+        await it.told("Unlocked: ")
         assert not empty.cookie.exists()
         await it.shows("no cookie")
 
@@ -99,7 +99,7 @@ async def test_an_unsafe_cookie_is_told_of_with_the_reason(empty: Machine) -> No
         await it.shows("unsafe: it is a link", "cookie unsafe, not sent")
         await it.press("r")
         await it.answer("y")
-        await it.told("no cookie → none")
+        await it.told("No cookie → none")
         await it.shows("absent")
     assert target.read_text() == VALUE, "what a link points to is not touched"
 

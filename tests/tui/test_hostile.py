@@ -91,7 +91,7 @@ async def test_a_project_path_may_hold_anything(
         assert_only_text(it)
         await it.press("l")
         await it.answer("y")
-        await it.told("locked")
+        await it.told("Locked: ")
         await it.press("4")
         await it.shows("[/nope]")
         await it.press("right", "enter", "t", "o")

@@ -11,7 +11,7 @@ import pytest
 
 from cqtel_tui.outbox.store import SET_ASIDE
 from cqtel_tui.outbox.writing import PENDING
-from cqtel_tui.tui.app import MAX_COPIED
+from cqtel_tui.tui.home import MAX_COPIED
 from cqtel_tui.tui.views import CROSS
 
 from .driving import ids, ui

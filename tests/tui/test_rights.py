@@ -185,7 +185,7 @@ async def test_it_is_erased_after_a_question_and_the_cookie_stays(
         await it.until(lambda: it.room == "cookie")
         assert rights.collector.connections == 0, "Enter by reflex erases nothing"
         await it.press("e", "y")
-        await it.told("The collector erased 2 spans.")
+        await it.told(f"Erased at {rights.collector.url}: 2 spans.")
     assert rights.operations == []
     assert empty.cookie.read_text() == f"{COOKIE}\n"
 
@@ -215,7 +215,7 @@ async def test_before_the_cookie_is_lost_its_data_can_be_erased(
         await it.press(key)
         assert "The cookie is the key to what" in it.question
         await it.press("e")
-        await it.told("The collector erased 2 spans.")
+        await it.told(f"Erased at {rights.collector.url}: 2 spans.")
         await it.until(lambda: not empty.cookie.is_file(), "the loss of the cookie")
     assert asked(rights) == ["DELETE /v1/data"]
 
@@ -258,7 +258,7 @@ async def test_a_no_offers_to_erase_there_before_the_cookie_goes(
             await it.told("The cookie was kept")
             assert it.room == "choices"
         else:
-            await it.told("All payloads and the cookie are gone.")
+            await it.told(f"Deleted: {held} pending payloads, the cookie.")
     assert machine.chosen.telemetry == "off", "a no is saved first, whatever comes of the rest"
     assert asked(rights) == ["DELETE /v1/data"]
     assert (len(machine.labels()), machine.cookie.exists()) == (

@@ -134,7 +134,7 @@ async def test_off_and_without_an_endpoint_it_is_said_why_not(
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     async with ui() as it:
         await it.press("s")
-        await it.told("telemetry is off (DO_NOT_TRACK=1)")
+        await it.told("telemetry is off: DO_NOT_TRACK=1")
     assert collector.connections == 0
 
 

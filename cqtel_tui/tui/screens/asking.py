@@ -9,13 +9,16 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Button, Static
 
+from ..home import is_too_small
 from .modal import Modal
-from .room import is_too_small, too_small
+from .room import too_small
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
+
+    from ...actions.results import Confirmation
 
 
 _FEW = 2
@@ -78,6 +81,7 @@ class Ask(Modal[str | None]):
         self.dismiss((event.button.id or "").removeprefix("answer-"))
 
 
-def yes_or_no(question: str, *details: str, yes: str, no: str = "no, go back") -> Ask:
+def asking(asked: Confirmation) -> Ask:
     """Return a question to be answered by y or n, with the no in focus."""
-    return Ask(question, details, [("n", no, "default"), ("y", yes, "error")])
+    answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
+    return Ask(asked.question, asked.details, answers)

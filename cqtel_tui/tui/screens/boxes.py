@@ -1,4 +1,4 @@
-"""The screens over the outbox: what is pending, what was sent, what was rejected."""
+"""The screens over the outbox: what they have in common, and the one of what is pending."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from textual.content import Content
 
 from ...consent.decision import ON
 from ...errors import CqtelError
-from ...formats import sha256
 from ...outbox.envelope import TornEnvelopeError
 from ...outbox.shown import note_shown
-from ...outbox.store import REJECTED, SENT
 from ...outbox.writing import PENDING
 from ...review.destination import bound_for
 from .. import views
@@ -292,7 +290,11 @@ class Box(Room):
             self.home.tell("Nothing else here is of the same run.")
             return
         box, other = payloads[(ids.index(label.id) + 1) % len(ids)]
-        await self.home.go_to(box, other.id)
+        await self.home.switch_mode(box)
+        screen = self.home.screen
+        if isinstance(screen, Box):
+            screen.action_clear_filter()
+            screen.envelopes.go_to(other.id)
 
     def action_sort(self) -> None:
         """Sort by the next thing."""
@@ -319,12 +321,14 @@ class Box(Room):
 
     def action_editor(self, exact: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's parameter
         """Open a read-only copy of the payload in the user's own pager or editor."""
+        from ..elsewhere import open_elsewhere
+
         label = self.envelopes.current
         if label is None:
             return
         try:
             payload = self.home.outbox.open(self.NAME, label).payload
-            self.home.open_elsewhere(payload, exact=exact)
+            open_elsewhere(self.home, payload, exact=exact)
         except CqtelError as error:
             self.home.tell(f"It cannot be opened: {error}", wrong=True)
 
@@ -362,79 +366,3 @@ class Pending(Box):
             views.muted(""),
             views.muted("  cq-telemetry run -- cloudquery sync spec.yml"),
         ]
-
-
-class Sent(Box):
-    """What was sent, with receipts."""
-
-    NAME = SENT
-    EMPTY = "Nothing was sent."
-    VIEWS = (("receipt", "Receipt"), *VIEWS)
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("V", "verify", "Verify", id="sent.verify",
-                tooltip="Compute the SHA-256 of the kept bytes anew, and compare"),
-        Binding("x,delete", "app.drop", "Forget", key_display="x", id="sent.drop",
-                tooltip="Delete the kept bytes and the receipt"),
-    ]  # fmt: skip
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._verdicts: dict[tuple[str, str, str], bool] = {}
-        """What a verification came to, by the payload's id, the receipt's hash and the bytes'."""
-
-    def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
-        """Add the receipt."""
-        shown = {"receipt": lambda: self._receipt(label, envelope.sha256)}
-        return {**shown, **super().views(label, envelope)}
-
-    def empty(self, snapshot: Snapshot) -> list[Content]:
-        """Say what will be here."""
-        del snapshot
-        return [views.muted("What is sent is kept here for 30 days, with what was answered.")]
-
-    def _receipt(self, label: Label, kept: str) -> list[Content]:
-        try:
-            receipt = self.home.outbox.receipt(self.NAME, label)
-        except CqtelError as error:
-            return [views.warning(str(error))]
-        # What was verified of other bytes, or by another receipt, is not told of these.
-        verified = None if receipt is None else (label.id, receipt.sha256, kept)
-        return views.receipt_lines(receipt, intact=self._verdicts.get(verified or ("", "", "")))
-
-    def action_verify(self) -> None:
-        """Compare the kept bytes with what the receipt says was sent."""
-        label = self.envelopes.current
-        if label is None:
-            return
-        try:
-            receipt = self.home.outbox.receipt(self.NAME, label)
-            envelope = self.home.outbox.open(self.NAME, label)
-        except CqtelError as error:
-            self.home.tell(f"It cannot be verified: {error}", wrong=True)
-            return
-        if receipt is None:
-            self.home.tell("It cannot be verified: there is no receipt.", wrong=True)
-            return
-        hashed = sha256(envelope.payload)
-        verified = (label.id, receipt.sha256, envelope.sha256)
-        self._verdicts[verified] = hashed == receipt.sha256
-        self._look_now()
-        self.detail.turn_to("receipt")
-
-
-class Rejected(Sent):
-    """What a collector refused, and why."""
-
-    NAME = REJECTED
-    EMPTY = "Nothing was rejected."
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "app.retry", "Hold again", id="rejected.retry",
-                tooltip="Put the marked payloads back among the held ones"),
-    ]  # fmt: skip
-
-    def empty(self, snapshot: Snapshot) -> list[Content]:
-        """Say what will be here."""
-        del snapshot
-        return [views.muted("What a collector refuses for good lies here, with its reason.")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
@@ -15,7 +15,7 @@ from ...consent.choices import Choice, read_user
 from ...consent.endpoint import endpoint_problem
 from ...review.changes import new_fields
 from ...sanitize import one_line
-from .. import views
+from .. import choosing, views
 from ..widgets.lines import Lines
 from ..widgets.one_of import OneOf
 from .room import Room
@@ -111,18 +111,33 @@ class Choices(Room):
 
     @on(OneOf.Asked, "#telemetry")
     def _telemetry_asked(self, event: OneOf.Asked) -> None:
-        self.home.choose_telemetry(event.key, self.project)
+        self._choose_telemetry(event.key, self.project)
 
     @on(OneOf.Asked, "#debug")
     def _debug_asked(self, event: OneOf.Asked) -> None:
-        self.home.choose_debug(event.key == "on", self.project)
+        self._choose_debug(event.key == "on", self.project)
 
     @on(Input.Submitted, "#endpoint")
     def _endpoint_asked(self, event: Input.Submitted) -> None:
         url = event.value.strip()
-        self.home.choose_endpoint(url or None, self.project)
+        self._choose_endpoint(url or None, self.project)
         if not url or endpoint_problem(url) is None:
             self.query_one("#telemetry").focus()
+
+    @work(group="change")
+    async def _choose_telemetry(self, choice: str, project: str | None) -> None:
+        if self.home.may_change:
+            await choosing.set_telemetry(self.home, choice, project)
+
+    @work(group="change")
+    async def _choose_debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001  # the choice itself
+        if self.home.may_change:
+            await choosing.set_debug(self.home, project, is_on=debug)
+
+    @work(group="change")
+    async def _choose_endpoint(self, url: str | None, project: str | None) -> None:
+        if self.home.may_change:
+            await choosing.set_endpoint(self.home, url, project)
 
     @on(Input.Blurred, "#endpoint")
     def _left_field(self, event: Input.Blurred) -> None:

@@ -11,7 +11,6 @@ from textual.content import Content
 
 from ...consent.cookie_file import ABSENT, LOCKED, PRESENT, UNSAFE
 from ...consent.decision import ON
-from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
 from ..widgets.lines import Lines
@@ -113,49 +112,16 @@ class CookieScreen(Room):
     @work(group="change")
     async def action_mine(self) -> None:
         """Show what the collector has of this cookie."""
-        from .asking import yes_or_no
-        from .mine import Mine
-        from .requesting import ask_collector, key_here
+        from ..identity import show_data
 
-        cookie = key_here(self.home)
-        if cookie is None:
-            return
-        answer = await self.app.push_screen_wait(
-            yes_or_no(
-                "Ask the collector for all that it has of this cookie?",
-                f"{one_line(self.home.endpoint or '', 200)} sees your network address, and the "
-                "cookie: it is the key to that data.",
-                yes="yes, ask",
-            )
-        )
-        if answer != "y":
-            return
-        operations = await ask_collector(
-            self.home, "Asking for what it has", lambda collector: collector.data(cookie)
-        )
-        if isinstance(operations, CqtelError):
-            self.home.tell(str(operations), wrong=True)
-            return
-        await self.app.push_screen_wait(Mine(self.home, operations))
+        await show_data(self.home)
 
     @work(group="change")
     async def action_erase(self) -> None:
         """Have the collector erase all that it has of this cookie, after a question."""
-        from .asking import yes_or_no
-        from .requesting import erase, key_here
+        from ..identity import erase
 
-        if key_here(self.home) is None:
-            return
-        answer = await self.app.push_screen_wait(
-            yes_or_no(
-                "Have the collector erase all that it has of this cookie?",
-                f"{one_line(self.home.endpoint or '', 200)} sees your network address. What is "
-                "sent with this cookie later is dropped there, too. No undo.",
-                yes="yes, erase it",
-            )
-        )
-        if answer == "y":
-            await erase(self.home)
+        await erase(self.home)
 
 
 def _asking(endpoint: str | None, proxy: str) -> list[Content]:

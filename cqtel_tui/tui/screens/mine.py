@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ...formats.strict_json import JsonObject
-    from ..app import TelemetryApp
+    from ..home import Home
 
 
 class Mine(Modal[None]):
@@ -44,7 +44,7 @@ class Mine(Modal[None]):
                 tooltip=f"Write it to {FILE_NAME}, in the current directory"),
     ]  # fmt: skip
 
-    def __init__(self, home: TelemetryApp, operations: Sequence[JsonObject]) -> None:
+    def __init__(self, home: Home, operations: Sequence[JsonObject]) -> None:
         super().__init__()
         self.home = home
         self.operations = operations

@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Static
 
+from ..home import SMALLEST, Home
 from ..widgets.bars import Picker, StatusLine
 from ..widgets.keys_bar import KeysBar
 
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from textual.app import App, ComposeResult
-    from textual.geometry import Size
     from textual.widget import Widget
 
-    from ..app import TelemetryApp
     from ..snapshot import Snapshot
 
 ROOMS = {
@@ -34,17 +33,9 @@ ROOMS = {
 """The screens, in the order of their keys 1, 2, 3 …"""
 
 
-_SMALLEST = (60, 20)
-
-
-def is_too_small(size: Size) -> bool:
-    """Tell whether a terminal has no room for what is to be decided in it."""
-    return size.width < _SMALLEST[0] or size.height < _SMALLEST[1]
-
-
 def too_small(way_out: str) -> Static:
     """Return what is shown in a terminal that is too small, in place of all else."""
-    columns, lines = _SMALLEST
+    columns, lines = SMALLEST
     words = f"This terminal is too small.\n{columns} columns and {lines} lines are needed."
     return Static(Content(f"{words}\n{way_out}"), classes="too-small")
 
@@ -80,11 +71,9 @@ class Room(Screen[None]):
             super()._compositor_refresh()
 
     @property
-    def home(self) -> TelemetryApp:
+    def home(self) -> Home:
         """The application, as what it is."""
-        from ..app import TelemetryApp
-
-        assert isinstance(self.app, TelemetryApp)  # noqa: S101  # for the type checker
+        assert isinstance(self.app, Home)  # noqa: S101  # for the type checker
         return self.app
 
     def compose(self) -> ComposeResult:

@@ -21,13 +21,12 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ...deliver.permission import Asked
-    from ...deliver.sender import Result
+    from ...actions.sending import Asked, Delivery
     from ...outbox.envelope import Label
     from ...paths import Places
 
 
-class Sending(Modal["list[Result]"]):
+class Sending(Modal["list[Delivery]"]):
     """Sends these envelopes, and gives what became of each.
 
     Args:
@@ -51,7 +50,7 @@ class Sending(Modal["list[Result]"]):
         self.places = places
         self.labels = labels
         self.asked = asked
-        self.results: list[Result] = []
+        self.results: list[Delivery] = []
         self.stopping = False
 
     def compose(self) -> ComposeResult:
@@ -73,12 +72,15 @@ class Sending(Modal["list[Result]"]):
 
     @work(thread=True)
     def _send(self) -> None:
-        from ...deliver.sender import Sender
+        from ...actions.sending import send
 
         worker = get_current_worker()
         try:
-            for result in Sender(self.places).send(
-                self.labels, self.asked, lambda: self.stopping or worker.is_cancelled
+            for result in send(
+                self.places,
+                self.labels,
+                self.asked,
+                lambda: self.stopping or worker.is_cancelled,
             ):
                 self.results.append(result)
                 self.app.call_from_thread(self._progress, result)
@@ -86,7 +88,7 @@ class Sending(Modal["list[Result]"]):
             self.app.call_from_thread(self._failed, str(error))
         self.app.call_from_thread(self.dismiss, self.results)
 
-    def _progress(self, result: Result) -> None:
+    def _progress(self, result: Delivery) -> None:
         self.query_one(ProgressBar).advance(1)
         self.query_one("#sending-last", Static).update(Content(one_line(result.why, 200)))
 

@@ -88,12 +88,19 @@ class Stored(Room):
     @work(group="change")
     async def action_ask(self) -> None:
         """Ask the collector what it does, and what it would derive from this machine."""
-        from .requesting import ask_collector
+        from ...actions.erasing import NO_COLLECTOR, ask_announcement
+        from .requesting import request
 
-        self._asked = self.home.endpoint or ""
-        self._answer = await ask_collector(
-            self.home, "Asking what it does", lambda collector: collector.announcement()
-        )
+        endpoint = self.home.endpoint
+        self._asked = endpoint or ""
+        self._answer = CqtelError(NO_COLLECTOR)
+        if endpoint is not None:
+            self._answer = await request(
+                self.home,
+                endpoint,
+                "Asking what it does",
+                lambda stop: ask_announcement(endpoint, stop),
+            )
         self._show()
 
     def _show(self) -> None:

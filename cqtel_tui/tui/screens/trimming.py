@@ -12,15 +12,16 @@ from textual.widgets import OptionList, Static
 
 from ...sanitize import one_line
 from .. import views
+from ..home import is_too_small
 from .modal import Modal
-from .room import is_too_small, too_small
+from .room import too_small
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual.app import ComposeResult
 
-    from ...gate.trimming import PayloadField
+    from ...actions.trimming import PayloadField
 
 MAX_FIELDS = 1_000
 _MAX_PATH = 120

@@ -1,0 +1,301 @@
+"""Set telemetry, debug mode and the endpoint, for all projects or for one.
+
+`plan_…` is pure: it says what would be saved, and what has to be asked before. `set_…` saves it,
+and says what it comes to: another layer may have the last word.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..consent.choices import read_user
+from ..consent.decision import DEBUG, HOLD, NO_DEBUG, OFF, ON, ask
+from ..consent.endpoint import TRACES_PATH
+from ..consent.layers import reasons, why
+from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
+from ..deliver.forecast import staying
+from ..errors import CqtelError
+from ..outbox.included import include
+from ..outbox.store import Outbox
+from ..outbox.writing import PENDING
+from ..paths import agreed
+from ..sanitize import one_line
+from .results import Confirmation, Message, Result, Undo, number
+from .status import WORDS, proxy_to
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+    from ..consent.decision import Decision
+    from ..paths import Places
+
+_MAX_WHY = 400
+
+
+@dataclass(frozen=True, slots=True)
+class TelemetryPlan:
+    """A choice of telemetry that was not saved yet.
+
+    Attributes:
+        choice: `on`, `off` or `hold`.
+        project: the project it is for, a real path; None for all.
+        endpoint: where payloads go to, as it is shown with the question; None for nowhere.
+        pending: the ids of the payloads that a yes may cover, too; none for any other choice.
+        confirmation: whether a yes is to cover them; None if there are none.
+    """
+
+    choice: str
+    project: str | None
+    endpoint: str | None
+    pending: tuple[str, ...] = ()
+    confirmation: Confirmation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DebugPlan:
+    """A choice of debug mode that was not saved yet.
+
+    Attributes:
+        is_on: whether error texts are to be recorded.
+        project: the project it is for, a real path; None for all.
+        confirmation: what is asked before; None if nothing is.
+    """
+
+    is_on: bool
+    project: str | None
+    confirmation: Confirmation | None
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointPlan:
+    """An endpoint that was not saved yet.
+
+    Attributes:
+        given: the URL as it was typed; None for nowhere.
+        url: the URL that would be saved, with its path; None for nowhere.
+        project: the project it is for, a real path; None for all.
+    """
+
+    given: str | None
+    url: str | None
+    project: str | None
+
+
+def read_pending(places: Places) -> tuple[str, ...]:
+    """Return the ids of what is pending, the oldest first.
+
+    Raises:
+        CqtelError: the outbox cannot be read.
+    """
+    return tuple(label.id for label in Outbox(places.state).labels(PENDING))
+
+
+def plan_telemetry(
+    choice: str,
+    project: str | None = None,
+    *,
+    endpoint: str | None = None,
+    pending: Sequence[str] = (),
+) -> TelemetryPlan:
+    """Return what saving a choice would mean.
+
+    Args:
+        choice: `on` or `off`; anything else is undecided.
+        project: the project it is for, a real path; None for all.
+        endpoint: where payloads go to; None for nowhere.
+        pending: the ids of what is pending.
+    """
+    if choice != ON:
+        return TelemetryPlan(OFF if choice == OFF else HOLD, project, endpoint)
+    count = len(pending)
+    confirmation = None
+    if count:
+        question = (
+            "1 payload was pending before this yes. Send it, too?"
+            if count == 1
+            else f"{count:,} payloads were pending before this yes. Send them, too?"
+        )
+        confirmation = Confirmation(
+            question,
+            ("If not, what is pending stays here until you send or drop it.",),
+            "yes, send it too",
+            "no, keep it here",
+        )
+    return TelemetryPlan(choice, project, endpoint, tuple(pending), confirmation)
+
+
+def set_telemetry(
+    places: Places,
+    plan: TelemetryPlan,
+    *,
+    directory: str | None = None,
+    include_pending: bool = False,
+    replace_unreadable: bool = False,
+) -> Result:
+    """Save a choice of telemetry; return what it comes to.
+
+    Args:
+        places: where the choices and the outbox are.
+        plan: what is saved.
+        directory: where to say what it comes to; None for the current one.
+        include_pending: let a yes cover what the plan lists as pending, and nothing that came
+            after it was made.
+        replace_unreadable: set a file of choices that cannot be trusted aside.
+
+    Raises:
+        CqtelError: nothing was saved.
+    """
+    change = decide_telemetry(None if plan.choice == HOLD else plan.choice)
+    if include_pending and plan.pending:
+        # Before the yes: one that is saved without its list covers nothing.
+        include(places.state, change["yes"], plan.endpoint, plan.pending)
+    undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
+    decision = ask(places, directory=directory)
+    return Result(_telemetry_messages(plan, decision, is_included=include_pending), undo)
+
+
+def _telemetry_messages(
+    plan: TelemetryPlan, decision: Decision, *, is_included: bool
+) -> tuple[Message, ...]:
+    said = Message(f"telemetry is {WORDS[decision.state]}")
+    if decision.state != plan.choice:
+        return said, _overruled(why(decision))
+    if decision.state != ON:
+        return (said,)
+    messages = [said]
+    if decision.endpoint is None:
+        text = "there is no endpoint, so that payloads stay here"
+        messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
+    if plan.pending:
+        what = number(len(plan.pending), "payload")
+        messages.append(
+            Message(f"pending before it, and included: {what}", "to send: cq-telemetry send --all")
+            if is_included
+            else Message(
+                f"pending before it, and not included: {what}",
+                "to send them all the same: cq-telemetry send, or cq-telemetry on --include-held",
+                "s sends one",
+            )
+        )
+    return tuple(messages)
+
+
+def plan_debug(project: str | None = None, *, is_on: bool) -> DebugPlan:
+    """Return what saving debug mode would mean."""
+    confirmation = Confirmation(
+        "Record error texts from now on?",
+        (
+            "They can hold paths, names, addresses and credentials.",
+            "Each one can be read here before it is sent.",
+        ),
+        "yes, record them",
+    )
+    return DebugPlan(is_on, project, confirmation if is_on else None)
+
+
+def set_debug(
+    places: Places,
+    plan: DebugPlan,
+    *,
+    directory: str | None = None,
+    replace_unreadable: bool = False,
+) -> Result:
+    """Save whether error texts may be recorded; return what it comes to.
+
+    Raises:
+        CqtelError: nothing was saved.
+    """
+    change = decide_debug(plan.is_on)
+    undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
+    decision = ask(places, directory=directory)
+    messages = [Message(f"debug mode is {DEBUG_WORDS[decision.debug]}")]
+    if decision.debug != plan.is_on:
+        deciding = {OFF, NO_DEBUG} if plan.is_on else {DEBUG}
+        sources = [reason.source for reason in reasons(decision) if reason.says in deciding]
+        messages.append(_overruled(", ".join(sources)))
+    return Result(tuple(messages), undo)
+
+
+DEBUG_WORDS = {True: "on: error texts are recorded", False: "off"}
+"""Debug mode, in words."""
+
+
+def plan_endpoint(url: str | None, project: str | None = None) -> EndpointPlan:
+    """Return what saving an endpoint would mean.
+
+    Raises:
+        CqtelError: payloads may not be sent there.
+    """
+    return EndpointPlan(url, decide_endpoint(url)["endpoint"], project)
+
+
+def set_endpoint(
+    places: Places,
+    plan: EndpointPlan,
+    *,
+    directory: str | None = None,
+    replace_unreadable: bool = False,
+) -> Result:
+    """Save where to deliver to; return what it comes to.
+
+    Raises:
+        CqtelError: nothing was saved.
+    """
+    change = decide_endpoint(plan.given)
+    undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
+    decision = ask(places, directory=directory)
+    waiting = _waiting(places) if decision.endpoint and decision.state == ON else 0
+    return Result(_endpoint_messages(plan, decision, waiting, proxy_to(decision.endpoint)), undo)
+
+
+def _waiting(places: Places) -> int:
+    """Return how many pending payloads are not sent by themselves."""
+    try:
+        return staying(places).total()
+    except CqtelError:  # the choice is saved all the same; the status says what is wrong
+        return 0
+
+
+def _endpoint_messages(
+    plan: EndpointPlan, decision: Decision, waiting: int, proxy: str
+) -> tuple[Message, ...]:
+    if decision.endpoint is None:
+        return (Message("payloads stay on this machine"),)
+    messages = [Message(f"payloads go to {decision.endpoint}")]
+    if decision.endpoint == plan.url != plan.given:
+        text = f"no path is given in {plan.given}: traces go to {TRACES_PATH} there, as OTLP has it"
+        messages.append(Message(text))
+    if decision.endpoint != plan.url:
+        text = "your choice is saved, but here another one of yours decides"
+        messages.append(Message(f"{text}: this project's, or all's", is_warning=True))
+    if proxy:
+        messages.append(Message(f"by the proxy {proxy}"))
+    if waiting:
+        text = f"not sent there by themselves: {number(waiting, 'payload')} that are pending"
+        remedy = "see why with cq-telemetry status, or send them: cq-telemetry send --all"
+        messages.append(Message(text, remedy, "S sends them"))
+    if decision.state != ON:
+        messages.append(Message(f"not yet: telemetry is {WORDS[decision.state]}"))
+    return tuple(messages)
+
+
+def _overruled(by: str) -> Message:
+    text = f"your choice is saved, but here {one_line(by, _MAX_WHY)} decides"
+    return Message(text, is_warning=True)
+
+
+def _save(change: Mapping[str, Any], project: str | None, *, replace_unreadable: bool) -> Undo:
+    """Save a change of the choices; return how to take it back.
+
+    A yes that is taken back, and then back again, is the yes that it was: what was recorded in
+    between has another mark, or none, and is not covered.
+    """
+    config = agreed().config
+    content = read_user(config).content
+    scope = content.get("all" if project is None else "projects", {})
+    chosen = scope if project is None or not isinstance(scope, dict) else scope.get(project, {})
+    before = {key: chosen.get(key) if isinstance(chosen, dict) else None for key in change}
+    save(config, change, project=project, replace_unreadable=replace_unreadable)
+    return Undo("the choice", lambda: save(agreed().config, before, project=project))

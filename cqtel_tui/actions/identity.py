@@ -1,0 +1,88 @@
+"""Reset, lock and unlock the installation ID of a directory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from ..consent import cookie as cookies
+from ..consent.decision import ON, ask
+from .erasing import offered_erasure
+from .results import Confirmation, Message, Result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..consent.cookie import Cookie
+    from ..paths import Places
+    from .erasing import ErasurePlan
+
+RESET = "reset"
+LOCK = "lock"
+UNLOCK = "unlock"
+_QUESTIONS = {
+    RESET: ("Forget this cookie?", "The next payload has a new id, or none."),
+    LOCK: (
+        "Put a directory in the cookie's place?",
+        "No payload has an id from then on. Earlier releases' cookies are locked, too.",
+    ),
+    UNLOCK: ("Unlock the cookie?", "The next payload may have a new id."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityPlan:
+    """A change of the installation ID.
+
+    Attributes:
+        action: `reset`, `lock` or `unlock`.
+        directory: whose ID, a real path.
+        confirmation: what is asked before.
+        erasure: what can be erased at the collector first, for the ID is the key to it; None if
+            the ID is not lost, or there is nothing to be erased.
+    """
+
+    action: str
+    directory: str
+    confirmation: Confirmation
+    erasure: ErasurePlan | None
+
+
+def plan_identity(
+    action: str, directory: str, cookie: Cookie, endpoint: str | None
+) -> IdentityPlan:
+    """Return what a change of the installation ID would mean.
+
+    Args:
+        action: `reset`, `lock` or `unlock`.
+        directory: whose ID, a real path.
+        cookie: the ID as it is now.
+        endpoint: where payloads go to; None for nowhere.
+    """
+    question, detail = _QUESTIONS[action]
+    asking = Confirmation(question, (detail,), f"yes, {action} it")
+    erasure = None if action == UNLOCK else offered_erasure(cookie, endpoint)
+    return IdentityPlan(action, directory, asking, erasure)
+
+
+def change_identity(places: Places, plan: IdentityPlan) -> Result:
+    """Reset, lock or unlock the installation ID.
+
+    Raises:
+        CookieError: it could not be changed.
+    """
+    state = places.state
+    if plan.action == LOCK:
+        return _listed("locked", cookies.lock(plan.directory, state))
+    if plan.action == UNLOCK:
+        return _listed("unlocked", cookies.unlock(plan.directory, state))
+    # Asked anew: nobody gets a new ID by a yes that was taken back meanwhile.
+    is_on = ask(places, directory=plan.directory).state == ON
+    old, new = cookies.reset(plan.directory, state, create=is_on)
+    words = f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}"
+    return Result((Message(words),))
+
+
+def _listed(done: str, paths: Sequence[str]) -> Result:
+    text = f"{done}: {', '.join(paths) if paths else 'nothing, it was so already'}"
+    return Result((Message(text),))

@@ -1,0 +1,213 @@
+"""Send pending payloads: where each would go, why others stay, and what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from ..deliver.permission import ALL, NAMED, NO_ENDPOINT, Asked, grounds, permission
+from ..errors import CqtelError
+from ..outbox.shown import was_shown
+from ..outbox.store import Outbox
+from ..outbox.writing import PENDING
+from ..sanitize import one_line
+from .results import Confirmation, Message, Result, number
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..deliver.permission import Permission
+    from ..deliver.sender import Result as Delivery  # noqa: TC004  # a type, for the faces
+    from ..outbox.envelope import Envelope, Label
+    from ..paths import Places
+
+__all__ = [
+    "ALL",
+    "NAMED",
+    "Asked",
+    "Delivery",
+    "Route",
+    "SendingPlan",
+    "delivery_line",
+    "plan_sending",
+    "read_routes",
+    "send",
+    "send_due",
+    "sending_result",
+    "were_all_sent",
+]
+
+_MOST = 5
+_SENT = "sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Whether one payload may go, and where to.
+
+    Attributes:
+        label: the envelope's.
+        now: as things stand; None if the envelope cannot be opened: the sender sets it aside.
+        once: if what is undecided is allowed in the same breath.
+    """
+
+    label: Label
+    now: Permission | None
+    once: Permission | None
+
+
+@dataclass(frozen=True, slots=True)
+class SendingPlan:
+    """What would be sent.
+
+    Attributes:
+        labels: of the payloads that may go.
+        asked: how the user has asked for them.
+        needs_yes: telemetry has to be allowed first, for it is undecided.
+        confirmation: what is asked before; None if nothing may go.
+        refusal: why nothing may go; None if something may.
+    """
+
+    labels: tuple[Label, ...]
+    asked: Asked
+    needs_yes: bool
+    confirmation: Confirmation | None
+    refusal: Message | None
+
+
+def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[Route]:
+    """Look up for each of these payloads whether it may go, and where to.
+
+    Args:
+        places: where the outbox and the choices are.
+        labels: pending envelopes.
+        asked: how the user has asked for them.
+    """
+    outbox = Outbox(places.state)
+    routes = []
+    for label in labels:
+        try:
+            envelope = outbox.open(PENDING, label)
+        except CqtelError:
+            routes.append(Route(label, None, None))
+        else:
+            routes.append(_route(places, label, envelope, asked))
+    return routes
+
+
+def _route(places: Places, label: Label, envelope: Envelope, asked: Asked) -> Route:
+    known = grounds(places, envelope.project)
+    asked = replace(asked, was_read=asked.is_named and was_shown(places.state, envelope))
+    now = permission(envelope, known, asked)
+    return Route(label, now, permission(envelope, known, replace(asked, is_once=True)))
+
+
+def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
+    """Return what would be sent, and what has to be asked before.
+
+    What is undecided counts as allowed, for that is asked in the same question.
+    """
+    going: list[Label] = []
+    destinations: Counter[str] = Counter()
+    refusals: Counter[str] = Counter()
+    needs_yes = False
+    for route in routes:
+        if route.once is None or route.now is None:
+            going.append(route.label)  # the sender sets it aside, and says so
+        elif route.once.refusal or route.once.url is None:
+            refusals[route.once.refusal] += 1
+        else:
+            going.append(route.label)
+            destinations[route.once.url] += 1
+            needs_yes = needs_yes or bool(route.now.refusal)
+    if not going:
+        return SendingPlan((), asked, needs_yes=False, confirmation=None, refusal=_no(refusals))
+    details = [*_destinations(destinations), *_refusals(refusals)]
+    what = number(len(going), "payload")
+    question = f"Send {what}?"
+    if needs_yes:
+        question = f"Allow telemetry from now on, and send {what}?"
+        details.append("You have not decided yet: without a yes, nothing is sent.")
+    asking = Confirmation(question, tuple(details), "yes, send")
+    return SendingPlan(tuple(going), asked, needs_yes, asking, None)
+
+
+def _no(refusals: Counter[str]) -> Message:
+    reasons = [one_line(refusal, 200) for refusal, _ in refusals.most_common(_MOST)]
+    key = "4 sets one" if list(refusals) == [NO_ENDPOINT] else ""
+    text = f"nothing is sent: {'. '.join(reasons) or 'nothing is pending'}"
+    return Message(text, key=key, is_warning=True)
+
+
+def _destinations(destinations: Counter[str]) -> list[str]:
+    words = [
+        f"to {one_line(url, 200)}" + (f" ({count:,})" if len(destinations) > 1 else "")
+        for url, count in list(destinations.items())[:_MOST]
+    ]
+    if len(destinations) > _MOST:
+        words.append(f"and {len(destinations) - _MOST:,} more places")
+    return words
+
+
+def _refusals(refusals: Counter[str]) -> list[str]:
+    words = []
+    for refusal, count in refusals.most_common(_MOST):
+        stays = f"{count:,} {'stays' if count == 1 else 'stay'} here"
+        hint = " 4 sets one." if refusal == NO_ENDPOINT else ""
+        words.append(f"{stays}: {one_line(refusal, 200)}.{hint}")
+    return words
+
+
+def send(
+    places: Places,
+    labels: Sequence[Label],
+    asked: Asked,
+    is_cancelled: Callable[[], bool] = lambda: False,
+) -> Iterator[Delivery]:
+    """Send these payloads now, each one if it still may go; give what became of each.
+
+    Raises:
+        CqtelError: the outbox cannot be read or written.
+    """
+    from ..deliver.sender import Sender
+
+    yield from Sender(places).send(labels, asked, is_cancelled)
+
+
+def send_due(places: Places) -> None:
+    """Have what is due sent by another process; nothing waits for it."""
+    from ..outbox.dispatch import start_if_due
+
+    start_if_due(places.state)
+
+
+def delivery_line(delivery: Delivery) -> str:
+    """Return what became of one payload."""
+    by = delivery.receipt.proxy if delivery.receipt else ""
+    way = f" (by the proxy {by})" if by else ""
+    return f"{delivery.id} {delivery.outcome.value}: {delivery.why}{way}"
+
+
+def were_all_sent(labels: Sequence[Label], deliveries: Sequence[Delivery]) -> bool:
+    """Tell whether each one was sent."""
+    return _count_sent(deliveries) == len(labels)
+
+
+def sending_result(labels: Sequence[Label], deliveries: Sequence[Delivery]) -> Result:
+    """Return what became of payloads that were to be sent, as far as it was gone on with."""
+    sent = _count_sent(deliveries)
+    lines = [delivery_line(delivery) for delivery in deliveries]
+    if left := len(labels) - len(deliveries):
+        lines.append(f"{left:,} more stay here")
+    if were_all_sent(labels, deliveries):
+        message = Message(f"sent {sent:,}", key="The receipts are under 2")
+    else:
+        last = next((each for each in deliveries[::-1] if each.outcome.value != _SENT), None)
+        why = f": {last.outcome.value}, {last.why}" if last else ""
+        message = Message(f"sent {sent:,} of {len(labels):,}{why}", is_warning=True)
+    return Result((message,), lines=tuple(lines))
+
+
+def _count_sent(deliveries: Sequence[Delivery]) -> int:
+    return sum(delivery.outcome.value == _SENT for delivery in deliveries)

@@ -1,0 +1,109 @@
+"""Ask about telemetry, debug mode and the endpoint, and have the answer saved."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..actions import choosing as choices
+from ..actions.sending import ALL
+from ..actions.withdrawal import discard, read_withdrawal
+from ..consent.choices import read_user
+from ..consent.decision import HOLD, OFF, ON
+from ..errors import CqtelError
+from ..outbox.writing import PENDING
+from .identity import agrees_to_lose
+from .payloads import send_with_progress
+from .screens.asking import Ask, asking
+
+if TYPE_CHECKING:
+    from ..actions.choosing import TelemetryPlan
+    from .home import Home
+
+
+async def ask_telemetry(app: Home) -> None:
+    """Ask what may be sent for all projects, and save the answer."""
+    answer = await app.push_screen_wait(
+        Ask(
+            "May telemetry be sent, for all projects?",
+            ["It is saved for every program that reads it. Nothing is sent before."],
+            [
+                ("u", "undecided: hold it here", "default"),
+                ("o", "on", "default"),
+                ("f", "off", "default"),
+            ],
+        )
+    )
+    if answer in {"u", "o", "f"}:
+        await set_telemetry(app, {"u": HOLD, "o": ON, "f": OFF}[answer], None)
+
+
+async def set_telemetry(app: Home, choice: str, project: str | None) -> None:
+    """Save a choice, having asked what a yes covers; then offer what goes with it."""
+    try:
+        pending = await asyncio.to_thread(choices.read_pending, app.places) if choice == ON else ()
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    plan = choices.plan_telemetry(choice, project, endpoint=app.endpoint, pending=pending)
+    answer = await _ask_what_is_covered(app, plan)
+    if answer is None:
+        return
+    result = await app.perform(
+        lambda: choices.set_telemetry(
+            app.places, plan, directory=app.directory, include_pending=answer
+        )
+    )
+    if result is None:
+        return
+    if choice == OFF:
+        await _offer_to_delete(app)
+    elif answer and plan.endpoint:
+        included = set(plan.pending)
+        labels = [label for label in app.listed(PENDING) if label.id in included]
+        await send_with_progress(app, labels, ALL)
+
+
+async def _ask_what_is_covered(app: Home, plan: TelemetryPlan) -> bool | None:
+    """Return whether a yes is to cover what is pending; None if nothing is to be saved."""
+    asked = plan.confirmation
+    if asked is None:
+        return False
+    answers = [("n", asked.no, "default"), ("y", asked.yes, "default")]
+    answer = await app.push_screen_wait(Ask(asked.question, asked.details, answers))
+    return None if answer is None else answer == "y"
+
+
+async def _offer_to_delete(app: Home) -> None:
+    try:
+        plan = await asyncio.to_thread(read_withdrawal, app.places, app.directory, app.endpoint)
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    if await agrees_to_lose(app, plan.confirmation, plan.erasure):
+        app.forget_undo()  # what was dropped before is gone for good, too
+        await app.perform(lambda: discard(app.places, plan))
+
+
+async def toggle_debug(app: Home) -> None:
+    """Turn debug mode on for all projects, after a question, or off."""
+    read = await asyncio.to_thread(read_user, app.places.config)
+    await set_debug(app, None, is_on=not read.every.debug)
+
+
+async def set_debug(app: Home, project: str | None, *, is_on: bool) -> None:
+    """Save whether error texts may be recorded, after a question."""
+    plan = choices.plan_debug(project, is_on=is_on)
+    asked = plan.confirmation
+    if asked is None or await app.push_screen_wait(asking(asked)) == "y":
+        await app.perform(lambda: choices.set_debug(app.places, plan, directory=app.directory))
+
+
+async def set_endpoint(app: Home, url: str | None, project: str | None) -> None:
+    """Save where to deliver to."""
+    try:
+        plan = choices.plan_endpoint(url, project)
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    await app.perform(lambda: choices.set_endpoint(app.places, plan, directory=app.directory))

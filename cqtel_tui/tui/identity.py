@@ -1,0 +1,91 @@
+"""Ask about the installation ID, and what a collector has of it; have it changed or erased."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..actions import erasing
+from ..actions.identity import change_identity, plan_identity
+from ..errors import CqtelError
+from .screens.asking import Ask, asking
+from .screens.requesting import request
+
+if TYPE_CHECKING:
+    from ..actions.erasing import ErasurePlan
+    from ..actions.results import Confirmation
+    from .home import Home
+
+
+async def change(app: Home, action: str) -> None:
+    """Reset, lock or unlock the installation ID, after a question."""
+    if app.snapshot is None:
+        return
+    plan = plan_identity(action, app.directory, app.snapshot.status.cookie, app.endpoint)
+    if await agrees_to_lose(app, plan.confirmation, plan.erasure):
+        await app.perform(lambda: change_identity(app.places, plan))
+
+
+async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | None) -> bool:
+    """Ask before a cookie is lost, and offer to have its data erased first: it is the key to them.
+
+    If that was wanted and did not come about, nothing is agreed to: the cookie must stay.
+    """
+    answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
+    details = asked.details
+    if erasure is not None:
+        details = (*details, *erasure.offer.details, "e has that erased first.")
+        answers.append(("e", erasure.offer.yes, "error"))
+    answer = await app.push_screen_wait(Ask(asked.question, details, answers))
+    if answer == "e" and erasure is not None and not await _erase(app, erasure):
+        app.tell_messages([erasing.KEPT])
+        return False
+    return answer in {"y", "e"}
+
+
+def _key(app: Home) -> str:
+    if app.snapshot is None:
+        raise CqtelError("The cookie was not read yet. Try again.")
+    return erasing.key_of(app.snapshot.status.cookie)
+
+
+async def erase(app: Home) -> None:
+    """Have the collector erase all that it has of this cookie, after a question."""
+    try:
+        plan = erasing.plan_erasure(_key(app), app.endpoint)
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    if await app.push_screen_wait(asking(plan.confirmation)) == "y":
+        await _erase(app, plan)
+
+
+async def _erase(app: Home, plan: ErasurePlan) -> bool:
+    """Have the collector erase, and tell what came of it; return whether it did."""
+    result = await request(
+        app, plan.endpoint, "Having it erased", lambda stop: erasing.erase(plan, stop)
+    )
+    if isinstance(result, CqtelError):
+        app.tell(str(result), wrong=True)
+        return False
+    app.tell_messages(result.messages)
+    return True
+
+
+async def show_data(app: Home) -> None:
+    """Show what the collector has of this cookie, after a question."""
+    from .screens.mine import Mine
+
+    try:
+        plan = erasing.plan_data(_key(app), app.endpoint)
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    if await app.push_screen_wait(asking(plan.confirmation)) != "y":
+        return
+    operations = await request(
+        app, plan.endpoint, "Asking for what it has", lambda stop: erasing.ask_data(plan, stop)
+    )
+    if isinstance(operations, CqtelError):
+        app.tell(str(operations), wrong=True)
+        return
+    await app.push_screen_wait(Mine(app, operations))

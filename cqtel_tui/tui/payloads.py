@@ -1,0 +1,104 @@
+"""Ask about payloads, and have them sent, deleted, trimmed or tried again."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..actions import choosing as choices
+from ..actions import dropping, sending, trimming
+from ..consent.decision import ON
+from ..errors import CqtelError
+from ..outbox.store import REJECTED
+from ..outbox.writing import PENDING
+from .screens.asking import asking
+from .screens.boxes import Box
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..actions.sending import Asked, Delivery
+    from ..outbox.envelope import Label
+    from .home import Home
+
+
+def _chosen(app: Home, *, every: bool) -> tuple[str, list[Label]]:
+    """Return the box that is shown, and the payloads in it that a key is meant for."""
+    screen = app.screen
+    if not isinstance(screen, Box):
+        return "", []
+    return screen.NAME, app.listed(screen.NAME) if every else screen.envelopes.chosen
+
+
+async def send(app: Home, *, every: bool) -> None:
+    """Send payloads, after a question that says where each goes."""
+    _, labels = _chosen(app, every=every)
+    if not labels or app.snapshot is None:
+        return
+    asked = sending.ALL if every else sending.NAMED
+    routes = await asyncio.to_thread(sending.read_routes, app.places, labels, asked)
+    plan = sending.plan_sending(routes, asked)
+    if plan.confirmation is None:
+        if plan.refusal is not None:
+            app.tell_messages([plan.refusal])
+        return
+    if await app.push_screen_wait(asking(plan.confirmation)) != "y":
+        return
+    if plan.needs_yes:
+        yes = choices.plan_telemetry(ON, endpoint=app.endpoint)
+        if not await app.perform(
+            lambda: choices.set_telemetry(app.places, yes, directory=app.directory)
+        ):
+            return
+    await send_with_progress(app, plan.labels, asked)
+
+
+async def send_with_progress(app: Home, labels: Sequence[Label], asked: Asked) -> None:
+    """Send payloads, show how it goes, and tell what became of them."""
+    from .screens.sending import Sending
+
+    deliveries: list[Delivery] | None = await app.push_screen_wait(
+        Sending(app.places, labels, asked)
+    )
+    await app.read_anew()
+    if deliveries:
+        app.tell_messages(sending.sending_result(labels, deliveries).messages)
+
+
+async def drop(app: Home, *, every: bool) -> None:
+    """Delete payloads, after a question; undo brings them back until the end of the session."""
+    box, labels = _chosen(app, every=every)
+    if not labels:
+        return
+    plan = dropping.plan_drop(box, labels)
+    if await app.push_screen_wait(asking(plan.confirmation)) == "y":
+        await app.perform(lambda: dropping.drop(app.outbox, plan))
+
+
+async def trim(app: Home) -> None:
+    """Drop fields of one payload, after a question; undo puts them back while it is pending."""
+    from .screens.trimming import Trimming
+
+    screen = app.screen
+    label = screen.envelopes.current if isinstance(screen, Box) else None
+    if label is None or not isinstance(screen, Box) or screen.NAME != PENDING:
+        return
+    try:
+        envelope, fields = await asyncio.to_thread(trimming.read_fields, app.outbox, label)
+        paths = await app.push_screen_wait(Trimming(fields))
+        if not paths:
+            return
+        plan = trimming.plan_trim(label, envelope, paths)
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    if await app.push_screen_wait(asking(plan.confirmation)) == "y":
+        await app.perform(lambda: trimming.trim(app.outbox, plan))
+
+
+async def retry(app: Home) -> None:
+    """Let rejected payloads be pending again."""
+    box, labels = _chosen(app, every=False)
+    if labels and box == REJECTED:
+        plan = dropping.plan_retry(labels)
+        await app.perform(lambda: dropping.retry(app.outbox, plan))
