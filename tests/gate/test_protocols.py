@@ -25,7 +25,8 @@ from cqtel_tui.formats.encodings import MAX_DECODED_BYTES, UndecodableError, dec
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import Description, Understood, understand
+from cqtel_tui.gate.protocols import Understood, understand
+from cqtel_tui.gate.protocols.described import Description
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import MAX_ITEMS, Rules
 from cqtel_tui.gate.requests import Request

@@ -19,7 +19,7 @@ from ..field_shapes import schema_of, status_code
 from ..pseudonyms import id_text
 from ..redaction import Redaction, Removal, keep
 from ..responses import JSON, PROTOBUF, SIGNALS, is_json
-from . import NANOSECONDS_PER_MILLISECOND, Description, Document
+from .described import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ..redaction import Rules

@@ -15,7 +15,7 @@ from ...formats.values import as_json, count
 from ..field_shapes import schema_of
 from ..pseudonyms import id_text
 from ..redaction import MAX_ITEMS, OTHER_EVENT, Redaction, Removal, keep
-from . import NANOSECONDS_PER_MILLISECOND, Description, Document
+from .described import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonObject, JsonValue
