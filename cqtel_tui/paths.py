@@ -164,8 +164,8 @@ def moved_folder(folder: str) -> str:
 
 def windows_admin(environ: "Mapping[str, str]") -> "tuple[str, ...]":
     """Return each of Windows' folders with a system-wide configuration, and always its own."""
-    found = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")
-    named = [folder.rstrip("\\") + "\\" + APPLICATION for folder in found if folder]
+    named_folders = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")
+    named = [folder.rstrip("\\") + "\\" + APPLICATION for folder in named_folders if folder]
     return tuple(dict.fromkeys(named))
 
 
@@ -173,12 +173,12 @@ def _by_platformdirs() -> "tuple[str, str]":
     from platformdirs import PlatformDirs
 
     try:
-        found_by_it = PlatformDirs(APPLICATION, appauthor=False)
-        found = found_by_it.user_config_dir, found_by_it.user_state_dir
-        problem = f"{found} is not absolute"
+        theirs = PlatformDirs(APPLICATION, appauthor=False)
+        named_folders = theirs.user_config_dir, theirs.user_state_dir
+        problem = f"{named_folders} is not absolute"
     except (RuntimeError, ValueError) as error:
-        found, problem = ("", ""), str(error)
-    if not all(map(os.path.isabs, found)):
+        named_folders, problem = ("", ""), str(error)
+    if not all(map(os.path.isabs, named_folders)):
         # Relative to the current directory they would be the project's, which is untrusted.
         from .errors import CqtelError
 
@@ -186,4 +186,4 @@ def _by_platformdirs() -> "tuple[str, str]":
             f"There is no home folder to keep your choices in: {problem}. "
             f"Set HOME or {HOME_VARIABLE} to an absolute path."
         )
-    return found
+    return named_folders

@@ -24,16 +24,11 @@ LARGEST_CIRCLE = 3
 P95 = "95 of 100 functions"
 STILL_LONGER = {
     "circle of cqtel_tui.collector.edge": 5,
-    "circle of cqtel_tui.gate.protocols": 4,
     "cli/parser.py": 428,
     "cli/parser.py: _collecting": 75,
     "collector/allowing.py: take": 51,
     "collector/report.py": 416,
-    "collector/store.py": 433,
-    "gate/listening.py: serve": 52,
-    "gate/redaction.py": 440,
     "proof/rehearsal.py: _set_scene": 53,
-    "review/explain.py": 496,
 }
 """What is over its limit today, by how much: it may shrink, never grow; nothing new comes in."""
 

@@ -82,15 +82,16 @@ def plan_erasure(key: str, endpoint: str | None) -> ErasurePlan:
     """
     collector = _required(endpoint)
     shown = one_line(collector, 200)
+    meaning = (
+        f"{shown} sees your network address. What is sent with this cookie later is dropped there, "
+        "too. No undo."
+    )
     return ErasurePlan(
         collector,
         key,
         Confirmation(
             "Have the collector erase all that it has of this cookie?",
-            (
-                f"{shown} sees your network address.",
-                "What is sent with this cookie later is dropped there, too. No undo.",
-            ),
+            (meaning,),
             "yes, erase it",
         ),
         Confirmation(
@@ -132,12 +133,13 @@ def plan_data(key: str, endpoint: str | None) -> DataRequest:
         CqtelError: there is no collector.
     """
     collector = _required(endpoint)
+    meaning = (
+        f"{one_line(collector, 200)} sees your network address, and the cookie: it is the key to "
+        "that data."
+    )
     asking = Confirmation(
         "Ask the collector for all that it has of this cookie?",
-        (
-            f"{one_line(collector, 200)} sees your network address, and the cookie:",
-            "it is the key to that data.",
-        ),
+        (meaning,),
         "yes, ask",
     )
     return DataRequest(collector, key, asking)

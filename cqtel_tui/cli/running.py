@@ -72,11 +72,34 @@ def environment(given: argparse.Namespace) -> int:
     decision = ask(places())
     show(_THROUGH_HERE[given.shell])
     if decision.state == OFF:
-        from ..gate.profiles import CLOUDQUERY
-
-        for name, value in CLOUDQUERY.refuse.items():
-            show(_SETTING[given.shell].format(name, value))
+        for name, value in _opt_outs().items():
+            show(_SETTING[given.shell].format(name, _quoted(value, given.shell)))
     return 0
+
+
+def _opt_outs() -> dict[str, str]:
+    """Return the opt-out variables of every known profile: what is shipped, and the user's own."""
+    from ..gate.profiles import PROFILES, known_profiles
+
+    try:
+        profiles = known_profiles(str(places().config))
+    except CqtelError as error:
+        say(f"{error}")
+        profiles = PROFILES
+    return {name: value for profile in profiles for name, value in profile.refuse.items()}
+
+
+def _quoted(value: str, shell: str) -> str:
+    """Return a value as one word of this shell, in which nothing is expanded."""
+    if shell == "powershell":  # it stands in double quotes there
+        return value.translate({ord(each): f"`{each}" for each in '`$"'})
+    if shell == "fish":
+        is_plain = value.replace("-", "").replace("_", "").isalnum()
+        escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+        return value if is_plain else f"'{escaped}'"
+    from shlex import quote
+
+    return quote(value)
 
 
 def demo(given: argparse.Namespace) -> int:

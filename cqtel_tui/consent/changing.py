@@ -52,21 +52,21 @@ def reset(directory: str, state: str, *, create: bool) -> tuple[str | None, str 
     Raises:
         CookieError: it is locked, or its folder is unsafe, or the file cannot be changed.
     """
-    found = look(directory, state)
-    if found.state == LOCKED:
-        raise CookieError(f"{found.path} is locked. Unlock it first: cq-telemetry cookie unlock")
-    if found.state in {PRESENT, UNSAFE}:
+    cookie = look(directory, state)
+    if cookie.state == LOCKED:
+        raise CookieError(f"{cookie.path} is locked. Unlock it first: cq-telemetry cookie unlock")
+    if cookie.state in {PRESENT, UNSAFE}:
         _in_folder(directory, _remove, NAME)
-    _forget(state, found.value)
+    _forget(state, cookie.value)
     try:
         new = make(directory, state) if create else None
     except OSError as error:
         raise CookieError(
-            f"{found.path} could not be made: {error.strerror}. {what_to_do(error)}."
+            f"{cookie.path} could not be made: {error.strerror}. {what_to_do(error)}."
         ) from error
     if create and new is None:
-        raise CookieError(f"{found.path} could not be made: another program put something there.")
-    return found.value, new
+        raise CookieError(f"{cookie.path} could not be made: another program put something there.")
+    return cookie.value, new
 
 
 def lock(directory: str, state: str) -> list[str]:
@@ -83,11 +83,11 @@ def lock(directory: str, state: str) -> list[str]:
         if place != directory and not os.path.lexists(Path(place, PROJECT_FOLDER)):
             continue
         for name in _NAMES:
-            found = look(place, state, name)
-            if found.state != LOCKED:
+            cookie = look(place, state, name)
+            if cookie.state != LOCKED:
                 _in_folder(place, _lock, name, create=True)
-                _forget(state, found.value)
-                locked.append(found.path)
+                _forget(state, cookie.value)
+                locked.append(cookie.path)
     return locked
 
 
@@ -100,10 +100,10 @@ def unlock(directory: str, state: str) -> list[str]:
     unlocked = []
     for place in _places(directory):
         for name in _NAMES:
-            found = look(place, state, name)
-            if found.state == LOCKED:
+            cookie = look(place, state, name)
+            if cookie.state == LOCKED:
                 _in_folder(place, _unlock, name)
-                unlocked.append(found.path)
+                unlocked.append(cookie.path)
     return unlocked
 
 

@@ -25,7 +25,9 @@ _read_last: "tuple[bytes, Chosen | None, dict[str, Chosen]]" = (b"", None, {})
 """The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
 
 
-def user_says(config: str, project: str, *named: str) -> "tuple[list[Statement], list[Chosen]]":
+def user_statements(
+    config: str, project: str, *named: str
+) -> "tuple[list[Statement], list[Chosen]]":
     """Return what the user says of this project and of all, and those choices, narrowest first.
 
     A no for a project holds in everything beneath it, and where `named` is beneath it as well. A
@@ -44,32 +46,32 @@ def user_says(config: str, project: str, *named: str) -> "tuple[list[Statement],
         every, projects = _chosen(data)
     except ValueError as problem:
         return [(USER, OFF, path, str(problem))], []
-    said: list[Statement] = []
+    statements: list[Statement] = []
     chosen = [every]
     if projects:
         # Keyed by real path; a link to a project is that project.
         names = dict.fromkeys((os.path.realpath(project), project))
         chosen = [projects[name] for name in names if name in projects] + chosen
-        said += _noes_around(projects, names, named, path)
+        statements += _refused_around(projects, names, named, path)
     for choice in chosen:
         telemetry, debug = choice[:2]
         note = f"you said so for {'all projects' if choice is every else 'this project'}"
         if telemetry is not None:
-            said.append((USER, telemetry, path, note))
+            statements.append((USER, telemetry, path, note))
         if debug is not None:
-            said.append((USER, DEBUG if debug else NO_DEBUG, path, note))
-    return said, chosen
+            statements.append((USER, DEBUG if debug else NO_DEBUG, path, note))
+    return statements, chosen
 
 
-def _noes_around(
+def _refused_around(
     projects: "dict[str, Chosen]", names: "dict[str, None]", named: "tuple[str, ...]", path: str
 ) -> "list[Statement]":
     """Return what the user refused for a project that this one, or a named folder, lies in."""
-    said: list[Statement] = []
+    statements: list[Statement] = []
     around: dict[tuple[int, int], None] = {}
     for where, choice in projects.items():
-        noes = [OFF] * (choice[0] == OFF) + [NO_DEBUG] * (choice[1] is False)
-        if where in names or not noes:
+        refused = [OFF] * (choice[0] == OFF) + [NO_DEBUG] * (choice[1] is False)
+        if where in names or not refused:
             continue
         if not around:
             around = _identities([*names, *named])
@@ -82,28 +84,30 @@ def _noes_around(
                 continue
             if (status.st_dev, status.st_ino) not in around:
                 continue
-        said += [(USER, no, path, f"you said so for {where}, which this lies in") for no in noes]
-    return said
+        statements += [
+            (USER, no, path, f"you said so for {where}, which this lies in") for no in refused
+        ]
+    return statements
 
 
 def _identities(starts: "list[str]") -> "dict[tuple[int, int], None]":
     """Return what tells each of these folders, and each above them, from all others."""
-    found: dict[tuple[int, int], None] = {}
+    identities: dict[tuple[int, int], None] = {}
     for start in starts:
         folder = start
         while True:
             try:
                 status = os.stat(folder or os.sep)  # noqa: PTH116
-                found[status.st_dev, status.st_ino] = None
+                identities[status.st_dev, status.st_ino] = None
             except OSError:
                 pass
             if not folder or os.sep not in folder:
                 break
             folder = folder.rpartition(os.sep)[0]
-    return found
+    return identities
 
 
-def moved_says(
+def moved_statements(
     places: "Folders", chosen: "list[Chosen]", project: str, home: str
 ) -> "list[Statement]":
     """Return a no where what was chosen may have come with the repository that this is asked in.
@@ -256,19 +260,19 @@ def _plain_value(words: "list[str]") -> object:
     if word[0] == '"':
         return word[1:]
     if word == "{":
-        found: dict[str, object] = {}
+        members: dict[str, object] = {}
         if words[-1] == "}":
             words.pop()
-            return found
+            return members
         while word != "}":
             key = words.pop()
-            if key[0] != '"' or key[1:] in found or words.pop() != ":":
+            if key[0] != '"' or key[1:] in members or words.pop() != ":":
                 raise ValueError(key)
-            found[key[1:]] = _plain_value(words)
+            members[key[1:]] = _plain_value(words)
             word = words.pop()
             if word not in {",", "}"}:
                 raise ValueError(word)
-        return found
+        return members
     if word in {"true", "false"}:
         return word == "true"
     if word == "null":

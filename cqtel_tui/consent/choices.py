@@ -37,11 +37,11 @@ __all__ = [
     "endpoint_problem",
     "is_loopback",
     "is_private",
-    "named_say",
+    "named_statements",
     "owners",
     "parsed",
-    "policy_says",
-    "project_says",
+    "policy_statements",
+    "project_statements",
     "read_policy",
     "read_project",
     "read_trusted",
@@ -113,12 +113,12 @@ class Choices:
         self.content = content or {}
 
 
-def policy_says(folder: str) -> "list[Statement]":
+def policy_statements(folder: str) -> "list[Statement]":
     """Return what an administrator's policy in `folder` says: it can refuse, and nothing else."""
     return _refusals(ADMIN, read_policy(folder))
 
 
-def project_says(directory: str, start: str = "", home: str = "") -> "list[Statement]":
+def project_statements(directory: str, start: str = "", home: str = "") -> "list[Statement]":
     """Return what the project in `directory` says: it can refuse, and nothing else.
 
     Args:
@@ -132,19 +132,19 @@ def project_says(directory: str, start: str = "", home: str = "") -> "list[State
     return _refusals(PROJECT, read_project(directory))
 
 
-def named_say(project: str, named: "Iterable[str]") -> "tuple[list[str], list[Statement]]":
+def named_statements(project: str, named: "Iterable[str]") -> "tuple[list[str], list[Statement]]":
     """Return where to look for projects, and what the named folders say themselves.
 
     Args:
         project: the current project, which relative names start from.
         named: folders that stand in for a project's `.cq`, as a program's options name them.
     """
-    starts, said = [project], []
+    starts, statements = [project], []
     for name in named:
         folder = os.path.realpath(os.path.join(project, name))  # noqa: PTH118
         starts.append(folder)
-        said += _refusals(PROJECT, _read_refusal(folder))
-    return list(dict.fromkeys(starts)), said
+        statements += _refusals(PROJECT, _read_refusal(folder))
+    return list(dict.fromkeys(starts)), statements
 
 
 def _is_beyond(directory: str, start: str, home: str) -> bool:
@@ -171,12 +171,12 @@ def _is_beyond(directory: str, start: str, home: str) -> bool:
 def _refusals(layer: str, read: "Choices") -> "list[Statement]":
     if read.problem is not None:
         return [(layer, OFF, read.path, read.problem)]
-    said: list[Statement] = []
+    statements: list[Statement] = []
     if read.every.telemetry == OFF:
-        said.append((layer, OFF, read.path, ""))
+        statements.append((layer, OFF, read.path, ""))
     if read.every.debug is False:
-        said.append((layer, NO_DEBUG, read.path, ""))
-    return said
+        statements.append((layer, NO_DEBUG, read.path, ""))
+    return statements
 
 
 def check_reached(folder: str) -> None:

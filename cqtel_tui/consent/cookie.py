@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .changing import CookieError, legacy, lock, reset, unlock
-    from .cookie_file import Found
+    from .cookie_file import CookieStatus
 
 __all__ = [
     "ABSENT",
@@ -141,9 +141,9 @@ def make(
     Raises:
         OSError: it cannot be made.
     """
-    found = look(directory, state)
-    if found.state != ABSENT:
-        return found.value
+    cookie = look(directory, state)
+    if cookie.state != ABSENT:
+        return cookie.value
     folder = open_or_make_folder(directory)
     try:
         owner = os.fstat(folder).st_uid
@@ -217,7 +217,7 @@ def folder_problem(directory: str, error: OSError) -> str:
     return f"{PROJECT_FOLDER} cannot be opened: {error.strerror}"
 
 
-def why_closed(folder: int, name: str, error: OSError) -> "Found":
+def why_closed(folder: int, name: str, error: OSError) -> "CookieStatus":
     """Return what cannot be opened: a directory locks, be it closed to everybody."""
     try:
         mode = os.lstat(name, dir_fd=folder).st_mode

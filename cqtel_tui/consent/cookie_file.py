@@ -10,7 +10,7 @@ from .trusted import owners, read_trusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    Found = tuple[str, str | None, str, float | None]
+    CookieStatus = tuple[str, str | None, str, float | None]
     """A cookie's state, value, what makes it unsafe, and when it was written."""
 
 _MAX_COOKIE = 64
@@ -23,7 +23,7 @@ LOCKED = "locked"
 UNSAFE = "unsafe"
 
 
-def look_at_cookie(directory: str, state: str, name: str = COOKIE_NAME) -> "Found":
+def look_at_cookie(directory: str, state: str, name: str = COOKIE_NAME) -> "CookieStatus":
     """Return what is found where the cookie of the project in `directory` is, untouched.
 
     Args:
@@ -40,11 +40,11 @@ def look_at_cookie(directory: str, state: str, name: str = COOKIE_NAME) -> "Foun
 
         return UNSAFE, None, folder_problem(directory, error), None
     try:
-        found = cookie_in(folder, name)
-        if found[1] is None or name != COOKIE_NAME:
-            return found
-        problem = _not_made_here(found[1], state, folder, directory)
-        return (UNSAFE, None, problem, None) if problem else found
+        cookie = cookie_in(folder, name)
+        if cookie[1] is None or name != COOKIE_NAME:
+            return cookie
+        problem = _not_made_here(cookie[1], state, folder, directory)
+        return (UNSAFE, None, problem, None) if problem else cookie
     finally:
         os.close(folder)
 
@@ -80,7 +80,7 @@ def identity_of(folder: int) -> bytes:
     return f"{status.st_dev} {status.st_ino}".encode()
 
 
-def cookie_in(folder: int, name: str) -> "Found":
+def cookie_in(folder: int, name: str) -> "CookieStatus":
     """Return what is found under this name in an open folder."""
     try:
         opened = os.open(name, READ, dir_fd=folder)

@@ -45,7 +45,7 @@ __all__ = [
     "ask",
     "boolean",
     "concerning",
-    "environment_says",
+    "environment_statements",
     "yes_mark",
 ]
 
@@ -110,20 +110,20 @@ class Decision:
         endpoint: the URL to deliver to, or None.
         catalogue: the catalogue version whose fields may be recorded.
         yeses: each yes of the user's that applies here, by its id, the narrowest first.
-        said: who said what, for `layers.reasons`.
+        statements: what each layer says, for `layers.reasons`.
     """
 
-    __slots__ = ("catalogue", "debug", "endpoint", "inspect", "said", "state", "yeses")
+    __slots__ = ("catalogue", "debug", "endpoint", "inspect", "state", "statements", "yeses")
 
-    def __init__(self, said: "Sequence[Statement]", chosen: "Iterable[Chosen]" = ()) -> None:
+    def __init__(self, statements: "Sequence[Statement]", chosen: "Iterable[Chosen]" = ()) -> None:
         """Decide: a pure function of what the layers say.
 
         Args:
-            said: what each layer says.
+            statements: what each layer says.
             chosen: the user's choices that apply here, the narrowest first.
         """
-        says = {one[1] for one in said}
-        self.said = said
+        says = {one[1] for one in statements}
+        self.statements = statements
         self.state = OFF if OFF in says else ON if ON in says else HOLD
         self.debug = self.state != OFF and DEBUG in says and NO_DEBUG not in says
         self.inspect = INSPECT in says
@@ -176,39 +176,41 @@ def ask(
         return Decision([(PROJECT, OFF, "the current directory", "it cannot be read")])
     config, _, admin = places
     environ = concerning(os.environ) if environ is None else environ
-    said = [(COMMAND_LINE, OPTIONS[option], option, "") for option in options]
-    said += environment_says(environ)
+    statements = [(COMMAND_LINE, OPTIONS[option], option, "") for option in options]
+    statements += environment_statements(environ)
     for folder in admin:
         if _may_say(folder, FILE_NAME):
-            from .choices import policy_says
+            from .choices import policy_statements
 
-            said += policy_says(folder)
+            statements += policy_statements(folder)
     starts = [project]
     if named:
-        from .choices import named_say
+        from .choices import named_statements
 
-        starts, answer = named_say(project, named)
-        said += answer
+        starts, answer = named_statements(project, named)
+        statements += answer
     home = environ.get("HOME", "").rstrip("/")
     if is_root() and any([owner_of(folder) for folder in (config, places[1], home) if folder]):
-        from .foreign import foreign_says
+        from .foreign import foreign_statements
 
-        said += foreign_says(places, home)
+        statements += foreign_statements(places, home)
     for start in starts:
         for folder in _projects(start, home):
-            from .choices import project_says
+            from .choices import project_statements
 
-            said += [one for one in project_says(folder, start, home) if one not in said]
+            statements += [
+                one for one in project_statements(folder, start, home) if one not in statements
+            ]
     if not _may_say(config, FILE_NAME):
-        return Decision(said)
-    from .choice_file import user_says
+        return Decision(statements)
+    from .choice_file import user_statements
 
-    answer, chosen = user_says(config, *starts)
+    answer, chosen = user_statements(config, *starts)
     if environ.get(HOME_VARIABLE) or environ.get("XDG_CONFIG_HOME"):
-        from .choice_file import moved_says
+        from .choice_file import moved_statements
 
-        answer += moved_says(places, chosen, project, home)
-    return Decision(said + answer, chosen)
+        answer += moved_statements(places, chosen, project, home)
+    return Decision(statements + answer, chosen)
 
 
 def _projects(start: str, home: str) -> "list[str]":
@@ -216,7 +218,7 @@ def _projects(start: str, home: str) -> "list[str]":
 
     A link, or what cannot be looked at, is not taken for silence.
     """
-    found = []
+    projects = []
     top = len(os.path.splitdrive(start)[0])  # pathlib costs 13 ms
     folder = start.rstrip(os.sep)
     is_start = True
@@ -227,9 +229,9 @@ def _projects(start: str, home: str) -> "list[str]":
         if is_start or _MUST_LOOK or os.access(path, os.F_OK, follow_symlinks=False):
             mode = _mode(path)
             if mode and (not stat.S_ISDIR(mode) or _mode(f"{path}/{PROJECT_FILE}")):
-                found.append(folder or os.sep)
+                projects.append(folder or os.sep)
         if folder == home or len(folder) <= top:
-            return found
+            return projects
         folder = folder.rpartition(os.sep)[0]
         is_start = False
 
@@ -257,10 +259,10 @@ def concerning(environ: "Mapping[str, str]") -> "dict[str, str]":
     return {name: environ[name] for name in _VARIABLES.intersection(environ)}
 
 
-def environment_says(environ: "Mapping[str, str]") -> "list[Statement]":
+def environment_statements(environ: "Mapping[str, str]") -> "list[Statement]":
     """Return what the environment says: off, debug or inspect, never on."""
     outer = environ.get(RUN_VARIABLE, "").partition(";")[0]
-    said = [
+    statements = [
         (ENVIRONMENT, OFF, f"{name}={environ[name]}", "")
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
         if name in environ
@@ -269,7 +271,7 @@ def environment_says(environ: "Mapping[str, str]") -> "list[Statement]":
         and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
     if outer == OFF:
-        said.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
+        statements.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")
@@ -277,15 +279,15 @@ def environment_says(environ: "Mapping[str, str]") -> "list[Statement]":
         level = ""  # the run's own doing, too
     if level and level != "all":
         says = NO_DEBUG if level == "stats" else OFF
-        said.append((ENVIRONMENT, says, f"CQ_TELEMETRY_LEVEL={level}", ""))
+        statements.append((ENVIRONMENT, says, f"CQ_TELEMETRY_LEVEL={level}", ""))
     debug = environ.get("CQ_DEBUG_TELEMETRY")
     if debug:
         says = DEBUG if boolean(debug, otherwise=False) else NO_DEBUG
-        said.append((ENVIRONMENT, says, f"CQ_DEBUG_TELEMETRY={debug}", ""))
+        statements.append((ENVIRONMENT, says, f"CQ_DEBUG_TELEMETRY={debug}", ""))
     inspect = environ.get("CQ_INSPECT_TELEMETRY")
     if inspect and boolean(inspect, otherwise=True):
-        said.append((ENVIRONMENT, INSPECT, f"CQ_INSPECT_TELEMETRY={inspect}", ""))
-    return said
+        statements.append((ENVIRONMENT, INSPECT, f"CQ_INSPECT_TELEMETRY={inspect}", ""))
+    return statements
 
 
 def boolean(value: str, *, otherwise: bool) -> bool:

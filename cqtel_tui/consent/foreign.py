@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from . import Statement
 
 
-def foreign_says(places: "Folders", home: str) -> "list[Statement]":
+def foreign_statements(places: "Folders", home: str) -> "list[Statement]":
     """Return a no where this is root, and the folders are another user's.
 
     What root made there, that user could neither change nor remove.

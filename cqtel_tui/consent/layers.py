@@ -38,7 +38,7 @@ def reasons(decision: Decision) -> list[Reason]:
     deciding = {decision.state, DEBUG if decision.debug else NO_DEBUG, INSPECT}
     found = []
     for layer in LAYERS:
-        own = [one for one in decision.said if one[0] == layer] or [(layer, NOTHING, "", "")]
+        own = [one for one in decision.statements if one[0] == layer] or [(layer, NOTHING, "", "")]
         for _, says, source, note in own:
             found.append(Reason(layer, says, source, note, says in deciding))
             deciding.discard(says)

@@ -144,7 +144,7 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     if decision.state == ON or (asked.is_once and decision.state == HOLD):
         return None
     # A project's own no is for what was recorded there.
-    is_projects = {one[0] for one in decision.said if one[1] == OFF} == {PROJECT}
+    is_projects = {one[0] for one in decision.statements if one[1] == OFF} == {PROJECT}
     state = "off" if decision.state == OFF else "undecided"
     refusal = f"telemetry is {state}: {why(decision)}"
     return Permission(url, refusal, "To allow it: cq-telemetry on", not is_projects)

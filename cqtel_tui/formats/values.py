@@ -98,6 +98,12 @@ def as_usual(value: JsonValue) -> JsonValue:
     return str(number) if isinstance(value, str) else number
 
 
+def is_usual(value: JsonValue) -> bool:
+    """Tell whether a value is written as usual, so that nothing about it is lost in words."""
+    usual = as_usual(value)
+    return type(usual) is type(value) and usual == value
+
+
 def enum(value: object, names: Sequence[str], prefix: str = "") -> int | None:
     """Read a value of an enum: its number, or its name as protobuf has it; None if it is none.
 

@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .redaction import Schema
+    from .field_shapes import Schema
 
 
 @record(frozen=True)
@@ -97,7 +97,7 @@ CLOUDQUERY = Channels(
         "user_id": _IDENTITY,
     },
     # The releases that know the level heed it first. Not "1": within a session, a "1" is the
-    # user's own no (see `consent.decision.environment_says`).
+    # user's own no (see `consent.decision.environment_statements`).
     blocking={"CQ_NO_TELEMETRY": "T"},
     # `errors` leaves out what the gate can hold, and `all` has what it cannot.
     levels={

@@ -22,7 +22,8 @@ from ..outbox.writing import hold
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
-from .protocols import Description, Understood, headers_of, understand
+from .protocols import Understood, headers_of, understand
+from .protocols.described import Description
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Redaction, Removal
 from .refusals import LOST

@@ -16,11 +16,11 @@ from ..consent.endpoint import endpoint_problem
 from ..consent.trusted import check_folder, owners, read_trusted
 from ..errors import CqtelError, UntrustedFileError
 from .channels import Blocked, Channels
+from .field_shapes import ALL_SHAPES
 from .profiles import FOLDER, SUFFIX, Profile
-from .redaction import ALL_SHAPES
 
 if TYPE_CHECKING:
-    from .redaction import Schema
+    from .field_shapes import Schema
 
 SHIPPED = Path(__file__).with_name("opentelemetry.toml")
 

@@ -6,14 +6,10 @@ import hmac
 import json
 from typing import TYPE_CHECKING
 
+from ..formats.fields import ID, SPAN_ID, TRACE_ID
+
 if TYPE_CHECKING:
     from ..formats.strict_json import JsonValue
-
-ID = "id"
-"""An id of any form."""
-TRACE_ID = "trace id"
-SPAN_ID = "span id"
-"""OTLP's ids, in hex whatever the program wrote."""
 
 IDS = frozenset({ID, TRACE_ID, SPAN_ID})
 

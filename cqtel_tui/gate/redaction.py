@@ -6,65 +6,41 @@ is. Nothing is searched for: a secret that nobody thought of is not on the list 
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from ..catalogue import MAX_STRING_BYTES, is_boolean, is_class_name, is_name, is_version
+from ..catalogue import MAX_STRING_BYTES
 from ..formats import values
+from ..formats.fields import (
+    ATTRIBUTES,
+    COUNT,
+    ERROR_TEXT,
+    EVENT,
+    NAME,
+    NANOSECONDS,
+    STATUS,
+    VERSION,
+)
 from ..formats.json_paths import item_step, path_text
+from .field_shapes import SHAPES, Schema, status_code
 from .names import ARGUMENT, Names, is_value_of
-from .pseudonyms import ID, IDS, SPAN_ID, TRACE_ID, Pseudonyms, id_text
+from .pseudonyms import IDS, Pseudonyms, id_text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..formats.json_paths import Path
     from ..formats.strict_json import JsonValue
 
-Schema: TypeAlias = "str | frozenset[str] | Mapping[str, Schema] | tuple[Schema]"
-"""What may stay: a value of a shape (one of `SHAPES`), one of a few texts in lower case, an
-object's members, or an array's items."""
-
-__all__ = [
-    "ALL_SHAPES",
-    "ATTRIBUTES",
-    "ERROR_TEXT",
-    "EVENT",
-    "ID",
-    "OTHER_EVENT",
-    "SPAN_ID",
-    "STATUS",
-    "TRACE_ID",
-    "Names",
-    "Pseudonyms",
-    "Redaction",
-    "Removal",
-    "Rules",
-    "Schema",
-    "keep",
-    "redact_json",
-    "status_code",
-]
-
-ERROR_TEXT = "error text"
-EVENT = "event"
-"""An event's name, which may have spaces; another one stands in for what may not leave."""
-STATUS = "status"
-"""OTLP's status of a span, which some write by its name."""
 OTHER_EVENT = "other"
-ATTRIBUTES = "attributes"
-"""OTLP's list of keys and values; each key is one of the `fields`."""
 
 MAX_REMOVALS = 500
 MAX_ITEMS = 10_000
-_MAX_ENUM = 64
 _EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}", re.ASCII)
 _ERROR = 2
+_NAMES = frozenset({"class name", NAME, VERSION})
+_INTEGERS = frozenset({COUNT, NANOSECONDS})
 _ERROR_NAMES = frozenset({"error", "status_code_error", "2", "2.0"})
-_REGISTRY = re.compile(r"cloudquery/[a-z0-9][a-z0-9-]{0,39}")
 
 _NOT_LISTED = "not on the list of what may leave"
 _REPLACED = "replaced by a random one, the same in all that this run sends"
@@ -77,53 +53,6 @@ _UNPUBLISHED = "not known to be the name of a published plugin: none of that nam
 _STANDS_IN = f'replaced by "{OTHER_EVENT}": '
 _AS_NUMBER = "replaced by the number that OpenTelemetry has for it"
 _NO_STATUS = "replaced by an error: what it says is no status that OpenTelemetry has"
-
-
-def status_code(value: object) -> int | None:
-    """Read the status of a span, as a number or by its name; None where there is none.
-
-    What is no status of OpenTelemetry's counts as an error: nobody knows it to be a success.
-    """
-    if value is None:
-        return None
-    code = values.status_code(value)
-    return _ERROR if code is None else code
-
-
-def _is_count(value: object) -> bool:
-    return values.count(value) is not None
-
-
-def _is_number(value: object) -> bool:
-    if type(value) is float:
-        return math.isfinite(value) and abs(value) <= values.MAX_COUNT
-    return _is_count(value)
-
-
-def _is_nanoseconds(value: object) -> bool:
-    return values.unsigned(value) is not None
-
-
-SHAPES: Mapping[str, tuple[Callable[[object], bool], str]] = {
-    "boolean": (is_boolean, "true or false"),
-    "class name": (is_class_name, "the name of a class"),
-    "count": (_is_count, "a count"),
-    "enum": (lambda v: type(v) is int and 0 <= v < _MAX_ENUM, "one of a few numbers"),
-    "name": (is_name, "a plain name"),
-    "nanoseconds": (_is_nanoseconds, "nanoseconds since 1970"),
-    "number": (_is_number, "a number"),
-    "plugin": (
-        lambda v: isinstance(v, str) and bool(_REGISTRY.fullmatch(v)),
-        "a published plugin's name, cloudquery/<name>",
-    ),
-    "time": (values.is_utc_time, "a time in UTC"),
-    "version": (is_version, "a version"),
-}
-"""Each shape by its name: what tells it, and what it is in words."""
-
-ALL_SHAPES = frozenset({*SHAPES, ID, ERROR_TEXT, EVENT})
-_NAMES = frozenset({"class name", "name", "version"})
-_INTEGERS = frozenset({"count", "nanoseconds"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,11 +15,12 @@ from ..review.caught import Comparison, compare
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
 from ..review.requests import scan_request
+from .field_shapes import SHAPES
 from .holding import read_original
 from .profile_files import read_profiles
 from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
 from .protocols.unknown import KIND as UNKNOWN
-from .redaction import ONLY_IN_DEBUG, SHAPES
+from .redaction import ONLY_IN_DEBUG
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
     from ..review.needles import Surroundings
+    from .field_shapes import Schema
     from .holding import Original
-    from .redaction import Schema
 
 _UNKNOWN_KIND = (
     "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "

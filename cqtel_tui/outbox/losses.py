@@ -56,10 +56,10 @@ def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
 
 def read_losses(state: str) -> "list[Loss]":
     """Return what was lost, oldest first; nothing of what cannot be read."""
-    found = [*_lines(f"{state}/{OUTBOX}/{LOSSES}")]
+    losses = [*_lines(f"{state}/{OUTBOX}/{LOSSES}")]
     for place in (f"{state}/{OUTBOX}", state, _elsewhere(state, create=False)):
-        found += _marks(place) if place else ()
-    return sorted(found)
+        losses += _marks(place) if place else ()
+    return sorted(losses)
 
 
 def forget_losses(state: str) -> None:

@@ -111,8 +111,8 @@ def read_runs(state: str, most: int = MAX_RUNS) -> list[Run]:
         most: how many at most.
     """
     folder = Path(state) / OUTBOX / RUNS
-    found = (_read(folder / name) for name in _names(folder)[::-1][:most])
-    return [run for run in found if run is not None]
+    runs = (_read(folder / name) for name in _names(folder)[::-1][:most])
+    return [run for run in runs if run is not None]
 
 
 def read_run(state: str, file_name: str) -> Run | None:

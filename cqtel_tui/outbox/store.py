@@ -105,19 +105,21 @@ class Outbox:
         Raises:
             NoSuchEnvelopeError: there is none, or there are several.
         """
-        found = [
+        matches = [
             (box, label)
             for box in boxes
             for name in self.names(box)
             if identity_of(name).startswith(identity) and (label := read_label(name)) is not None
         ]
-        if not identity or not found:
+        if not identity or not matches:
             raise NoSuchEnvelopeError(
                 f"No payload has the id {identity!r}. See them all: cq-telemetry pending"
             )
-        if len(found) > 1:
-            raise NoSuchEnvelopeError(f"{len(found)} payloads begin with {identity!r}. Give more.")
-        return found[0]
+        if len(matches) > 1:
+            raise NoSuchEnvelopeError(
+                f"{len(matches)} payloads begin with {identity!r}. Give more."
+            )
+        return matches[0]
 
     def path(self, box: str, label: Label) -> Path:
         """Return where an envelope lies."""
@@ -251,11 +253,11 @@ class Outbox:
             return
         pending = {label.id: label for label in self.labels(PENDING)} if begun else {}
         for name, path in begun.items():
-            label, found = pending.get(name), read_begun(path)
+            label, outcome = pending.get(name), read_begun(path)
             if label is None:
                 path.unlink()
-            elif isinstance(found, Receipt):
-                box = SENT if found.status in _SUCCESS else REJECTED
+            elif isinstance(outcome, Receipt):
+                box = SENT if outcome.status in _SUCCESS else REJECTED
                 path.replace(receipt_path(self.folder / box / label.file_name))
 
     def postpone(self, label: Label) -> None:

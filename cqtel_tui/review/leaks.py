@@ -12,8 +12,11 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from ..formats.json_paths import path_text, paths_at
+from ..formats.otlp_fields import REQUESTS
+from ..formats.rudderstack_fields import BATCH
 from ..sanitize import printable
 from .disguises import BASE64, MAX_BYTES, base64_forms, views
+from .events import EVENT_FIELDS
 from .explain import OTLP, PROGRAM, Explanation, explain
 from .known_shapes import SHAPES
 from .masking import OWN_MASK, Mask
@@ -31,6 +34,7 @@ from .needles import (
     as_bytes,
     looks_secret,
 )
+from .promises import DEBUG, FIELDS
 from .shapes import (
     ADDRESS,
     ASSIGNMENT,
@@ -96,8 +100,19 @@ _OPEN_FIELDS = frozenset(
     )
 )
 """Fields that come from the program's makers or from its folders, never from its arguments."""
-_OPERATIONS = frozenset({"name", "event"})
-_ERROR_TEXTS = frozenset({"exception.message", "properties.error"})
+_OPERATIONS = frozenset(
+    field.key
+    for table in (REQUESTS["traces"], BATCH)
+    for field in table.everything()
+    if field.is_operation
+)
+"""What names an operation, by the protocols' tables."""
+_ERROR_TEXTS = frozenset(
+    field.key
+    for field in (*FIELDS, *EVENT_FIELDS.values())
+    if field.promise == DEBUG and field.type == "string"
+)
+"""What is there in debug mode only, by the catalogue."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | 
     answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
     details = asked.details
     if erasure is not None:
-        details = (*details, *erasure.offer.details, "e has that erased first.")
+        details = (*details, " ".join([*erasure.offer.details, "e has that erased first."]))
         answers.append(("e", erasure.offer.yes, "error"))
     answer = await app.push_screen_wait(Ask(asked.question, details, answers))
     if answer == "e" and erasure is not None and not await _erase(app, erasure):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from cqtel_tui.cli.parser import SHELLS, parser
+from cqtel_tui.gate.profile_files import SHIPPED
 
 from ..tui.terminal import terminal
 from .machines import Machine, run
@@ -102,6 +104,25 @@ def test_off_is_told_to_each_shell(cq: Here) -> None:
     ]
     assert cq("env", "--shell", "fish").lines[1] == "set -gx CQ_NO_TELEMETRY 1"
     assert cq("env", "--shell", "powershell").lines[2] == '$env:CQ_TELEMETRY_LEVEL = "none"'
+
+
+def test_off_is_told_of_the_users_own_programs_too_each_value_as_one_word(cq: Here) -> None:
+    folder = cq.config / "profiles"
+    folder.mkdir(parents=True, mode=0o700)
+    shipped = SHIPPED.read_text().replace("programs = []", 'programs = ["shop"]')
+    own = re.sub(r"\[refuse\].*", lambda _: '[refuse]\nSHOP_QUIET = "it\'s $HOME"', shipped)
+    assert own.count("SHOP_QUIET") == 1
+    (folder / "shop.toml").write_text(own)
+    (folder / "shop.toml").chmod(0o600)
+    cq("off")
+    assert _line(cq, "bash") == """export SHOP_QUIET='it'"'"'s $HOME'"""
+    assert _line(cq, "fish") == "set -gx SHOP_QUIET 'it\\'s $HOME'"
+    assert _line(cq, "powershell") == '$env:SHOP_QUIET = "it\'s `$HOME"'
+
+
+def _line(cq: Here, shell: str) -> str:
+    [line] = [line for line in cq("env", "--shell", shell).lines if "SHOP_QUIET" in line]
+    return line
 
 
 # completion --------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cqtel_tui.consent.decision import environment_says
+from cqtel_tui.consent.decision import environment_statements
 
 TRUE = ["1", "true", "yes", "on", "True", "TRUE", "YES", "On"]
 FALSE = ["0", "false", "no", "off", "False", "NO", "oFF"]
@@ -25,7 +25,7 @@ GARBAGE = [
 
 
 def says(name: str, value: str) -> list[str]:
-    return [one[1] for one in environment_says({name: value})]
+    return [one[1] for one in environment_statements({name: value})]
 
 
 @pytest.mark.parametrize("name", ["CQ_NO_TELEMETRY", "DO_NOT_TRACK"])
@@ -90,7 +90,9 @@ class TestTheLevelOfCloudQuery:
 
 
 def test_each_say_names_its_variable_and_value() -> None:
-    said = environment_says({"DO_NOT_TRACK": "1", "CQ_DEBUG_TELEMETRY": "maybe", "PATH": "/bin"})
+    said = environment_statements(
+        {"DO_NOT_TRACK": "1", "CQ_DEBUG_TELEMETRY": "maybe", "PATH": "/bin"}
+    )
     assert said == [
         ("environment", "off", "DO_NOT_TRACK=1", ""),
         ("environment", "no debug", "CQ_DEBUG_TELEMETRY=maybe", ""),
@@ -107,4 +109,4 @@ def test_other_variables_say_nothing(environ: dict[str, str]) -> None:
         "CQ_TELEMETRY_LEVEL",
     ):
         environ.pop(name, None)
-    assert environment_says(environ) == []
+    assert environment_statements(environ) == []

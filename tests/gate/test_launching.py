@@ -287,7 +287,9 @@ def _can_be_first() -> bool:
     if unshare is None:
         return False
     tried = subprocess.run(
-        [unshare, "--pid", "--fork", "--mount-proc", "true"], capture_output=True, check=False
+        [unshare, "--pid", "--fork", "--kill-child", "--mount-proc", "true"],
+        capture_output=True,
+        check=False,
     )
     return tried.returncode == 0
 
@@ -298,10 +300,12 @@ def test_as_the_first_process_we_leave_no_zombie_and_pass_signals_on(machine: Ma
         "tool",
         "#!/bin/sh\ntrap 'echo told; exit 6' TERM\n"
         "for i in 1 2 3; do ( sh -c 'exit 0' & ); done\n"
-        "until [ $(ps -eo stat | grep -c Z) = 0 ]; do sleep 0.1; done\n"
-        "echo clean\nsh -c 'kill -TERM 1'\nwhile :; do sleep 0.1; done\n",
+        "n=0; until [ $(ps -eo stat | grep -c Z) = 0 ]; do\n"
+        "n=$((n + 1)); [ $n -gt 600 ] && exit 9; sleep 0.1; done\n"
+        "echo clean\nsh -c 'kill -TERM 1'\n"
+        "while n=$((n + 1)) && [ $n -lt 1200 ]; do sleep 0.1; done\nexit 8\n",
     )
-    first = ["unshare", "--pid", "--fork", "--mount-proc"]
+    first = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
     ended = run(
         [*first, *machine.command("run", "--", "tool")],
         environment=machine.environment,

@@ -25,7 +25,8 @@ from cqtel_tui.formats.encodings import MAX_DECODED_BYTES, UndecodableError, dec
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
-from cqtel_tui.gate.protocols import Description, Understood, understand
+from cqtel_tui.gate.protocols import Understood, understand
+from cqtel_tui.gate.protocols.described import Description
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import MAX_ITEMS, Rules
 from cqtel_tui.gate.requests import Request
@@ -660,6 +661,8 @@ def test_a_batch_of_too_many_messages_is_cut_before_it_is_looked_at() -> None:
     messages = [{"type": "track"}] * (MAX_ITEMS + 1)
     found = understand(caught("/v1/batch", json.dumps({"batch": messages}).encode()), rules())
     assert len(json.loads(found.redaction.sent)["batch"]) == MAX_ITEMS
+    # Each that stays is given an id, and the one that does not is told of once.
+    assert len(found.redaction.removals) + found.redaction.more == MAX_ITEMS + 1
 
 
 def test_a_genuine_message_of_many_spans_is_read() -> None:

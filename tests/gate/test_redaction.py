@@ -7,22 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cqtel_tui.formats.fields import ATTRIBUTES, ERROR_TEXT, ID, SPAN_ID, STATUS, TRACE_ID
 from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.field_shapes import ALL_SHAPES, Schema, status_code
 from cqtel_tui.gate.names import Names
-from cqtel_tui.gate.pseudonyms import ID, SPAN_ID, TRACE_ID, Pseudonyms
+from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import (
-    ALL_SHAPES,
-    ATTRIBUTES,
-    ERROR_TEXT,
     MAX_ITEMS,
     MAX_REMOVALS,
     OTHER_EVENT,
-    STATUS,
     Redaction,
     Rules,
-    Schema,
     redact_json,
-    status_code,
 )
 
 UUID = "e027be13-57ef-4595-9bce-9cb1843bcb81"
@@ -354,6 +350,13 @@ def test_of_a_list_no_more_than_the_bound_stays_and_the_rest_is_told() -> None:
 def test_of_attributes_no_more_than_the_bound_are_read() -> None:
     many = attributes(*[("x", {})] * MAX_ITEMS, ("service.name", {"stringValue": "shop"}))
     assert redacted(many)[0] == {"attributes": []}
+
+
+def test_of_the_texts_of_one_attribute_no_more_than_the_bound_stay() -> None:
+    texts = [{"stringValue": "aws"}] * (MAX_ITEMS + 1)
+    sent, found = redacted(attributes(("plugins", {"arrayValue": {"values": texts}})))
+    assert len(sent["attributes"][0]["value"]["arrayValue"]["values"]) == MAX_ITEMS
+    assert [one.why for one in found.removals] == ["more than 10,000 items"]
 
 
 # OTLP's attributes --------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import json
 import os
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from cqtel_tui.gate.holding import read_original
+from cqtel_tui.gate.holding import hold_one, read_original
 from cqtel_tui.gate.lingering import LONGEST_SECONDS, descendants, is_alive, longest
 from cqtel_tui.gate.listening import FAREWELL_SECONDS, Gate
 from cqtel_tui.gate.recovering import recover
@@ -259,6 +260,30 @@ def test_a_redaction_that_was_killed_after_it_was_done_is_not_done_twice(machine
     assert [one.id for one in intercepted(machine)] == ["0" * 16]
     assert [run_.caught for run_ in read_runs(state)] == [("0" * 16,)]
     assert not has_leftovers(state)
+
+
+def test_one_request_that_has_no_room_stays_and_keeps_no_other_from_being_held(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hold(state: str, request: Request, *more: Any) -> str:
+        if b"large" in request.body:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return hold_one(state, request, *more)
+
+    spool = Spool(_session(str(machine.state)))
+    for number, event in enumerate(("large", "small")):
+        body = json.dumps({"batch": [{"type": "track", "event": event}]}).encode()
+        spool.put(_caught(body, time.time_ns() // 1000 + number), str(number) * 16)
+    monkeypatch.setattr("cqtel_tui.gate.redactor.hold_one", hold)
+    redactor = Redactor(spool, is_live=True)
+    with pytest.raises(OSError, match="No space left"):
+        redactor.work()
+    assert events(machine) == ["small"]
+    assert len(spool.names()) == 1
+    monkeypatch.undo()
+    assert redactor.work() == 1
+    assert sorted(events(machine)) == ["large", "small"]
+    assert spool.names() == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b"\xff\n", b'{"length":5}\nabc', b"[]\nx"])

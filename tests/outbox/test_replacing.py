@@ -113,7 +113,7 @@ def test_on_a_full_disk_nothing_is_changed(
 
     with monkeypatch.context() as patch:
         if call == "write":
-            patch.setattr("os.fdopen", full)
+            patch.setattr("os.write", full)
         elif call == "rename":
             patch.setattr("pathlib.Path.rename", full)
         else:

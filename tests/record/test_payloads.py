@@ -347,3 +347,19 @@ def test_a_folder_with_thousands_of_entries_is_read_so_far_and_no_further(
     assert isinstance(found, list)
     assert len(found) == MAX_PLUGINS
     assert machine.envelope().dropped > 0
+
+
+@pytest.mark.parametrize(
+    ("debug", "fails", "has_text"),
+    [(True, True, True), (True, False, False), (False, True, False)],
+)
+@pytest.mark.parametrize("where", ["the operation", "a span of it"])
+def test_the_header_says_whether_an_error_text_is_in_the_payload(
+    machine: Machine, where: str, debug: bool, fails: bool, has_text: bool
+) -> None:
+    telemetry = Telemetry("cloudquery", debug_telemetry=debug)
+    with telemetry.operation("fetch") as operation, operation.span("fetch.aws") as span:
+        if fails:
+            (operation if where == "the operation" else span).fail(ValueError("canary7"))
+    assert machine.envelope().has_error_text is has_text
+    assert (b"canary7" in machine.envelope().payload) is has_text

@@ -114,6 +114,7 @@ class TestTheBounds:
 
     @pytest.mark.parametrize(("more", "unfit"), [(0, 0), (1, 1)])
     def test_a_folder_is_read_up_to_its_bound(self, cq: Path, more: int, unfit: int) -> None:
+        assert MAX_LISTED_IN_ONE == 256
         versions = cq / "providers" / "o" / "n"
         provide(versions, *(f"{number}" for number in range(MAX_LISTED_IN_ONE + more)))
         plugins, left_out = installed(cq)

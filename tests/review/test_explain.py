@@ -16,7 +16,7 @@ from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.record.payload import SCOPE
 from cqtel_tui.record.telemetry import Telemetry
-from cqtel_tui.review import explain as module
+from cqtel_tui.review import field_facts
 from cqtel_tui.review.durations import duration
 from cqtel_tui.review.explain import MAX_ROWS, Explanation, Row, explain
 from cqtel_tui.review.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
@@ -127,7 +127,7 @@ def test_the_longest_list_of_plugins_is_told_of_to_its_end() -> None:
 
 
 def test_the_scope_is_the_recorders() -> None:
-    assert module._SCOPE == SCOPE
+    assert field_facts._SCOPE == SCOPE
 
 
 # What should not be there

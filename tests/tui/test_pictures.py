@@ -68,7 +68,9 @@ async def test_a_screen_is_drawn_as_it_was(scenario: Scenario) -> None:
         sizes = [*scenario.sizes, *([scenario.picture] if scenario.picture else [])]
         async with still(app).run_test(size=sizes[0], notifications=True) as pilot:
             await settle(pilot)
-            await pilot.press(*scenario.keys)
+            for key in scenario.keys:
+                await pilot.press(key)
+                await settle(pilot)
             for columns, lines in sizes:
                 await pilot.resize_terminal(columns, lines)
                 await settle(pilot)

@@ -10,96 +10,25 @@ from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
+from ...formats.fields import SPAN_ID
+from ...formats.otlp_fields import REQUESTS
 from ...formats.otlp_protobuf import UnreadableMessageError, read_message, to_protobuf
 from ...formats.strict_json import UnreadableError, parse
 from ...formats.values import as_json, unsigned
-from ..pseudonyms import SPAN_ID, TRACE_ID, id_text
-from ..redaction import (
-    ATTRIBUTES,
-    ERROR_TEXT,
-    STATUS,
-    Redaction,
-    Removal,
-    keep,
-    status_code,
-)
+from ..field_shapes import schema_of, status_code
+from ..pseudonyms import id_text
+from ..redaction import Redaction, Removal, keep
 from ..responses import JSON, PROTOBUF, SIGNALS, is_json
-from . import NANOSECONDS_PER_MILLISECOND, Description, Document
+from .described import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
-    from ..redaction import Rules, Schema
+    from ..redaction import Rules
     from ..requests import Request
 
 _ROOTS = {"traces": "resourceSpans", "logs": "resourceLogs", "metrics": "resourceMetrics"}
 _ERROR = 2
 
 _UNREAD = "not on the list of what may leave"
-
-_RESOURCE: Schema = {"attributes": ATTRIBUTES}
-_SCOPE: Schema = {"name": "name", "version": "version"}
-_EVENT: Schema = {"name": "name", "timeUnixNano": "nanoseconds", "attributes": ATTRIBUTES}
-_SPAN: Schema = {
-    "traceId": TRACE_ID,
-    "spanId": SPAN_ID,
-    "parentSpanId": SPAN_ID,
-    "name": "name",
-    "kind": "enum",
-    "startTimeUnixNano": "nanoseconds",
-    "endTimeUnixNano": "nanoseconds",
-    "attributes": ATTRIBUTES,
-    "events": (_EVENT,),
-    "status": {"code": STATUS, "message": ERROR_TEXT},
-}
-_LOG_RECORD: Schema = {
-    # Never its body: "We don't store any logs".
-    "timeUnixNano": "nanoseconds",
-    "observedTimeUnixNano": "nanoseconds",
-    "severityNumber": "enum",
-    "severityText": "name",
-    "attributes": ATTRIBUTES,
-    "traceId": TRACE_ID,
-    "spanId": SPAN_ID,
-}
-_POINT: dict[str, Schema] = {
-    "attributes": ATTRIBUTES,
-    "startTimeUnixNano": "nanoseconds",
-    "timeUnixNano": "nanoseconds",
-}
-_NUMBERS: Schema = ({**_POINT, "asInt": "count", "asDouble": "number"},)
-_HISTOGRAM: Schema = (
-    {
-        **_POINT,
-        "count": "count",
-        "sum": "number",
-        "min": "number",
-        "max": "number",
-        "bucketCounts": ("count",),
-        "explicitBounds": ("number",),
-    },
-)
-_METRIC: Schema = {
-    "name": "name",
-    "unit": "name",
-    "gauge": {"dataPoints": _NUMBERS},
-    "sum": {
-        "dataPoints": _NUMBERS,
-        "aggregationTemporality": "enum",
-        "isMonotonic": "boolean",
-    },
-    "histogram": {"dataPoints": _HISTOGRAM, "aggregationTemporality": "enum"},
-}
-
-
-def _request(root: str, scopes: str, items: str, item: Schema) -> Schema:
-    scope: Schema = {"scope": _SCOPE, items: (item,)}
-    return {root: ({"resource": _RESOURCE, scopes: (scope,)},)}
-
-
-_SCHEMAS: dict[str, Schema] = {
-    "traces": _request("resourceSpans", "scopeSpans", "spans", _SPAN),
-    "logs": _request("resourceLogs", "scopeLogs", "logRecords", _LOG_RECORD),
-    "metrics": _request("resourceMetrics", "scopeMetrics", "metrics", _METRIC),
-}
 
 
 def read(caught: Request) -> Document | None:
@@ -148,7 +77,7 @@ def _operation(name: object, rules: Rules) -> str:
 def redact(document: Document, rules: Rules) -> Redaction:
     """Return what would be sent, in the encoding that it came in."""
     _, signal, encoding = document.kind.split("-")
-    kept = keep(document.value, _SCHEMAS[signal], rules)
+    kept = keep(document.value, schema_of(REQUESTS[signal]), rules)
     sent = as_json(kept.value) if encoding == "json" else to_protobuf(document.kind, kept.value)
     return kept.written(sent, *(Removal("the document", note, _UNREAD) for note in document.notes))
 

@@ -9,27 +9,20 @@ from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
+from ...formats.rudderstack_fields import BATCH, CALLS, MESSAGE
 from ...formats.strict_json import UnreadableError, parse
 from ...formats.values import as_json, count
-from ..pseudonyms import ID, id_text
-from ..redaction import (
-    EVENT,
-    MAX_ITEMS,
-    OTHER_EVENT,
-    Redaction,
-    Removal,
-    keep,
-)
-from . import NANOSECONDS_PER_MILLISECOND, Description, Document
+from ..field_shapes import schema_of
+from ..pseudonyms import id_text
+from ..redaction import MAX_ITEMS, OTHER_EVENT, Redaction, Removal, keep
+from .described import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
     from ...formats.strict_json import JsonObject, JsonValue
-    from ..redaction import Rules, Schema
+    from ..redaction import Rules
     from ..requests import Request
 
 _BATCH = "/v1/batch"
-_KINDS = ("track", "identify", "page", "screen", "group", "alias")
-_CHANNELS = frozenset({"browser", "mobile", "sdk", "server", "source", "sources", "web"})
 _OUTCOMES = {
     **dict.fromkeys(("success", "successful", "succeeded", "ok"), "ok"),
     **dict.fromkeys(("error", "failed", "failure", "panic", "aborted", "cancelled"), "failed"),
@@ -68,9 +61,8 @@ def describe(document: Document, rules: Rules) -> Description:
 def redact(document: Document, rules: Rules) -> Redaction:
     """Return what would be sent of a message, or of a batch."""
     removals: list[Removal] = []
-    message = _message(rules)
     if _is_batch(document.value):
-        schema: Schema = {"batch": (message,), "sentAt": "time"}
+        schema = schema_of(BATCH, rules.fields)
         batch = document.value["batch"]
         named: Any = [
             _identified(one, f"batch[{at}].", rules, removals)
@@ -78,7 +70,8 @@ def redact(document: Document, rules: Rules) -> Redaction:
         ]
         value: JsonValue = {**document.value, "batch": named + batch[MAX_ITEMS:]}
     else:
-        schema, value = message, _identified(document.value, "", rules, removals)
+        schema = schema_of(MESSAGE, rules.fields)
+        value = _identified(document.value, "", rules, removals)
     kept = keep(value, schema, rules)
     return kept.written(as_json(kept.value), *removals)
 
@@ -89,25 +82,9 @@ def _event(message: dict[str, Any], rules: Rules) -> str:
     name = event.strip().replace(" ", "_") if isinstance(event, str) else ""
     if not is_name(name):
         return ""
-    if event not in _KINDS and rules.names.problem(str(event)):
+    if event not in CALLS and rules.names.problem(str(event)):
         return OTHER_EVENT
     return name
-
-
-def _message(rules: Rules) -> Schema:
-    """Return what may stay of one message."""
-    return {
-        "type": frozenset(_KINDS),
-        "messageId": ID,
-        "anonymousId": ID,
-        "event": EVENT,
-        "timestamp": "time",
-        "originalTimestamp": "time",
-        "sentAt": "time",
-        "context": {"library": {"name": "name", "version": "version"}},
-        "properties": rules.fields,
-        "channel": _CHANNELS,
-    }
 
 
 def _identified(value: Any, where: str, rules: Rules, removals: list[Removal]) -> Any:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ...formats import OPAQUE
 from ..redaction import Redaction, Rules
-from . import Description, Document
+from .described import Description, Document
 
 if TYPE_CHECKING:
     from ..requests import Request

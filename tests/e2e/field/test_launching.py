@@ -156,7 +156,7 @@ def _is_first_possible() -> bool:
     unshare = shutil.which("unshare")
     if unshare is None:
         return False
-    command = [unshare, "--pid", "--fork", "--mount-proc", "true"]
+    command = [unshare, "--pid", "--fork", "--kill-child", "--mount-proc", "true"]
     return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
@@ -169,7 +169,10 @@ def test_as_the_first_process_of_a_container_no_orphan_stays_a_zombie(machine: I
         "n=$((n + 1)); [ $n -gt 300 ] && exit 9; sleep 0.1; done\necho clean\n",
     )
     ended = machine.cq(
-        "run", "--", "orphans", before=("unshare", "--pid", "--fork", "--mount-proc")
+        "run",
+        "--",
+        "orphans",
+        before=("unshare", "--pid", "--fork", "--kill-child", "--mount-proc"),
     )
     assert (ended.code, ended.lines) == (0, ["clean"])
 

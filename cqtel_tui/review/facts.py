@@ -1,0 +1,106 @@
+"""The facts of a payload: each of its values, with where it stands and what is wrong with it.
+
+They become rows up to a bound, so that a hostile payload costs no more than others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from .events import PROPERTIES
+
+if TYPE_CHECKING:
+    from ..formats.json_paths import Path
+    from ..formats.strict_json import JsonValue
+
+UNKNOWN = "not in the catalogue"
+UNFIT = "not a value that it may have"
+EMPTY = "nothing is in it"
+
+
+class Place(NamedTuple):
+    """A value, where it stands, and what it belongs to."""
+
+    value: JsonValue
+    path: Path
+    group: str
+
+    def at(self, step: str | int, value: JsonValue) -> Place:
+        """Return the place of a value in this one."""
+        return Place(value, (self.path, step), self.group)
+
+
+class Fact(NamedTuple):
+    """What will be a row.
+
+    `key` is empty where the path says more; `words` is empty where the value speaks for itself.
+    An attribute tells of its key, too, which is a value of the document.
+    """
+
+    place: Place
+    key: str
+    value: JsonValue
+    problem: str
+    words: str = ""
+    is_attribute: bool = False
+
+    @property
+    def own_key(self) -> str:
+        """The program's own key, under which a profile may let it through; empty for all else."""
+        if self.is_attribute:
+            return self.key
+        path = self.place.path
+        while path is not None and path[0] is not None:
+            if path[0][1] == PROPERTIES:
+                return str(path[1])
+            path = path[0]
+        return ""
+
+
+Reader: TypeAlias = Callable[[Place], Iterator[Fact]]
+
+
+def compact(value: JsonValue) -> str:
+    """Return a value as compact JSON, to be read."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def strange(place: Place) -> Iterator[Fact]:
+    """Tell of every value in something that should not be there; an empty container is one."""
+    waiting = [iter([place])]
+    while waiting:
+        here = next(waiting[-1], None)
+        if here is None:
+            waiting.pop()
+        elif isinstance(here.value, dict | list) and here.value:
+            waiting.append(inside_of(here))
+        else:
+            yield Fact(here, "", here.value, UNKNOWN)
+
+
+def inside_of(place: Place) -> Iterator[Place]:
+    """Give the places of what an object or an array holds."""
+    inside = place.value
+    if isinstance(inside, dict):
+        return (place.at(name, value) for name, value in inside.items())
+    return (
+        place.at(i, value) for i, value in enumerate(inside if isinstance(inside, list) else [])
+    )
+
+
+def array_of(item: Reader) -> Reader:
+    """Make a reader of an array of such items."""
+
+    def read(place: Place) -> Iterator[Fact]:
+        inside = place.value
+        if not isinstance(inside, list):
+            yield from strange(place)
+            return
+        if not inside:
+            yield Fact(place, "", inside, EMPTY)
+        for index, value in enumerate(inside):
+            yield from item(place.at(index, value))
+
+    return read

@@ -1,0 +1,206 @@
+"""The facts of a protocol's fields, read by its table."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING
+
+from ..catalogue import is_name, is_version, matches
+from ..formats.fields import (
+    ATTRIBUTES,
+    EVENT,
+    ID,
+    NAME,
+    NANOSECONDS,
+    ONE_OF,
+    PROPERTIES,
+    SPAN_ID,
+    TIME,
+    TRACE_ID,
+    VERSION,
+    Field,
+)
+from ..formats.otlp_fields import REQUESTS
+from ..formats.rudderstack_fields import BATCH, MESSAGE
+from ..formats.values import is_usual, is_utc_time, unsigned
+from ..sanitize import printable
+from .attribute_facts import attributes_reader
+from .durations import duration
+from .events import PROPERTY_SHAPES, is_event_id
+from .facts import EMPTY, UNFIT, Fact, Place, array_of, strange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from ..formats.strict_json import JsonValue
+    from .facts import Reader
+
+_MAX_GROUP = 80
+_NANOSECONDS = 1_000_000_000
+_SCOPE = "cqtel"
+_BACKWARDS = "it ends before it starts"
+
+_OF_KIND: dict[str, Callable[[JsonValue], bool]] = {
+    EVENT: is_name,
+    ID: is_event_id,
+    NAME: is_name,
+    ONE_OF: is_name,
+    SPAN_ID: lambda value: matches(value, "f" * 16),
+    TIME: is_utc_time,
+    TRACE_ID: lambda value: matches(value, "f" * 32),
+    VERSION: is_version,
+}
+"""What a value of each kind is, where it is explained."""
+_OF_FIELD: dict[str, Callable[[JsonValue], bool]] = {
+    "kind": lambda value: type(value) is int and value == 1,
+    "scope.name": lambda value: value == _SCOPE,
+    "status.code": lambda value: type(value) is int and value in {1, 2},
+}
+"""What our own recorder writes in some fields, which might say more."""
+
+
+def _reader_of(field: Field) -> Reader:
+    """Make a reader of a protocol's field."""
+    if field.kind == ATTRIBUTES:
+        return attributes_reader(field.key)
+    if field.kind == PROPERTIES:
+        return _properties
+    read = _message(field) if field.members else _value(field)
+    if field.group:
+        return _numbered(read, field.group)
+    return array_of(read) if field.is_list else read
+
+
+def _message(field: Field) -> Reader:
+    """Make a reader of an object with the fields that are explained; all else in it is strange."""
+    explained = {name: one for name, one in field.members.items() if one.is_explained}
+    readers = {name: _reader_of(one) for name, one in explained.items()}
+
+    def read(place: Place) -> Iterator[Fact]:
+        inside = place.value
+        if not isinstance(inside, dict):
+            yield from strange(place)
+            return
+        if not inside:
+            yield Fact(place, "", inside, EMPTY)
+        for name, one in explained.items():
+            if name not in inside:
+                continue
+            here = place.at(name, inside[name])
+            if one.kind == NANOSECONDS:
+                yield from _time(here, one.key, _moment(inside.get(one.after)))
+            else:
+                yield from readers[name](here)
+        for name, value in inside.items():
+            if name not in explained:
+                yield from strange(place.at(name, value))
+
+    return read
+
+
+def _value(field: Field) -> Reader:
+    accepts = _OF_FIELD.get(field.key) or _OF_KIND.get(field.kind, lambda _: False)
+    return partial(_plain, key=field.key, accepts=accepts)
+
+
+def _plain(place: Place, key: str, accepts: Callable[[JsonValue], bool]) -> Iterator[Fact]:
+    """Tell of a value that is no container."""
+    value = place.value
+    if accepts(value):
+        words = ""
+        if key == "status.code":
+            words = f"{value} ({'success' if value == 1 else 'failure'})"
+        yield Fact(place, key, value, "", words)
+    elif isinstance(value, dict | list) and value:
+        yield from strange(place)
+    else:
+        yield Fact(place, key, value, UNFIT)
+
+
+def _numbered(read: Reader, group: str) -> Reader:
+    """Make a reader of a list of messages, each in a group with its number and its name."""
+
+    def read_all(place: Place) -> Iterator[Fact]:
+        inside = place.value
+        if not isinstance(inside, list):
+            yield from strange(place)
+            return
+        if not inside:
+            yield Fact(place, "", inside, EMPTY)
+        for index, message in enumerate(inside):
+            here = place.at(index, message)
+            yield from read(here._replace(group=_group(group, index, message)))
+
+    return read_all
+
+
+def _group(group: str, index: int, message: JsonValue) -> str:
+    numbered = f"{group} {index + 1:,}"
+    listed = message if isinstance(message, dict) else {}
+    name = next((listed[key] for key in ("name", "event") if key in listed), None)
+    return printable(f"{numbered}: {name}", limit=_MAX_GROUP) if isinstance(name, str) else numbered
+
+
+# Times --------------------------------------------------------------------------------------------
+
+
+def _time(place: Place, key: str, start: int | None) -> Iterator[Fact]:
+    value = place.value
+    moment = _moment(value)
+    if moment is None:
+        yield from _plain(place, key, lambda _: False)
+        return
+    day = datetime.fromtimestamp(moment // _NANOSECONDS, UTC)
+    words = f"{day:%Y-%m-%d %H:%M:%S}.{moment % _NANOSECONDS:09d} UTC"
+    problem = ""
+    if start is not None:
+        problem = _BACKWARDS if moment < start else ""
+        words = f"{duration(moment - start)} later, {words}"
+    yield Fact(place, key, value, problem, words)
+
+
+def _moment(value: JsonValue) -> int | None:
+    """Read a time, which OTLP/JSON writes as a string, or as a number; None if it is not one."""
+    return (unsigned(value) or None) if is_usual(value) else None
+
+
+# The two protocols that are explained -------------------------------------------------------------
+
+
+def _property_reader(key: str) -> Reader:
+    shape = PROPERTY_SHAPES[key]
+    named = f"{PROPERTIES}.{key}"
+    if isinstance(shape, tuple):
+        return array_of(partial(_plain, key=named, accepts=shape[0]))
+    return partial(_plain, key=named, accepts=shape)
+
+
+def _properties(place: Place) -> Iterator[Fact]:
+    """Tell of what CloudQuery's own events say beside their names."""
+    inside = place.value
+    if not isinstance(inside, dict):
+        yield from strange(place)
+        return
+    if not inside:
+        yield Fact(place, "", inside, EMPTY)
+    for key in PROPERTY_SHAPES:
+        if key in inside:
+            yield from _property_reader(key)(place.at(key, inside[key]))
+    for key, value in inside.items():
+        if key not in PROPERTY_SHAPES:
+            yield from strange(place.at(key, value))
+
+
+_BATCH_READER = _message(BATCH)
+_MESSAGE_READER = _message(MESSAGE)
+read_traces = _reader_of(REQUESTS["traces"])
+
+
+def read_events(place: Place) -> Iterator[Fact]:
+    """Tell of RudderStack's message, or of a batch of them."""
+    inside = place.value
+    if isinstance(inside, dict) and "batch" not in inside:
+        yield from _MESSAGE_READER(place._replace(group=_group("event", 0, inside)))
+    else:
+        yield from _BATCH_READER(place)
