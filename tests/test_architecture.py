@@ -28,7 +28,6 @@ STILL_LONGER = {
     "cli/parser.py: _collecting": 75,
     "collector/allowing.py: take": 51,
     "collector/report.py": 416,
-    "gate/listening.py: serve": 52,
     "proof/rehearsal.py: _set_scene": 53,
 }
 """What is over its limit today, by how much: it may shrink, never grow; nothing new comes in."""

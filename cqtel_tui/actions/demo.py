@@ -6,6 +6,9 @@ import contextlib
 import gzip
 import json
 import os
+import shutil
+import stat
+import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -32,6 +35,8 @@ _CLEARED = (
     "CQ_DEBUG_TELEMETRY",
     "CQ_INSPECT_TELEMETRY",
 )
+_PREFIX = "cqtel-demo-"
+_PROCESS = ".process"
 _MINUTE = 60_000_000_000
 _RUNS: tuple[tuple[int, str, int, dict[str, int], bool], ...] = (
     (31, "init", 1_840, {}, False),
@@ -68,8 +73,10 @@ def throw_away_home(
         within: where the temporary folder is made.
     """
     before, directory = dict(os.environ), Path.cwd()
-    with tempfile.TemporaryDirectory(prefix="cqtel-demo-", dir=within) as folder:
+    remove_abandoned(within)
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=within) as folder:
         home = Path(folder).resolve()
+        (home / _PROCESS).write_text(str(os.getpid()))
         project = home / "project"
         for plugin in _PLUGINS:
             (project / ".cq" / "plugins" / plugin).mkdir(parents=True)
@@ -91,6 +98,32 @@ def throw_away_home(
             os.chdir(directory)
             os.environ.clear()
             os.environ.update(before)
+
+
+def remove_abandoned(within: str | None = None) -> None:
+    """Remove what demonstrations of ours left that were killed.
+
+    Args:
+        within: the temporary folder.
+    """
+    if sys.platform == "win32":
+        return
+    for folder in Path(within or tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError, ValueError):
+            status = folder.lstat()
+            is_ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+            if is_ours and not _is_running(int((folder / _PROCESS).read_text())):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_running(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # somebody else's, or no number of a process: leave it
+        return True
+    return True
 
 
 def record(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:

@@ -183,15 +183,20 @@ class Gate:
             "process": process,
             "key": os.urandom(32).hex(),
         }
+        self._start(_json(told).encode("utf-8", "surrogateescape") + b"\n")
+        self._inspects = inspect
+
+    def _start(self, told: bytes) -> None:
+        """Start the gate's process, and tell it of the run."""
         control = None
         try:
             control, theirs = _socket.socketpair()
             try:
-                control.sendall(_json(told).encode("utf-8", "surrogateescape") + b"\n")
+                control.sendall(told)
                 _start(theirs, *self.sockets)
             finally:
                 theirs.close()
-            self._control, self._inspects = control, inspect
+            self._control = control
         except OSError as error:
             self._seen.failure = f"its process could not be started: {error.strerror}"
             if control is not None:

@@ -137,15 +137,15 @@ class Redaction:
     def _hear(self) -> None:
         assert self._link is not None  # noqa: S101  # only while there is one
         try:
-            said = self._link.recv(_LINE_BYTES)
+            received = self._link.recv(_LINE_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            said = b""
-        if not said:
+            received = b""
+        if not received:
             self._restart()
             return
-        self._done = max(self._done, *(int(one) for one in said.split()))
+        self._done = max(self._done, *(int(one) for one in received.split()))
 
     def _restart(self) -> None:
         """Begin again with another child: a request has ended this one."""
@@ -176,10 +176,10 @@ def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.
         from .redactor import Redactor
 
         redactor = Redactor(spool, is_live=True, before_each=_bound_the_cost)
-        said = b""
+        received = b""
         while part := link.recv(_LINE_BYTES):
-            said += part
-            *lines, said = said.split(b"\n")
+            received += part
+            *lines, received = received.split(b"\n")
             if lines:
                 number, _, told = lines[-1].partition(b" ")
                 redactor.know(Known(**json.loads(told)))

@@ -86,13 +86,13 @@ def serve(control: socket.socket, listener: socket.socket, blocked_port: socket.
 
 def _first_line(control: socket.socket) -> tuple[bytes, bytes]:
     control.settimeout(CLOSING_SECONDS)
-    said = b""
-    while b"\n" not in said:
+    received = b""
+    while b"\n" not in received:
         part = control.recv(_LINE_BYTES)
         if not part:
             raise EOFError("nothing was said of the run")
-        said += part
-    line, _, rest = said.partition(b"\n")
+        received += part
+    line, _, rest = received.partition(b"\n")
     control.setblocking(False)
     return line, rest
 
@@ -104,13 +104,13 @@ class _Gate:
         self,
         session: Session,
         control: socket.socket,
-        said: bytes,
+        received: bytes,
         listener: socket.socket,
         blocked_port: socket.socket,
     ) -> None:
         self._session = session
         self._control = control
-        self._said = said
+        self._received = received
         self._spool = Spool(session)
         self._inspected: list[Request] = []
         self._inspected_bytes = 0
@@ -228,11 +228,11 @@ class _Gate:
         if not part:
             self._server.unwatch(self._control)
             self._is_launcher_there = False
-        self._said += part
+        self._received += part
         self._obey()
 
     def _obey(self) -> None:
-        *lines, self._said = self._said.split(b"\n")
+        *lines, self._received = self._received.split(b"\n")
         for line in lines:
             word, *rest = line.decode("utf-8", "replace").split(" ")
             if word == "ended" and len(rest) == 2:  # noqa: PLR2004  # an id and a version

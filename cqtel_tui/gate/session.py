@@ -61,16 +61,16 @@ class Session:
             ValueError: they are no session.
         """
         try:
-            said: dict[str, Any] = json.loads(data)
-            given = {each.name: said[each.name] for each in fields(cls) if each.name in said}
+            values: dict[str, Any] = json.loads(data)
+            known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
             for name in ("options", "arguments", "named"):
-                given[name] = tuple(given.get(name, ()))
-            found = cls(**given)
+                known[name] = tuple(known.get(name, ()))
+            session = cls(**known)
         except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it says nothing of a run ({error})") from None
-        if not found.id.isalnum() or type(found.created) is not int:
+        if not session.id.isalnum() or type(session.created) is not int:
             raise ValueError("it names no run")
-        return found
+        return session
 
     def as_json(self) -> bytes:
         """Return it as `from_json` reads it, without the secrets of its URLs."""

@@ -145,9 +145,9 @@ class Spool:
             OSError: it is no longer there.
         """
         created, identity, tries = name.removesuffix(SUFFIX).split(",")
-        found = f"{created},{identity},{int(tries) + 1}{SUFFIX}"
-        (self.folder / name).rename(self.folder / found)
-        return found, int(tries)
+        renamed = f"{created},{identity},{int(tries) + 1}{SUFFIX}"
+        (self.folder / name).rename(self.folder / renamed)
+        return renamed, int(tries)
 
     def give_back(self, name: str, tries: int) -> None:
         """Let a request wait again, as if it had been tried only so often."""
@@ -164,16 +164,16 @@ class Spool:
         with os.fdopen(os.open(self.folder / name, READ), "rb") as file:
             head, newline, body = file.read(_MAX_FILE_BYTES).partition(b"\n")
         try:
-            said = json.loads(head)
-            if not newline or said["length"] != len(body):
+            fields = json.loads(head)
+            if not newline or fields["length"] != len(body):
                 raise UnreadableRequestError("it is torn")
             return Request(
-                said["method"],
-                said["path"],
-                tuple((key, value) for key, value in said["headers"]),
+                fields["method"],
+                fields["path"],
+                tuple((key, value) for key, value in fields["headers"]),
                 body,
-                said["when"],
-                said["profile"],
+                fields["when"],
+                fields["profile"],
             )
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UnreadableRequestError(str(error)) from None
@@ -194,7 +194,7 @@ class Spool:
 
 def left_over(state: str) -> list[Spool]:
     """Return what dead gates have left, each locked by us from now on, the oldest first."""
-    found = []
+    spools = []
     folder = _folders(state)
     try:
         names = sorted(os.listdir(folder))  # noqa: PTH208  # names alone are wanted
@@ -203,10 +203,10 @@ def left_over(state: str) -> list[Spool]:
     for name in names:
         with contextlib.suppress(OSError, ValueError):
             if name[0] != ".":
-                found.append(_taken(folder / name, state))
+                spools.append(_taken(folder / name, state))
             elif time.time() - (folder / name).lstat().st_mtime > _SURELY_OVER_SECONDS:
                 shutil.rmtree(folder / name, ignore_errors=True)
-    return [one for one in found if one is not None]
+    return [one for one in spools if one is not None]
 
 
 def _taken(folder: Path, state: str) -> Spool | None:

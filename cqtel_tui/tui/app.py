@@ -12,19 +12,24 @@ from textual.binding import Binding, BindingType
 
 from ..actions.results import take_back
 from ..consent.choices import read_user
+from ..errors import CqtelError
+from ..paths import agreed
 from ..sanitize import is_printable
 from . import snapshot as moments
 from .ending import signals_deferred
 from .home import Home
 from .screens.boxes import Pending
 from .screens.room import ROOMS
+from .themes import keep_theme, kept_theme
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
     from textual.app import SystemCommand
+    from textual.dom import DOMNode
     from textual.screen import Screen
+    from textual.theme import Theme
 
     from .ahead import Ahead
 
@@ -102,6 +107,9 @@ class TelemetryApp(Home):
             self._show(*self._read())
         else:
             self.snapshot = moments.glance(self.places, self.directory)
+        theme = kept_theme(self.places.config)
+        if theme in self.available_themes:
+            self.theme = theme
         keys = read_user(self.places.config).content.get("keys")
         if isinstance(keys, dict):
             chosen = {name: key for name, key in keys.items() if isinstance(key, str)}
@@ -112,6 +120,8 @@ class TelemetryApp(Home):
         if self.room != self.DEFAULT_MODE:
             self.switch_mode(self.room)
         self.set_interval(LOOK_EVERY_SECONDS, self._look)
+        if not self.readonly:
+            self.theme_changed_signal.subscribe(self, self._keep_theme)
         if not self.is_headless:
             # All that is there by then stays: looking through it for garbage, again and again, held
             # up every tenth page.
@@ -119,10 +129,16 @@ class TelemetryApp(Home):
         if self.snapshot and self.snapshot.is_being_read:
             self.call_after_refresh(self._look)
 
+    def _keep_theme(self, theme: Theme) -> None:
+        try:
+            keep_theme(agreed().config, theme.name)
+        except (CqtelError, OSError) as error:
+            self.tell(f"The theme cannot be kept: {error}", wrong=True)
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show, but do not do, what a read-only session, or one that cannot be seen, may not."""
+        """Hide what a read-only session may not do; show, but do not do, what cannot be seen."""
         del parameters
-        return True if action not in _CHANGING or self.may_change else None
+        return self.may_do() if action in _CHANGING else True
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every action in the command palette."""
@@ -132,11 +148,15 @@ class TelemetryApp(Home):
         seen = set()
         for namespace, bindings in screen._modal_binding_chain:  # noqa: SLF001  # Textual has no public way
             for _, binding in bindings:
-                if binding.tooltip and binding.id not in seen:
+                is_apps = binding.action.startswith("app.")
+                name = binding.action.removeprefix("app.").partition("(")[0]
+                owner: DOMNode = self if is_apps else namespace
+                is_hidden = owner.check_action(name, ()) is False
+                if binding.tooltip and binding.id not in seen and not is_hidden:
                     seen.add(binding.id)
 
-                    def run(action: str = binding.action, owner: Any = namespace) -> None:
-                        self.call_later(self.run_action, action, owner)
+                    def run(action: str = binding.action, place: Any = namespace) -> None:
+                        self.call_later(self.run_action, action, place)
 
                     yield SystemCommand(binding.description, binding.tooltip, run)
 

@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 
 from .ending import Deferred
 from .last_line import OnlyPrintable
+from .themes import readable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +36,9 @@ class OwnApp(App[Answered]):
                 tooltip="Back to the shell; `fg` comes back here"),
     ]  # fmt: skip
 
+    # Textual would look for the parent of what was clicked, which may be gone by then. Terminals
+    # select by themselves, with Shift.
+    ALLOW_SELECT = False
     clock = staticmethod(time.monotonic)
 
     def __init__(self) -> None:
@@ -141,13 +145,17 @@ class OwnApp(App[Answered]):
         self.has_crashed = True
         super()._fatal_error()
 
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the theme's colours, so that every text can be read."""
+        return readable(super().get_css_variables())
+
     def action_command_palette(self) -> None:
         """Search every action."""
         from .palette import Palette
 
         is_open = any(isinstance(screen, Palette) for screen in self.screen_stack)
         if self.use_command_palette and not is_open:
-            self.push_screen(Palette(id="--command-palette"))
+            self.push_screen(Palette())  # no id: one may still be on its way out
 
     def action_suspend_process(self) -> None:
         """Stop as any program does at Ctrl+Z: with all that the shell started as one job."""

@@ -166,6 +166,10 @@ class Home(OwnApp[None]):
         """Whether anything may be changed or sent: not read-only, and nobody answers unseen."""
         return not self.readonly and not is_too_small(self.size)
 
+    def may_do(self) -> bool | None:
+        """Tell, as `check_action` does, whether an action may be done that changes or sends."""
+        return False if self.readonly else True if self.may_change else None
+
     # What is changed -----------------------------------------------------------------------------
 
     async def perform(self, action: Callable[[], Result]) -> Result | None:

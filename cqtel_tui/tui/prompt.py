@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from textual.widgets import Button
 
 
+_RISKIEST = 3
 LAST_SECONDS = 10
 """From here on, the seconds are counted."""
 MEANINGS = (
@@ -128,11 +129,15 @@ class Prompt(OwnApp[Answer]):
         self._is_answerable = True
 
     def on_resize(self, event: events.Resize) -> None:
-        """Take a resize for no answer: what stood on the screen can no longer be trusted."""
+        """Take no answer for a moment: what stood on the screen is somewhere else now."""
         size = (event.size.width, event.size.height)
-        if self._drawn_at is not None and size != self._drawn_at:
-            self.exit(Answer.LATER)
+        if self._drawn_at is not None and size != self._drawn_at and self._is_answerable:
+            self._is_answerable = False
+            self.set_timer(self.ANSWERS_AFTER_SECONDS, self._take_answers_again)
         self._drawn_at = size
+
+    def _take_answers_again(self) -> None:
+        self._is_answerable = True
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
         """Take a clicked answer."""
@@ -153,11 +158,8 @@ class Prompt(OwnApp[Answer]):
 
     def _summary(self) -> list[Content]:
         envelope = self.question.envelope
-        return [
-            views.muted(
-                f"{len(envelope.payload):,} bytes, field by field: ↑ ↓ scroll, v shows the bytes."
-            )
-        ]
+        words = f"{len(envelope.payload):,} bytes. ↑ ↓ scroll. Most identifying:"
+        return [views.muted(words), *views.riskiest(envelope, _RISKIEST), Content("")]
 
     def _destination(self) -> str:
         endpoint = self.question.endpoint

@@ -28,8 +28,8 @@ MAX_RAW_BYTES = 256 * 1024
 _RAW_OF_MORE = 64 * 1024
 CROSS = "\N{MULTIPLICATION SIGN}"
 """The sign of a failure: every font has it."""
-MUTED = "$foreground 70%"
-"""How less important text looks. `$text-muted` would be louder: Content loses its opacity."""
+MUTED = "$quiet"
+"""How less important text looks."""
 
 _RISKS = {
     "none": MUTED,
@@ -38,6 +38,7 @@ _RISKS = {
     "high": "$text-error",
 }
 _CHUNK = 4096
+_MAX_SHORT = 22
 _NAME_CELLS = 24
 _DURATION_CELLS = 14
 
@@ -97,6 +98,29 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
     if explanation.left_out:
         lines.append(warning(f"… and {explanation.left_out:,} more values"))
     return lines
+
+
+def riskiest(envelope: Envelope, number: int) -> list[Content]:
+    """Return the fields that identify most, a short line each."""
+    if envelope.kind == UNREAD:
+        return []
+    risks = list(_RISKS)
+    known = {row.key: row for row in _explanation(envelope, "").rows if row.field is not None}
+    rated = [(risks.index(row.field.risk), row) for row in known.values() if row.field is not None]
+    rated.sort(key=lambda each: -each[0])
+    return [
+        Content.assemble(
+            (f"  {risks[risk]:<7}", _RISKS[risks[risk]]),
+            (row.key, "bold"),
+            f" = {_shortened(row.value)}",
+        )
+        for risk, row in rated[:number]
+    ]
+
+
+def _shortened(value: str) -> str:
+    words = one_line(value[:_MAX_SHORT], _MAX_SHORT)
+    return words if len(value) <= _MAX_SHORT else f"{words}…"
 
 
 def _explanation(envelope: Envelope, config: str) -> Explanation:
@@ -256,8 +280,14 @@ def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content
     return lines
 
 
-def changed(envelope: Envelope, agreed: int) -> list[Content]:
-    """Return in what the payload differs from what it could have been."""
+def changed(envelope: Envelope, agreed: int, *, has_agreed: bool) -> list[Content]:
+    """Return in what the payload differs from what it could have been.
+
+    Args:
+        envelope: its envelope.
+        agreed: the catalogue version whose fields may be recorded.
+        has_agreed: whether the user ever said yes to it.
+    """
     from ..review.changes import changes
 
     found = changes(envelope.payload, dropped=envelope.dropped, agreed=agreed)
@@ -275,7 +305,8 @@ def changed(envelope: Envelope, agreed: int) -> list[Content]:
         lines.append(muted(f"  … and {found.removals_not_listed:,} more"))
     lines += [Content(""), title("A newer catalogue")]
     if not found.newer:
-        lines.append(Content("  There is none: you agreed to every field that there is."))
+        said = "you agreed to every field that there is" if has_agreed else "nothing is agreed to"
+        lines.append(Content(f"  There is none: {said}."))
     lines += [
         Content.assemble("  + ", (field.key, "bold"), f"  {field.why}") for field in found.newer
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -145,6 +146,27 @@ async def test_nothing_can_be_sent_or_answered_unseen(machine: Machine) -> None:
         assert "Delete 1 payload" in it.question
         assert len(machine.labels()) == 5
         assert not machine.choices.exists()
+
+
+async def test_readonly_hides_what_it_forbids(machine: Machine) -> None:
+    async with ui(readonly=True, size=(140, 50)) as it:
+        await it.shows("read-only", "q Quit")
+        assert not re.search(r" (s Send|x Drop|t Telemetry|d Debug) ", it.text)
+        offered = {each.title for each in it.app.get_system_commands(it.app.screen)}
+        assert not {"Drop", "Send", "Telemetry", "Debug", "Undo"} & offered
+        await it.press("question_mark")
+        await it.shows("Keys of this screen")
+        assert "Delete the marked" not in it.text
+        assert "Allow telemetry" not in it.text
+
+
+async def test_nothing_says_that_somebody_agreed_who_is_undecided(machine: Machine) -> None:
+    for telemetry, words in ((None, "nothing is agreed to"), ("on", "you agreed to every field")):
+        if telemetry:
+            machine.allow()
+        async with ui() as it:
+            await it.press(*["right_square_bracket"] * 4)
+            await it.shows(words)
 
 
 async def test_readonly_changes_and_sends_nothing(machine: Machine, collector: Collector) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -96,10 +97,30 @@ async def test_what_was_typed_too_early_is_no_answer(machine: Machine) -> None:
         assert pilot.app.return_value is Answer.LATER
 
 
-async def test_a_resize_is_no_answer(machine: Machine) -> None:
+async def test_a_resize_is_no_answer_and_answers_count_a_moment_later(machine: Machine) -> None:
     async with prompt(question(machine)) as pilot:
+        app = pilot.app
+        assert isinstance(app, Prompt)
+        app.ANSWERS_AFTER_SECONDS = 3600.0  # type: ignore[misc]
         await pilot.resize_terminal(100, 16)
-        assert pilot.app.return_value is Answer.LATER
+        await pilot.press("a")
+        assert app.is_running
+        assert app.return_value is None
+        app._take_answers_again()
+        await pilot.press("a")
+        assert app.return_value is Answer.ALLOW
+
+
+async def test_a_small_terminal_shows_the_fields_that_identify_most(machine: Machine) -> None:
+    app = Prompt(question(machine))
+    app.ANSWERS_AFTER_SECONDS = 0.001  # type: ignore[misc]
+    async with app.run_test(size=(60, 16)) as pilot:
+        await pilot.pause(0.02)
+        shown = text(pilot)
+        assert "bytes" in shown
+        fields = [line for line in shown.splitlines() if re.search(" = ", line)]
+        assert len(fields) >= 3
+        assert "startTimeUnixNano" in shown
 
 
 class Clock:
@@ -244,6 +265,8 @@ def test_a_resize_or_a_closed_terminal_is_no_answer(machine: Machine, tmp_path: 
     with asked(tmp_path) as it:
         it.shows(TITLE, "decide later")
         it.resize(100, 40)
+        it.resize(70, 24)
+        it.type(b"l")
         assert it.end() == 0
         assert "nothing is decided" in it.text.replace("\n", "")
     with asked(tmp_path) as it:

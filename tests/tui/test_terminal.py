@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal as signals
 import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
@@ -53,6 +54,27 @@ def test_the_demonstration_leaves_nothing_behind(empty: Machine, tmp_path: Path)
         assert it.end() == 0
     assert list(temporary.iterdir()) == []
     assert not empty.outbox.folder.exists()
+
+
+def test_a_demonstration_that_was_killed_is_cleaned_up_by_the_next(
+    empty: Machine, tmp_path: Path
+) -> None:
+    del empty
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    others = temporary / "cqtel-demo-mine"
+    others.mkdir()
+    for _ in range(2):
+        with terminal("--demo", TMPDIR=str(temporary)) as it:
+            it.shows("validate-config")
+            it.signal(signals.SIGKILL)
+            assert it.end() == -signals.SIGKILL
+        assert len(list(temporary.iterdir())) == 2
+    with terminal("--demo", TMPDIR=str(temporary)) as it:
+        it.shows("validate-config")
+        it.type(b"q")
+        assert it.end() == 0
+    assert list(temporary.iterdir()) == [others]
 
 
 @pytest.mark.parametrize("missing", ["stdin", "stderr", "dumb"])

@@ -9,6 +9,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 
+from ...consent.decision import ON
 from ...errors import CqtelError
 from ...outbox.envelope import TornEnvelopeError
 from ...outbox.shown import note_shown
@@ -209,7 +210,7 @@ class Box(Room):
         if not envelope.caught:
             return shown | {
                 "leaks": lambda: views.leaks(envelope, self.home.surroundings),
-                "changes": lambda: views.changed(envelope, self.home.agreed_catalogue),
+                "changes": lambda: self._changes(envelope),
             }
         from .. import caught
 
@@ -242,6 +243,11 @@ class Box(Room):
 
         lines = closed_lines(run)
         return [Content(""), *lines] if lines else []
+
+    def _changes(self, envelope: Envelope) -> list[Content]:
+        snapshot = self.home.snapshot
+        has_agreed = snapshot is not None and snapshot.status.decision.state == ON
+        return views.changed(envelope, self.home.agreed_catalogue, has_agreed=has_agreed)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer no filter where its key would be typed into one."""

@@ -107,7 +107,7 @@ class CookieScreen(Room):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show, but do not do, what shows a collector an address where nothing may be sent."""
         del parameters
-        return True if action not in {"mine", "erase"} or self.home.may_change else None
+        return self.home.may_do() if action in {"mine", "erase"} else True
 
     @work(group="change")
     async def action_mine(self) -> None:

@@ -246,7 +246,8 @@ class ReportScreen(Screen[None]):
             words += " A provider that all but a few have is left out."
         if self.table in reports.TIMED:
             words += " Durations are right within 1 %: ● median, ┼ 95 %, ┤ 99 % are not longer."
-        return f"{words} Sorted by {self.sort}."
+        by = self.sort if self.table != "days" or self.sort != SORTS[0] else "day"
+        return f"{words} Sorted by {by}."
 
     def _sorted(self, rows: Sequence[Row]) -> list[Row]:
         sorts = {
@@ -273,6 +274,16 @@ def _per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content
     for at, line in enumerate(drawn):
         tick = label if at == 0 else "0 ".rjust(len(label)) if at == len(drawn) - 1 else ""
         yield Content.assemble((tick.rjust(len(label)), views.MUTED), (line, "$text-accent"))
+    each = len(drawn[0]) // len(names) if len(drawn[0]) >= len(names) else 0
+    if each and len(counts) < len(names):
+        step = max(map(len, drawn)) / len(names)
+        marks = [" "] * max(map(len, drawn))
+        for at, name in enumerate(names):
+            if name not in counts:
+                marks[int(at * step)] = "?"
+        yield Content.assemble(" " * len(label), ("".join(marks), views.MUTED))
+        words = f"? fewer than {found.k} installations: not told, and not zero"
+        yield Content.assemble(" " * len(label), (words, views.MUTED))
     across = max(map(len, drawn))
     axis = names[0] + names[-1].rjust(across - len(names[0]))
     if across >= len(names[0]) * 2 + 1:

@@ -83,7 +83,7 @@ class Stored(Room):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show, but do not do, what shows a collector an address where nothing may be sent."""
         del parameters
-        return True if action != "ask" or self.home.may_change else None
+        return self.home.may_do() if action == "ask" else True
 
     @work(group="change")
     async def action_ask(self) -> None:

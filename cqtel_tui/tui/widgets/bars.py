@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from ...actions.status import Status
 
 _STATES = {
-    "on": ("ON", "recorded and delivered", "$text-success"),
-    "hold": ("UNDECIDED", "held here, nothing is sent", "$text-warning"),
-    "off": ("OFF", "nothing is recorded or sent", "$text-error"),
+    "on": ("ON", "recorded and delivered", "$text-warning"),
+    "hold": ("UNDECIDED", "held here, nothing is sent", "$text-accent"),
+    "off": ("OFF", "nothing is recorded or sent", "$text-success"),
 }
 _COOKIES = {
     "present": "cookie present",
