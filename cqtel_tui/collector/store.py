@@ -392,5 +392,5 @@ class Store:
             if write is not None:
                 return [write(self._connection)]
             requests = [each.arrivals for each in work]
-            self._unsettled += len(requests)
+            self._unsettled += sum(map(len, requests))
             return [*keeping.keep(self._connection, self._known, requests)]
