@@ -64,6 +64,7 @@ class Deferred:
             if self._before is not None:
                 import termios
 
+                termios.tcflow(0, termios.TCOON)  # Ctrl+S stops what is written, for ever
                 termios.tcsetattr(0, termios.TCSANOW, self._before)
             if os.isatty(2):
                 os.write(2, _RESTORE)

@@ -32,3 +32,8 @@ class Palette(CommandPalette):
         search: Any = CommandPalette._gather_commands  # noqa: SLF001  # what it replaces
         with contextlib.suppress(NoMatches):
             await search.__wrapped__(self, search_value)
+
+    def _action_command_list(self, action: str) -> None:
+        # A page down in a list that is not laid out yet looks for its first line.
+        with contextlib.suppress(KeyError, IndexError):
+            super()._action_command_list(action)
