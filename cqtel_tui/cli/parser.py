@@ -31,11 +31,11 @@ _ENVELOPE = (
 KEYS = {
     "status": (
         "decision, debug, inspect, reasons (layer, says, source, note, won), "
-        f"cookie ({_COOKIE}), legacy_cookies ({_COOKIE}), "
+        f"cookie ({_COOKIE}, tracked), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
         f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
     ),
-    "cookie": _COOKIE,
+    "cookie": f"{_COOKIE}, tracked",
     "pending": _ENVELOPE,
     "sent": _ENVELOPE,
     "rejected": _ENVELOPE,

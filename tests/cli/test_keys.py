@@ -20,7 +20,8 @@ from .test_inspecting import FILE, OF_2021
 if TYPE_CHECKING:
     from .conftest import Here
 
-COOKIE = ["state", "path", "value", "reason", "modified"]
+LEGACY_COOKIE = ["state", "path", "value", "reason", "modified"]
+COOKIE = [*LEGACY_COOKIE, "tracked"]
 RECEIPT = ["id", "sha256", "length", "url", "status", "time", "answer", "rejected_spans", "proxy"]
 ROW = [
     *("id", "created", "attempt", "size", "origin", "app", "version", "operation", "outcome"),
@@ -34,7 +35,7 @@ STATUS = {
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
     "cookie": COOKIE,
-    "legacy_cookies": COOKIE,
+    "legacy_cookies": LEGACY_COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
     "problems": ["kind", "text", "time"],
     "runs": [

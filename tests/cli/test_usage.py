@@ -192,7 +192,7 @@ def test_names_that_are_not_utf8_are_no_trouble(machine: Machine) -> None:
     odd = machine.project / os.fsdecode(b"\xff\xfe.txt")
     odd.write_text("{}")
     ended = machine.cq("inspect", os.fsencode(odd.name))
-    assert (ended.code, ended.lines) == (0, ["{}"])
+    assert (ended.code, ended.lines) == (0, ["  {}"])
     ended = machine.cq("inspect", b"none\xff")
     assert ended.code == 1
     assert ended.said == (

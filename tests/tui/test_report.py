@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import time
 from contextlib import asynccontextmanager, closing
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from cqtel_tui import __main__ as entry
 from cqtel_tui.collector.store import Store
