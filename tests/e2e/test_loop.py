@@ -135,7 +135,7 @@ def read_and_erase(machine: Machine, cookie: str) -> None:
         it.type(b"e")
         it.shows("Have the collector erase all that it has of this cookie?")
         it.type(b"y")
-        it.shows("Erased at ", "2 spans")
+        it.shows("Erased at")
 
 
 def test_record_consent_deliver_report_erase_gone(tmp_path: Path, collector: Command) -> None:
