@@ -242,14 +242,27 @@ def asleep(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     os.kill(int(wait_for(tmp_path / "told")), 9)
 
 
+# A process of its own: whoever runs the tests may have other children.
+WAITING = """
+import os, sys
+from cqtel_tui.outbox import dispatch as starting
+starting._MODULE, packages, state = "sleeper", *sys.argv[1:]
+starting._folders = lambda: [packages]
+own = os.posix_spawn(sys.executable, [sys.executable, "-c", ""], os.environ)
+assert starting.start_if_due(state)
+assert os.wait()[0] == own
+try:
+    os.wait()
+except ChildProcessError:
+    sys.exit(0)
+sys.exit("the sender is a child of the program")
+"""
+
+
 def test_a_program_that_waits_for_all_its_children_does_not_see_the_sender(
     machine: Machine, outbox: Path, asleep: Path
 ) -> None:
-    own = os.posix_spawn(sys.executable, [sys.executable, "-c", ""], os.environ)
-    assert start_if_due(str(machine.state))
-    assert os.wait()[0] == own
-    with pytest.raises(ChildProcessError):
-        os.wait()
+    machine.run(WAITING, str(asleep.parent / "packages"), str(machine.state))
 
 
 # A program of one thread, which has a handler of its own for the end of children.
