@@ -171,14 +171,14 @@ def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     ]
     names = hold_requests(state, requests, CLOUDQUERY, run, entropy=entropy)
     labels = [label for name in names if (label := read_label(name)) is not None]
-    closed = (
-        runs.ClosedChannel(each.name, each.reason, 1 if each.counted else None)
+    blocked = (
+        runs.BlockedChannel(each.name, each.reason, 1 if each.counted else None)
         for each in CLOUDQUERY.blocked
     )
     ids = tuple(label.id for label in labels)
     runs.write_run(
         state,
-        runs.Run(operation.id, operation.created, run.app, run.version, ids, 0, tuple(closed)),
+        runs.Run(operation.id, operation.created, run.app, run.version, ids, 0, tuple(blocked)),
     )
 
 

@@ -61,7 +61,7 @@ class Status:
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
         problems: what is wrong, the most urgent first.
-        runs: the last runs of other programs, the newest first: what they left, what was closed.
+        runs: the last runs of other programs, the newest first: what they left, what was blocked.
     """
 
     decision: Decision

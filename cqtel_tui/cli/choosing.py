@@ -101,23 +101,23 @@ def _problem_words(problem: Problem) -> str:
 
 
 def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
-    """Return what was closed to the program that ran last, each with the reason."""
+    """Return what was blocked for the program that ran last, each with the reason."""
     if not found.runs:
         return []
     run = found.runs[0]
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
-    lines = [("last run", f"{program} at {when}, {_caught_words(run)}")]
+    lines = [("last run", f"{program} at {when}, {_intercepted_words(run)}")]
     if any(run.refused.values()):
         lines.append(("refused", refused_words(run.refused)))
-    for closed in run.closed:
-        tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
-        lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))
+    for blocked in run.blocked:
+        tried = "" if blocked.attempts is None else f" (tried {blocked.attempts:,} times)"
+        lines.append(("blocked", f"{blocked.name}: {blocked.reason}{tried}"))
     return lines
 
 
-def _caught_words(run: Run) -> str:
-    words = f"{number(len(run.caught), 'request')} caught"
+def _intercepted_words(run: Run) -> str:
+    words = f"{number(len(run.intercepted), 'request')} intercepted"
     if run.late:
         words += f", {run.late:,} of them after the program's end"
     if run.lost:

@@ -118,7 +118,9 @@ def _reviewing(commands: Commands) -> None:
         "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
     )
     how.add_argument(
-        "--caught", action="store_true", help="what was caught, beside what would be sent of it"
+        "--intercepted",
+        action="store_true",
+        help="what was intercepted, beside what would be sent of it",
     )
     _reveal(show)
     trim = add(

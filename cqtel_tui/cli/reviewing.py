@@ -21,11 +21,11 @@ from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
 from ..review import promises
-from ..review.destination import CAUGHT
+from ..review.destination import INTERCEPTED
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
 from . import wording
-from .comparing import show_caught
+from .comparing import show_intercepted
 from .output import say, show, show_bytes, show_json, tell
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def show_payload(given: argparse.Namespace) -> int:
     if given.raw and given.json:
         raise WrongUsageError("Choose one: --raw for the exact bytes, or --json for the fields.")
     label, envelope = _open(given.id)
-    if envelope.has_error_text and not given.leaks and not given.caught:
+    if envelope.has_error_text and not given.leaks and not given.intercepted:
         note_shown(places().state, envelope)
     may = permission(envelope, grounds(places(), envelope.project), DUE)
     if given.raw:
@@ -71,8 +71,8 @@ def show_payload(given: argparse.Namespace) -> int:
         return 0
     if given.leaks:
         return _show_leaks(envelope, as_json=given.json)
-    if given.caught:
-        return show_caught(envelope, as_json=given.json)
+    if given.intercepted:
+        return show_intercepted(envelope, as_json=given.json)
     explanation = _explained(envelope)
     run = run_of(read_runs(places().state), label.id)
     if given.json:
@@ -88,7 +88,7 @@ def _say_headers(envelope: Envelope, url: str | None, *, reveal: bool) -> None:
 
 
 def _explained(envelope: Envelope) -> Explanation:
-    if envelope.origin != CAUGHT:
+    if envelope.origin != INTERCEPTED:
         return explain(envelope.payload, envelope.kind)
     from ..gate.reviewing import explained
 
@@ -99,7 +99,7 @@ def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     """Show what should not be in a payload; a failure if there is anything."""
     from ..gate.surroundings import surroundings_here
 
-    if envelope.caught:
+    if envelope.intercepted:
         from ..gate.reviewing import leak_report
 
         report = leak_report(envelope, surroundings_here())
@@ -111,8 +111,8 @@ def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     if as_json:
         show_json(asdict(report))
     else:
-        if envelope.caught:
-            show(f"looked at what would be sent of what was caught, {len(envelope.payload):,} B:")
+        if envelope.intercepted:
+            show(f"checked {len(envelope.payload):,} B, which is what would be sent:")
         wording.show_leaks(report)
     return 1 if report.findings else 0
 
@@ -180,7 +180,7 @@ def export(given: argparse.Namespace) -> int:
             _say_headers(envelope, may.url, reveal=given.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0
-    if endpoint is None and any(envelope.origin != CAUGHT for envelope in envelopes):
+    if endpoint is None and any(envelope.origin != INTERCEPTED for envelope in envelopes):
         say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
     url = endpoint or _LOCAL_COLLECTOR
     if given.format == "har":

@@ -109,7 +109,7 @@ def explanation_json(
         ],
         "url": may.url,
         "stays_because": may.reason or None,
-        "run": run and {"operation": run.operation, "caught": list(run.caught)},
+        "run": run and {"operation": run.operation, "intercepted": list(run.intercepted)},
     }
 
 
@@ -134,12 +134,12 @@ def _show_head(
     for name, value in headers_of(envelope, may.url, reveal=reveal):
         show(f"header     {name}: {value}")
     if run is not None:
-        caught = f", caught {', '.join(run.caught)}" if run.caught else ""
-        show(f"run        operation {run.operation}{caught}")
+        intercepted = f", intercepted {', '.join(run.intercepted)}" if run.intercepted else ""
+        show(f"run        operation {run.operation}{intercepted}")
     if envelope.dropped:
         why = (
             "were removed or replaced"
-            if envelope.caught
+            if envelope.intercepted
             else "the catalogue or a bound does not allow"
         )
         show(f"left out   {envelope.dropped:,} values that {why}")

@@ -267,7 +267,7 @@ def environment_statements(environ: "Mapping[str, str]") -> "list[Statement]":
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
         if name in environ
         and boolean(environ[name], otherwise=True)
-        # Within a run this is the run's own doing, and closes what it cannot hold.
+        # Within a run this is the run's own doing, and blocks what it cannot show.
         and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
     if outer == OFF:

@@ -18,7 +18,7 @@ from ..consent.layers import why
 from ..outbox.included import included
 from ..outbox.projects import path_of
 from ..outbox.writing import project_mark
-from ..review.destination import CAUGHT, UNREAD, bound_for
+from ..review.destination import INTERCEPTED, UNREAD, bound_for
 from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
     if not envelope.is_sealed:
         refusal = "an earlier release wrote it, without a seal that shows whether it was altered"
         return Permission(url, refusal, f"Look at it, and delete it: {drop}")
-    if url is None and envelope.origin == CAUGHT:
+    if url is None and envelope.origin == INTERCEPTED:
         return Permission(None, "it was not bound for where it may be sent to")
     if url is None:
         remedy = "To set one: cq-telemetry endpoint URL"
@@ -183,7 +183,7 @@ def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permissio
     if not known.hears_project:
         refusal = "the folder it was recorded in is not there to be asked for a no of its own"
         return Permission(url, refusal, remedy)
-    destination = None if envelope.origin == CAUGHT else known.decision.endpoint
+    destination = None if envelope.origin == INTERCEPTED else known.decision.endpoint
     marks = {yes_mark(yes, destination) for yes in known.decision.yeses}
     if envelope.consent in marks or envelope.id in known.included:
         return None

@@ -19,7 +19,7 @@ from ..formats.encodings import UndecodableError, decoded
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import count_loss
 from ..outbox.writing import hold
-from ..record.inspection import CAUGHT_KEY
+from ..record.inspection import INTERCEPTED_KEY
 from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
 from .protocols import Understood, headers_of, understand
@@ -197,7 +197,7 @@ def for_inspection(request: Request, channels: Channels, reporter: Reporter, rul
         "headers": masked_headers(_headers(request, understood, channels)),
         "body": body,
     }
-    return json.dumps({CAUGHT_KEY: about}).encode()
+    return json.dumps({INTERCEPTED_KEY: about}).encode()
 
 
 def _understood(request: Request, rules: Rules) -> Understood:
@@ -248,7 +248,7 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
         kind=understood.kind,
         origin="gate",
         target=_target(request, understood, reporter),
-        caught=_sealed(original),
+        intercepted=_sealed(original),
     )
 
 

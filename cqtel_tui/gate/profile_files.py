@@ -175,28 +175,28 @@ def _answer(words: str) -> str:
 
 
 def _channels(table: _Table) -> Channels:
-    catch = table.table("catch")
-    upstream = catch.text("upstream")
+    intercept = table.table("intercept")
+    upstream = intercept.text("upstream")
     if upstream and (problem := endpoint_problem(upstream)):
-        raise ValueError(f'"catch.upstream" cannot be used: {problem}')
+        raise ValueError(f'"intercept.upstream" cannot be used: {problem}')
     found = Channels(
-        variable=_variable(catch.text("variable")),
+        variable=_variable(intercept.text("variable")),
         upstream=upstream,
         fields={key: _shape(key, value) for key, value in table.table("fields").rest().items()},
         never=table.table("never").all_texts(),
-        also=_variables(catch.table("also")),
-        blocking=_variables(catch.table("closing")),
+        also=_variables(intercept.table("also")),
+        blocking=_variables(intercept.table("blocking")),
         levels={
-            _variable(key): _Table(value, f"catch.levels.{key}").all_texts()
-            for key, value in catch.table("levels").rest().items()
+            _variable(key): _Table(value, f"intercept.levels.{key}").all_texts()
+            for key, value in intercept.table("levels").rest().items()
         },
         blocked=tuple(map(_blocked, table.tables("close"))),
-        own=tuple(map(_variable, catch.texts("own"))),
-        forwarded=tuple(name.lower() for name in catch.texts("forwarded")),
-        duration_unit=catch.number("duration_unit", 1_000_000),
-        words=frozenset(word.lower() for word in catch.texts("words")),
+        own=tuple(map(_variable, intercept.texts("own"))),
+        forwarded=tuple(name.lower() for name in intercept.texts("forwarded")),
+        duration_unit=intercept.number("duration_unit", 1_000_000),
+        words=frozenset(word.lower() for word in intercept.texts("words")),
     )
-    catch.end()
+    intercept.end()
     return found
 
 

@@ -1,4 +1,4 @@
-"""Take out of a caught document all that is not on the list of what may leave.
+"""Take out of an intercepted document all that is not on the list of what may leave.
 
 The list says by name what may stay, and in which shape; what it does not name is gone, whatever it
 is. Nothing is searched for: a secret that nobody thought of is not on the list either.
@@ -57,7 +57,7 @@ _NO_STATUS = "replaced by an error: what it says is no status that OpenTelemetry
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Something that was caught and would not be sent as it was.
+    """Something that was intercepted and would not be sent as it was.
 
     Attributes:
         path: where it stands in the document.

@@ -17,7 +17,7 @@ from ..consent.decision import OFF, ask
 from ..errors import CqtelError
 from ..outbox.envelope import identity_of
 from ..outbox.losses import count_loss
-from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
+from ..outbox.runs import BlockedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
@@ -70,7 +70,7 @@ class Redactor:
         self.known = Known(version=self.session.version)
         self._held: list[str] = []
         if (before := read_run(self.session.state, self._record().file_name)) is not None:
-            self._held = list(before.caught)
+            self._held = list(before.intercepted)
             self.known = _known(before)
 
     def work(self) -> int:
@@ -230,10 +230,10 @@ class Redactor:
             known.is_over,
         )
 
-    def _blocked(self) -> list[ClosedChannel]:
+    def _blocked(self) -> list[BlockedChannel]:
         names = dict.fromkeys([self.session.app, *self._used])
         return [
-            ClosedChannel(
+            BlockedChannel(
                 each.name, each.reason, self.known.blocked_attempts if each.counted else None
             )
             for name in names
@@ -252,7 +252,7 @@ def _programs(session: Session) -> dict[str, Profile]:
 
 def _known(run: Run) -> Known:
     """Return what the record of a run says that a gate knew of it."""
-    attempts = [each.attempts for each in run.closed if each.attempts is not None]
+    attempts = [each.attempts for each in run.blocked if each.attempts is not None]
     return Known(
         run.operation,
         run.version,

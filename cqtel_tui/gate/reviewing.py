@@ -1,6 +1,6 @@
 """Read an envelope for those who show it, the command line and the terminal UI.
 
-The review takes documents; what a caught request is one of, only the gate knows.
+The review takes documents; what an intercepted request is one of, only the gate knows.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 from ..formats.documents import as_document
 from ..formats.values import as_json
-from ..review.caught import Comparison, compare
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
+from ..review.intercepted import Comparison, compare
 from ..review.requests import scan_request
 from .field_shapes import SHAPES
 from .holding import read_original
@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
 _UNKNOWN_KIND = (
     "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
-    "caught, byte for byte. It is sent only if you choose it by itself."
+    "intercepted, byte for byte. It is sent only if you choose it by itself."
 )
-_UNREADABLE = "What was caught cannot be read here as {kind}, so it is shown as it came."
+_UNREADABLE = "What was intercepted cannot be read here as {kind}, so it is shown as it came."
 _SPECIAL = {
     "event": "an event's name",
     "id": "an id, replaced by a random one",
@@ -63,7 +63,7 @@ class HeaderFate:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was caught, beside what would be sent.
+    """What was intercepted, beside what would be sent.
 
     Attributes:
         original: the request; credentials in its headers are masked.
@@ -78,19 +78,19 @@ def beside(envelope: Envelope) -> Beside:
     """Return what an envelope of the gate was made of, beside what would be sent.
 
     Raises:
-        TornEnvelopeError: what was caught is not what the gate put there.
+        TornEnvelopeError: what was intercepted is not what the gate put there.
     """
-    original = read_original(envelope.caught)
+    original = read_original(envelope.intercepted)
     if envelope.kind == UNKNOWN:
         return Beside(original, Comparison((), problem=_UNKNOWN_KIND))
-    caught = as_document(envelope.kind, original.body)
+    intercepted = as_document(envelope.kind, original.body)
     sent = as_document(envelope.kind, envelope.payload)
-    if caught is None or sent is None:
+    if intercepted is None or sent is None:
         problem = _UNREADABLE.format(kind=envelope.kind)
         return Beside(original, Comparison((), problem=problem))
     by_user = envelope.dropped > len(original.removals) + original.more_removals
     comparison = compare(
-        caught, sent, original.removals, more=original.more_removals, by_user=by_user
+        intercepted, sent, original.removals, more=original.more_removals, by_user=by_user
     )
     return Beside(original, comparison)
 
@@ -101,7 +101,7 @@ def leak_report(envelope: Envelope, surroundings: Surroundings) -> LeakReport:
     Raises:
         TornEnvelopeError: what was intercepted is not what the gate put there.
     """
-    arguments = read_original(envelope.caught).arguments
+    arguments = read_original(envelope.intercepted).arguments
     return scan_request(envelope.payload, envelope.headers, surroundings, envelope.kind, arguments)
 
 
@@ -122,7 +122,7 @@ def header_fates(envelope: Envelope, original: Original) -> list[HeaderFate]:
 
 
 def withheld_errors(original: Original) -> int:
-    """Count the error texts that were caught and would not be sent."""
+    """Count the error texts that were intercepted and would not be sent."""
     return sum(removal.why == ONLY_IN_DEBUG for removal in original.removals)
 
 

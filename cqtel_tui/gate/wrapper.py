@@ -250,12 +250,12 @@ def _remember_that_nothing_was_held(
 ) -> None:
     """Write the run's record, where there is no gate to do it."""
     from ..outbox.envelope import read_label
-    from ..outbox.runs import ClosedChannel, Run, write_run
+    from ..outbox.runs import BlockedChannel, Run, write_run
 
     problem = start.problem or (seen.failure if seen else "")
     known = () if start.invocation is None else start.invocation.profile.channels.blocked
-    blocked = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
-    blocked += [ClosedChannel(one.name, one.reason, None) for one in known]
+    blocked = [BlockedChannel("all that the gate would hold", f"it could not: {problem}", None)]
+    blocked += [BlockedChannel(one.name, one.reason, None) for one in known]
     operation = read_label(held)
     if operation is None:
         return

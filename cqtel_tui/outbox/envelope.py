@@ -1,7 +1,7 @@
 """Read an envelope: its label on the outside, its sealed header line and the payload inside.
 
 `outbox.writing.sealed` writes them. Nothing of what is inside is believed before its seal has been
-compared: one SHA-256 over the header line, the payload and what was caught. There is no key in
+compared: one SHA-256 over the header line, the payload and what was intercepted. There is no key in
 it, for whoever can write into the folder is its user; it tells what was altered by accident or by
 hand. Whatever is wrong with an envelope is a `TornEnvelopeError`, and nothing else.
 """
@@ -30,7 +30,7 @@ _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
 _SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"\}')
 _SEAL_BYTES = len(',"seal":""}') + 64
-_NOTHING_CAUGHT = {"length": 0, "sha256": sha256(b"")}
+_NOTHING_INTERCEPTED = {"length": 0, "sha256": sha256(b"")}
 
 
 class TornEnvelopeError(CqtelError):
@@ -45,8 +45,8 @@ class Label:
         created: when it was sealed, in microseconds since 1970.
         id: 16 hex digits, random.
         attempt: how often delivery was tried in vain.
-        size: the length in bytes of the payload, and of what was caught.
-        origin: `record` (recorded here) or `gate` (caught).
+        size: the length in bytes of the payload, and of what was intercepted.
+        origin: `record` (recorded here) or `gate` (intercepted).
         app: the program, a plain name.
         version: its version, or empty.
         operation: the operation, a plain name.
@@ -135,7 +135,7 @@ class Envelope:
         dropped: how many values and spans were left out.
         sha256: the payload's, 64 hex digits.
         payload: the exact bytes that would be sent.
-        caught: what the payload was made of, by the gate; never sent. Empty for our own.
+        intercepted: what the payload was made of, by the gate; never sent. Empty for our own.
         is_sealed: whether a seal covers its header. Earlier releases wrote none.
     """
 
@@ -156,7 +156,7 @@ class Envelope:
     dropped: int
     sha256: str
     payload: bytes
-    caught: bytes = b""
+    intercepted: bytes = b""
     is_sealed: bool = True
 
     def label(self, attempt: int) -> Label:
@@ -165,7 +165,7 @@ class Envelope:
             self.created,
             self.id,
             attempt,
-            len(self.payload) + len(self.caught),
+            len(self.payload) + len(self.intercepted),
             self.origin,
             self.app,
             self.version,
@@ -211,7 +211,7 @@ class Envelope:
             kind=self.kind,
             origin=self.origin,
             target=self.target,
-            caught=self.caught,
+            intercepted=self.intercepted,
         )
         label = read_label(name)
         if label is None:
@@ -281,11 +281,14 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
         stated = {"operation": label.operation, "outcome": label.outcome}
         header = {**header, **stated, "duration": label.duration, "consent": ""}
         header["has_error_text"] = True  # nobody knows
-    length, behind = _number(header["length"]), _object(header.get("caught", _NOTHING_CAUGHT))
-    payload, caught = inside[:length], inside[length:]
+    length, behind = (
+        _number(header["length"]),
+        _object(header.get("intercepted", _NOTHING_INTERCEPTED)),
+    )
+    payload, intercepted = inside[:length], inside[length:]
     app, target = _object(header["app"]), header["target"]
     _check(payload, length, header["sha256"])
-    _check(caught, _number(behind["length"]), behind["sha256"])
+    _check(intercepted, _number(behind["length"]), behind["sha256"])
     if type(header["has_error_text"]) is not bool:
         raise TypeError("a truth value is none")
     return Envelope(
@@ -306,7 +309,7 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
         _number(header["dropped"]),
         _text(header["sha256"]),
         payload,
-        caught,
+        intercepted,
         is_sealed,
     )
 

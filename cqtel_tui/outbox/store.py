@@ -267,7 +267,7 @@ class Outbox:
     def replace(self, label: Label, payload: bytes, *, dropped: int = 0) -> Label:
         """Let a pending envelope have another payload, from which its user took something out.
 
-        Its id and what was caught stay; its SHA-256 is the new payload's.
+        Its id and what was intercepted stay; its SHA-256 is the new payload's.
 
         Args:
             label: the envelope's.

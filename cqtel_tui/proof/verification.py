@@ -44,7 +44,7 @@ class Verification:
             if destination.port == gate.port:
                 return "the gate"
             if gate.blocked_address == f"{HOST}:{destination.port}":
-                return "a closed channel"
+                return "a blocked channel"
         if destination.is_local:
             return "this machine"
         return "a name server" if destination.is_lookup else "outside"
@@ -62,8 +62,8 @@ class Verification:
                 asdict(one) | {"times": times, "what": self.what(one)}
                 for one, times in self.observation.destinations.items()
             ],
-            "caught": seen.requests,
-            "closed_attempts": seen.blocked_attempts,
+            "intercepted": seen.requests,
+            "blocked_attempts": seen.blocked_attempts,
         }
 
     def as_lines(self) -> Iterator[str]:
@@ -77,8 +77,8 @@ class Verification:
             yield f"seen by    the gate alone, which sees what comes to it: {found.why}"
         if seen is not None:
             yield (
-                f"gate       {seen.requests:,} requests caught, "
-                f"{seen.blocked_attempts:,} attempts on closed channels"
+                f"gate       {seen.requests:,} requests intercepted, "
+                f"{seen.blocked_attempts:,} attempts on blocked channels"
             )
         for one, times in found.destinations.items():
             yield f"tried      {printable(str(one))}, {times:,} times: {self.what(one)}"

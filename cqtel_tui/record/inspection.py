@@ -15,8 +15,8 @@ from ..files import READ, replace
 from .payload import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
-CAUGHT_KEY = "cqtel.caught"
-"""What the only key of a document is that the gate has caught."""
+INTERCEPTED_KEY = "cqtel.intercepted"
+"""What the only key of a document is that the gate has intercepted."""
 _LARGEST = 8 * 1024 * 1024
 
 
@@ -87,7 +87,7 @@ def _way_out(problem: str) -> str:
 
 
 def is_ours(data: bytes) -> bool:
-    """Tell whether an inspection file was written here: payloads of ours, or what was caught."""
+    """Tell whether we wrote an inspection file: it has payloads of ours, or intercepted ones."""
     decoder = json.JSONDecoder()
     try:
         text = data.decode().strip()
@@ -103,7 +103,7 @@ def is_ours(data: bytes) -> bool:
 
 def _recorded_here(document: Any) -> bool:
     try:
-        return list(document) == [CAUGHT_KEY] or (
+        return list(document) == [INTERCEPTED_KEY] or (
             list(document) == ["resourceSpans"]
             and all(
                 scope["scope"] == {"name": SCOPE}

@@ -29,7 +29,7 @@ _MAX_WORDS = 300
 
 
 class Removed(Protocol):
-    """Something that was taken out of what was caught, as the gate has it."""
+    """Something that was taken out of what was intercepted, as the gate has it."""
 
     @property
     def path(self) -> str:
@@ -64,7 +64,7 @@ class Addition:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Something that was caught and taken out. All texts are printable and bounded.
+    """Something that was intercepted and taken out. All texts are printable and bounded.
 
     Attributes:
         path: where it stood in the document.
@@ -88,7 +88,7 @@ class Changes:
         debug: what debug mode would change, as a sentence.
         dropped: how many values and spans were left out when it was recorded.
         left_out: what was left out, as a sentence.
-        removals: what was taken out of what was caught.
+        removals: what was taken out of what was intercepted.
         removals_not_listed: how many more of those there are.
         newer: the fields that came after the catalogue that the user agreed to.
     """
@@ -116,7 +116,7 @@ def changes(
     Args:
         payload: the bytes that would be sent.
         dropped: how many values and spans its envelope says were left out.
-        removals: what the gate took out of it, if it was caught.
+        removals: what the gate took out of it, if it was intercepted.
         agreed: the catalogue version that the user agreed to.
     """
     unreadable = ""

@@ -66,8 +66,8 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
     if envelope.dropped:
         lines += [
             muted(
-                f"{envelope.dropped:,} values that were caught are not in it, or are replaced."
-                if envelope.caught
+                f"{envelope.dropped:,} values that were intercepted are not in it, or are replaced."
+                if envelope.intercepted
                 else f"{envelope.dropped} values were left out: not allowed, or dropped by you."
             ),
             Content(""),

@@ -36,9 +36,9 @@ json_like = st.lists(st.sampled_from(json_tokens)).map(b"".join)
 
 
 def problem_of(data: bytes) -> Problem:
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(UnreadableError) as intercepted:
         parse(data)
-    return caught.value.problem
+    return intercepted.value.problem
 
 
 # One document
@@ -64,13 +64,13 @@ def test_any_bytes_are_read_or_refused_with_our_own_error(data: bytes) -> None:
 
 
 def test_a_refusal_says_what_where_and_what_to_do() -> None:
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(UnreadableError) as intercepted:
         parse(b'{\n  "a": 1,\n  "b" 2\n}')
-    assert str(caught.value) == (
+    assert str(intercepted.value) == (
         "Cannot read this as JSON, line 3 (byte 18): expecting ':' delimiter. "
         "Look at the raw bytes there, or have the file written again."
     )
-    assert isinstance(caught.value, CqtelError)
+    assert isinstance(intercepted.value, CqtelError)
 
 
 def test_the_place_is_counted_in_bytes_not_in_characters() -> None:

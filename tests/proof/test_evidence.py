@@ -200,7 +200,7 @@ CARELESS = [
 
 
 @pytest.mark.parametrize(("right", "wrong", "promise"), CARELESS)
-def test_a_program_that_leaks_is_caught(
+def test_a_program_that_leaks_is_intercepted(
     tmp_path: Path, right: str, wrong: str, promise: str
 ) -> None:
     assert right in PROGRAM

@@ -62,13 +62,13 @@ async def test_what_has_no_room_is_left_out_whole(machine: Machine) -> None:
         assert "cloudquery" not in row
 
 
-async def test_what_the_gate_caught_and_what_was_tried_before_is_told(empty: Machine) -> None:
+async def test_what_the_gate_intercepted_and_what_was_tried_before_is_told(empty: Machine) -> None:
     label = empty.hold(b"{}", origin="gate", outcome="")
     for _ in range(3):
         empty.outbox.postpone(label)
         label = label.tried_again()
     async with ui(size=(220, 24)) as it:
-        await it.shows("caught", "tried 3 times", "? unknown")
+        await it.shows("intercepted", "tried 3 times", "? unknown")
 
 
 async def test_a_click_puts_the_cursor_there_and_ctrl_click_marks(machine: Machine) -> None:
@@ -185,7 +185,7 @@ async def test_a_payload_is_seen_from_several_sides(machine: Machine) -> None:
         assert payload in it.box.detail.lines.text
         await it.press("v")
         await it.shows("Indented")
-        views = [key for key, _ in it.box.VIEWS if key != "caught"]
+        views = [key for key, _ in it.box.VIEWS if key != "intercepted"]
         it.box.detail.turn_to(views[0])
         for view in [*views[1:], views[0]]:
             await it.press("right_square_bracket")

@@ -29,7 +29,7 @@ class Understood:
 class _Module(Protocol):
     """What each protocol's module has."""
 
-    def read(self, caught: Request) -> Document | None:
+    def read(self, intercepted: Request) -> Document | None:
         """Read a request's body; None if it is not what its path says."""
 
     def describe(self, document: Document, rules: Rules) -> Description:
@@ -51,16 +51,16 @@ def headers_of(kind: str) -> frozenset[str]:
     return _CREDENTIALS | _HEADERS.get(kind, frozenset())
 
 
-def understand(caught: Request, rules: Rules) -> Understood:
+def understand(intercepted: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
     from . import otlp, rudderstack, unknown
 
     known: dict[str, _Module] = {RUDDERSTACK: rudderstack, OTLP: otlp}
     last: _Module = unknown
-    module = known.get(protocol_of(caught.path), last)
-    document = module.read(caught)
+    module = known.get(protocol_of(intercepted.path), last)
+    document = module.read(intercepted)
     if document is None:
-        module, document = last, unknown.read(caught)
+        module, document = last, unknown.read(intercepted)
     return Understood(
         document.kind,
         document.content_type,

@@ -31,13 +31,13 @@ _STANDS_IN = "who it was is not sent; a random id stands in, as no message is ta
 _FILLED = "replaced by a random id, as no message is taken without one"
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read a message or a batch of them; None if it is neither."""
     try:
-        value = parse(decoded(caught.body, caught.header("content-encoding")))
+        value = parse(decoded(intercepted.body, intercepted.header("content-encoding")))
     except (UndecodableError, UnreadableError):
         return None
-    if not isinstance(value, dict) or (_is_of_batch(caught) and not _is_batch(value)):
+    if not isinstance(value, dict) or (_is_of_batch(intercepted) and not _is_batch(value)):
         return None
     return Document("rudderstack", "application/json", value)
 
@@ -99,8 +99,8 @@ def _identified(value: Any, where: str, rules: Rules, removals: list[Removal]) -
     return {**rest, "anonymousId": rules.pseudonyms(user)}
 
 
-def _is_of_batch(caught: Request) -> bool:
-    return caught.path.partition("?")[0] == _BATCH
+def _is_of_batch(intercepted: Request) -> bool:
+    return intercepted.path.partition("?")[0] == _BATCH
 
 
 def _is_batch(value: JsonObject) -> bool:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 VIEWS = (
     ("explained", "Explained"),
-    ("caught", "Caught"),
+    ("intercepted", "Intercepted"),
     ("raw", "Raw bytes"),
     ("trace", "Trace"),
     ("leaks", "Leak check"),
@@ -207,21 +207,21 @@ class Box(Room):
         }
         if envelope.kind.startswith("otlp-traces"):
             shown["trace"] = lambda: views.trace(envelope, self.detail.width)
-        if not envelope.caught:
+        if not envelope.intercepted:
             return shown | {
                 "leaks": lambda: views.leaks(envelope, self.home.surroundings),
                 "changes": lambda: self._changes(envelope),
             }
-        from .. import caught
+        from .. import intercepted
 
         return shown | {
-            "caught": lambda: [
+            "intercepted": lambda: [
                 *self._run_of(label),
-                *caught.caught(envelope, self.detail.width),
+                *intercepted.intercepted(envelope, self.detail.width),
                 *self._closed_in(label),
             ],
-            "leaks": lambda: caught.leaks(envelope, self.home.surroundings),
-            "changes": lambda: caught.changed(envelope),
+            "leaks": lambda: intercepted.leaks(envelope, self.home.surroundings),
+            "changes": lambda: intercepted.changed(envelope),
         }
 
     def _run_of(self, label: Label) -> list[Content]:
@@ -229,17 +229,17 @@ class Box(Room):
         run = self.home.run_of(label.id)
         if run is None:
             return []
-        from ..caught import same_run
+        from ..intercepted import same_run
 
         lines = same_run(run, self.home.payloads_of(run), label.id)
         return [*lines, Content("")] if lines else []
 
     def _closed_in(self, label: Label) -> list[Content]:
-        """Return what was closed in the run that a payload comes from."""
+        """Return what was blocked in the run that a payload comes from."""
         run = self.home.run_of(label.id)
         if run is None:
             return []
-        from ..caught import closed_lines
+        from ..intercepted import closed_lines
 
         lines = closed_lines(run)
         return [Content(""), *lines] if lines else []

@@ -178,11 +178,11 @@ def _why(snapshot: Snapshot) -> list[Content]:
 
 
 def _last_run(snapshot: Snapshot) -> list[Content]:
-    """Return what was closed in the last run of a program under the gate."""
+    """Return what was blocked in the last run of a program under the gate."""
     runs = snapshot.status.runs
     if not runs:
         return []
-    from ..caught import closed_lines
+    from ..intercepted import closed_lines
 
     run = runs[0]
     lines = closed_lines(run)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual import events
 
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
-_ORIGINS = {"record": ("recorded here", "here"), "gate": ("caught", "caught")}
+_ORIGINS = {"record": ("recorded here", "here"), "gate": ("intercepted", "intercepted")}
 _OUTCOMES = {"ok": ("✓ ok", "ok"), "failed": (f"{CROSS} failed", "failed")}
 _MAX_DRAWN = 500
 """Rows that are kept as they were drawn: those in sight, and around."""
@@ -325,7 +325,7 @@ class Envelopes(ScrollView, can_focus=True):
 
 
 def _took(label: Label) -> str:
-    """Return how long it took, if that is known: a caught event may not say."""
+    """Return how long it took, if that is known: an intercepted event may not say."""
     if label.origin == "gate" and not label.duration:
         return "-"
     return duration(label.duration * 1_000_000)

@@ -102,8 +102,8 @@ def test_an_upstream_that_can_never_be_sent_to_is_told_before_the_program_starts
     told = ended.said.partition("it begins")[0]
     assert "CQ_RUDDERSTACK_DATA_PLANE_URL" in told
     assert "nothing can be sent to" in told
-    [caught] = machine.caught()
-    shown = machine.cq("show", caught).lines
+    [intercepted] = machine.intercepted()
+    shown = machine.cq("show", intercepted).lines
     assert [line.split(None, 2)[2] for line in shown if line.startswith("goes to")] == ["nowhere"]
 
 

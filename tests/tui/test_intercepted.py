@@ -1,4 +1,4 @@
-"""What the gate caught: seen beside what would be sent, trimmed, and linked with its run."""
+"""What the gate intercepted: seen beside what would be sent, trimmed, and linked with its run."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ async def test_side_by_side_each_value_has_its_fate_and_its_reason(
     async with ui(size=size) as it:
         await it.press("j")
         assert (await looked_at(it)).operation == "init_completed"
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert "6 removed · ~ 2 replaced · = 8 kept" in text
-        assert "What was caught" in text
+        assert "What was intercepted" in text
         assert "What would be sent" in text
         line = next(line for line in text.split("\n") if "accept_defaults" in line)
         left, right = line.split(" │ ")
@@ -108,7 +108,7 @@ async def test_a_credential_in_a_header_is_shown_by_a_key_and_masked_again(run: 
 async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> None:
     async with ui(size=(60, 20)) as it:
         await it.press("j")
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert "│" not in text
         assert "error: failed to list plugins" in text
         assert "→ nothing: an error's text leaves in debug mode only" in text
@@ -116,21 +116,21 @@ async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> N
         await it.until(lambda: "│" in it.box.detail.lines.text, "two columns")
 
 
-async def test_only_what_was_caught_has_such_a_view_and_the_view_that_was_chosen_comes_back(
+async def test_only_what_was_intercepted_has_such_a_view_and_the_view_that_was_chosen_comes_back(
     run: Machine,
 ) -> None:
     async with ui() as it:
         await looked_at(it)
-        assert "Caught" not in it.text
+        assert "Intercepted" not in it.text
         await it.press("j")
         await looked_at(it)
         await it.press("right_square_bracket")
-        await it.shows("Caught")
-        assert it.box.detail.view == "caught"
+        await it.shows("Intercepted")
+        assert it.box.detail.view == "intercepted"
         await it.press("k")
         await it.until(lambda: it.box.detail.view == "explained", "a view that it has")
         await it.press("j")
-        await it.until(lambda: it.box.detail.view == "caught", "the view that was chosen")
+        await it.until(lambda: it.box.detail.view == "intercepted", "the view that was chosen")
 
 
 async def test_its_fields_are_explained_in_words_and_what_is_unknown_is_loud(
@@ -156,26 +156,26 @@ async def test_its_fields_are_explained_in_words_and_what_is_unknown_is_loud(
 async def test_a_credential_is_shown_nowhere_whole(run: Machine) -> None:
     hold(run, event(status="ok"))
     async with ui(size=(140, 40)) as it:
-        for view in ("explained", "caught", "raw", "leaks", "changes"):
+        for view in ("explained", "intercepted", "raw", "leaks", "changes"):
             text = await show(it, view)
             assert WRITE_KEY.partition(" ")[2] not in text, view
         assert "Authorization: Basic ••••••••" in await show(it, "raw")
-        assert "authorization: Basic •••••••• (24 characters)" in await show(it, "caught")
+        assert "authorization: Basic •••••••• (24 characters)" in await show(it, "intercepted")
 
 
-async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_caught(
+async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_intercepted(
     run: Machine,
 ) -> None:
     hold(run, event(status="ok", error="see /home/alice/spec.yml"))
     async with ui() as it:
         text = await show(it, "leaks")
-        sent, _, only_caught = text.partition("In what was caught, which stays here")
+        sent, _, only_intercepted = text.partition("In what was intercepted, which stays here")
         assert "In what would be sent (" in sent
         assert "Nothing was found that should not be there." in sent
-        only_caught, _, rest = only_caught.partition("Looked for")
+        only_intercepted, _, rest = only_intercepted.partition("Looked for")
         assert "e-mail addresses" in rest
-        assert "a path in somebody's home directory" in only_caught
-        assert "alice" not in only_caught
+        assert "a path in somebody's home directory" in only_intercepted
+        assert "alice" not in only_intercepted
 
 
 async def test_the_changes_say_what_debug_mode_would_have_left_in(run: Machine) -> None:
@@ -195,7 +195,7 @@ async def test_the_changes_say_what_debug_mode_would_have_left_in(run: Machine) 
 async def test_what_nobody_can_read_is_shown_as_it_came(run: Machine) -> None:
     hold(run, b"\x00\x1b]0;title\x07 [/nope]", "/v9/other", **{"content-type": "a/b"})
     async with ui() as it:
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert "Nobody here can read this" in text
         assert "[/nope]" in text
         assert "\x1b" not in text
@@ -218,7 +218,7 @@ async def test_what_nobody_can_read_is_shown_as_it_came(run: Machine) -> None:
 async def test_hostile_bodies_are_shown_and_never_obeyed(run: Machine, body: bytes) -> None:
     hold(run, gzip.compress(body), **{"content-encoding": "gzip"})
     async with ui() as it:
-        for view in ("explained", "caught", "raw", "leaks", "changes"):
+        for view in ("explained", "intercepted", "raw", "leaks", "changes"):
             text = await show(it, view)
             assert text
             assert not {"\x1b", "\u202e"} & set(text), view
@@ -231,7 +231,7 @@ async def test_hostile_bodies_are_shown_and_never_obeyed(run: Machine, body: byt
 async def test_one_key_goes_through_all_that_one_run_left(run: Machine) -> None:
     async with ui() as it:
         assert it.operations == ["init", "init_completed", "init_started"]
-        await it.shows("same run", "init_started (caught), init_completed (caught)")
+        await it.shows("same run", "init_started (intercepted), init_completed (intercepted)")
         seen = []
         for _ in range(4):
             label = await looked_at(it)
@@ -272,7 +272,7 @@ async def test_what_was_closed_in_a_run_is_told_with_its_reason_and_its_attempts
 ) -> None:
     async with ui(size=(140, 40)) as it:
         text = await show(it, "explained")
-        assert "closed" in text.split("\n")[1]
+        assert "blocked" in text.split("\n")[1]
         assert "error reports (Sentry): their address cannot be changed" in text
         assert "(attempts cannot be seen)" in text
         assert "(gRPC): they are no HTTP requests" in text
@@ -288,7 +288,7 @@ async def test_a_row_tells_where_it_comes_from(run: Machine, size: tuple[int, in
         # A day stands before the time of what is not of today.
         rows = {next(word for word in line.split() if word[:4] == "init"): line for line in lines}
         assert " here" in rows["init"]
-        assert " caught" in rows["init_completed"]
+        assert " intercepted" in rows["init_completed"]
 
 
 # Fields ---------------------------------------------------------------------------------------
@@ -314,7 +314,7 @@ async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Mac
         message = json.loads(run.payloads()[1])["batch"][0]
         assert {"type", "messageId"} & message.keys() == set()
         assert message["event"] == "init_completed"
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert "dropped by you" in text
         await it.press("u")
         await it.until(lambda: run.payloads()[1] == before, "the undo")
@@ -361,7 +361,7 @@ async def test_readonly_drops_no_fields(run: Machine) -> None:
 # Sending --------------------------------------------------------------------------------------
 
 
-async def test_the_question_names_where_what_was_caught_really_goes(run: Machine) -> None:
+async def test_the_question_names_where_what_was_intercepted_really_goes(run: Machine) -> None:
     run.allow()
     async with ui() as it:
         await it.press("j", "s")
@@ -394,7 +394,7 @@ async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
         assert collector.bodies == [payload]
         assert ERROR_TEXT.encode() not in payload
         await it.press("2")
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert ERROR_TEXT in text
 
 
@@ -423,7 +423,7 @@ def test_a_plain_session_shows_the_same(run: Machine) -> None:
     identity = run.labels()[1].id
     with terminal("--plain", size=(120, 60), TERM="dumb") as it:
         it.shows("cqtel>")
-        it.type(f"show {identity} --caught\n".encode())
+        it.type(f"show {identity} --intercepted\n".encode())
         it.shows("removed   error = failed to list plugins", "leaves in debug mode only")
         it.type(b"quit\n")
         assert it.end() == 0
