@@ -24,12 +24,12 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of `cq-telemetry-ui`."""
     options = argparse.ArgumentParser(
         prog="cq-telemetry-ui",
-        description="See, hold, refuse or send what a command-line program wants to phone home.",
+        description="Review what command-line programs want to phone home: send it, or refuse it.",
     )
     options.add_argument(
         "--demo",
         action="store_true",
-        help="look around in a throw-away home with payloads that were really recorded",
+        help="explore with really recorded payloads in a temporary home",
     )
     options.add_argument("--readonly", action="store_true", help="change nothing, send nothing")
     options.add_argument(
@@ -131,7 +131,7 @@ def _consent(*, plain: bool) -> int:
 
     question = latest(places())
     if question is None:
-        sys.stderr.write("cq-telemetry-ui: nothing is held, so that there is nothing to ask\n")
+        sys.stderr.write("cq-telemetry-ui: nothing is pending, so there is nothing to ask\n")
         return 1
     put(places(), question, plain=plain)
     return 0

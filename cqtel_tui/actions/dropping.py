@@ -40,7 +40,7 @@ def plan_drop(box: str, labels: Sequence[Label]) -> DropPlan:
     """Return what deleting payloads would mean."""
     where = "unsent" if box == PENDING else "and what is known of their delivery"
     question = f"Delete {number(len(labels), 'payload')}, {where}?"
-    asking = Confirmation(question, ("u takes it back.",), "yes, delete")
+    asking = Confirmation(question, ("u undoes it.",), "yes, delete")
     return DropPlan(box, tuple(labels), asking)
 
 
@@ -67,7 +67,7 @@ def drop(outbox: Outbox, plan: DropPlan) -> Result:
     except (CqtelError, OSError) as error:
         problem = error
     undo = Undo(f"deleting {len(kept):,}", put_back) if kept else None
-    messages = _counted("deleted", len(lines), "u takes it back" if undo else "")
+    messages = _counted("deleted", len(lines), "u undoes it" if undo else "")
     return Result(messages, undo, tuple(lines), problem)
 
 

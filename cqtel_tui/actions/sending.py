@@ -128,7 +128,7 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     question = f"Send {what}?"
     if needs_yes:
         question = f"Allow telemetry from now on, and send {what}?"
-        details.append("You have not decided yet: without a yes, nothing is sent.")
+        details.append("You have not decided yet. Until you allow it, nothing is sent.")
     asking = Confirmation(question, tuple(details), "yes, send")
     return SendingPlan(tuple(going), asked, needs_yes, asking, None)
 

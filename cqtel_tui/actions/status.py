@@ -38,7 +38,7 @@ _NO_COOKIE = cookie.Cookie(
 
 WORDS = {
     "on": "on: payloads are recorded and delivered",
-    "hold": "undecided: payloads are held on this machine, nothing is sent",
+    "hold": "undecided: payloads stay on this machine, nothing is sent",
     "off": "off: nothing is recorded, nothing is sent",
 }
 """The decision, in words."""

@@ -68,7 +68,7 @@ def plan_trim(label: Label, envelope: Envelope, paths: Sequence[str]) -> TrimPla
         f"Drop {number(len(paths), 'field')} of this payload?",
         (
             f"{listed}{more}",
-            "The receiver may refuse what has lost a field that it needs. u takes it back.",
+            "The receiver may reject a payload without a field it needs. u undoes it.",
         ),
         "yes, drop",
     )
@@ -85,5 +85,5 @@ def trim(outbox: Outbox, plan: TrimPlan) -> Result:
     label = outbox.replace(plan.label, plan.after, dropped=count)
     what = f"dropping {number(count, 'field')}"
     undo = Undo(what, lambda: outbox.replace(label, plan.before, dropped=-count))
-    message = Message(f"dropped {number(count, 'field')}", key="u takes it back")
+    message = Message(f"dropped {number(count, 'field')}", key="u undoes it")
     return Result((message,), undo, (f"{label.id} has no {', '.join(plan.paths)} any more",))

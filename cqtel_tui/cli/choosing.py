@@ -52,23 +52,23 @@ def _show_status(found: standing.Status) -> None:
         ("telemetry", f"{_decision_words(found)} ({found.why})"),
         *(("problem", _problem_words(each)) for each in found.problems),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
-        ("cookie", _cookie_words(found.cookie)),
+        ("ID", _cookie_words(found.cookie)),
         *([("", _TRACKED)] if found.is_tracked else []),
         (
             "payloads",
             found.problem
-            or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
+            or f"{counts.pending} pending, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
-        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, and nothing is sent"))
+        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, nothing is sent"))
     if found.proxy:
         lines.append(("proxy", found.proxy))
     if found.decision.state == ON and not found.problem:
         lines += [
-            ("waiting", f"{number(count, 'payload')} held here: {reason}")
+            ("waiting", f"{number(count, 'payload')} pending: {reason}")
             for reason, count in staying(places()).most_common(_REASONS)
         ]
     if found.retry_at:
@@ -158,7 +158,7 @@ def _take_back(given: argparse.Namespace) -> None:
         try:
             offer_erasure(plan.erasure, plan.directory, wanted=given.erase)
         except CqtelError as error:
-            say("your no is saved; nothing was deleted")
+            say("your choice is saved; nothing was deleted")
             raise error from None
     if given.discard:
         tell(discard(places(), plan))
@@ -175,7 +175,7 @@ def debug(given: argparse.Namespace) -> int:
 
 
 def endpoint(given: argparse.Namespace) -> int:
-    """Save where to deliver to, and say what it comes to."""
+    """Save where payloads are delivered to, and say what it comes to."""
     url = None if given.url == "none" else given.url
     try:
         plan = choices.plan_endpoint(url, _project(given))

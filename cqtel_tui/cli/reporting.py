@@ -24,13 +24,13 @@ _FEWEST = 2
 
 
 def report(given: argparse.Namespace) -> int:
-    """Print what a store tells of everybody."""
+    """Print statistics over all installations."""
     from ..collector import report as reports
 
     if given.json and given.csv:
-        raise WrongUsageError("--json and --csv are two forms of one answer: give one of them")
+        raise WrongUsageError("Choose one: --json or --csv")
     if given.k < _FEWEST:
-        raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may be about one installation")
+        raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may cover a single installation")
     days = days_of(given.since)
     found = reports.read(store_of(given), now=time.time(), days=days, k=given.k)
     if given.json:
@@ -41,7 +41,9 @@ def report(given: argparse.Namespace) -> int:
         for line in _lines(found):
             show(line)
     if found.total is None:
-        say(f"fewer than {found.k} installations reported since {found.since}: nothing is told")
+        say(
+            f"fewer than {found.k} installations reported since {found.since}: no figures are shown"
+        )
     return 0
 
 
@@ -90,7 +92,8 @@ def _numbers(row: Row) -> tuple[object, ...]:
 def _lines(found: Report) -> Iterator[str]:
     from ..collector.report import COLUMNS, TIMED, TITLES
 
-    yield f"{found.since} to {found.until}; each row tells of {found.k} installations or more"
+    covered = f"rows cover at least {found.k} installations (k-anonymity)"
+    yield f"{found.since} to {found.until}; {covered}"
     if found.total is None:
         return
     total = found.total

@@ -222,7 +222,7 @@ def _read_file(name: str | None) -> bytes:
 
 
 def catalogue(given: argparse.Namespace) -> int:
-    """Print every field that may ever be stored."""
+    """Print every field that may be stored."""
     if given.json:
         sys.stdout.write(f"{promises.as_json()}\n")
     elif given.markdown:

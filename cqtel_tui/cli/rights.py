@@ -45,22 +45,22 @@ def mine(given: argparse.Namespace) -> int:
         for line in operation_lines(operations):
             _show(line, 4)
         if not operations:
-            say(f"{endpoint} has nothing of this cookie")
+            say(f"{endpoint} has no data under this installation ID")
     return 0
 
 
 def erase(given: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
     if not given.yes and not has_terminal():
-        raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
+        raise WrongUsageError("No terminal to ask at; pass --yes")
     endpoint = _endpoint()
     plan = erasing.plan_erasure(_key(here()), endpoint)
     if not given.yes and not ask(plan.confirmation):
-        say("nothing was asked for")
+        say("nothing was requested")
         return 1
     _erase(plan)
-    say("payloads with this cookie are dropped there from now on. For a new one: cq-telemetry "
-        "cookie reset")  # fmt: skip
+    say("payloads with this installation ID are dropped there from now on. For a new one: "
+        "cq-telemetry cookie reset")  # fmt: skip
     return 0
 
 

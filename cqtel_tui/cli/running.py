@@ -68,7 +68,7 @@ def _command(given: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 
 def environment(given: argparse.Namespace) -> int:
-    """Print what to evaluate in a shell so that its `cloudquery` runs through here."""
+    """Print shell code that makes `cloudquery` run through cq-telemetry."""
     decision = ask(places())
     show(_THROUGH_HERE[given.shell])
     if decision.state == OFF:

@@ -128,7 +128,7 @@ def _show_head(
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"goes to    {may.url or 'nowhere'}")
+    show(f"to         {may.url or 'nowhere'}")
     if may.refusal:
         show(f"stays      by itself it is not sent: {may.reason}")
     for name, value in headers_of(envelope, may.url, reveal=reveal):
@@ -178,7 +178,7 @@ def show_explanation(  # noqa: PLR0913  # what is known of a payload
 def show_leaks(report: LeakReport) -> None:
     """Show what should not be in a payload, and what was looked for."""
     number = len(report.findings) + report.left_out
-    show(f"{number:,} found that should not be there" if number else "nothing was found")
+    show(f"{number:,} that should not be there" if number else "nothing was found")
     for finding in report.findings:
         where = f"{finding.group} {finding.key}".strip() or f"line {finding.line:,}"
         disguise = f", {finding.disguise}" if finding.disguise else ""
@@ -187,8 +187,8 @@ def show_leaks(report: LeakReport) -> None:
         show(f"     in {where}, byte {finding.offset:,}: {finding.excerpt}")
         show(f"     {finding.advice}")
     for title, texts in (
-        ("looked for:", report.looked_for),
-        ("not looked for:", report.not_looked_for),
+        ("checked for:", report.looked_for),
+        ("not checked for:", report.not_looked_for),
     ):
         if texts:
             show()
@@ -231,7 +231,7 @@ def show_inspection(found: Inspection) -> None:
 
 
 def show_catalogue() -> None:
-    """Show every field that may ever be stored, and what is never stored."""
+    """Show every field that may be stored, and what is never stored."""
     for field in promises.FIELDS:
         show(f"{field.key} ({field.type}: {field.shape})")
         show(f"    “{field.sentence}”")

@@ -142,7 +142,7 @@ class Pages:
             raise HTTPException(501, "nothing is kept here: this collector hands everything on")
         scheme, _, cookie = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not is_cookie(cookie):
-            message = "Authorization: Bearer <the cookie of an installation> is wanted"
+            message = "Authorization: Bearer <installation ID> is required"
             raise HTTPException(401, message, {"www-authenticate": "Bearer"})
         if request.method == "DELETE":
             return JSONResponse({"erased": await result(self._keeper.erase(cookie))})

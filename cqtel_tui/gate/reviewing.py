@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _UNKNOWN_KIND = (
     "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
-    "intercepted, byte for byte. It is sent only if you choose it by itself."
+    "intercepted, byte for byte. It is sent only if you select it by itself."
 )
 _UNREADABLE = "What was intercepted cannot be read here as {kind}, so it is shown as it came."
 _SPECIAL = {

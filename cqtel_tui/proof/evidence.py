@@ -141,8 +141,8 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "credentials",
-        "The environment is asked for the documented switches, for CI and for where our own files "
-        "lie; none of its values is kept. No file is opened but the choices and the cookie.",
+        "Of the environment only the documented switches, CI and the places of our own files are "
+        "read; none of the values is recorded. Only the choices and the ID's file are opened.",
         CANARIES,
     ),
     Enforcement(

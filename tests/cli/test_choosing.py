@@ -239,7 +239,7 @@ def test_hostile_text_of_a_variable_is_shown_and_not_obeyed(
 def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> None:
     assert said(cq, "on") == (
         "cq-telemetry: telemetry is on: payloads are recorded and delivered\n"
-        "cq-telemetry: there is no endpoint, so that payloads stay here: "
+        "cq-telemetry: no endpoint is set, so payloads stay here: "
         "cq-telemetry endpoint URL\n"
     )
     assert stored(cq)["all"]["telemetry"] == "on"
@@ -319,7 +319,7 @@ def test_a_no_in_a_folder_that_is_gone_is_saved_and_deletes_what_it_can(cq: Here
 def test_a_choice_can_be_taken_back(cq: Here) -> None:
     cq("on")
     assert said(cq, "undecide") == (
-        "cq-telemetry: telemetry is undecided: payloads are held on this machine, nothing is sent\n"
+        "cq-telemetry: telemetry is undecided: payloads stay on this machine, nothing is sent\n"
     )
     assert stored(cq)["all"] == {}
     assert read_user(str(cq.config)).every.telemetry is None

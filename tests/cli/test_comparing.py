@@ -1,4 +1,4 @@
-"""`show --intercepted`: what was intercepted, beside what would be sent of it."""
+"""`show --intercepted`: what was intercepted, beside what would be sent."""
 
 from __future__ import annotations
 

@@ -94,10 +94,10 @@ def test_locking_puts_a_folder_in_its_place_and_unlocking_removes_it(
     assert ended.lines[0] == f"{cookie}: locked: no identifier is sent"
     assert cookie.is_dir()
     assert old.is_dir()
-    assert cq("cookie", "lock").said == "cq-telemetry: locked: nothing, it was so already\n"
+    assert cq("cookie", "lock").said == "cq-telemetry: locked: no change\n"
     assert cq("cookie", "reset").code == 1
     assert cq("cookie", "unlock").said == f"cq-telemetry: unlocked: {cookie}, {old}\n"
-    assert cq("cookie", "unlock").said == "cq-telemetry: unlocked: nothing, it was so already\n"
+    assert cq("cookie", "unlock").said == "cq-telemetry: unlocked: no change\n"
     assert not cookie.exists()
 
 

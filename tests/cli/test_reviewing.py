@@ -256,7 +256,7 @@ def test_what_we_record_holds_nothing_that_should_not_be_there(cq: Here) -> None
     ended = cq("show", cq.record(), "--leaks")
     assert (ended.code, ended.err) == (0, b"")
     assert ended.lines[0] == "nothing was found"
-    assert "looked for:" in ended.lines
+    assert "checked for:" in ended.lines
 
 
 def test_what_should_not_be_in_a_payload_is_found_and_is_a_failure(

@@ -106,7 +106,7 @@ def test_what_a_collector_has_is_shown(cq: Here, rights: Rights, cookie: Path) -
     assert found == {"endpoint": rights.collector.url, "operations": OPERATIONS}
     assert list(found) == KEYS["mine"].split(", ")
     rights.operations = []
-    assert cq("mine").said.endswith("has nothing of this cookie\n")
+    assert cq("mine").said.endswith("has no data under this installation ID\n")
 
 
 def test_what_a_collector_has_is_exported_once(cq: Here, rights: Rights, cookie: Path) -> None:
@@ -241,7 +241,7 @@ def test_the_line_by_line_session_has_them_and_asks_once(
             ("y", "minutes on"),
             ("mine", "are you sure?"),
             ("y", "2026-01-15T10:30:00Z"),
-            ("erase", "No undo. y or n:"),
+            ("erase", "This cannot be undone. y or n:"),
             ("y", "erased at"),
         ]:
             it.shows("y or n:" if typed == "y" else "cqtel>")

@@ -391,7 +391,7 @@ def test_as_csv_it_is_one_table(path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_as_text_it_has_a_table_of_each(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(path) == 0
     text = capsys.readouterr().out
-    assert "2025-12-17 to 2026-01-15; each row tells of 5 installations or more" in text
+    assert "2025-12-17 to 2026-01-15; each row tells of 5 installations (k-anonymity)" in text
     assert "400 operations, " in text
     for title in reports.TITLES.values():
         assert f"\n{title}\n" in text

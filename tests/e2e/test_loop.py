@@ -133,7 +133,7 @@ def read_and_erase(machine: Machine, cookie: str) -> None:
         it.type(b"\x1b")
         it.until(lambda: "What the collector has of you" not in it.text, "the way back")
         it.type(b"e")
-        it.shows("Have the collector erase all that it has of this cookie?")
+        it.shows("Have the collector erase all data under this installation ID?")
         it.type(b"y")
         it.shows("Erased at")
 

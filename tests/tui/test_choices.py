@@ -173,7 +173,7 @@ async def test_a_no_offers_to_delete_what_was_recorded(
         await it.until(lambda: it.room == "pending" and len(machine.labels()) == left)
         await it.until(lambda: machine.cookie.exists() is bool(left))
         if not left:
-            await it.shows("Telemetry is off: nothing is recorded.", "no cookie")
+            await it.shows("Telemetry is off: nothing is recorded.", "no ID")
 
 
 @pytest.mark.parametrize("variable", ["CQ_NO_TELEMETRY", "DO_NOT_TRACK"])
@@ -382,7 +382,7 @@ async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
         await it.press("u")
         await it.until(lambda: stored(it, "telemetry") == "off")
         await it.press("u")
-        await it.told("There is nothing to take back.")
+        await it.told("There is nothing to undo.")
     content = json.loads(empty.choices.read_text())
     assert content["all"] == {"telemetry": "off"}
     assert content["mine"] == [1, 2], "what we do not know survives"
@@ -398,7 +398,7 @@ async def test_deleting_everything_cannot_be_undone_by_halves(machine: Machine) 
         await it.answer("y")
         await it.until(lambda: not machine.labels())
         await it.press("u")
-        await it.told("There is nothing to take back.")
+        await it.told("There is nothing to undo.")
         assert machine.outbox.names(PENDING) == [], "what was deleted for good stays so"
 
 

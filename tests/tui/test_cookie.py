@@ -36,7 +36,7 @@ async def test_reset_shows_the_old_and_the_new_value(empty: Machine) -> None:
     empty.allow()
     async with ui("cookie") as it:
         await it.press("r")
-        assert "Forget this cookie?" in it.question
+        assert "Reset the installation ID?" in it.question
         await it.press("y")
         await it.told(f"{VALUE} → ")
         new = empty.cookie.read_text().strip()
@@ -72,14 +72,14 @@ async def test_lock_and_unlock(empty: Machine) -> None:
         await it.told("Locked: ")
         assert empty.cookie.is_dir()
         assert (home / "telemetry-random-id").is_dir()
-        await it.shows("cookie locked", "a directory stands in its place", "carries no id")
+        await it.shows("ID locked", "a directory stands in its place", "carries no id")
         await it.press("r")
         await it.answer("y")
         await it.told("is locked. Unlock it first")
         await it.press("n", "y")
         await it.told("Unlocked: ")
         assert not empty.cookie.exists()
-        await it.shows("no cookie")
+        await it.shows("no ID")
 
 
 async def test_a_directory_that_holds_something_is_not_unlocked(empty: Machine) -> None:
@@ -96,7 +96,7 @@ async def test_an_unsafe_cookie_is_told_of_with_the_reason(empty: Machine) -> No
     empty.cookie.parent.mkdir()
     empty.cookie.symlink_to(target)
     async with ui("cookie", size=(100, 24)) as it:
-        await it.shows("unsafe: it is a link", "cookie unsafe, not sent")
+        await it.shows("unsafe: it is a link", "ID unsafe, not sent")
         await it.press("r")
         await it.answer("y")
         await it.told("No cookie → none")

@@ -171,8 +171,8 @@ async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_interc
         text = await show(it, "leaks")
         sent, _, only_intercepted = text.partition("In what was intercepted, which stays here")
         assert "In what would be sent (" in sent
-        assert "Nothing was found that should not be there." in sent
-        only_intercepted, _, rest = only_intercepted.partition("Looked for")
+        assert "Nothing was that should not be there." in sent
+        only_intercepted, _, rest = only_intercepted.partition("Checked for")
         assert "e-mail addresses" in rest
         assert "a path in somebody's home directory" in only_intercepted
         assert "alice" not in only_intercepted
@@ -263,7 +263,7 @@ async def test_it_goes_to_where_the_other_one_is_now(run: Machine, collector: Co
 async def test_what_is_of_no_run_leads_nowhere(machine: Machine) -> None:
     async with ui() as it:
         await it.press("n")
-        await it.told("Nothing else here is of the same run.")
+        await it.told("Nothing else here belongs to the same run.")
         assert "same run" not in it.text
 
 
@@ -300,7 +300,7 @@ async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Mac
     async with ui() as it:
         await it.press("j", "f")
         await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
-        await it.shows("Which fields shall not be sent?", "[ ] batch[0].type = track")
+        await it.shows("Which fields should be removed?", "[ ] batch[0].type = track")
         await it.press("x")
         assert isinstance(it.app.screen, Trimming), "nothing is chosen, so nothing is dropped"
         await it.press("space", "j", "down", "k", "up", "j", "enter", "j", "space", "space")
@@ -310,7 +310,7 @@ async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Mac
         assert "Drop 2 fields of this payload?" in it.question
         assert "batch[0].type, batch[0].messageId" in it.question
         await it.press("y")
-        await it.told("Dropped 2 fields. u takes it back.")
+        await it.told("Dropped 2 fields. u undoes it.")
         message = json.loads(run.payloads()[1])["batch"][0]
         assert {"type", "messageId"} & message.keys() == set()
         assert message["event"] == "init_completed"

@@ -161,7 +161,10 @@ async def test_readonly_hides_what_it_forbids(machine: Machine) -> None:
 
 
 async def test_nothing_says_that_somebody_agreed_who_is_undecided(machine: Machine) -> None:
-    for telemetry, words in ((None, "nothing is agreed to"), ("on", "you agreed to every field")):
+    for telemetry, words in (
+        (None, "you have not agreed to any field"),
+        ("on", "you agreed to every field"),
+    ):
         if telemetry:
             machine.allow()
         async with ui() as it:
