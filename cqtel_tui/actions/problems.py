@@ -153,7 +153,7 @@ def _in_doubt(outbox: Outbox) -> Iterator[Problem]:
     what = "1 pending payload" if len(begun) == 1 else f"{len(begun):,} pending payloads"
     yield Problem(
         "in doubt",
-        f"{what} may have been sent: the sender ended before there was an answer. Nothing sends "
+        f"{what} may have been sent: the sender ended before there was a response. Nothing sends "
         f"them again by itself; to do so: cq-telemetry send ID; to delete: cq-telemetry drop ID: "
         f"{', '.join(sorted(begun)[:_MAX_NAMED])}",
         last.time / 1_000_000,

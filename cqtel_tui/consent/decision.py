@@ -271,7 +271,9 @@ def environment_statements(environ: "Mapping[str, str]") -> "list[Statement]":
         and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
     if outer == OFF:
-        statements.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
+        statements.append(
+            (ENVIRONMENT, OFF, RUN_VARIABLE, "telemetry is off in the run this is part of")
+        )
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")

@@ -210,7 +210,7 @@ class Connection:
         until = time.monotonic() + self._seconds
         while not heard.is_over.wait(_GLANCE_SECONDS):
             if self._is_cancelled():
-                return "it was cancelled under way, but may have arrived"
+                return "it was cancelled on its way, but may have arrived"
             if time.monotonic() > until:
                 return f"not in {self._seconds:g} s, but it may have arrived"
         return ""

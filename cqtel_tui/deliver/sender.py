@@ -234,8 +234,8 @@ class Sender:
             resume(self.outbox)
         except OSError as error:
             raise CqtelError(
-                f"{label.id} was sent to {url}, which answered {answer.status}, but that could not "
-                f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
+                f"{label.id} was sent to {url}, which responded {answer.status}, but that could "
+                f"not be recorded in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
         return Result(label.id, Outcome(box), answer_words(receipt), receipt)
@@ -248,8 +248,8 @@ class Sender:
             count_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
             self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
             raise CqtelError(
-                f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "
-                f"{reason}. Look at its owner, make room on its disk (to delete what is pending: "
+                f"nothing was sent, as no receipt could be written in {self.outbox.folder}: "
+                f"{reason}. Look at its owner, free space on its disk (to delete what is pending: "
                 f"{_DROP} --all), and try again."
             ) from error
 
@@ -314,7 +314,7 @@ def in_doubt_words(begun: Begun) -> str:
     """Say that an envelope may have been sent, and what its user can do."""
     to = f" to {begun.url}" if begun.url else ""
     return (
-        f"it may have been sent{to}: its sender ended before there was an answer, so that it is "
-        f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
+        f"it may have been sent{to}: the sender ended before there was a response, so it is not "
+        f"sent again automatically. To send it anyway: cq-telemetry send {begun.id}; "
         f"to delete it: {_DROP} {begun.id}"
     )

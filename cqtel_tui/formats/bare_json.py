@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 def _object(pairs: "list[tuple[str, object]]") -> "dict[str, object]":
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return found
 
 
@@ -49,7 +49,7 @@ def parse(text: str) -> object:
         # The C scanner has no error to raise where `json` was not imported.
         return _parse_at_length(text)
     if end != len(stripped):
-        raise ValueError("something follows the JSON value")
+        raise ValueError("there is more after the JSON value")
     return value
 
 

@@ -62,7 +62,7 @@ def decoded(
     elif named == ["zstd"]:
         pieces = _unpacked(body, limit)
     else:
-        raise UnknownEncodingError("its Content-Encoding is not one that we know")
+        raise UnknownEncodingError("its Content-Encoding is unknown")
     found: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -102,17 +102,17 @@ def _inflated(body: bytes, wrapping: int) -> Iterator[bytes]:
             if piece:
                 yield piece
             elif not more:
-                raise UndecodableError("it ends before its end")
+                raise UndecodableError("it ends too early")
         at -= len(inflater.unused_data)
         if wrapping != _GZIP and at < len(body):
-            raise UndecodableError("something follows its end")
+            raise UndecodableError("there is more after its end")
 
 
 def _unpacked(body: bytes, limit: int) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
-        raise UnknownEncodingError("its Content-Encoding is not one that we know") from None
+        raise UnknownEncodingError("its Content-Encoding is unknown") from None
     try:
         said = zstandard.get_frame_parameters(body).content_size
         if limit < said not in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:

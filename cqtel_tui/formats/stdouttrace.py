@@ -130,7 +130,7 @@ def _go_value(place: Place) -> JsonValue:
     kind = text_of(place.member("Type"))
     read = _GO_VALUES.get(kind.removesuffix("SLICE"))
     if read is None:
-        place.tell("has no Type that is known")
+        place.tell("has an unknown Type")
         return place.value
     value = place.member("Value")
     return [read(item) for item in value.items()] if kind.endswith("SLICE") else read(value)
@@ -140,14 +140,14 @@ def _rfc_3339(place: Place) -> int:
     """Read a time as nanoseconds since 1970, in integers: a float would lose the last three."""
     found = _RFC_3339.fullmatch(text_of(place))
     if not found:
-        place.tell("is not a time as RFC 3339 has it")
+        place.tell("is not an RFC 3339 time")
         return 0
     year, month, day, hour, minute, second = map(int, found.groups()[:6])
     fraction, sign, zone_hours, zone_minutes = found.groups()[6:]
     try:
         days = date(year, month, day).toordinal() - _EPOCH
     except ValueError:
-        place.tell("is a day that no calendar has")
+        place.tell("is an impossible date")
         return 0
     seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
     if sign:
@@ -156,6 +156,6 @@ def _rfc_3339(place: Place) -> int:
     time = seconds * 1_000_000_000 + int(f"{fraction or 0:0<9}"[:9])
     if not 0 < time <= MAX_UNSIGNED:
         # Go writes the year 1 for a time that was never set.
-        place.tell("is not set" if year == 1 else "is not a time that OTLP can hold")
+        place.tell("is not set" if year == 1 else "is out of the range of OTLP times")
         return 0
     return time

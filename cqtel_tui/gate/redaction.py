@@ -44,15 +44,15 @@ _ERROR_NAMES = frozenset({"error", "status_code_error", "2", "2.0"})
 
 _NOT_LISTED = "not on the list of what may leave"
 _REPLACED = "replaced by a random one, the same in all that this run sends"
-ONLY_IN_DEBUG = "an error's text leaves in debug mode only"
+ONLY_IN_DEBUG = "error texts leave in debug mode only"
 _CUT = f"cut: an error's text has up to {MAX_STRING_BYTES} bytes"
 _TOO_MANY = f"more than {MAX_ITEMS:,} items"
-_TWICE = "its key was there before"
-_NOT_ONE = "not one of the few texts that it may be"
-_UNPUBLISHED = "not known to be the name of a published plugin: none of that name was downloaded"
+_TWICE = "duplicate key"
+_NOT_ONE = "not one of the allowed texts"
+_UNPUBLISHED = "not known as a published plugin: none of that name was downloaded"
 _STANDS_IN = f'replaced by "{OTHER_EVENT}": '
-_AS_NUMBER = "replaced by the number that OpenTelemetry has for it"
-_NO_STATUS = "replaced by an error: what it says is no status that OpenTelemetry has"
+_AS_NUMBER = "replaced by its OpenTelemetry number"
+_NO_STATUS = "replaced by an error: it is not an OpenTelemetry status"
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,13 +303,13 @@ class _Work:
             if kind == "intValue" and type(kept) is int:
                 kept = str(kept)
         else:
-            return self._remove(inner, here, "not a kind of value that it may have")
+            return self._remove(inner, here, "not a kind of value it may have")
         return _GONE if isinstance(kept, _Gone) else {"key": key, "value": {kind: kept}}
 
     def _keep_array(self, value: JsonValue, schema: Schema, path: Path) -> JsonValue | _Gone:
         items = value.get("values") if isinstance(value, dict) else None
         if not isinstance(items, list) or not isinstance(schema, tuple):
-            return self._remove(value, path, "not a kind of value that it may have")
+            return self._remove(value, path, "not a kind of value it may have")
         stays: list[JsonValue] = []
         for at, item in enumerate(items):
             here = (path, at)

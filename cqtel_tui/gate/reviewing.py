@@ -33,10 +33,10 @@ if TYPE_CHECKING:
     from .holding import Original
 
 _UNKNOWN_KIND = (
-    "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
+    "This format is unknown, so nothing was removed: what would be sent is what was "
     "intercepted, byte for byte. It is sent only if you select it by itself."
 )
-_UNREADABLE = "What was intercepted cannot be read here as {kind}, so it is shown as it came."
+_UNREADABLE = "The intercepted request cannot be read as {kind}, so it is shown as it came."
 _SPECIAL = {
     "event": "an event's name",
     "id": "an id, replaced by a random one",
@@ -116,7 +116,7 @@ def header_fates(envelope: Envelope, original: Original) -> list[HeaderFate]:
         elif replacement is None:
             why = "not on the list of headers that may leave"
         else:
-            why = "" if masked(name, replacement) == value else "replaced by what the body is"
+            why = "" if masked(name, replacement) == value else "replaced by the body's own"
         fates.append(HeaderFate(name, value, "" if replacement is None else name, why))
     return fates
 

@@ -193,7 +193,9 @@ class Envelope:
             TornEnvelopeError: it has no seal, and is given none: nobody knows what it was.
         """
         if not self.is_sealed:
-            raise TornEnvelopeError("an earlier release wrote it without a seal; it stays as it is")
+            raise TornEnvelopeError(
+                "an earlier release wrote it without a seal; it is left as it is"
+            )
         name, data = sealed(
             payload,
             self.created,
@@ -231,7 +233,7 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
     """
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:
-        raise TornEnvelopeError("it has no header line; it was torn while it was written")
+        raise TornEnvelopeError("it has no header line; it was incomplete while it was written")
     line, inside = data[:end], data[end + 1 :]
     try:
         header = _strict(line)
@@ -266,7 +268,7 @@ def _strict(line: bytes) -> dict[str, Any]:
 def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
+        raise ValueError("a key occurs twice")
     return content
 
 
@@ -290,7 +292,7 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
     _check(payload, length, header["sha256"])
     _check(intercepted, _number(behind["length"]), behind["sha256"])
     if type(header["has_error_text"]) is not bool:
-        raise TypeError("a truth value is none")
+        raise TypeError("a truth value is not one")
     return Envelope(
         _text(header["id"]),
         _text(header["kind"]),
@@ -316,14 +318,14 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
 
 def _check(part: bytes, stated: int, digest: object) -> None:
     if stated != len(part):
-        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is torn")
+        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is incomplete")
     if digest != sha256(part):
         raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
 
 
 def _object(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError("an object is none")
+        raise TypeError("an object is not one")
     return value
 
 

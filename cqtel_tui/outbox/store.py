@@ -117,7 +117,7 @@ class Outbox:
             )
         if len(matches) > 1:
             raise NoSuchEnvelopeError(
-                f"{len(matches)} payloads begin with {identity!r}. Give more."
+                f"{len(matches)} payloads begin with {identity!r}. Give more characters."
             )
         return matches[0]
 

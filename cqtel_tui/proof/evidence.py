@@ -123,8 +123,8 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "address",
-        "No field can hold an address, and recording opens no socket and asks no interface. The "
-        "collector sees the address that a request comes from, and keeps its SHA-1 alone.",
+        "No field can contain an address, and recording opens no socket and asks no interface. The "
+        "collector sees the address that a request comes from, and stores only its SHA-1.",
         CANARIES,
     ),
     Enforcement(
@@ -147,7 +147,7 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "logs",
-        "Nothing listens to the program's log or to its output, and no field can hold a line.",
+        "Nothing reads the program's log or its output, and no field can contain a line.",
         CANARIES,
     ),
     Enforcement(

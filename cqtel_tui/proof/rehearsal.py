@@ -225,13 +225,13 @@ def _record(scene: _Scene, program: str) -> Envelope:
     )
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise _NothingRecordedError(f"the throw-away program ended with {done.returncode}: {said}")
+        raise _NothingRecordedError(f"the test program ended with {done.returncode}: {said}")
     _see_that_canaries_were_met(scene, done.stdout + done.stderr)
     outbox = Outbox(scene.state)
     labels = outbox.labels(PENDING)
     if len(labels) != 1:
         raise _NothingRecordedError(
-            "nothing was recorded. Perhaps an administrator's policy keeps telemetry off: see "
+            "nothing was recorded. Perhaps an administrator's policy turns telemetry off: see "
             "cq-telemetry status"
         )
     return outbox.open(PENDING, labels[0])
@@ -243,7 +243,7 @@ def _see_that_canaries_were_met(scene: _Scene, output: bytes) -> None:
     met = output.decode("utf-8", "replace") + log
     for name in ("output", "complaint", "log"):
         if scene.told[name] not in met:
-            raise _NothingRecordedError(f"the throw-away program did not write its {name}")
+            raise _NothingRecordedError(f"the test program did not write its {name}")
 
 
 def _expected(cookie: str | None) -> Iterator[Expected]:

@@ -72,9 +72,9 @@ class Verification:
         yield f"decision   {self.wrapped.start.state}"
         yield f"ended      with {self.wrapped.outcome.shell_status}"
         if found.means == STRACE:
-            yield f"seen by    {STRACE}, which sees each connection that it tries to open"
+            yield f"seen by    {STRACE}, which sees every connection attempt"
         else:
-            yield f"seen by    the gate alone, which sees what comes to it: {found.why}"
+            yield f"seen by    the gate only, which sees what comes to it: {found.why}"
         if seen is not None:
             yield (
                 f"gate       {seen.requests:,} requests intercepted, "
@@ -83,11 +83,11 @@ class Verification:
         for one, times in found.destinations.items():
             yield f"tried      {printable(str(one))}, {times:,} times: {self.what(one)}"
         if self.is_proof:
-            yield "It tried to reach nothing outside of this machine."
+            yield "It tried to reach nothing outside this machine."
         elif found.means == STRACE:
-            yield "It tried to reach what is outside of this machine; it may have had to."
+            yield "It tried to reach something outside this machine; it may need to."
         else:
-            yield "Where else it tried to send to was not seen."
+            yield "Other connection attempts were not observed."
 
 
 def verify(command: Sequence[str], options: Sequence[str]) -> Verification:

@@ -173,13 +173,13 @@ def _addition(span: Span) -> Addition:
     return Addition(
         printable(span.name, limit=_MAX_NAME),
         ERROR_TEXT,
-        printable(f"{what}, which was not kept and is not known any more", limit=_MAX_WORDS),
+        printable(f"{what}, which was not recorded and is no longer known", limit=_MAX_WORDS),
     )
 
 
 def _debug_in_words(unreadable: str, failed: int, additions: int, texts: int) -> str:
     if unreadable:
-        return "It cannot be read, so nobody can say what debug mode would add."
+        return "It cannot be read, so it is unknown what debug mode would add."
     if texts:
         return f"It was recorded in debug mode: it has {_counted(texts, 'error text')} in it."
     if not failed:
@@ -187,9 +187,9 @@ def _debug_in_words(unreadable: str, failed: int, additions: int, texts: int) ->
     if not additions:
         return "Debug mode would add nothing: it failed by its exit code alone, without an error."
     return (
-        f"Debug mode would add {_counted(additions, 'error text')}, which can hold paths, names, "
-        "addresses and credentials, and cloudquery.debug, which tells the collector that you "
-        "allowed them. They were not kept."
+        f"Debug mode would add {_counted(additions, 'error text')}, which can contain paths, "
+        "names, addresses and credentials, and cloudquery.debug, which tells the collector that you "
+        "allowed them. They were not recorded."
     )
 
 

@@ -118,7 +118,7 @@ EVENT_FIELDS = {
                "none", "one of two values"),
         _field("properties.error", "string", "text; in debug mode only", DEBUG,
                "Helps to find the cause of a failure.",
-               "high", "error texts can hold paths, names, addresses and credentials"),
+               "high", "error texts can contain paths, names, addresses and credentials"),
         _field("context.library.name", "string", _NAME, UNPROMISED,
                "Names the library that the program reports with.",
                "none", "the same for everybody who uses that release"),

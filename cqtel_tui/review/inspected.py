@@ -62,7 +62,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "status": ("duration", "Whether it succeeded."),
     "started": ("trace", "When it began."),
     "ended": ("duration", "When it ended: with the start, how long it took."),
-    "trace ID": ("trace", "Random: holds the parts of one operation together."),
+    "trace ID": ("trace", "Random: ties the spans of one operation together."),
     "span ID": ("trace", "Random: names this part."),
     "parent span ID": ("trace", "The part that this one belongs to."),
     "library": ("trace", "What recorded it."),

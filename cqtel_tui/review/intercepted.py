@@ -29,7 +29,7 @@ REPLACED = "replaced"
 ADDED = "added"
 """What is sent and was not intercepted; there is none but by a fault, so it must be seen."""
 
-DROPPED_BY_USER = "dropped by you"
+DROPPED_BY_USER = "removed by you"
 
 MAX_ROWS = 2_000
 MAX_VALUE = 2_000
@@ -38,11 +38,11 @@ _MAX_WORDS = 300
 _MAX_REASONS = 1_000
 _STAYED = ("replaced by ", "cut: ")
 """How the gate's reasons begin where it left something in a value's place."""
-_UNLISTED = "its reason is not kept: there were too many"
-_UNLISTED_OR_DROPPED = "its reason is not kept: there were too many, or you dropped it"
+_UNLISTED = "its reason is not recorded: there were too many"
+_UNLISTED_OR_DROPPED = "its reason is not recorded: there were too many, or you removed it"
 _UNEXPLAINED = "it is in what would be sent, and was not intercepted"
-_CHANGED = "it was changed, and no reason is kept"
-_REWRITTEN = "the same number, written as the protocol has it"
+_CHANGED = "it was changed, and no reason is recorded"
+_REWRITTEN = "the same number, as the protocol writes it"
 _ANY_VALUE = frozenset({"stringValue", "boolValue", "intValue", "doubleValue"})
 
 

@@ -383,11 +383,11 @@ def _is_expected(hit: Hit, row: Row | None) -> bool:
 def _advice(kind: str, row: Row | None) -> str:
     key = row.key if row else ""
     if key in _ERROR_TEXTS:
-        advice = "An error text holds it. Drop this payload, and turn debug mode off."
+        advice = "It is in an error text. Drop this payload, and turn debug mode off."
     elif key == "cloudquery.plugins":
-        advice = "A plugin has it in its name. Drop this payload, or rename that plugin's folder."
+        advice = "It is in a plugin's name. Drop this payload, or rename that plugin's folder."
     elif key == "name":
-        advice = "The program named a part so. Drop this payload, and tell its makers."
+        advice = "It is in a span's name. Drop this payload, and tell the program's makers."
     else:
         advice = "Drop this payload, and tell the program's makers: it should never be in one."
     if kind in {SECRET, TOKEN, URL, ASSIGNMENT}:

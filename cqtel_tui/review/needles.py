@@ -22,7 +22,7 @@ USER = "user"
 MACHINE = "machine"
 OF_THIS_MACHINE = "of this machine"
 
-ARGUMENTS_ARE_NOT_KEPT = "the command's arguments: they are not kept anywhere"
+ARGUMENTS_ARE_NOT_KEPT = "the command's arguments: they are not recorded"
 
 MAX_NEEDLES = 300
 _LEAST_SECRET = 8

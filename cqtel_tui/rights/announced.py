@@ -42,7 +42,7 @@ DAILY = (
     "Until then it could try all addresses, too; after that nobody can, and one day cannot be "
     "linked to the next."
 )
-ONLY_WORDS = "This is what the collector says of itself; nothing on this machine can check it."
+ONLY_WORDS = "The collector says this about itself; nothing on this machine can check it."
 
 
 class StrangeAnswerError(CqtelError):
@@ -221,7 +221,7 @@ def announced(announcement: Announcement) -> list[Line]:
         lines.append(Line("by proxy", one_line(announcement.proxy, _MAX_WORDS)))
     lines.append(Line("software", one_line(policy.software, 100)))
     if policy.catalogue != CATALOGUE_VERSION:
-        words = f"It keeps to version {policy.catalogue:,} of the catalogue; this is of version"
+        words = f"It follows version {policy.catalogue:,} of the catalogue; this is of version"
         lines.append(Line("", f"{words} {CATALOGUE_VERSION}.", is_warning=True))
     lines += [*_hashing(policy.ip_hash), *_of_you(policy, me)]
     return [*lines, *_derived(policy), *_keeping(policy), Line("", ONLY_WORDS)]
@@ -232,7 +232,7 @@ def _hashing(ip_hash: str) -> list[Line]:
         return [Line("hashed by", "SHA-1, as documented"), Line("", REVERSIBLE, is_warning=True)]
     if ip_hash == HMAC_DAILY:
         return [Line("hashed by", DAILY)]
-    unknown = "That is no way that this program knows: take it for your address itself."
+    unknown = "This program does not know that method: treat it as your address itself."
     return [Line("hashed by", one_line(ip_hash, 100)), Line("", unknown, is_warning=True)]
 
 
@@ -252,7 +252,7 @@ def _keeping(policy: Policy) -> Iterator[Line]:
     if policy.forwards:
         yield Line("handed on", "yes: to another server, which it does not name")
     if not policy.keeps_data:
-        words = "It keeps nothing itself: nothing can be asked for or erased there."
+        words = "It stores nothing itself: nothing can be requested or erased there."
         yield Line("", words, is_warning=True)
 
 
@@ -261,7 +261,7 @@ def _of_you(policy: Policy, me: Me) -> Iterator[Line]:
         shown = "not known" if value is None else one_line(value, _MAX_WORDS)
         yield Line("" if at else "of you", f"{one_line(key, 100)} = {shown}")
     if me.stored:
-        yield Line("", "It says that it kept something of this very question.", is_warning=True)
+        yield Line("", "It says that it stored something about this very request.", is_warning=True)
     if me.ip_hash != policy.ip_hash:
         hashed = one_line(me.ip_hash, 100)
         yield Line("", f"But of you it says: hashed by {hashed}.", is_warning=True)
@@ -343,4 +343,4 @@ def _truth(said: JsonObject, key: str) -> bool:
 
 
 def _strange(why: str) -> StrangeAnswerError:
-    return StrangeAnswerError(f"it does not answer as a cqtel collector does: {why}")
+    return StrangeAnswerError(f"it does not respond like a cqtel collector: {why}")

@@ -146,21 +146,21 @@ def _body(reply: Reply) -> bytes:
     if reply.status != _OK:
         raise StrangeAnswerError(_refusal(reply))
     if not is_plain(reply):
-        raise StrangeAnswerError("it answered in a compressed form, which it was not asked for")
+        raise StrangeAnswerError("its response is compressed, which was not requested")
     if reply.problem:
-        raise StrangeAnswerError(f"its answer could not be read to the end: {reply.problem}")
+        raise StrangeAnswerError(f"its response could not be read to the end: {reply.problem}")
     return reply.body
 
 
 def _refusal(reply: Reply) -> str:
-    said = f"it answered {reply.status}"
+    said = f"it responded {reply.status}"
     if reply.status in REDIRECTED:
         location = reply.headers.get("Location", "")[:MAX_ANSWER_CHARACTERS]
         return f"{said}, and redirects are not followed (Location: {location})"
     if reply.status in _UNKNOWN_THERE:
-        return f"{said}: it may be a collector of another kind, which has no answer to that"
+        return f"{said}: it may be another kind of collector, which does not support this"
     if reply.status == _KEEPS_NOTHING:
-        return f"{said}: it keeps nothing itself, and hands on what it is given"
+        return f"{said}: it stores nothing itself, and forwards what it gets"
     if reply.status in _BUSY:
         again = reply.headers.get("Retry-After", "")[:_MAX_WORDS]
         return f"{said}: it is busy; try again {f'in {again} s' if again else 'later'}"

@@ -183,7 +183,7 @@ def changed(envelope: Envelope) -> list[Content]:
     elif withheld:
         texts = "1 error text" if withheld == 1 else f"{withheld:,} error texts"
         words = (
-            f"Debug mode would leave {texts} in it, which can hold paths, names, addresses and "
+            f"Debug mode would leave {texts} in it, which can contain paths, names, addresses and "
             "credentials."
         )
     else:

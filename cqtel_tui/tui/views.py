@@ -68,7 +68,7 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
             muted(
                 f"{envelope.dropped:,} values that were intercepted are not in it, or are replaced."
                 if envelope.intercepted
-                else f"{envelope.dropped} values were left out: not allowed, or dropped by you."
+                else f"{envelope.dropped} values were left out: not allowed, or removed by you."
             ),
             Content(""),
         ]

@@ -44,7 +44,7 @@ def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
     assert "2 removed, 1 replaced, 2 kept" in text
     assert "  kept      status = ok" in text
     assert "  removed   error = no such host" in text
-    assert "sent: nothing, an error's text leaves in debug mode only" in text
+    assert "sent: nothing, error texts leave in debug mode only" in text
     assert "header     authorization: Basic •••••••• (24 characters)\n" in text
     assert "header     x-machine: laptop  (not sent: not on the list of headers that may" in text
     assert WRITE_KEY not in text

@@ -319,7 +319,7 @@ def test_an_id_may_be_shortened_as_long_as_it_is_one(cq: Here) -> None:
     assert cq("show", "ab1", "--raw").code == 0
     ended = cq("show", "ab", "--raw")
     assert (ended.code, ended.out) == (1, b"")
-    assert ended.said == "cq-telemetry: 2 payloads begin with 'ab'. Give more.\n"
+    assert ended.said == "cq-telemetry: 2 payloads begin with 'ab'. Give more characters.\n"
     for nobody in ("cd", "AB1", "", "\x1b[31m"):
         ended = cq("show", nobody)
         assert (ended.code, ended.out) == (1, b"")
@@ -336,7 +336,7 @@ def test_a_torn_envelope_is_told_and_left_where_it_is(cq: Here) -> None:
     for arguments in (["show", identity], ["show", identity, "--raw"], ["export", identity]):
         ended = cq(*arguments)
         assert (ended.code, ended.out) == (1, b"")
-        assert "it is torn" in ended.said
+        assert "it is incomplete" in ended.said
         assert str(path) in ended.said
         assert f"cq-telemetry drop {identity}" in ended.said
     assert cq.files() == before

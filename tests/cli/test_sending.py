@@ -113,7 +113,7 @@ def test_a_torn_one_is_set_aside_and_does_not_stop_the_others(
     allowed.hold(b"whole")
     ended = allowed("send", "--all")
     assert ended.code == 1
-    assert f"{torn} set aside: it has 19 bytes of 20; it is torn" in ended.said
+    assert f"{torn} set aside: it has 19 bytes of 20; it is incomplete" in ended.said
     assert collector.bodies == [b"whole"]
     assert allowed("status", "--json").json["outbox"]["set_aside"] == 1
 

@@ -58,7 +58,7 @@ def test_any_success_is_a_success(ready: Machine, collector: Collector, status: 
     collector.always = close
     [result] = ready.sender().send_due()
     assert result.outcome is Outcome.SENT
-    assert result.why == f"it answered {status}"
+    assert result.why == f"it responded {status}"
     assert receipt_in(ready, SENT).status == status
     assert not ready.pending
 
@@ -343,7 +343,7 @@ def test_what_a_collector_will_never_take_is_rejected_and_the_others_go_on(
     good = ready.hold(b"good")
     first, second = ready.sender().send_due()
     assert (first.id, first.outcome) == (bad, Outcome.REJECTED)
-    assert first.why.startswith(f"it answered {status}: no such thing")
+    assert first.why.startswith(f"it responded {status}: no such thing")
     assert (second.id, second.outcome) == (good, Outcome.SENT)
     assert (ready.rejected, ready.sent, ready.pending) == ([bad], [good], [])
     receipt = receipt_in(ready, REJECTED)

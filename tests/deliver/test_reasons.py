@@ -35,8 +35,8 @@ def test_an_answer_says_what_it_means(receipt: tuple[int, str, int], words: str)
     [
         ("[Errno 111] Connection refused", "nothing listens there"),
         ("[Errno -2] Name or service not known", "its name is not known"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] x", "its certificate is not one that is trusted here"),
-        ("[Errno 101] Network is unreachable", "there is no way to it; is the network down?"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] x", "its certificate is not trusted here"),
+        ("[Errno 101] Network is unreachable", "it cannot be reached; is the network down?"),
     ],
 )
 def test_no_answer_says_what_it_means_and_what_the_system_said(error: str, words: str) -> None:

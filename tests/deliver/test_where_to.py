@@ -104,7 +104,7 @@ def test_what_was_intercepted_never_goes_to_our_endpoint_instead(
     labels = ready.labels(PENDING)
     [result] = sender.send(labels, NAMED) if asked_for else sender.send_due()
     assert result.outcome is Outcome.REFUSED
-    assert result.why == "it was not bound for where it may be sent to"
+    assert result.why == "it is bound for where it may not be sent to"
     assert collector.requests == []
 
 

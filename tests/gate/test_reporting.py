@@ -274,7 +274,7 @@ def test_without_h11_the_channel_is_closed_and_it_is_told(machine: Machine) -> N
     )
     assert witness.last["environment"][b"CQ_TELEMETRY_LEVEL"] == b"none"
     [found] = read_runs(str(machine.state))
-    assert found.blocked[0].name == "all that the gate would hold"
+    assert found.blocked[0].name == "all that the gate would intercept"
     assert "h11 is not installed" in found.blocked[0].reason
     assert {one.attempts for one in found.blocked} == {None}
 
@@ -290,7 +290,7 @@ def test_a_gate_that_breaks_stops_nothing_and_it_is_told(machine: Machine) -> No
     assert "not all that the program reported is held: ModuleNotFoundError" in ended.said
     assert len(held(machine, "record")) == 1
     [found] = read_runs(str(machine.state))
-    assert found.blocked[0].name == "all that the gate would hold"
+    assert found.blocked[0].name == "all that the gate would intercept"
 
 
 # Inspecting ---------------------------------------------------------------------------------------
@@ -660,7 +660,7 @@ def test_off_is_proved_to_be_off(machine: Machine, real: list[str]) -> None:
     }
     assert "failed to load spec" in found.said
     assert (
-        "It tried to reach nothing outside of this machine."
+        "It tried to reach nothing outside this machine."
         in machine.cq("verify", "--no-telemetry", "--", *looked).lines
     )
 
@@ -706,7 +706,7 @@ def test_without_strace_the_gate_says_what_it_saw_and_it_is_no_proof(machine: Ma
     assert (found.json["means"], found.json["intercepted"]) == ("gate", 2)
     assert "strace" in found.json["why_not_seen"]
     assert machine.cq("verify", "--", "cloudquery", "init").lines[-1] == (
-        "Where else it tried to send to was not seen."
+        "Other connection attempts were not observed."
     )
 
 

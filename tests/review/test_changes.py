@@ -41,9 +41,12 @@ def test_debug_mode_would_add_the_text_of_each_error_that_is_not_known_any_more(
         )
     )
     assert [(addition.part, addition.value) for addition in found.added_by_debug] == [
-        ("fetch", "the text of its ValueError, which was not kept and is not known any more"),
-        ("fetch.aws", "the text of its TimeoutError, which was not kept and is not known any more"),
-        ("fetch.k8s", "the text of its error, which was not kept and is not known any more"),
+        ("fetch", "the text of its ValueError, which was not recorded and is no longer known"),
+        (
+            "fetch.aws",
+            "the text of its TimeoutError, which was not recorded and is no longer known",
+        ),
+        ("fetch.k8s", "the text of its error, which was not recorded and is no longer known"),
     ]
     assert {addition.field.key for addition in found.added_by_debug} == {"exception.message"}
     assert found.debug.startswith("Debug mode would add 3 error texts")

@@ -111,7 +111,7 @@ async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> N
         text = await show(it, "intercepted")
         assert "│" not in text
         assert "error: failed to list plugins" in text
-        assert "→ nothing: an error's text leaves in debug mode only" in text
+        assert "→ nothing: error texts leave in debug mode only" in text
         await it.pilot.resize_terminal(140, 40)
         await it.until(lambda: "│" in it.box.detail.lines.text, "two columns")
 
@@ -315,7 +315,7 @@ async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Mac
         assert {"type", "messageId"} & message.keys() == set()
         assert message["event"] == "init_completed"
         text = await show(it, "intercepted")
-        assert "dropped by you" in text
+        assert "removed by you" in text
         await it.press("u")
         await it.until(lambda: run.payloads()[1] == before, "the undo")
 
@@ -377,7 +377,7 @@ async def test_the_question_names_where_what_was_intercepted_really_goes(run: Ma
         await it.answer()
         assert "Send 2 payloads?" in it.question
         assert "1 stays here: there is no endpoint. 4 sets one." in it.question
-        assert "1 stays here: nobody could read what is in it." in it.question
+        assert "1 stays here: its format is unknown." in it.question
 
 
 async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
@@ -410,7 +410,7 @@ async def test_a_yes_for_all_that_is_held_names_nothing_that_nobody_could_read(
         await it.answer("o")
         await it.until(lambda: "2 payloads were pending before this yes" in it.question)
         await it.answer("y")
-        await it.told("nobody could read what is in it")
+        await it.told("its format is unknown")
         assert len(empty.labels(SENT)) == 1
         assert len(empty.labels()) == 1
         assert b"\x00" not in collector.bodies

@@ -27,8 +27,8 @@ _OUTCOMES = {
     **dict.fromkeys(("success", "successful", "succeeded", "ok"), "ok"),
     **dict.fromkeys(("error", "failed", "failure", "panic", "aborted", "cancelled"), "failed"),
 }
-_STANDS_IN = "who it was is not sent; a random id stands in, as no message is taken without one"
-_FILLED = "replaced by a random id, as no message is taken without one"
+_STANDS_IN = "the user is not sent; a random ID replaces it, as no message is accepted without one"
+_FILLED = "replaced by a random ID, as no message is accepted without one"
 
 
 def read(intercepted: Request) -> Document | None:
