@@ -218,14 +218,14 @@ class Sender:
             answer = connection.post(envelope)
             is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer{by}: {error_words(error)}")
+            return self._postpone(label, f"{url} did not respond{by}: {error_words(error)}")
         finally:
             # Whoever is interrupted is told that it may have arrived. If this process is killed
             # instead, the mark stays.
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            reason = f"{url} answered{by} {answer.status}{meaning(answer.status)}"
+            reason = f"{url} responded{by} {answer.status}{meaning(answer.status)}"
             return self._postpone(label, reason, answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in SUCCESS else REJECTED

@@ -125,7 +125,7 @@ class Collector:
             )
             return read(_body(reply))
         except NoAnswerError as error:
-            raise CollectorError(f"{url} did not answer: {error}") from None
+            raise CollectorError(f"{url} did not respond: {error}") from None
         except StrangeAnswerError as error:
             raise CollectorError(f"{url} was asked, but {error}") from None
 

@@ -58,7 +58,7 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
         f"telemetry  {WORDS['hold']} (you have not decided yet)",
         "debug      off",
         "cookie     absent",
-        "payloads   0 held, 0 sent, 0 rejected, 0 set aside, 0 lost",
+        "payloads   0 pending, 0 sent, 0 rejected, 0 set aside, 0 lost",
         "endpoint   none: payloads stay on this machine",
         "",
         "why:",
@@ -124,7 +124,7 @@ def test_status_counts_what_there_is(cq: Here) -> None:
         "set_aside": 0,
         "dropped": 1,
     }
-    assert "payloads   3 held, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
+    assert "payloads   3 pending, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
 
 
 def test_status_tells_when_delivery_is_tried_again_and_why(
@@ -132,11 +132,11 @@ def test_status_tells_when_delivery_is_tried_again_and_why(
 ) -> None:
     cq.record()
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 - 60)
-    put_off(cq.outbox, 1_800_000_000.0, "it answered 503 \x1b[31m")
+    put_off(cq.outbox, 1_800_000_000.0, "it responded 503 \x1b[31m")
     found = cq("status", "--json").json
     assert found["retry_at"] == "2027-01-15T08:00:00.000+00:00"
-    assert found["retry_why"] == "it answered 503 \x1b[31m"
-    line = "delivery   next attempt at 2027-01-15 08:00:00: it answered 503 ␛[31m"
+    assert found["retry_why"] == "it responded 503 \x1b[31m"
+    line = "delivery   next attempt at 2027-01-15 08:00:00: it responded 503 ␛[31m"
     assert line in cq("status").lines
     monkeypatch.setenv("TZ", "Pacific/Chatham")
     time.tzset()
@@ -200,7 +200,7 @@ def test_status_in_a_folder_that_is_gone_says_so(cq: Here) -> None:
     assert ended.code == 0
     assert "off: nothing is recorded" in ended.lines[0]
     assert "the current directory (it cannot be read)" in ended.lines[0]
-    assert "payloads   1 held, 0 sent, 0 rejected, 0 set aside, 0 lost" in ended.lines
+    assert "payloads   1 pending, 0 sent, 0 rejected, 0 set aside, 0 lost" in ended.lines
     found = cq("status", "--json").json
     assert found["cookie"]["reason"] == "the current directory cannot be read"
     assert found["legacy_cookies"] == []

@@ -69,7 +69,7 @@ def test_resetting_forgets_the_value_and_makes_none_while_telemetry_is_not_on(
     assert ended.said == f"cq-telemetry: {COOKIE} → none, until telemetry is on\n"
     assert ended.lines[0] == f"{cookie}: absent"
     assert not cookie.exists()
-    assert cq("cookie", "reset").said.startswith("cq-telemetry: no cookie → none")
+    assert cq("cookie", "reset").said.startswith("cq-telemetry: no installation ID → none")
 
 
 def test_resetting_makes_a_new_value_while_telemetry_is_on(cq: Here, cookie: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_unsafe_cookie_is_told_and_can_be_replaced(cq: Here, cookie: Path) ->
     )
     ended = cq("cookie", "reset")
     assert ended.code == 0
-    assert ended.said == "cq-telemetry: no cookie → none, until telemetry is on\n"
+    assert ended.said == "cq-telemetry: no installation ID → none, until telemetry is on\n"
     assert not cookie.is_symlink()
     assert target.read_text() == "mine"
 

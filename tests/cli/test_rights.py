@@ -145,7 +145,7 @@ def test_hostile_words_of_a_collector_are_made_visible(
     ended = cq("erase", "--yes")
     assert ended.code == 1
     assert not set("\x1b\x07\x9b") & set(ended.said)
-    assert "it answered 400: ␛]0;x␇" in ended.said
+    assert "it responded 400: ␛]0;x␇" in ended.said
 
 
 def test_a_no_tells_how_to_have_it_erased(cq: Here, rights: Rights, cookie: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_exact_bytes_are_sent_and_a_receipt_is_kept(
     identity = allowed.hold(b'{"resourceSpans": [ ] }')
     ended = allowed("send", identity[:8])
     assert (ended.code, ended.out) == (0, b"")
-    assert ended.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert ended.said == f"cq-telemetry: {identity} sent: it responded 200\n"
     assert collector.bodies == [b'{"resourceSpans": [ ] }']
     [row] = allowed("sent", "--json").json
     assert row["receipt"]["sha256"] == hashlib.sha256(collector.bodies[0]).hexdigest()
@@ -56,7 +56,7 @@ def test_several_are_sent_in_the_order_given_each_once(allowed: Here, collector:
     one, two, three = (allowed.hold(b"%d" % number) for number in (1, 2, 3))
     assert allowed("send", three, one, three).code == 0
     assert collector.bodies == [b"3", b"1"]
-    assert allowed("send", "--all").said == f"cq-telemetry: {two} sent: it answered 200\n"
+    assert allowed("send", "--all").said == f"cq-telemetry: {two} sent: it responded 200\n"
     ended = allowed("send", "--all")
     assert (ended.code, ended.said) == (0, "cq-telemetry: nothing is pending\n")
 
@@ -71,8 +71,8 @@ def test_all_are_sent_the_oldest_first(allowed: Here, collector: Collector) -> N
 def test_what_became_of_each_is_told_as_json_as_well(allowed: Here) -> None:
     identity = allowed.hold()
     ended = allowed("send", identity, "--json")
-    assert ended.json == [{"id": identity, "outcome": "sent", "why": "it answered 200"}]
-    assert ended.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert ended.json == [{"id": identity, "outcome": "sent", "why": "it responded 200"}]
+    assert ended.said == f"cq-telemetry: {identity} sent: it responded 200\n"
     assert allowed("send", "--all", "--json").json == []
 
 

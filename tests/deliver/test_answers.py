@@ -240,12 +240,12 @@ def test_without_an_answer_it_is_put_off_and_the_rest_waits(
     [result] = ready.sender(request_seconds=SHORT).send_due()
     assert time.monotonic() - began < PATIENCE / 2
     assert (result.id, result.outcome) == (first, Outcome.POSTPONED)
-    assert result.why.startswith(f"{collector.url} did not answer: ")
+    assert result.why.startswith(f"{collector.url} did not respond: ")
     assert collector.bodies == [b"first"]
     wait_for_threads()
     assert ready.pending == [first, second]
     assert [label.attempt for label in ready.labels()] == [1, 0]
-    assert ready.retry_at.read_text().startswith(f"{collector.url} did not answer: ")
+    assert ready.retry_at.read_text().startswith(f"{collector.url} did not respond: ")
 
 
 def test_a_collector_that_is_away_is_tried_again_later(
@@ -256,7 +256,7 @@ def test_a_collector_that_is_away_is_tried_again_later(
     collector.close()
     [result] = ready.sender().send_due()
     assert result.outcome is Outcome.POSTPONED
-    assert result.why.startswith(f"{url} did not answer: [Errno ")
+    assert result.why.startswith(f"{url} did not respond: [Errno ")
 
 
 def test_attempts_are_counted_and_the_pauses_grow(ready: Machine, collector: Collector) -> None:

@@ -156,7 +156,7 @@ def test_what_was_acknowledged_is_found_by_the_next_command(machine: Machine, ki
                 os.kill(one, signal.SIGKILL)
         eventually(lambda: killed == "launcher" or not machine.gates())
         # Whoever looks, in whichever way, finds it.
-        eventually(lambda: "1 held" in machine.cq("status").out.decode())
+        eventually(lambda: "1 pending" in machine.cq("status").out.decode())
         assert events(machine) == ["before"]
 
 
@@ -617,7 +617,7 @@ def test_what_is_too_large_is_told_when_the_program_ends_and_in_the_status(
     assert ended.out.startswith(b"200 ")
     assert not ended.out.endswith(b" 200\n")
     [line] = ended.said.splitlines()
-    assert line.startswith("cq-telemetry: not held, as the gate refused it: 1 too large (a request")
+    assert line.startswith("cq-telemetry: refused by the gate: 1 too large (a request")
     [found] = read_runs(str(machine.state))
     assert (len(found.intercepted), found.refused) == (1, {"too large": 1})
     status = machine.cq("status")

@@ -114,12 +114,12 @@ def test_a_redirect_is_not_followed_and_takes_no_cookie_elsewhere(
     [
         (reply(404), "a collector of another kind"),
         (reply(405), "a collector of another kind"),
-        (reply(401, b"who are you?"), "it answered 401: who are you?"),
-        (reply(500), "it answered 500"),
+        (reply(401, b"who are you?"), "it responded 401: who are you?"),
+        (reply(500), "it responded 500"),
         (reply(501, b'{"error": "x"}'), "it keeps nothing itself"),
         (reply(429, Retry_After="30"), "it is busy; try again in 30 s"),
         (reply(503), "it is busy; try again later"),
-        (reply(204), "it answered 204"),
+        (reply(204), "it responded 204"),
         (reply(200, b"<html>"), "does not answer as a cqtel collector does: line 1"),
         (reply(200, b""), "does not answer as a cqtel collector does"),
         (reply(200, b"[1]"), "it is not a JSON object"),
@@ -180,7 +180,7 @@ def test_a_collector_that_never_answers_is_not_waited_for(
     collector.always = collector.hang
     with Asked(collector.url, seconds=0.2) as asked, pytest.raises(CollectorError) as intercepted:
         asked.erase(COOKIE)
-    assert "did not answer: not in 0.2 s, but it may have arrived" in str(intercepted.value)
+    assert "did not respond: not in 0.2 s, but it may have arrived" in str(intercepted.value)
 
 
 def test_whoever_has_seen_enough_stops_it(collector: Collector, rights: Rights) -> None:
@@ -204,7 +204,7 @@ def test_nobody_there_is_told_with_the_url(collector: Collector, rights: Rights)
     collector.close()
     with Asked(url) as asked, pytest.raises(CollectorError) as intercepted:
         asked.announcement()
-    assert f"{beside(url, 'policy')} did not answer: " in str(intercepted.value)
+    assert f"{beside(url, 'policy')} did not respond: " in str(intercepted.value)
 
 
 @pytest.mark.parametrize(

@@ -254,7 +254,7 @@ async def test_a_no_offers_to_erase_there_before_the_cookie_goes(
         assert "and erase there" in it.question
         await it.press("e")
         if fails:
-            await it.told("it answered 500")
+            await it.told("it responded 500")
             await it.told("The cookie was kept")
             assert it.room == "choices"
         else:
@@ -326,5 +326,5 @@ async def test_no_word_of_a_collector_is_markup_or_reaches_the_terminal(
         await it.press("5", "m", "y")
         await it.shows("␛]0;owned␇[/nope]")
         await it.press("escape", "e", "y")
-        await it.told("it answered 400: ␛]0;owned␇[/nope]")
+        await it.told("it responded 400: ␛]0;owned␇[/nope]")
         assert not set("\x1b\x07\u202e\x9b") & set(it.text)
