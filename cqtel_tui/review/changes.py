@@ -188,8 +188,8 @@ def _debug_in_words(unreadable: str, failed: int, additions: int, texts: int) ->
         return "Debug mode would add nothing: it failed by its exit code alone, without an error."
     return (
         f"Debug mode would add {_counted(additions, 'error text')}, which can contain "
-        "paths, names, addresses and credentials, and cloudquery.debug, which tells the collector that you "
-        "allowed them. They were not recorded."
+        "paths, names, addresses and credentials, and cloudquery.debug, which tells the collector "
+        "that you allowed them. They were not recorded."
     )
 
 
