@@ -164,14 +164,14 @@ def _why_put_off(outbox: Outbox) -> str:
         return ""
 
 
-def cookie_json(found: Cookie) -> dict[str, Any]:
+def cookie_json(cookie: Cookie) -> dict[str, Any]:
     """Return a cookie under its stable keys."""
     return {
-        "state": found.state,
-        "path": found.path,
-        "value": found.value,
-        "reason": found.reason,
-        "modified": None if found.modified is None else time_json(found.modified),
+        "state": cookie.state,
+        "path": cookie.path,
+        "value": cookie.value,
+        "reason": cookie.reason,
+        "modified": None if cookie.modified is None else time_json(cookie.modified),
     }
 
 

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 
 def _object(pairs: "list[tuple[str, object]]") -> "dict[str, object]":
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    members = dict(pairs)
+    if len(members) != len(pairs):
         raise ValueError("a key occurs twice")
-    return found
+    return members
 
 
 def _constant(name: str) -> object:

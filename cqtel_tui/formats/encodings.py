@@ -63,7 +63,7 @@ def decoded(
         pieces = _unpacked(body, limit)
     else:
         raise UnknownEncodingError("its Content-Encoding is unknown")
-    found: list[bytes] = []
+    decompressed: list[bytes] = []
     size = 0
     for piece in pieces:
         size += len(piece)
@@ -71,8 +71,8 @@ def decoded(
             raise TooLargeError(f"it has more than {limit:,} bytes")
         if look is not None:
             look(piece)
-        found.append(piece)
-    return b"".join(found)
+        decompressed.append(piece)
+    return b"".join(decompressed)
 
 
 def _wrapping_of(body: bytes) -> int:
@@ -114,8 +114,8 @@ def _unpacked(body: bytes, limit: int) -> Iterator[bytes]:
     except ImportError:
         raise UnknownEncodingError("its Content-Encoding is unknown") from None
     try:
-        said = zstandard.get_frame_parameters(body).content_size
-        if limit < said not in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
+        size = zstandard.get_frame_parameters(body).content_size
+        if limit < size not in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
             raise TooLargeError(f"it has more than {limit:,} bytes")
         unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         yield unpacker.decompress(body, max_output_size=limit, allow_extra_data=False)

@@ -138,12 +138,12 @@ def _go_value(place: Place) -> JsonValue:
 
 def _rfc_3339(place: Place) -> int:
     """Read a time as nanoseconds since 1970, in integers: a float would lose the last three."""
-    found = _RFC_3339.fullmatch(text_of(place))
-    if not found:
+    match = _RFC_3339.fullmatch(text_of(place))
+    if not match:
         place.tell("is not an RFC 3339 time")
         return 0
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
-    fraction, sign, zone_hours, zone_minutes = found.groups()[6:]
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, sign, zone_hours, zone_minutes = match.groups()[6:]
     try:
         days = date(year, month, day).toordinal() - _EPOCH
     except ValueError:

@@ -258,8 +258,8 @@ class _Source:
         """
         offset = self.offset(begin)
         matches = re.finditer(token, _strings_blanked(self.data[offset:]))
-        found = next(islice(matches, nth - 1, None), None)
-        return _problem(self.data, offset + (found.start() if found else 0), reason)
+        match = next(islice(matches, nth - 1, None), None)
+        return _problem(self.data, offset + (match.start() if match else 0), reason)
 
     def offset(self, position: int) -> int:
         return position if self.text.isascii() else len(self.text[:position].encode())
@@ -320,8 +320,8 @@ def _long_number_at(data: bytes) -> int | None:
     # Strings may hold what they like, but most data have such a run nowhere.
     if not _LONG_NUMBER.search(data):
         return None
-    found = _LONG_NUMBER.search(_strings_blanked(data))
-    return found.start() if found else None
+    match = _LONG_NUMBER.search(_strings_blanked(data))
+    return match.start() if match else None
 
 
 def _not_utf8_at(data: bytes, *, final: bool) -> int | None:
@@ -391,5 +391,5 @@ def _decode(source: _Source, begin: int) -> tuple[JsonValue, int]:
 
 
 def _after_whitespace(text: str, position: int) -> int:
-    found = _WHITESPACE.match(text, position)
-    return found.end() if found else position
+    match = _WHITESPACE.match(text, position)
+    return match.end() if match else position

@@ -246,7 +246,7 @@ def check(
         surroundings: what else must not be in it: this machine's names and addresses.
     """
     explanation = explain(payload)
-    found = found_in(payload, [canary.text for canary in canaries])
+    leaked = found_in(payload, [canary.text for canary in canaries])
     report = scan(payload, surroundings)
     verdicts = []
     for enforcement in ENFORCEMENTS:
@@ -254,7 +254,7 @@ def check(
         own_canaries = [canary for canary in canaries if canary.promise == promise]
         own_expected = [field for field in expected if field.promise == promise]
         kinds = _KINDS.get(promise, set())
-        broken = [f"{canary.where} is in it" for canary in own_canaries if canary.text in found]
+        broken = [f"{canary.where} is in it" for canary in own_canaries if canary.text in leaked]
         broken += [f"{f.what} is in it" for f in report.findings if f.kind in kinds]
         broken += _unfit(promise, explanation)
         broken += [_missing(field) for field in own_expected if not _rows(explanation, field)]
@@ -263,7 +263,7 @@ def check(
         ]
         looked_for = [canary.where for canary in own_canaries]
         looked_for += _also_looked_for(promise, surroundings)
-        # What nothing was looked for, and nothing found, for is not proved.
+        # Where nothing was looked for, nothing is proved.
         is_proved = bool(evidence or own_canaries or enforcement.proof == ABSENCE)
         verdicts.append(
             Verdict(

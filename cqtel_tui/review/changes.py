@@ -127,7 +127,7 @@ def changes(
         unreadable = printable(str(error), limit=_MAX_WORDS)
     failed = [span for span in spans if span.status_code == "error"]
     texts = sum(ERROR_TEXT.key in _said(span) for span in spans)
-    additions = tuple(_addition(span) for span in failed if _has_unsaid_text(span))
+    additions = tuple(_addition(span) for span in failed if _lacks_error_text(span))
     return Changes(
         unreadable,
         additions[:MAX_ADDITIONS],
@@ -157,14 +157,14 @@ def _said(span: Span) -> dict[str, JsonValue]:
     return dict(span.attributes)
 
 
-def _has_unsaid_text(span: Span) -> bool:
+def _lacks_error_text(span: Span) -> bool:
     """Tell whether debug mode would have added the text of an error.
 
     A program that only ends with an exit code other than 0 has no error, and so no text.
     """
-    said = _said(span)
-    has_error = _ERROR_TYPE in said or _EXIT_CODE not in said
-    return has_error and ERROR_TEXT.key not in said
+    attributes = _said(span)
+    has_error = _ERROR_TYPE in attributes or _EXIT_CODE not in attributes
+    return has_error and ERROR_TEXT.key not in attributes
 
 
 def _addition(span: Span) -> Addition:

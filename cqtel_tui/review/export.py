@@ -67,8 +67,8 @@ def as_curl(envelope: Envelope, endpoint: str, *, reveal: bool = False) -> str:
             "This payload's ID is not a valid one, so no command can fetch it. "
             "Look at it with cq-telemetry show, and drop it."
         )
-    given = {name.lower() for name in envelope.headers}
-    headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in given]
+    present = {name.lower() for name in envelope.headers}
+    headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in present]
     variables = {} if reveal else asked_for(envelope)
     headers += [_header(k, v, variables.get(k, "")) for k, v in envelope.headers.items()]
     options = "".join(f" -H {header}" for header in headers)

@@ -110,13 +110,13 @@ class _Told:
             yield Row("explanation", depth + 2, explanation)
 
 
-def explain_inspection(found: Inspection) -> list[Row]:
+def explain_inspection(inspection: Inspection) -> list[Row]:
     """Return all that an inspection file holds, in its order."""
-    rows = [Row("problem", 0, str(problem)) for problem in found.problems]
+    rows = [Row("problem", 0, str(problem)) for problem in inspection.problems]
     told = _Told()
-    for trace in found.traces:
+    for trace in inspection.traces:
         rows += _trace_rows(trace, told)
-    for document in found.unknown:
+    for document in inspection.unknown:
         rows.append(Row("problem", 0, "A document of no known shape:"))
         text = printable(json.dumps(document, indent=2), limit=100_000, newlines=True)
         rows += [Row("text", 1, line) for line in text.split("\n")]

@@ -202,13 +202,13 @@ class _Work:
         at_sent = 0
         for at, inner in enumerate(intercepted):
             path = (place.path, item_step(inner, at))
-            found: JsonValue | _Missing = _MISSING
+            counterpart: JsonValue | _Missing = _MISSING
             if at_sent < len(waiting) and (
                 is_whole or self._is_same_item(inner, waiting[at_sent], path)
             ):
-                found = waiting[at_sent]
+                counterpart = waiting[at_sent]
                 at_sent += 1
-            yield from self.pairs(_Place(inner, found, path, place.path, place.why))
+            yield from self.pairs(_Place(inner, counterpart, path, place.path, place.why))
         for at, inner in enumerate(waiting[at_sent:], len(intercepted)):
             yield from self.pairs(_Place(_MISSING, inner, (place.path, at), place.path, ""))
 

@@ -238,7 +238,7 @@ class Needles:
             self.not_looked_for.append(ARGUMENTS_ARE_NOT_KEPT)
             return
         allowed = _OWN_WORDS | {value.lower() for value in own_values()}
-        words = {word for given in arguments for word in (given, unquote_plus(given))}
+        words = {word for argument in arguments for word in (argument, unquote_plus(argument))}
         texts = {part for word in words for part in (word, word.partition("=")[2])}
         texts |= {part.strip() for text in texts for part in text.split(",")}
         texts = {text for text in texts if len(text.strip()) >= _LEAST_ARGUMENT}

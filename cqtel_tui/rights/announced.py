@@ -136,7 +136,7 @@ class Line:
 
     Attributes:
         name: what it is about; empty where it goes on about the one before.
-        text: what is said.
+        text: what is announced.
         is_warning: whether it must not be missed.
     """
 
@@ -151,25 +151,25 @@ def read_policy(body: bytes) -> Policy:
     Raises:
         StrangeAnswerError: it is not such an answer.
     """
-    said = _object(body)
-    derived = said.get("derived")
+    announced = _object(body)
+    derived = announced.get("derived")
     if not isinstance(derived, list) or len(derived) > _MAX_ROWS:
         raise _strange('"derived" is not a list of a few things')
-    retention = said.get("retention")
+    retention = announced.get("retention")
     if retention is None:
         retention = {"days": None, "error_days": None}
     if not isinstance(retention, dict):
         raise _strange('"retention" is not an object')
     return Policy(
-        _text(said, "software"),
-        _number(said, "catalogue"),
-        _text(said, "ip_hash"),
-        _text(said, "location"),
+        _text(announced, "software"),
+        _number(announced, "catalogue"),
+        _text(announced, "ip_hash"),
+        _text(announced, "location"),
         tuple(_derivation(each) for each in derived),
         _number_if_any(retention, "days"),
         _number_if_any(retention, "error_days"),
-        _truth(said, "forwards"),
-        _truth(said, "keeps_data"),
+        _truth(announced, "forwards"),
+        _truth(announced, "keeps_data"),
     )
 
 
@@ -179,14 +179,14 @@ def read_me(body: bytes) -> Me:
     Raises:
         StrangeAnswerError: it is not such an answer.
     """
-    said = _object(body)
-    rest = {key: value for key, value in said.items() if key not in {"ip_hash", "stored"}}
+    announced = _object(body)
+    rest = {key: value for key, value in announced.items() if key not in {"ip_hash", "stored"}}
     if len(rest) > _MAX_ROWS or not any(rest.get(key) for key in ADDRESS_HASHES):
         raise _strange("there is no hash of an address in it")
     derived = {key: None if rest[key] is None else _text(rest, key) for key in rest}
     if any(len(key) > _MAX_WORDS for key in derived):
         raise _strange("one of its keys is very long")
-    return Me(derived, _text(said, "ip_hash"), _truth(said, "stored"))
+    return Me(derived, _text(announced, "ip_hash"), _truth(announced, "stored"))
 
 
 def read_data(body: bytes) -> list[JsonObject]:
@@ -295,8 +295,10 @@ def _operation(number: str, operation: JsonObject) -> Iterator[Line]:
 
 def _as_text(value: JsonValue) -> str:
     if isinstance(value, dict):
-        said = [f"{key} {_as_text(inner)}" for key, inner in value.items() if inner is not None]
-        return one_line(", ".join(said), _MAX_WORDS)
+        announced = [
+            f"{key} {_as_text(inner)}" for key, inner in value.items() if inner is not None
+        ]
+        return one_line(", ".join(announced), _MAX_WORDS)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return one_line(text, _MAX_WORDS)
 
@@ -311,32 +313,32 @@ def _object(body: bytes) -> JsonObject:
     return document
 
 
-def _derivation(said: JsonValue) -> Derivation:
-    if not isinstance(said, dict):
+def _derivation(announced: JsonValue) -> Derivation:
+    if not isinstance(announced, dict):
         raise _strange('"derived" has something else than objects in it')
-    return Derivation(_text(said, "field"), _text(said, "how"))
+    return Derivation(_text(announced, "field"), _text(announced, "how"))
 
 
-def _text(said: JsonObject, key: str) -> str:
-    value = said.get(key)
+def _text(announced: JsonObject, key: str) -> str:
+    value = announced.get(key)
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_WORDS:
         raise _strange(f'"{one_line(key, 40)}" is not a short text')
     return value
 
 
-def _number(said: JsonObject, key: str) -> int:
-    value = said.get(key)
+def _number(announced: JsonObject, key: str) -> int:
+    value = announced.get(key)
     if type(value) is not int or not 0 <= value < _MAX_NUMBER:
         raise _strange(f'"{key}" is not a number that counts anything')
     return value
 
 
-def _number_if_any(said: JsonObject, key: str) -> int | None:
-    return None if said.get(key) is None else _number(said, key)
+def _number_if_any(announced: JsonObject, key: str) -> int | None:
+    return None if announced.get(key) is None else _number(announced, key)
 
 
-def _truth(said: JsonObject, key: str) -> bool:
-    value = said.get(key)
+def _truth(announced: JsonObject, key: str) -> bool:
+    value = announced.get(key)
     if not isinstance(value, bool):
         raise _strange(f'"{key}" is neither true nor false')
     return value

@@ -153,16 +153,16 @@ def _body(reply: Reply) -> bytes:
 
 
 def _refusal(reply: Reply) -> str:
-    said = f"it responded {reply.status}"
+    response = f"it responded {reply.status}"
     if reply.status in REDIRECTED:
         location = reply.headers.get("Location", "")[:MAX_ANSWER_CHARACTERS]
-        return f"{said}, and redirects are not followed (Location: {location})"
+        return f"{response}, and redirects are not followed (Location: {location})"
     if reply.status in _UNKNOWN_THERE:
-        return f"{said}: it may be another kind of collector, which does not support this"
+        return f"{response}: it may be another kind of collector, which does not support this"
     if reply.status == _KEEPS_NOTHING:
-        return f"{said}: it stores nothing itself, and forwards what it gets"
+        return f"{response}: it stores nothing itself, and forwards what it gets"
     if reply.status in _BUSY:
         again = reply.headers.get("Retry-After", "")[:_MAX_WORDS]
-        return f"{said}: it is busy; try again {f'in {again} s' if again else 'later'}"
+        return f"{response}: it is busy; try again {f'in {again} s' if again else 'later'}"
     words = reply.body[:_MAX_WORDS].decode("utf-8", "replace") if is_plain(reply) else ""
-    return f"{said}: {words}" if words else said
+    return f"{response}: {words}" if words else response
