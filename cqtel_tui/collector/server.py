@@ -40,7 +40,7 @@ MAX_COMING_BYTES = 64 << 20
 """Of all bodies that are coming in parts at one time."""
 BODY_SECONDS = 20.0
 """How long a request's body may take to come."""
-NOT_TAKEN = "what stands behind this collector did not take it"
+NOT_TAKEN = "the server behind this collector did not accept it"
 CHARGED_BYTES = 1 << 16
 """What one request of a network's rate may have, without compression; more counts as more."""
 _TAKEN = 200
@@ -212,8 +212,8 @@ class Application:
                 words = "busy" if error.status != BAD_GATEWAY else NOT_TAKEN
                 return refusal(encoding, error.status, words, retry_after(error.seconds))
             except Exception as error:  # noqa: BLE001  # the client is to come again
-                tell_error("a request could not be kept", error)
-                return refusal(encoding, 503, "it could not be kept", retry_after(COME_AGAIN))
+                tell_error("a request could not be stored", error)
+                return refusal(encoding, 503, "it could not be stored", retry_after(COME_AGAIN))
             self.metrics.new.inc(kept.new)
             if kept.duplicates:
                 self.metrics.duplicates.inc(kept.duplicates)

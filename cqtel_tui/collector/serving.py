@@ -104,7 +104,7 @@ def listener(settings: Settings) -> socket.socket:
         bound.close()
         where = f"{settings.host} port {settings.port}"
         raise CqtelError(
-            f"{where}: {error.strerror}. Say with --listen where else to listen."
+            f"{where}: {error.strerror}. Choose another address with --listen."
         ) from None
     return bound
 

@@ -258,7 +258,7 @@ class Sender:
             lies = self.outbox.set_aside(PENDING, label)
         except FileNotFoundError:
             return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
-        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it lies in {lies}")
+        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it is in {lies}")
 
     def _open(self, label: Label) -> tuple[Label, Envelope]:
         """Return an envelope, and its label as it is now: attempts are counted on it."""

@@ -31,7 +31,7 @@ def carried(
             if layer.name in _CHANGING or set(_names(layer.assigned)) & set(variables):
                 notes.append(
                     f"{layer.name} is in a script here, and may change its program's "
-                    "environment: whether that reports to somebody is not ours to say"
+                    "environment: whether that program reports anything is unknown"
                 )
             continue
         own = layer.before[done:]
@@ -56,7 +56,7 @@ def carried(
 
 def _told(name: str, means: str) -> str:
     return (
-        f"{name} gives its program an environment of its own: ours is passed on by {means}. "
+        f"{name} gives its program an environment of its own: ours is passed on with {means}. "
         f"Where that is not allowed, {name} says so, and starts nothing"
     )
 

@@ -76,14 +76,14 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "duration",
-        "A clock is read when a part begins and when it ends. Of a failure, the exit code and the "
-        "name of the error's class are kept.",
+        "The clock is read when a span begins and when it ends. Of a failure, the exit code and "
+        "the class name of the error are recorded.",
         FIELD,
     ),
     Enforcement(
         "ci",
-        "It is asked whether one of the documented variables (CI and its like) is set. The answer "
-        "is yes or no; their values are not kept.",
+        "The recorder checks whether a documented variable (CI and its like) is set. The answer "
+        "is yes or no; the values are not recorded.",
         FIELD,
     ),
     Enforcement(
@@ -94,19 +94,18 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "version",
-        "The program says it of itself. What has not the form of a version or of a date is left "
-        "out.",
+        "The program states it. What is not shaped like a version or a date is left out.",
         FIELD,
     ),
     Enforcement(
         "trace",
-        "Each part has a start, an end and a random id; no more than 512 parts are recorded.",
+        "Each span has a start, an end and a random ID; at most 512 spans are recorded.",
         FIELD,
     ),
     Enforcement(
         "cookie",
-        "It is made at random, and only after you said yes. Locked, it can be neither made nor "
-        "read.",
+        "It is random, and is created only after you opted in. Locked, it can be neither created "
+        "nor read.",
         FIELD,
     ),
     Enforcement(
@@ -135,7 +134,7 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "errors",
-        "Of an error, the name of its class is kept. Its text is not even made, unless debug mode "
+        "Of an error, the class name is recorded. Its text is not even formatted unless debug mode "
         "is on.",
         CANARIES,
     ),

@@ -63,7 +63,7 @@ def own_field(key: str, shape: str) -> Field:
         UNPROMISED,
         "Your own profile of that program lets it through.",
         "medium",
-        "nobody but the program's makers knows what it says",
+        "only the program's makers know what it says",
     )
 
 
@@ -103,7 +103,7 @@ EVENT_FIELDS = {
                "low", "shared by all who use that plugin"),
         _field("properties.destination_paths", "list", _PLUGIN, "providers",
                "Tells which published destination plugins were used.",
-               "low", "shared by all who use them; a rare set of them may be yours alone"),
+               "low", "shared by all who use them; a rare set of them may be only yours"),
         _field("properties.total_rows", "integer", "a count", UNPROMISED,
                "Counts the rows that were synced.",
                "medium", "an exact number can be matched with other logs"),

@@ -196,7 +196,7 @@ class Needles:
         if wanted:
             self.looked_for.append(what)
         else:
-            self.not_looked_for.append(f"{what}: it is not known, or nobody's own")
+            self.not_looked_for.append(f"{what}: it is unknown, or not personal")
 
     def _names(self, kind: str, what: str, names: Iterable[str]) -> None:
         wanted = {name.lower() for name in names}

@@ -228,7 +228,7 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
         )
         if bar.problem:
             lines.append(Content(f"    !! {bar.problem}").stylize("$text-error"))
-    lines += [Content(""), muted(f"{len(laid_out.bars):,} parts, {duration(laid_out.duration)}")]
+    lines += [Content(""), muted(f"{len(laid_out.bars):,} spans, {duration(laid_out.duration)}")]
     lines += [
         warning(problem)
         for each in traces

@@ -255,7 +255,7 @@ def test_hostile_content_is_shown_and_not_obeyed(cq: Here, payload: bytes) -> No
 def test_what_we_record_holds_nothing_that_should_not_be_there(cq: Here) -> None:
     ended = cq("show", cq.record(), "--leaks")
     assert (ended.code, ended.err) == (0, b"")
-    assert ended.lines[0] == "nothing was found"
+    assert ended.lines[0] == "no leaks found"
     assert "checked for:" in ended.lines
 
 

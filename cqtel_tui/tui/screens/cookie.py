@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 _TRACKED = (
-    "tracks this file: whoever has the repository can read and erase what a collector has of it. "
+    "tracks this file: whoever has the repository can read and erase a collector's data about it. "
     "git rm --cached takes it out; r makes another one."
 )
 _RESETS = {
@@ -147,7 +147,7 @@ def _state(found: Cookie) -> str:
     if found.state == PRESENT:
         return "present"
     if found.state == LOCKED:
-        return "locked: a directory stands in its place"
+        return "locked: a directory is in its place"
     if found.state == ABSENT:
         return "absent"
     return f"unsafe: {found.reason}"

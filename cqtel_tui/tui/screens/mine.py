@@ -78,4 +78,4 @@ class Mine(Modal[None]):
         except CqtelError as error:
             self.home.tell(str(error), wrong=True)
         else:
-            self.home.tell(f"Written to {path}, for your eyes alone.")
+            self.home.tell(f"Written to {path}, readable only by you.")

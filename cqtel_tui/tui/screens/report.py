@@ -223,7 +223,7 @@ class ReportScreen(Screen[None]):
         if found.total is None:
             yield Content(
                 f"Fewer than {found.k} installations reported from {found.since} to {found.until}: "
-                "nothing is told of so few."
+                "no figures are shown for so few."
             )
             yield Content("")
             yield views.muted("p takes a longer period, r reads the store again.")
@@ -246,7 +246,7 @@ class ReportScreen(Screen[None]):
             f"counted in multiples of {found.k}."
         )
         if self.table == "providers":
-            words += " A provider that all but a few have is left out."
+            words += " A provider that nearly everybody has is left out."
         if self.table in reports.TIMED:
             words += " Durations are right within 1 %: ● median, ┼ 95 %, ┤ 99 % are not longer."
         by = self.sort if self.table != "days" or self.sort != SORTS[0] else "day"
@@ -285,7 +285,7 @@ def _per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content
             if name not in counts:
                 marks[int(at * step)] = "?"
         yield Content.assemble(" " * len(label), ("".join(marks), views.MUTED))
-        words = f"? fewer than {found.k} installations: not told, and not zero"
+        words = f"? fewer than {found.k} installations: not shown, and not zero"
         yield Content.assemble(" " * len(label), (words, views.MUTED))
     across = max(map(len, drawn))
     axis = names[0] + names[-1].rjust(across - len(names[0]))
