@@ -189,7 +189,7 @@ class Edge:
         except BusyError as error:
             _fail(batch, error)
         except (httpx.HTTPError, TimeoutError) as error:
-            tell("the engine did not answer", why=type(error).__name__)
+            tell("the engine did not respond", why=type(error).__name__)
             _fail(batch, BusyError(f"The server behind this collector does not respond. {_AGAIN}"))
         except Exception as error:  # noqa: BLE001  # told to whoever waits; the next one may do
             tell_error("nothing could be handed on", error)
@@ -210,7 +210,7 @@ class Edge:
             status = response.status_code
             if status in _SUCCESS:
                 return _partial_success(await _beginning(response))
-            tell("the engine did not take it", status=status)
+            tell("the engine did not accept it", status=status)
             if status in {_TOO_MANY, UNAVAILABLE}:
                 raise BusyError(
                     f"The server behind this collector is overloaded. {_AGAIN}",
