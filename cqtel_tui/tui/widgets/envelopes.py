@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual import events
 
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
-_ORIGINS = {"record": ("recorded here", "here"), "gate": ("intercepted", "intercepted")}
+_ORIGINS = {"record": ("recorded here", "here"), "gate": ("intercepted", "gate")}
 _OUTCOMES = {"ok": ("✓ ok", "ok"), "failed": (f"{CROSS} failed", "failed")}
 _MAX_DRAWN = 500
 """Rows that are kept as they were drawn: those in sight, and around."""
