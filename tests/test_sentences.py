@@ -92,7 +92,7 @@ def test_the_check_sees_a_wrong_word_wherever_it_is_shown(source: str) -> None:
     "source",
     [
         'def f():\n    """Payloads are held here."""',
-        'x: Literal["held payloads"] = y',
+        'x: Literal["pending payloads"] = y',
         'run("SELECT held FROM closed WHERE kept")',
         'header["held"]',
     ],

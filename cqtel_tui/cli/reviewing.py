@@ -63,7 +63,7 @@ def show_payload(arguments: argparse.Namespace) -> int:
     label, envelope = _open(arguments.id)
     if envelope.has_error_text and not arguments.leaks and not arguments.intercepted:
         note_shown(places().state, envelope)
-    may = permission(envelope, grounds(places(), envelope.project), DUE)
+    may = permission(envelope, grounds(places(), envelope), DUE)
     if arguments.raw:
         if sys.stdout.isatty():  # a file or a pipe gets the body alone
             _say_headers(envelope, may.url, reveal=arguments.reveal)
@@ -180,7 +180,7 @@ def export(arguments: argparse.Namespace) -> int:
     envelopes = [_open(identity)[1] for identity in arguments.id]
     if arguments.format == "json":
         for envelope in envelopes:
-            may = permission(envelope, grounds(places(), envelope.project), DUE)
+            may = permission(envelope, grounds(places(), envelope), DUE)
             _say_headers(envelope, may.url, reveal=arguments.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0

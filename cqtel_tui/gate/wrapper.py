@@ -7,6 +7,7 @@ Whatever goes wrong with the recording is told on stderr, and stops nothing.
 import os
 
 from ..consent.decision import NO_TELEMETRY
+from ..outbox import field_of
 from ..paths import folders
 from ..record.telemetry import Telemetry
 from .launcher import prepare, say
@@ -199,7 +200,7 @@ def _record(
             telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
         if start.gate is not None:
-            held = (recorded.held or "").partition(",")[2].partition(",")[0]  # its id
+            held = field_of(recorded.held or "", "id")
             seen = start.gate.finish(held, telemetry.version or "")
             _tell(seen)
         # Only what is recorded leaves a trace on this machine: inspecting does not.

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from ..errors import CqtelError
 from ..formats import sha256
-from .writing import FORMAT_VERSION, SUFFIX, sealed
+from . import FIELDS, SUFFIX, field_of, file_name
+from .writing import FORMAT_VERSION, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,7 +25,6 @@ MAX_HEADER_BYTES = 16 * 1024
 MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
 UNSEALED_VERSION = 1
 """The format of earlier releases, whose header nothing covers: it is read, and never sent."""
-_FIELDS = 10
 _CREATED_DIGITS = 16
 _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
@@ -68,25 +68,22 @@ class Label:
     @property
     def file_name(self) -> str:
         """The envelope's file name: sorts by time, never collides."""
-        return (
-            f"{self.created:016d},{self.id},{self.attempt},{self.size},{self.origin},{self.app},"
-            f"{self.version},{self.operation},{self.outcome},{self.duration}{SUFFIX}"
-        )
+        return file_name([getattr(self, field) for field in FIELDS])
 
     def tried_again(self) -> Label:
         """Return the label after one more attempt in vain."""
         return replace(self, attempt=self.attempt + 1)
 
 
-def identity_of(file_name: str) -> str:
+def identity_of(name: str) -> str:
     """Return the id in an envelope's file name, without reading the rest; empty if it has none."""
-    return file_name.partition(",")[2].partition(",")[0]
+    return field_of(name, "id")
 
 
-def read_label(file_name: str) -> Label | None:
+def read_label(name: str) -> Label | None:
     """Return what a file name says; None if it is not an envelope's."""
-    fields = file_name.removesuffix(SUFFIX).split(",")
-    if not file_name.endswith(SUFFIX) or len(fields) != _FIELDS or not file_name.isascii():
+    fields = name.removesuffix(SUFFIX).split(",")
+    if not name.endswith(SUFFIX) or len(fields) != len(FIELDS) or not name.isascii():
         return None
     created, identity, attempt, size, origin, app, version, operation, outcome, duration = fields
     numbers = (created, attempt, size, duration)
@@ -110,7 +107,7 @@ def read_label(file_name: str) -> Label | None:
         int(duration),
     )
     # A number that we write otherwise would lead to another file.
-    return label if label.file_name == file_name else None
+    return label if label.file_name == name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +230,7 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
     """
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:
-        raise TornEnvelopeError("it has no header line; it was incomplete while it was written")
+        raise TornEnvelopeError("it has no header line; it was written incompletely")
     line, inside = data[:end], data[end + 1 :]
     try:
         header = _strict(line)

@@ -28,7 +28,7 @@ async def change(app: Home, action: str) -> None:
 async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | None) -> bool:
     """Ask before an installation ID is lost, the key to its data: offer to erase these first.
 
-    Where they were to be erased and were not, nothing is agreed to: the ID must stay.
+    Where they were to be erased and were not, you have not agreed to any field: the ID must stay.
     """
     answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
     details = asked.details
