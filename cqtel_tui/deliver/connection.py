@@ -7,7 +7,6 @@ or floods holds that thread, and never whoever waits for the answer.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ..formats.bare_json import parse_object
 from ..review.headers import request_headers
 from .proxies import proxy_for, without_password
 
@@ -339,7 +339,7 @@ def _read_body(body: bytes) -> tuple[str, int]:
     """Return a collector's words and the number of spans it says it refused."""
     words = body.decode("utf-8", "replace")
     try:
-        partial = json.loads(body)["partialSuccess"]
+        partial = parse_object(body)["partialSuccess"]
         message = partial.get("errorMessage")
         # A 64-bit integer is a string in JSON, and a number where a server does not care.
         rejected = int(partial.get("rejectedSpans") or 0)

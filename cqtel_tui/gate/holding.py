@@ -10,10 +10,11 @@ import binascii
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
 from ..consent.endpoint import endpoint_problem
+from ..formats.bare_json import parse_object
 from ..formats.documents import as_document
 from ..formats.encodings import UndecodableError, decoded
 from ..outbox.envelope import TornEnvelopeError
@@ -31,7 +32,7 @@ from .requests import Request
 from .rules import rules_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from .channels import Channels
     from .redaction import Rules
@@ -285,7 +286,7 @@ def read_original(original: bytes) -> Original:
     """
     end = original.find(b"\n", 0, _MAX_HEAD_BYTES)
     try:
-        head: Mapping[str, Any] = json.loads(original[:end]) if end >= 0 else {}
+        head = parse_object(original[:end]) if end >= 0 else {}
         return Original(
             Request(
                 str(head["method"]),

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from ..files import NO_LINK, READ, make_folder, replace
+from ..formats.bare_json import parse_object
 from ..outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
 from ..outbox.runs import INTERCEPTED
 from ..outbox.writing import OUTBOX
@@ -164,7 +165,7 @@ class Spool:
         with os.fdopen(os.open(self.folder / name, READ), "rb") as file:
             head, newline, body = file.read(_MAX_FILE_BYTES).partition(b"\n")
         try:
-            fields = json.loads(head)
+            fields = parse_object(head)
             if not newline or fields["length"] != len(body):
                 raise UnreadableRequestError("it is incomplete")
             return Request(

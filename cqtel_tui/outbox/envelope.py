@@ -8,13 +8,13 @@ hand. Whatever is wrong with an envelope is a `TornEnvelopeError`, and nothing e
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CqtelError
 from ..formats import sha256
+from ..formats.bare_json import parse_object
 from . import FIELDS, SUFFIX, field_of, file_name
 from .writing import FORMAT_VERSION, sealed
 
@@ -233,7 +233,7 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
         raise TornEnvelopeError("it has no header line; it was written incompletely")
     line, inside = data[:end], data[end + 1 :]
     try:
-        header = _strict(line)
+        header = parse_object(line.decode("ascii"))
         version = header.get("v")
         if type(version) is not int or version not in {UNSEALED_VERSION, FORMAT_VERSION}:
             raise TornEnvelopeError(f"its format is {version!r:.40}, not {FORMAT_VERSION}")
@@ -250,27 +250,6 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
 def _has_its_seal(line: bytes, inside: bytes) -> bool:
     seal = _SEAL.fullmatch(line[-_SEAL_BYTES:])
     return seal is not None and seal[1].decode() == sha256(line[:-_SEAL_BYTES] + inside)
-
-
-def _strict(line: bytes) -> dict[str, Any]:
-    """Return the object of a header line: no doubled keys, no NaN, plain ASCII."""
-    header = json.loads(
-        line.decode("ascii"), object_pairs_hook=_without_doubles, parse_constant=_no_constant
-    )
-    if not isinstance(header, dict):
-        raise TypeError("it is not an object")
-    return header
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key occurs twice")
-    return content
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
 
 
 def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:

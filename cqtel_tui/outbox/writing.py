@@ -4,7 +4,7 @@ import os
 
 from ..files import CREATE
 from ..formats import quote, sha256
-from . import OUTBOX, PENDING, PROJECTS, SUFFIX, file_name, project_mark
+from . import FIELDS, OUTBOX, PENDING, PROJECTS, SUFFIX, file_name, project_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,6 +134,8 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     name = file_name(
         (created, identity, 0, size, origin, app, version, operation, outcome, duration)
     )
+    if "/" in name or "\0" in name or name.count(",") != len(FIELDS) - 1:
+        raise ValueError(f"no envelope can be called {name!r}")
     listed = ",".join([f"{quote(key)}:{quote(value)}" for key, value in headers.items()])
     behind = (
         f',"intercepted":{{"sha256":"{sha256(intercepted)}","length":{len(intercepted)}}}'

@@ -88,17 +88,10 @@ def _way_out(problem: str) -> str:
 
 def is_ours(data: bytes) -> bool:
     """Tell whether we wrote an inspection file: it has payloads of ours, or intercepted ones."""
-    decoder = json.JSONDecoder()
-    try:
-        text = data.decode().strip()
-        while text:
-            document, end = decoder.raw_decode(text)
-            if not _recorded_here(document):
-                return False
-            text = text[end:].lstrip()
-    except (ValueError, RecursionError):
-        return False
-    return bool(data)
+    from ..formats.strict_json import parse_concatenated
+
+    read = parse_concatenated(data)
+    return not read.problems and bool(read.values) and all(map(_recorded_here, read.values))
 
 
 def _recorded_here(document: Any) -> bool:

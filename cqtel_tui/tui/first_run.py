@@ -31,6 +31,7 @@ from ..consent.decision import CI_VARIABLES, HOLD, USER, ask
 from ..consent.layers import NOTHING, reasons
 from ..errors import CqtelError
 from ..files import make_folder, replace
+from ..formats.bare_json import parse
 from ..outbox.envelope import read_label
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
@@ -135,7 +136,7 @@ def note_asked(places: Places, now: float) -> None:
 def _asked(places: Places) -> list[int]:
     """Return when it was asked; a record that cannot be read counts as often enough."""
     try:
-        content = json.loads(Path(places.state, ASKED).read_bytes())
+        content = parse(Path(places.state, ASKED).read_text("utf-8"))
     except FileNotFoundError:
         return []
     except (OSError, ValueError, RecursionError):
