@@ -10,13 +10,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
+from ..actions.showing import note_payload_shown
 from ..consent.decision import ask
 from ..deliver.permission import DUE, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..formats.inspection import read_inspection
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.runs import read_runs, run_of
-from ..outbox.shown import note_shown
 from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
@@ -61,8 +61,8 @@ def show_payload(arguments: argparse.Namespace) -> int:
     if arguments.raw and arguments.json:
         raise WrongUsageError("Choose one: --raw for the exact bytes, or --json for the fields.")
     label, envelope = _open(arguments.id)
-    if envelope.has_error_text and not arguments.leaks and not arguments.intercepted:
-        note_shown(places().state, envelope)
+    if not arguments.leaks and not arguments.intercepted:
+        note_payload_shown(places(), envelope)
     may = permission(envelope, grounds(places(), envelope), DUE)
     if arguments.raw:
         if sys.stdout.isatty():  # a file or a pipe gets the body alone

@@ -129,12 +129,6 @@ class Rules:
     arguments: tuple[str, ...] = field(default=(), repr=False)
 
 
-def redact_json(document: JsonValue, schema: Schema, rules: Rules) -> Redaction:
-    """Return what may leave of a JSON document, as JSON."""
-    kept = keep(document, schema, rules)
-    return kept.written(values.as_json(kept.value))
-
-
 def keep(document: JsonValue, schema: Schema, rules: Rules) -> Kept:
     """Return what may leave of a document; an empty object where nothing of it may."""
     work = _Work(rules)

@@ -1,10 +1,9 @@
-"""Say in what a payload differs from what it could have been: with debug mode, or unredacted."""
+"""Say how a payload differs from what it could have been: with debug mode, or another catalogue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..catalogue import CATALOGUE_VERSION
 from ..formats.otlp_traces import read_otlp
@@ -13,38 +12,18 @@ from ..sanitize import printable
 from .promises import BY_KEY, FIELDS, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from ..formats.spans import Span
     from ..formats.strict_json import JsonValue
 
 MAX_ADDITIONS = 1_000
-MAX_REMOVALS = 1_000
 ERROR_TEXT = BY_KEY["exception.message"]
 
 _ERROR_TYPE = "error.type"
 _EXIT_CODE = "process.exit.code"
 _MAX_NAME = 80
 _MAX_WORDS = 300
-
-
-class Removed(Protocol):
-    """Something that was taken out of what was intercepted, as the gate has it."""
-
-    @property
-    def path(self) -> str:
-        """Where it stood in the document."""
-        ...
-
-    @property
-    def what(self) -> str:
-        """What kind of thing it was, without its value."""
-        ...
-
-    @property
-    def why(self) -> str:
-        """The reason."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +42,6 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """Something that was intercepted and taken out. All texts are printable and bounded.
-
-    Attributes:
-        path: where it stood in the document.
-        what: what kind of thing it was, without its value.
-        why: the reason.
-    """
-
-    path: str
-    what: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Changes:
     """In what a payload differs from what it could have been.
 
@@ -88,8 +52,6 @@ class Changes:
         debug: what debug mode would change, as a sentence.
         dropped: how many values and spans were left out when it was recorded.
         left_out: what was left out, as a sentence.
-        removals: what was taken out of what was intercepted.
-        removals_not_listed: how many more of those there are.
         newer: the fields that came after the catalogue that the user agreed to.
     """
 
@@ -99,8 +61,6 @@ class Changes:
     debug: str
     dropped: int
     left_out: str
-    removals: tuple[Removal, ...]
-    removals_not_listed: int
     newer: tuple[Field, ...]
 
 
@@ -108,7 +68,6 @@ def changes(
     payload: bytes,
     *,
     dropped: int = 0,
-    removals: Sequence[Removed] = (),
     agreed: int = CATALOGUE_VERSION,
 ) -> Changes:
     """Compare a payload with what it could have been; never raises, whatever the bytes are.
@@ -116,7 +75,6 @@ def changes(
     Args:
         payload: the bytes that would be sent.
         dropped: how many values and spans its envelope says were left out.
-        removals: what the gate took out of it, if it was intercepted.
         agreed: the catalogue version that the user agreed to.
     """
     unreadable = ""
@@ -135,15 +93,6 @@ def changes(
         _debug_in_words(unreadable, len(failed), len(additions), texts),
         dropped,
         _left_out_in_words(dropped),
-        tuple(
-            Removal(
-                printable(removal.path, limit=_MAX_WORDS),
-                printable(removal.what, limit=_MAX_WORDS),
-                printable(removal.why, limit=_MAX_WORDS),
-            )
-            for removal in islice(removals, MAX_REMOVALS)
-        ),
-        max(0, len(removals) - MAX_REMOVALS),
         new_fields(agreed),
     )
 

@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 
+from ...actions.showing import note_payload_shown
 from ...consent.decision import ON
 from ...errors import CqtelError
 from ...outbox.envelope import TornEnvelopeError
-from ...outbox.shown import note_shown
 from ...outbox.writing import PENDING
 from ...review.destination import bound_for
 from .. import views
@@ -165,8 +165,8 @@ class Box(Room):
             self.detail.tell(views.muted(str(error)))
         else:
             self.detail.show(envelope, self.views(label, envelope))
-            if envelope.has_error_text and self.NAME == PENDING:
-                note_shown(self.home.places.state, envelope)
+            if self.NAME == PENDING:
+                note_payload_shown(self.home.places, envelope)
 
     @on(Envelopes.Arranged)
     def _arranged(self) -> None:
