@@ -69,7 +69,7 @@ def plan_withdrawal(
         command = "to delete them: cq-telemetry off --discard"
         remains.append(Message(f"still here: {', '.join(what)}", command))
     if erasure is not None:
-        text = f"the data that {erasure.endpoint} has under this ID, too"
+        text = f"still at {erasure.endpoint}: the data under this ID"
         remains.append(Message(text, "to erase it: cq-telemetry erase"))
     return WithdrawalPlan(directory, asking, erasure, tuple(remains))
 

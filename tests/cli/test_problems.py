@@ -79,7 +79,7 @@ def test_a_sender_that_never_got_to_work_is_told(cq: Here) -> None:
     os.utime(called, (then, then))
     ((kind, text),) = problems(cq)
     assert kind == "sender"
-    assert "did not get to work" in text
+    assert "did not run" in text
 
 
 def test_an_address_where_nothing_takes_payloads_is_told_with_the_way_out(

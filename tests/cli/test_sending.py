@@ -148,7 +148,9 @@ def test_show_status_and_send_say_the_same_of_what_may_have_been_sent(
     cq("on")
     identity = cq.record()
     cq.outbox.reserve(cq.outbox.labels(PENDING)[0], collector.url, 1_800_000_000.0)
-    doubt = f"it may have been sent to {collector.url}: the sender ended before there was an answer"
+    doubt = (
+        f"it may have been sent to {collector.url}: the sender ended before there was a response"
+    )
     assert doubt in cq("show", identity).out.decode()
     assert doubt in cq("show", identity, "--json").json["stays_because"]
     assert f"1 payload held here: {doubt}" in cq("status").out.decode()

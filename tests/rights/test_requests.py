@@ -270,4 +270,4 @@ def test_without_a_usable_cookie_there_is_no_key(machine: Machine, state: str) -
         cookie.symlink_to(machine.project / "value")
     with pytest.raises(CqtelError) as intercepted:
         key_of(look(str(machine.project), machine.places.state))
-    assert f"{cookie} is {state}. Without that cookie" in str(intercepted.value)
+    assert f"{cookie} is {state}. Without the ID no collector" in str(intercepted.value)

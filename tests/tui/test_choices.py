@@ -125,7 +125,7 @@ async def test_an_answer_is_saved_by_a_click_for_this_directory_alone(empty: Mac
         assert empty.chosen_here is not None
         assert empty.chosen_here.telemetry == "on"
         assert empty.chosen.telemetry is None
-        await it.shows("you said so for this project")
+        await it.shows("you chose this for this project")
         await click("telemetry", "off")
         await it.answer("n")
         await it.until(lambda: empty.chosen_here and empty.chosen_here.telemetry == "off")
@@ -205,7 +205,7 @@ async def test_every_layer_is_shown_with_what_it_says(
     async with ui("choices", size=(250, 50)) as it:
         for words in [
             "command line", "CQ_DEBUG_TELEMETRY=1", "admin policy", "no debug", "it came with this",
-            "ask whoever administers", "you said so for all projects",
+            "ask whoever administers", "you chose this for all projects",
         ]:  # fmt: skip
             assert words in it.text, words
         decides = [line for line in it.text.split("\n") if "▶" in line and "decides" not in line]
