@@ -128,7 +128,7 @@ def _show_head(
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"to         {may.url or 'nowhere'}")
+    show(f"to         {may.url or 'no destination'}")
     if may.refusal:
         show(f"stays      by itself it is not sent: {may.reason}")
     for name, value in headers_of(envelope, may.url, reveal=reveal):

@@ -78,7 +78,7 @@ def test_what_nobody_can_read_is_shown_as_it_came(cq: Here) -> None:
     identity = hold(cq, b"\x00\x1b[2J odd", "/v9/other")
     run = cq("show", identity, "--intercepted")
     assert run.code == 0
-    assert b"Nobody here can read this" in run.out
+    assert b"This format is unknown" in run.out
     assert b"odd" in run.out
     assert_harmless(run.out)
 

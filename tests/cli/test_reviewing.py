@@ -180,7 +180,7 @@ def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     assert ended.lines[0].startswith(f"payload    {identity}, {len(payload)} bytes, 20")
     assert ended.lines[1] == f"sha256     {hashlib.sha256(payload).hexdigest()}"
     assert ended.lines[2:7] == [
-        "goes to    nowhere",
+        "to         no destination",
         f"stays      by itself it is not sent: {UNDECIDED}",
         f"header     Content-Length: {len(payload)}",
         "header     Content-Type: application/json",

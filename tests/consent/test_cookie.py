@@ -459,7 +459,7 @@ class TestOneThatWasNotMadeHere:
         machine.has_cookie(VALUE)
         (record,) = (machine.state / "cookies").iterdir()
         record.chmod(0o666)
-        assert "the record of it cannot be trusted" in look(project, state).reason
+        assert "its record cannot be trusted" in look(project, state).reason
 
     def test_of_an_earlier_release_is_shown_as_it_is(
         self, machine: Machine, project: str, state: str

@@ -322,7 +322,7 @@ def test_a_list_that_is_lost_or_altered_covers_nothing(ready: Machine, harm: str
         path.write_bytes(b"")
     assert included(ready.places.state, ask(ready.places)) == set()
     [result] = ready.sender().send_due()
-    assert "before your yes" in result.why
+    assert "before you allowed this destination" in result.why
 
 
 def test_a_list_holds_for_the_endpoint_that_was_shown_with_it_alone(
@@ -354,7 +354,7 @@ def test_a_path_is_believed_only_where_it_is_that_of_the_mark(ready: Machine) ->
     (ready.outbox.folder / "projects" / mark).write_bytes(b"/somewhere/without/a/no")
     assert path_of(ready.places.state, mark) is None
     [result] = ready.sender().send_due()
-    assert "is not there to be asked" in result.why
+    assert "its opt-out cannot be checked" in result.why
 
 
 @pytest.mark.parametrize("mark", ["", "../choices.json", "f" * 17, "F" * 16, "\0" * 16])

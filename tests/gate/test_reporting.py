@@ -695,7 +695,7 @@ def test_what_leaves_this_machine_is_told_of_and_fails(machine: Machine) -> None
     found = machine.cq("verify", "--", "cloudquery", "sync")
     assert found.code == 1
     assert any("udp 192.0.2.1:9, 1 times: outside" in line for line in found.lines)
-    assert found.lines[-1].startswith("It tried to reach what is outside of this machine")
+    assert found.lines[-1].startswith("It tried to reach something outside this machine")
 
 
 def test_without_strace_the_gate_says_what_it_saw_and_it_is_no_proof(machine: Machine) -> None:

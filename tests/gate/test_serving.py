@@ -638,7 +638,7 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_the_status_says_why(
         disk.fill()
         ended = machine.wrap("cloudquery", "sync")
         assert ended.out == b"503\n"
-        assert "make room on the disk" in ended.said
+        assert "free space on the disk" in ended.said
         assert "full" in machine.cq("status").out.decode()
         disk.make_room()
         assert machine.wrap("cloudquery", "sync").out == b"200\n"

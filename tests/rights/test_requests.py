@@ -112,26 +112,26 @@ def test_a_redirect_is_not_followed_and_takes_no_cookie_elsewhere(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(404), "a collector of another kind"),
-        (reply(405), "a collector of another kind"),
+        (reply(404), "another kind of collector"),
+        (reply(405), "another kind of collector"),
         (reply(401, b"who are you?"), "it responded 401: who are you?"),
         (reply(500), "it responded 500"),
-        (reply(501, b'{"error": "x"}'), "it keeps nothing itself"),
+        (reply(501, b'{"error": "x"}'), "it stores nothing itself"),
         (reply(429, Retry_After="30"), "it is busy; try again in 30 s"),
         (reply(503), "it is busy; try again later"),
         (reply(204), "it responded 204"),
-        (reply(200, b"<html>"), "does not answer as a cqtel collector does: line 1"),
-        (reply(200, b""), "does not answer as a cqtel collector does"),
+        (reply(200, b"<html>"), "does not respond like a cqtel collector does: line 1"),
+        (reply(200, b""), "does not respond like a cqtel collector does"),
         (reply(200, b"[1]"), "it is not a JSON object"),
         (reply(200, b'{"erased": "2"}'), '"erased" is not a number'),
         (reply(200, b'{"erased": true}'), '"erased" is not a number'),
         (reply(200, b'{"erased": -1}'), '"erased" is not a number'),
-        (reply(200, b'{"erased": 1, "erased": 2}'), "does not answer as a cqtel collector does"),
+        (reply(200, b'{"erased": 1, "erased": 2}'), "does not respond like a cqtel collector does"),
         (reply(200, b'{"erased":' + b"[" * 5_000), "nested more than 64 deep"),
-        (reply(200, b"xx", Content_Encoding="gzip"), "in a compressed form"),
+        (reply(200, b"xx", Content_Encoding="gzip"), "is compressed"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "could not be read to the end"),
         (reply(200, b"x" * 200_000)[:-1], "could not be read to the end"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "does not answer as a cqtel"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "does not respond like a cqtel"),
         (b"nonsense\r\n\r\n", "did not answer"),
         (b"", "did not answer"),
     ],
@@ -194,7 +194,7 @@ def test_whoever_has_seen_enough_stops_it(collector: Collector, rights: Rights) 
     began = time.monotonic()
     with Asked(collector.url, enough.is_set, seconds=60) as asked:
         threading.Thread(target=stop).start()
-        with pytest.raises(CollectorError, match="it was cancelled under way"):
+        with pytest.raises(CollectorError, match="it was cancelled on its way"):
             asked.erase(COOKIE)
     assert time.monotonic() - began < 30
 

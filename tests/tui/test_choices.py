@@ -141,7 +141,7 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "5 payloads were pending before this yes" in it.question)
+        await it.until(lambda: "5 payloads were already pending" in it.question)
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
         assert len(machine.included) == (5 if included else 0)
@@ -153,7 +153,7 @@ async def test_a_yes_that_is_broken_off_is_no_yes(machine: Machine) -> None:
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "before this yes" in it.question)
+        await it.until(lambda: "already pending" in it.question)
         await it.press("escape")
         await it.until(lambda: it.room == "pending")
         assert not machine.choices.exists()
@@ -229,7 +229,7 @@ async def test_choices_that_cannot_be_read_mean_off_and_are_not_written_over(
         await it.answer("y")
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "before this yes" in it.question)
+        await it.until(lambda: "already pending" in it.question)
         await it.press("n")
         await it.until(lambda: len(it.toasts) >= 2)
         assert machine.choices.read_bytes() == content

@@ -55,7 +55,7 @@ async def test_all_are_dropped_and_come_back(machine: Machine) -> None:
         await it.press("X")
         assert "Delete 5 payloads, unsent?" in it.question
         await it.press("y")
-        await it.shows("Nothing is held.")
+        await it.shows("Nothing is pending.")
         assert contents(machine) == {}
         await it.press("u")
         await it.until(lambda: contents(machine) == before)

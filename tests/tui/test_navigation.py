@@ -75,7 +75,7 @@ async def test_help_lists_the_keys_of_the_screen(machine: Machine) -> None:
             assert it.room == "sent"
         await it.press("question_mark")
         await it.shows(
-            "Compute the SHA-256", "Allow telemetry", "List only what matches", "Esc goes back"
+            "Recompute the SHA-256", "Allow telemetry", "List only what matches", "Esc goes back"
         )
 
 

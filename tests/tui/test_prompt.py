@@ -306,7 +306,7 @@ def test_where_there_is_no_room_or_on_request_it_is_asked_line_by_line(
 def test_when_nothing_is_held_there_is_nothing_to_ask(empty: Machine, tmp_path: Path) -> None:
     with asked(tmp_path) as it:
         assert it.end() == 1
-        assert "nothing is held" in it.text
+        assert "nothing is pending" in it.text
 
 
 @in_terminal

@@ -89,8 +89,8 @@ async def test_an_answer_is_forgotten_when_the_endpoint_is_another(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(404), "it may be a collector of another kind"),
-        (reply(200, b"<html>"), "it does not answer as a cqtel collector does"),
+        (reply(404), "it may be another kind of collector"),
+        (reply(200, b"<html>"), "it does not respond like a cqtel collector does"),
         (reply(307, Location="https://elsewhere.invalid/"), "redirects are not followed"),
         (b"", "did not answer"),
     ],
@@ -116,7 +116,7 @@ async def test_whoever_waits_sees_it_and_may_stop(empty: Machine, rights: Rights
         await it.press("a")
         await it.shows("Asking what it does …", rights.collector.url, "Esc stops.")
         await it.press("escape")
-        await it.shows("it was cancelled under way")
+        await it.shows("it was cancelled on its way")
         assert it.room == "stored"
 
 
@@ -139,7 +139,7 @@ async def test_what_the_collector_has_is_shown_and_written(empty: Machine, right
         await it.until(lambda: it.room == "cookie")
         assert rights.collector.connections == 0, "Enter by reflex asks nobody"
         await it.press("m", "y")
-        await it.shows("What the collector has of you: 1 operation", "service.name = cloudquery")
+        await it.shows("The collector's data about you: 1 operation", "service.name = cloudquery")
         await it.press("w")
         await it.told(f"Written to {path}")
         assert json.loads(path.read_text()) == {"operations": OPERATIONS}
@@ -157,7 +157,7 @@ async def test_a_collector_that_has_nothing_is_shown_as_such(
     rights.operations = []
     async with ui("cookie") as it:
         await it.press("m", "y")
-        await it.shows("0 operations", "It was never sent there, or it was erased.")
+        await it.shows("0 operations", "It was never sent there, or was erased.")
         await it.press("w", "q")
         await it.until(lambda: it.room == "cookie")
     assert not (empty.project / FILE_NAME).exists()
@@ -228,7 +228,7 @@ async def test_where_it_is_not_erased_the_cookie_is_kept(
     async with ui("cookie", size=(100, 40)) as it:
         await it.press(key, "e")
         await it.told("it is busy; try again later")
-        await it.told("The cookie was kept")
+        await it.told("The installation ID was left as it is")
         assert it.room == "cookie"
     assert empty.cookie.read_text() == f"{COOKIE}\n"
 
@@ -255,7 +255,7 @@ async def test_a_no_offers_to_erase_there_before_the_cookie_goes(
         await it.press("e")
         if fails:
             await it.told("it responded 500")
-            await it.told("The cookie was kept")
+            await it.told("The installation ID was left as it is")
             assert it.room == "choices"
         else:
             await it.told(f"Deleted: {held} pending payloads, the cookie.")

@@ -81,7 +81,7 @@ async def test_all_are_sent_whatever_the_filter_shows(
         await it.press("y")
         await it.told("Sent 5.")
         assert sorted(collector.bodies) == sorted(payloads)
-        await it.shows("Nothing is held.")
+        await it.shows("Nothing is pending.")
 
 
 async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(

@@ -84,7 +84,9 @@ async def test_verify_hashes_the_kept_bytes_anew(machine: Machine) -> None:
 @pytest.mark.parametrize("room", ["sent", "rejected"])
 async def test_an_empty_box_says_what_will_be_there(empty: Machine, room: str) -> None:
     async with ui(room) as it:
-        await it.shows({"sent": "kept here for 30 days", "rejected": "refuses for good"}[room])
+        await it.shows(
+            {"sent": "stay here for 30 days", "rejected": "the collector rejected"}[room]
+        )
         await it.press("V", "x", "r", "y", "e")
         assert it.room == room
 

@@ -49,7 +49,7 @@ def test_the_demonstration_leaves_nothing_behind(empty: Machine, tmp_path: Path)
         it.type(b"X")
         it.shows("Delete 8 payloads")
         it.type(b"y")
-        it.shows("Nothing is held.")
+        it.shows("Nothing is pending.")
         it.type(b"q")
         assert it.end() == 0
     assert list(temporary.iterdir()) == []

@@ -37,9 +37,9 @@ class Trimming(Modal[list[str] | None]):
 
     IS_QUESTION = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,enter", "choose", "Choose", key_display="space", id="fields.choose",
+        Binding("space,enter", "choose", "Select", key_display="space", id="fields.choose",
                 tooltip="Select this field, or leave it in"),
-        Binding("x", "drop", "Drop", id="fields.drop",
+        Binding("x", "drop", "Remove", id="fields.drop",
                 tooltip="Remove the selected fields, after a question"),
         Binding("down,j", "move(1)", "Down", show=False, id="fields.down",
                 tooltip="One field down"),
