@@ -36,9 +36,9 @@ json_like = st.lists(st.sampled_from(json_tokens)).map(b"".join)
 
 
 def problem_of(data: bytes) -> Problem:
-    with pytest.raises(UnreadableError) as intercepted:
+    with pytest.raises(UnreadableError) as raised:
         parse(data)
-    return intercepted.value.problem
+    return raised.value.problem
 
 
 # One document
@@ -64,13 +64,13 @@ def test_any_bytes_are_read_or_refused_with_our_own_error(data: bytes) -> None:
 
 
 def test_a_refusal_says_what_where_and_what_to_do() -> None:
-    with pytest.raises(UnreadableError) as intercepted:
+    with pytest.raises(UnreadableError) as raised:
         parse(b'{\n  "a": 1,\n  "b" 2\n}')
-    assert str(intercepted.value) == (
+    assert str(raised.value) == (
         "Cannot read this as JSON, line 3 (byte 18): expecting ':' delimiter. "
         "Look at the raw bytes there, or have the file written again."
     )
-    assert isinstance(intercepted.value, CqtelError)
+    assert isinstance(raised.value, CqtelError)
 
 
 def test_the_place_is_counted_in_bytes_not_in_characters() -> None:

@@ -284,7 +284,7 @@ def test_an_exception_passes_through_unchanged_and_only_its_class_is_kept(
         operation.span("fetch.aws"),
     ):
         raise raised
-    assert intercepted.value is raised
+    assert raised.value is raised
     assert raised.__context__ is None
     assert raised.__cause__ is None
     payload = machine.payload()
@@ -346,8 +346,8 @@ def test_what_is_no_error_of_the_program_passes_through_as_well(
 ) -> None:
     with pytest.raises(BaseException) as intercepted, telemetry.operation("fetch"):  # noqa: PT011
         raise error()
-    assert type(intercepted.value) is error
-    assert machine.payload().attributes("fetch") == {"error.type": type(intercepted.value).__name__}
+    assert type(raised.value) is error
+    assert machine.payload().attributes("fetch") == {"error.type": type(raised.value).__name__}
 
 
 def test_one_client_records_one_operation_after_the_other(

@@ -90,9 +90,9 @@ async def test_an_answer_is_forgotten_when_the_endpoint_is_another(
     ("answer", "words"),
     [
         (reply(404), "it may be another kind of collector"),
-        (reply(200, b"<html>"), "it does not respond like a cqtel collector does"),
+        (reply(200, b"<html>"), "it does not respond like a cqtel collector"),
         (reply(307, Location="https://elsewhere.invalid/"), "redirects are not followed"),
-        (b"", "did not answer"),
+        (b"", "did not respond"),
     ],
     ids=["another kind", "no JSON", "redirected", "no answer"],
 )
