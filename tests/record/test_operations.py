@@ -279,7 +279,7 @@ def test_an_exception_passes_through_unchanged_and_only_its_class_is_kept(
 ) -> None:
     raised = ValueError("password=hunter2")
     with (
-        pytest.raises(ValueError, match="hunter2") as intercepted,
+        pytest.raises(ValueError, match="hunter2") as raised,
         telemetry.operation("fetch") as operation,
         operation.span("fetch.aws"),
     ):
@@ -344,7 +344,7 @@ def test_an_error_text_is_kept_in_debug_mode_alone(machine: Machine) -> None:
 def test_what_is_no_error_of_the_program_passes_through_as_well(
     machine: Machine, telemetry: Telemetry, error: Callable[[], BaseException]
 ) -> None:
-    with pytest.raises(BaseException) as intercepted, telemetry.operation("fetch"):  # noqa: PT011
+    with pytest.raises(BaseException) as raised, telemetry.operation("fetch"):  # noqa: PT011
         raise error()
     assert type(raised.value) is error
     assert machine.payload().attributes("fetch") == {"error.type": type(raised.value).__name__}
