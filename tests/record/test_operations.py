@@ -277,16 +277,16 @@ with Telemetry("cloudquery").operation("fetch"):
 def test_an_exception_passes_through_unchanged_and_only_its_class_is_kept(
     machine: Machine, telemetry: Telemetry
 ) -> None:
-    raised = ValueError("password=hunter2")
+    error = ValueError("password=hunter2")
     with (
         pytest.raises(ValueError, match="hunter2") as raised,
         telemetry.operation("fetch") as operation,
         operation.span("fetch.aws"),
     ):
-        raise raised
-    assert raised.value is raised
-    assert raised.__context__ is None
-    assert raised.__cause__ is None
+        raise error
+    assert raised.value is error
+    assert error.__context__ is None
+    assert error.__cause__ is None
     payload = machine.payload()
     for name in ("fetch", "fetch.aws"):
         assert payload.span(name)["status"] == {"code": 2}
