@@ -316,7 +316,7 @@ def test_a_collector_may_ask_for_patience(
     ready.hold(created=int(NOW * 1_000_000))
     [result] = ready.sender(clock=lambda: NOW).send_due()
     assert result.outcome is Outcome.POSTPONED
-    assert result.why.startswith(f"{collector.url} answered {status} (it is ")
+    assert result.why.startswith(f"{collector.url} responded {status} (it is ")
     assert result.why.endswith(f"; next attempt in {pause} s")
     assert next_attempt(ready.outbox, NOW) == NOW + pause
     assert len(ready.pending) == 2
