@@ -185,7 +185,7 @@ def export(arguments: argparse.Namespace) -> int:
             show_bytes(envelope.payload, end=b"\n")
         return 0
     if endpoint is None and any(envelope.origin != INTERCEPTED for envelope in envelopes):
-        say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
+        say(f"no endpoint is set; as if it were {_LOCAL_COLLECTOR}")
     url = endpoint or _LOCAL_COLLECTOR
     if arguments.format == "har":
         show_json(as_har(envelopes, url, reveal=arguments.reveal))

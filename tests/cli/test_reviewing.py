@@ -480,7 +480,7 @@ def test_without_an_endpoint_that_of_a_collector_here_stands_and_that_is_said(cq
     for form in ("har", "curl"):
         ended = cq("export", identity, "--format", form)
         assert b"http://127.0.0.1:4318/v1/traces" in ended.out
-        assert ended.said.startswith("cq-telemetry: there is no endpoint")
+        assert ended.said.startswith("cq-telemetry: no endpoint is set")
 
 
 @pytest.mark.parametrize(

@@ -131,7 +131,7 @@ def test_without_an_endpoint_payloads_stay_here(machine: Machine) -> None:
     machine.hold()
     [result] = machine.sender().send(machine.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED
-    assert result.why.startswith("there is no endpoint.")
+    assert result.why.startswith("no endpoint is set.")
 
 
 def test_a_yes_covers_what_was_held_before_it_only_if_the_user_says_so(

@@ -125,7 +125,7 @@ async def test_off_and_without_an_endpoint_it_is_said_why_not(
     machine.allow()
     async with ui(look_every=0.05) as it:
         await it.press("s")
-        await it.told("there is no endpoint. 4 sets one")
+        await it.told("no endpoint is set. 4 sets one")
         machine.choose(endpoint=collector.url, **decide_telemetry("off"))
         await it.shows(" OFF ")
         await it.press("S")

@@ -287,7 +287,7 @@ class Box(Room):
         payloads = self.home.payloads_of(run) if run is not None else []
         ids = [each.id for _, each in payloads]
         if label is None or label.id not in ids or len(ids) < 2:  # noqa: PLR2004  # itself alone
-            self.home.tell("Nothing else here belongs to the same run.")
+            self.home.tell("No other payload here belongs to this run.")
             return
         box, other = payloads[(ids.index(label.id) + 1) % len(ids)]
         await self.home.switch_mode(box)
