@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..rights.announced import Announcement
 
 NO_COLLECTOR = (
-    "There is no endpoint, and so no collector to ask. To set one: cq-telemetry endpoint URL, or 4 "
+    "No endpoint is set, so there is no collector to ask. To set one: cq-telemetry endpoint URL, or 4 "
     "in cq-telemetry-ui"
 )
 KEPT = Message(

@@ -79,7 +79,7 @@ def test_the_keys_of_the_policy_are_what_was_promised(cq: Here, rights: Rights) 
 def test_without_an_endpoint_nobody_is_asked(cq: Here, cookie: Path, command: str) -> None:
     ended = cq(*command.split())
     assert ended.code == 1
-    assert "There is no endpoint, and so no collector to ask" in ended.said
+    assert "No endpoint is set, so there is no collector to ask" in ended.said
     assert cookie.read_text() == f"{COOKIE}\n"
 
 

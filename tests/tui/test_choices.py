@@ -145,7 +145,7 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
         assert len(machine.included) == (5 if included else 0)
-        await it.told("There is no endpoint")
+        await it.told("No endpoint is set")
         assert len(machine.labels()) == 5
 
 
@@ -344,7 +344,7 @@ async def test_an_endpoint_is_saved_by_enter_left_by_escape_and_removed_by_an_em
         assert "xyz" not in it.text, "what is shown is what is stored"
         await set_endpoint(it, "")
         await it.until(lambda: empty.chosen.endpoint is None)
-        await it.shows("There is no endpoint")
+        await it.shows("No endpoint is set")
 
 
 @pytest.mark.parametrize(

@@ -66,11 +66,11 @@ async def test_a_key_of_the_day_is_shown_as_what_it_is(empty: Machine, rights: R
 async def test_without_an_endpoint_nobody_is_asked(empty: Machine) -> None:
     empty.make_cookie(COOKIE)
     async with ui("stored", size=(100, 30)) as it:
-        await it.shows("There is no endpoint, and so no collector to ask. 4 sets one.")
+        await it.shows("No endpoint is set, so there is no collector to ask. 4 sets one.")
         await it.press("a")
-        await it.shows("!! There is no endpoint")
+        await it.shows("!! No endpoint is set")
         await it.press("5", "m")
-        await it.told("There is no endpoint, and so no collector to ask")
+        await it.told("No endpoint is set, so there is no collector to ask")
         await it.press("e")
         assert it.room == "cookie", "nothing is asked about what cannot be done"
 

@@ -129,7 +129,7 @@ class CookieScreen(Room):
 def _asking(endpoint: str | None, proxy: str) -> list[Content]:
     """Return what it means to ask the collector."""
     if endpoint is None:
-        return [views.muted("There is no endpoint, and so no collector to ask. 4 sets one.")]
+        return [views.muted("No endpoint is set, so there is no collector to ask. 4 sets one.")]
     by = f", by the proxy {one_line(proxy, 300)}" if proxy else ""
     return [
         views.muted(

@@ -122,7 +122,7 @@ class Stored(Room):
     def _unasked(self) -> list[Content]:
         status = self.home.snapshot.status if self.home.snapshot else None
         if status is None or status.decision.endpoint is None:
-            return [views.muted("There is no endpoint, and so no collector to ask. 4 sets one.")]
+            return [views.muted("No endpoint is set, so there is no collector to ask. 4 sets one.")]
         by = f", by the proxy {one_line(status.proxy, 300)}" if status.proxy else ""
         return [
             Content(
