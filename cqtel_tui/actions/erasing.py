@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from ..rights.announced import Announcement
 
 NO_COLLECTOR = (
-    "No endpoint is set, so there is no collector to ask. To set one: cq-telemetry endpoint URL, or 4 "
-    "in cq-telemetry-ui"
+    "No endpoint is set, so there is no collector to ask. To set one: cq-telemetry endpoint URL, "
+    "or 4 in cq-telemetry-ui"
 )
 KEPT = Message(
     "the installation ID was left as it is: without it, nothing can be erased there",
