@@ -99,8 +99,6 @@ def _stay(start: "Start", *, is_session: bool) -> "NoReturn":
 
 def _is_at_terminal() -> bool:
     """Tell whether somebody may be asked; what else it takes, `first_run` knows."""
-    if any([stream is None or stream.closed for stream in (sys.stdin, sys.stderr)]):
-        return False
-    from ..tui.terminal import has_terminal
+    from ..standard_streams import is_terminal
 
-    return has_terminal()
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)

@@ -24,6 +24,7 @@ from ..review import promises
 from ..review.destination import INTERCEPTED
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
+from ..standard_streams import is_terminal
 from . import wording
 from .comparing import show_intercepted
 from .output import say, show, show_bytes, show_json, tell
@@ -65,7 +66,7 @@ def show_payload(arguments: argparse.Namespace) -> int:
         note_payload_shown(places(), envelope)
     may = permission(envelope, grounds(places(), envelope), DUE)
     if arguments.raw:
-        if sys.stdout.isatty():  # a file or a pipe gets the body alone
+        if is_terminal(sys.stdout):  # a file or a pipe gets the body alone
             _say_headers(envelope, may.url, reveal=arguments.reveal)
         show_bytes(envelope.payload)
         return 0

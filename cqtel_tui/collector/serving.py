@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from ..errors import CqtelError
+from ..standard_streams import say
 from . import logs
 from .addresses import Addresses
 from .connections import IDLE_SECONDS, bounded
@@ -279,7 +280,7 @@ def _work(settings: Settings, shared: Shared, number: int) -> None:
         with listener(settings) as listening:
             sys.exit(serve(settings, listening, tidies=number == 0, shared=shared))
     except CqtelError as error:
-        sys.stderr.write(f"cq-telemetry: {error}\n")
+        say(str(error))
         sys.exit(_HOPELESS)
 
 

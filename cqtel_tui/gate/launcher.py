@@ -332,11 +332,7 @@ def _is_elsewhere(word: str) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell the user something on stderr; the text may be untrusted."""
-    from ..sanitize import printable
+    """Tell the user something on stderr, if there is one; the text may be untrusted."""
+    from ..standard_streams import say_if_possible
 
-    # Without stderr, or with nobody who reads it, the program runs all the same.
-    try:
-        sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
-    except (AttributeError, OSError):
-        pass
+    say_if_possible(text)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import CqtelError
 from ..files import READ, replace
+from ..standard_streams import say_if_possible
 from .payload import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
@@ -37,9 +36,7 @@ def inspect(payloads: list[bytes], directory: str, left_open: tuple[str, ...] = 
     else:
         but = f" but to where {' and '.join(left_open)} says, which is yours" if left_open else ""
         note = f"telemetry was written to {FILE_NAME}; nothing was sent{but}"
-    # The program may have closed it, or have none.
-    with contextlib.suppress(Exception):
-        sys.stderr.write(f"cq-telemetry: {note}\n")
+    say_if_possible(note)
 
 
 def write(payloads: list[bytes], directory: str = ".") -> None:

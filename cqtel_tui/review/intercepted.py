@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..formats.json_paths import attribute_key, item_step, path_text
 from ..formats.strict_json import count_values
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..formats.json_paths import Path
     from ..formats.strict_json import JsonValue
-    from .changes import Removed
 
 KEPT = "kept"
 REMOVED = "removed"
@@ -44,6 +43,25 @@ _UNEXPLAINED = "it is in what would be sent, and was not intercepted"
 _CHANGED = "it was changed, and no reason is recorded"
 _REWRITTEN = "the same number, as the protocol writes it"
 _ANY_VALUE = frozenset({"stringValue", "boolValue", "intValue", "doubleValue"})
+
+
+class Removed(Protocol):
+    """Something that was taken out of what was intercepted, as the gate has it."""
+
+    @property
+    def path(self) -> str:
+        """Where it stood in the document."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What kind of thing it was, without its value."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -301,12 +301,6 @@ def changed(envelope: Envelope, agreed: int, *, has_agreed: bool) -> list[Conten
         for each in found.added_by_debug
     ]
     lines += [Content(""), title("Left out"), Content(f"  {found.left_out}")]
-    lines += [
-        Content.assemble("  - ", (each.path, "bold"), f"  {each.what}: {each.why}")
-        for each in found.removals
-    ]
-    if found.removals_not_listed:
-        lines.append(muted(f"  … and {found.removals_not_listed:,} more"))
     lines += [Content(""), title("A newer catalogue")]
     if not found.newer:
         said = (
