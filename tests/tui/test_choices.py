@@ -208,7 +208,7 @@ async def test_every_layer_is_shown_with_what_it_says(
             "ask whoever administers", "you chose this for all projects",
         ]:  # fmt: skip
             assert words in it.text, words
-        decides = [line for line in it.text.split("\n") if "▶" in line and "decides" not in line]
+        decides = [line for line in it.text.split("\n") if "▶" in line and "in effect" not in line]
         assert len(decides) == 2
         assert any("off" in line and "choices.json" in line for line in decides)
 

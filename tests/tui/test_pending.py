@@ -265,7 +265,7 @@ async def test_a_torn_envelope_is_told_of_and_its_bytes_can_be_read(machine: Mac
     machine.tear(machine.labels()[0])
     async with ui(size=(100, 50)) as it:
         await it.shows(
-            "!! This payload was altered since it was written", "it is incomplete", "sets it aside"
+            "!! This payload was altered", "it is incomplete", "sets it aside"
         )
         it.box.detail.turn_to("raw")
         await it.pilot.pause()

@@ -175,7 +175,7 @@ class Box(Room):
     def _torn(self, label: Label, problem: str) -> dict[str, View]:
         """Return how an envelope can be looked at that is not what was sealed."""
         words = [
-            views.warning(f"This payload was altered since it was written: {problem}."),
+            views.warning(f"This payload was altered: {problem}."),
             views.muted("It is never sent like this: sending sets it aside, x drops it.")
             if self.NAME == PENDING
             else views.muted("x drops it."),
