@@ -23,7 +23,7 @@ from ..catalogue import (
     is_plugins,
 )
 from ..formats.encodings import TooLargeError
-from ..record.payload import SCOPE, UNNAMED
+from ..record import SCOPE, UNNAMED
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 
