@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 
 from ..catalogue import MAX_NAME
-from ..record.payload import SCOPE  # noqa: TC001  # msgspec reads the annotations
+from ..record import SCOPE  # noqa: TC001  # msgspec reads the annotations
 from .allowing import Allowed, bounds, fits, fits_as_name, is_plain
 from .arrivals import Arrival, Columns
 
