@@ -3,13 +3,13 @@
 import os
 
 from ..errors import CqtelError
-from ..files import is_root, owner_of
-from ..paths import HOME_VARIABLE
+from ..folders import HOME_VARIABLE
+from ..opening import is_root, owner_of
 from . import OFF, USER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Statement
 
 

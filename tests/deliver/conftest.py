@@ -19,7 +19,7 @@ from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.outbox.writing import PENDING, hold
 from cqtel_tui.paths import Places
-from cqtel_tui.record.telemetry import HEADERS
+from cqtel_tui.record.ending import HEADERS
 
 from .collectors import PATIENCE, PATIENCE_WITH_A_PROCESS, Collector, running
 
