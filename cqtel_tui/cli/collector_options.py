@@ -83,7 +83,7 @@ def _clients(collector: Parser) -> None:
         metavar="N",
         type=int,
         default=1,
-        help="worker worker processes on one port (default: 1)",
+        help="worker processes on one port (default: 1)",
     )
     collector.add_argument(
         "--rate",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 from ..formats.documents import as_document
 from ..formats.values import as_json
+from ..review.destination import UNREDACTED, UNREDACTED_WORDS
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
 from ..review.intercepted import Comparison, compare
@@ -36,6 +37,7 @@ _UNKNOWN_KIND = (
     "This format is unknown, so nothing was removed: what would be sent is what was "
     "intercepted, byte for byte. It is sent only if you select it by itself."
 )
+_KEPT_AS_IT_CAME = {UNKNOWN: _UNKNOWN_KIND, UNREDACTED: UNREDACTED_WORDS}
 _UNREADABLE = "The intercepted request cannot be read as {kind}, so it is shown as it came."
 _SPECIAL = {
     "event": "an event's name",
@@ -81,8 +83,8 @@ def beside(envelope: Envelope) -> Beside:
         TornEnvelopeError: what was intercepted is not what the gate put there.
     """
     original = read_original(envelope.intercepted)
-    if envelope.kind == UNKNOWN:
-        return Beside(original, Comparison((), problem=_UNKNOWN_KIND))
+    if problem := _KEPT_AS_IT_CAME.get(envelope.kind):
+        return Beside(original, Comparison((), problem=problem))
     intercepted = as_document(envelope.kind, original.body)
     sent = as_document(envelope.kind, envelope.payload)
     if intercepted is None or sent is None:

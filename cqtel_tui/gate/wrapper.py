@@ -7,8 +7,8 @@ Whatever goes wrong with the recording is told on stderr, and stops nothing.
 import os
 
 from ..consent.decision import NO_TELEMETRY
+from ..folders import folders
 from ..outbox import field_of
-from ..paths import folders
 from ..record.telemetry import Telemetry
 from .launcher import prepare, say
 from .process import run

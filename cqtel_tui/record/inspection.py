@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import CqtelError
 from ..files import READ, replace
 from ..standard_streams import say_if_possible
-from .payload import SCOPE
+from . import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
 INTERCEPTED_KEY = "cqtel.intercepted"

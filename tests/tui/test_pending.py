@@ -264,9 +264,7 @@ async def test_when_another_process_records_the_cursor_and_the_marks_stay_on_the
 async def test_a_torn_envelope_is_told_of_and_its_bytes_can_be_read(machine: Machine) -> None:
     machine.tear(machine.labels()[0])
     async with ui(size=(100, 50)) as it:
-        await it.shows(
-            "!! This payload was altered", "it is incomplete", "sets it aside"
-        )
+        await it.shows("!! This payload was altered", "it is incomplete", "sets it aside")
         it.box.detail.turn_to("raw")
         await it.pilot.pause()
         await it.shows("The whole file:", '"kind":"otlp-traces"', '"resourceSpans"')
