@@ -99,7 +99,7 @@ async def test_an_unsafe_cookie_is_told_of_with_the_reason(empty: Machine) -> No
         await it.shows("unsafe: it is a link", "ID unsafe, not sent")
         await it.press("r")
         await it.answer("y")
-        await it.told("No cookie → none")
+        await it.told("No installation ID → none")
         await it.shows("absent")
     assert target.read_text() == VALUE, "what a link points to is not touched"
 

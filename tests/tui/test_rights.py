@@ -134,7 +134,7 @@ async def test_what_the_collector_has_is_shown_and_written(empty: Machine, right
     path = empty.project / FILE_NAME
     async with ui("cookie", size=(120, 40)) as it:
         await it.press("m")
-        assert "sees your network address, and the cookie" in it.question
+        assert "sees your network address and the installation ID" in it.question
         await it.press("enter")
         await it.until(lambda: it.room == "cookie")
         assert rights.collector.connections == 0, "Enter by reflex asks nobody"
@@ -213,7 +213,7 @@ async def test_before_the_cookie_is_lost_its_data_can_be_erased(
 ) -> None:
     async with ui("cookie", size=(100, 40)) as it:
         await it.press(key)
-        assert "The cookie is the key to what" in it.question
+        assert "The installation ID is the key" in it.question
         await it.press("e")
         await it.told(f"Erased at {rights.collector.url}: 2 spans.")
         await it.until(lambda: not empty.cookie.is_file(), "the loss of the cookie")
@@ -258,7 +258,7 @@ async def test_a_no_offers_to_erase_there_before_the_cookie_goes(
             await it.told("The installation ID was left as it is")
             assert it.room == "choices"
         else:
-            await it.told(f"Deleted: {held} pending payloads, the cookie.")
+            await it.told(f"Deleted: {held} pending payloads, the installation ID.")
     assert machine.chosen.telemetry == "off", "a no is saved first, whatever comes of the rest"
     assert asked(rights) == ["DELETE /v1/data"]
     assert (len(machine.labels()), machine.cookie.exists()) == (
