@@ -46,6 +46,7 @@ class Channels:
         own: variables by which a user sends to a place of their own; they are left as they are.
         forwarded: headers that go along to the upstream, in lower case, beside the Content-Type.
         duration_unit: what one of `duration` is, in nanoseconds.
+        protocol: in which it reports, one of `PROTOCOLS`; empty where its requests tell.
         words: what the names of its events, statuses and libraries are made of, in lower case; no
             other name leaves. Without any, names go by their shapes (see `names`).
     """
@@ -61,6 +62,7 @@ class Channels:
     own: "tuple[str, ...]" = ()
     forwarded: "tuple[str, ...]" = ("authorization",)
     duration_unit: int = 1_000_000
+    protocol: str = ""
     words: frozenset[str] = frozenset()
 
 
