@@ -63,7 +63,7 @@ def show_payload(given: argparse.Namespace) -> int:
     label, envelope = _open(given.id)
     if envelope.has_error_text and not given.leaks and not given.caught:
         note_shown(places().state, envelope)
-    may = permission(envelope, grounds(places(), envelope.project), DUE)
+    may = permission(envelope, grounds(places(), envelope), DUE)
     if given.raw:
         if sys.stdout.isatty():  # a file or a pipe gets the body alone
             _say_headers(envelope, may.url, reveal=given.reveal)
@@ -176,7 +176,7 @@ def export(given: argparse.Namespace) -> int:
     envelopes = [_open(identity)[1] for identity in given.id]
     if given.format == "json":
         for envelope in envelopes:
-            may = permission(envelope, grounds(places(), envelope.project), DUE)
+            may = permission(envelope, grounds(places(), envelope), DUE)
             _say_headers(envelope, may.url, reveal=given.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui import Telemetry
-from cqtel_tui.cli.parser import KEYS
+from cqtel_tui.cli.json_keys import KEYS
 from cqtel_tui.deliver.waiting import put_off
 from cqtel_tui.outbox.runs import ClosedChannel, Run, write_run
 from cqtel_tui.outbox.store import REJECTED
