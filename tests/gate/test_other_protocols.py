@@ -26,7 +26,8 @@ from cqtel_tui.gate.requests import Request
 from cqtel_tui.gate.responses import UNKNOWN, protocol_of, response_to
 from cqtel_tui.gate.reviewing import beside, explained
 from cqtel_tui.gate.trimming import fields, without
-from cqtel_tui.outbox.store import PENDING, Outbox
+from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 
 from .served import ServedGate
 
