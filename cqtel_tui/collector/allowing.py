@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..catalogue import CATALOGUE_VERSION, MAX_NAME, ON_SPANS, RECORDED, allows, is_name
 from ..formats.encodings import TooLargeError
-from ..record.payload import SCOPE, UNNAMED
+from ..record import SCOPE, UNNAMED
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..formats import MAX_BODY_BYTES
 from .answers import JSON, PROTOBUF
-from .bodies import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope

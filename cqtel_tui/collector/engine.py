@@ -27,7 +27,7 @@ from ..catalogue import (
     is_plugins,
     is_version,
 )
-from ..record.payload import SCOPE, UNNAMED
+from ..record import SCOPE, UNNAMED
 from ..review.promises import COLLECTOR, FIELDS
 
 if TYPE_CHECKING:

@@ -12,11 +12,12 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, UndecodableError, UnknownEncodingError
 from .allowing import MalformedError
 from .answers import JSON, PROTOBUF, Answer, done, refusal, retry_after, send_answer
 from .asking import Asked, DisconnectedError
-from .bodies import MAX_BODY_BYTES, Body, Reader
+from .bodies import Body, Reader
 from .limits import Limits
 from .logs import tell_error
 from .metrics import Metrics

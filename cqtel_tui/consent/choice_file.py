@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Chosen, Statement
 
 _MAX_PLAIN = 4096

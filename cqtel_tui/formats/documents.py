@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import OPAQUE, otlp_protobuf
+from . import OPAQUE, UNREDACTED, otlp_protobuf
 from .readers import (
     NotOfKindError,
     read_envelope,
@@ -49,7 +49,7 @@ _WRITE: dict[str, Callable[[JsonValue], bytes]] = {
 
 def is_plain_json(kind: str) -> bool:
     """Tell whether a payload of this kind is JSON as it is, with nothing to open in it."""
-    return kind not in _WRITE and kind != OPAQUE and not kind.endswith(_PROTOBUF)
+    return kind not in {*_WRITE, OPAQUE, UNREDACTED} and not kind.endswith(_PROTOBUF)
 
 
 def as_document(kind: str, payload: bytes) -> JsonValue | None:
@@ -59,7 +59,7 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
         kind: the envelope's.
         payload: the exact bytes that would be sent.
     """
-    if kind == OPAQUE:
+    if kind in {OPAQUE, UNREDACTED}:
         return None
     if kind.endswith(_PROTOBUF):
         return otlp_protobuf.from_protobuf(kind, payload)

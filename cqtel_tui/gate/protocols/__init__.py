@@ -50,18 +50,6 @@ class _Module(Protocol):
         """Return what would be sent."""
 
 
-_HEADERS = {UNKNOWN: frozenset({"content-encoding"}), SENTRY: frozenset({"x-sentry-auth"})}
-_CREDENTIALS = frozenset({"authorization"})
-
-
-def headers_of(kind: str) -> frozenset[str]:
-    """Return the headers that requests of a kind need beside the Content-Type, in lower case.
-
-    What a profile forwards comes to these; all others are removed.
-    """
-    return _CREDENTIALS | _HEADERS.get(kind.partition("-")[0], frozenset())
-
-
 def understand(caught: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
     module, document = _read(caught, rules.protocol)
