@@ -15,7 +15,6 @@ from ..responses import (
     RUDDERSTACK,
     SENTRY,
     SNOWPLOW,
-    UNKNOWN,
     protocol_of,
 )
 from .shapes import protocol_by_shape
