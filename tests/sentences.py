@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 PACKAGE = Path(__file__).parents[1] / "cqtel_tui"
 TWO_WORDS = re.compile(r"[A-Za-z'){}…]{2,}[,:;]? +[A-Za-z(\[{…]")
-SQL = re.compile(r"\s*(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|ALTER|PRAGMA|ATTACH|WITH|BEGIN)\b")
+SQL = re.compile(
+    r"(\s*--.*\n)*\s*"
+    r"(SELECT|INSERT|DELETE|UPDATE|CREATE|DROP|ALTER|PRAGMA|ATTACH|WITH|BEGIN)\b"
+)
 SHOWN_ARGUMENTS = {"help", "description", "tooltip", "title", "label", "placeholder", "epilog"}
 
 
@@ -32,22 +35,31 @@ class Text:
 
     @property
     def room(self) -> str:
+        """The room of the module; empty for one that stands beside the rooms."""
         return self.module.partition("/")[0] if "/" in self.module else ""
 
 
 def texts() -> list[Text]:
     """Return every text of the package, in the order of modules and lines."""
-    return [text for path in sorted(PACKAGE.rglob("*.py")) for text in texts_of(path)]
+    return [
+        text
+        for path in sorted(PACKAGE.rglob("*.py"))
+        for text in texts_in(
+            ast.parse(path.read_text("utf-8")), path.relative_to(PACKAGE).as_posix()
+        )
+    ]
 
 
-def texts_of(path: Path) -> Iterator[Text]:
-    module = path.relative_to(PACKAGE).as_posix()
-    tree = ast.parse(path.read_text("utf-8"))
+def texts_in(tree: ast.Module, module: str) -> Iterator[Text]:
+    """Yield the texts of one module, in the order of their lines."""
     unseen = set(_unseen(tree))
     shown = set(_shown(tree))
-    for node in ast.walk(tree):
-        if id(node) in unseen or not isinstance(node, ast.Constant | ast.JoinedStr):
-            continue
+    nodes = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant | ast.JoinedStr) and id(node) not in unseen
+    ]
+    for node in sorted(nodes, key=lambda node: (node.lineno, node.col_offset)):
         says = _says(node)
         if (TWO_WORDS.search(says) or id(node) in shown) and not SQL.match(says):
             yield Text(module, node.lineno, says)

@@ -12,6 +12,7 @@ __all__ = [
     "question",
     "results",
     "sending",
+    "showing",
     "status",
     "trimming",
     "withdrawal",

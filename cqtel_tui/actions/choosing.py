@@ -113,15 +113,15 @@ def plan_telemetry(
     confirmation = None
     if count:
         question = (
-            "1 payload was pending before this yes. Send it, too?"
+            "1 payload was already pending. Send it, too?"
             if count == 1
-            else f"{count:,} payloads were pending before this yes. Send them, too?"
+            else f"{count:,} payloads were already pending. Send them, too?"
         )
         confirmation = Confirmation(
             question,
-            ("If not, what is pending stays here until you send or drop it.",),
+            ("If not, it stays here until you send or drop it.",),
             "yes, send it too",
-            "no, keep it here",
+            "no, leave it here",
         )
     return TelemetryPlan(choice, project, endpoint, tuple(pending), confirmation)
 
@@ -166,7 +166,7 @@ def _telemetry_messages(
         return (said,)
     messages = [said]
     if decision.endpoint is None:
-        text = "there is no endpoint, so that payloads stay here"
+        text = "no endpoint is set, so payloads stay here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
     if plan.pending:
         what = number(len(plan.pending), "payload")
@@ -187,7 +187,7 @@ def plan_debug(project: str | None = None, *, is_on: bool) -> DebugPlan:
     confirmation = Confirmation(
         "Record error texts from now on?",
         (
-            "They can hold paths, names, addresses and credentials.",
+            "They can contain paths, names, addresses and credentials.",
             "Each one can be read here before it is sent.",
         ),
         "yes, record them",
@@ -238,7 +238,7 @@ def set_endpoint(
     directory: str | None = None,
     replace_unreadable: bool = False,
 ) -> Result:
-    """Save where to deliver to; return what it comes to.
+    """Save where payloads are delivered to; return what it comes to.
 
     Raises:
         CqtelError: nothing was saved.
@@ -268,7 +268,7 @@ def _endpoint_messages(
         text = f"no path is given in {plan.given}: traces go to {TRACES_PATH} there, as OTLP has it"
         messages.append(Message(text))
     if decision.endpoint != plan.url:
-        text = "your choice is saved, but here another one of yours decides"
+        text = "your choice is saved, but a more specific one of yours applies here"
         messages.append(Message(f"{text}: this project's, or all's", is_warning=True))
     if proxy:
         messages.append(Message(f"by the proxy {proxy}"))

@@ -188,7 +188,7 @@ _ERROR = (
 )
 
 
-def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Request:
+def _request(event: str, nanoseconds: int, properties: dict[str, str]) -> Request:
     """Return a request as CloudQuery makes it, which names a run and a path, too."""
     from ..gate.requests import Request
 
@@ -208,7 +208,7 @@ def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Request:
             "invocation_uuid": _RUN_ID,
             "source": "cloudquery/hackernews",
             "spec_path": "/home/demo/specs/hackernews.yml",
-            **said,
+            **properties,
         },
         "channel": "server",
     }

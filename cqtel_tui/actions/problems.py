@@ -15,12 +15,13 @@ from urllib.parse import urlsplit
 
 from ..consent.decision import ON
 from ..consent.endpoint import TRACES_PATH
+from ..deliver.permission import SENDER_ENDED
 from ..errors import CqtelError
-from ..files import is_locked
+from ..outbox.deliveries import Deliveries
 from ..outbox.dispatch import CALLED, PROBLEM, STALE_SECONDS
 from ..outbox.envelope import read_label
 from ..outbox.losses import UNSENT, read_losses
-from ..outbox.store import LOCK, REJECTED, SENT
+from ..outbox.store import REJECTED, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +35,7 @@ LOST = {
     "error": "could not be recorded",
     "full": "deleted unsent, because the outbox was full",
     "expired": "deleted unsent, because they were 30 days old",
-    "gate": "of another program could not be held",
+    "gate": "of another program could not be stored",
 }
 """What happened to what was lost, by the word that `count_loss` is given."""
 _NO_ROOM_BYTES = 32 * 1024
@@ -139,23 +140,22 @@ def _unsent(
     if called and decision.state == ON and abs(now - called) > STALE_SECONDS:
         yield Problem(
             "sender",
-            "a sender was started and did not get to work. To see why: cq-telemetry send --all",
+            "a sender was started but did not run. To see why: cq-telemetry send --all",
             called,
         )
 
 
 def _in_doubt(outbox: Outbox) -> Iterator[Problem]:
-    begun = outbox.in_doubt()
-    # While a sender is at work, the one on its way is not in doubt yet.
-    if not begun or is_locked(outbox.folder / LOCK):
+    begun = Deliveries(outbox).in_doubt()
+    if not begun:
         return
     last = max(begun.values(), key=lambda one: one.time)
     what = "1 pending payload" if len(begun) == 1 else f"{len(begun):,} pending payloads"
+    named = ", ".join(sorted(begun)[:_MAX_NAMED])
     yield Problem(
         "in doubt",
-        f"{what} may have been sent: the sender ended before there was an answer. Nothing sends "
-        f"them again by itself; to do so: cq-telemetry send ID; to delete: cq-telemetry drop ID: "
-        f"{', '.join(sorted(begun)[:_MAX_NAMED])}",
+        f"{what} may have been sent: {SENDER_ENDED}. Nothing sends them again by itself; to do so: "
+        f"cq-telemetry send ID; to delete: cq-telemetry drop ID: {named}",
         last.time / 1_000_000,
     )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..deliver.permission import ALL, NAMED, NO_ENDPOINT, Asked, grounds, permission
 from ..errors import CqtelError
+from ..outbox.deliveries import Deliveries
 from ..outbox.shown import was_shown
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
@@ -17,7 +18,7 @@ from .results import Confirmation, Message, Result, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..deliver.permission import Permission
+    from ..deliver.permission import Grounds, Permission
     from ..deliver.sender import Result as Delivery  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..paths import Places
@@ -85,6 +86,7 @@ def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[R
         asked: how the user has asked for them.
     """
     outbox = Outbox(places.state)
+    deliveries = Deliveries(outbox)
     routes = []
     for label in labels:
         try:
@@ -92,13 +94,13 @@ def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[R
         except CqtelError:
             routes.append(Route(label, None, None))
         else:
-            routes.append(_route(places, label, envelope, asked))
+            known = grounds(places, envelope, deliveries=deliveries)
+            was_read = asked.is_named and was_shown(places.state, envelope)
+            routes.append(_route(label, envelope, known, replace(asked, was_read=was_read)))
     return routes
 
 
-def _route(places: Places, label: Label, envelope: Envelope, asked: Asked) -> Route:
-    known = grounds(places, envelope.project)
-    asked = replace(asked, was_read=asked.is_named and was_shown(places.state, envelope))
+def _route(label: Label, envelope: Envelope, known: Grounds, asked: Asked) -> Route:
     now = permission(envelope, known, asked)
     return Route(label, now, permission(envelope, known, replace(asked, is_once=True)))
 
@@ -111,6 +113,7 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     going: list[Label] = []
     destinations: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
+    warnings: Counter[str] = Counter()
     needs_yes = False
     for route in routes:
         if route.once is None or route.now is None:
@@ -120,15 +123,16 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
         else:
             going.append(route.label)
             destinations[route.once.url] += 1
+            warnings.update([route.once.warning] if route.once.warning else [])
             needs_yes = needs_yes or bool(route.now.refusal)
     if not going:
         return SendingPlan((), asked, needs_yes=False, confirmation=None, refusal=_no(refusals))
-    details = [*_destinations(destinations), *_refusals(refusals)]
+    details = [*_destinations(destinations), *_refusals(refusals), *_warnings(warnings)]
     what = number(len(going), "payload")
     question = f"Send {what}?"
     if needs_yes:
         question = f"Allow telemetry from now on, and send {what}?"
-        details.append("You have not decided yet: without a yes, nothing is sent.")
+        details.append("You have not decided yet. Until you allow it, nothing is sent.")
     asking = Confirmation(question, tuple(details), "yes, send")
     return SendingPlan(tuple(going), asked, needs_yes, asking, None)
 
@@ -157,6 +161,12 @@ def _refusals(refusals: Counter[str]) -> list[str]:
         hint = " 4 sets one." if refusal == NO_ENDPOINT else ""
         words.append(f"{stays}: {one_line(refusal, 200)}.{hint}")
     return words
+
+
+def _warnings(warnings: Counter[str]) -> list[str]:
+    return [
+        f"{one_line(warning, 200)} ({count:,})" for warning, count in warnings.most_common(_MOST)
+    ]
 
 
 def send(

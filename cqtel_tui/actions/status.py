@@ -17,6 +17,7 @@ from ..files import PROJECT_FOLDER
 from ..outbox.runs import Run, read_runs
 from ..outbox.store import Counts, Outbox
 from ..outbox.writing import RETRY_AT
+from .identity import named_folders
 from .problems import find_problems
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ _NO_COOKIE = cookie.Cookie(
 
 WORDS = {
     "on": "on: payloads are recorded and delivered",
-    "hold": "undecided: payloads are held on this machine, nothing is sent",
+    "hold": "undecided: payloads stay on this machine, nothing is sent",
     "off": "off: nothing is recorded, nothing is sent",
 }
 """The decision, in words."""
@@ -130,7 +131,7 @@ def look(
         reasons(decision),
         _NO_COOKIE if directory is None else cookie.look(directory, places.state),
         None if directory is None else is_tracked(directory, f"{PROJECT_FOLDER}/{cookie.NAME}"),
-        [] if directory is None else cookie.legacy(directory, places.state),
+        [] if directory is None else cookie.legacy(directory, places.state, named_folders()),
         counts,
         problem,
         proxy_to(decision.endpoint),
@@ -164,14 +165,14 @@ def _why_put_off(outbox: Outbox) -> str:
         return ""
 
 
-def cookie_json(found: Cookie) -> dict[str, Any]:
+def cookie_json(cookie: Cookie) -> dict[str, Any]:
     """Return a cookie under its stable keys."""
     return {
-        "state": found.state,
-        "path": found.path,
-        "value": found.value,
-        "reason": found.reason,
-        "modified": None if found.modified is None else time_json(found.modified),
+        "state": cookie.state,
+        "path": cookie.path,
+        "value": cookie.value,
+        "reason": cookie.reason,
+        "modified": None if cookie.modified is None else time_json(cookie.modified),
     }
 
 

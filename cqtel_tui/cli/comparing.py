@@ -29,11 +29,11 @@ def show_intercepted(envelope: Envelope, *, as_json: bool) -> int:
         )
     from ..gate.reviewing import beside
 
-    found = beside(envelope)
+    both = beside(envelope)
     if as_json:
-        show_json(_json(envelope, found.original, found.comparison))
+        show_json(_json(envelope, both.original, both.comparison))
     else:
-        _show(envelope, found.original, found.comparison)
+        _show(envelope, both.original, both.comparison)
     return 0
 
 

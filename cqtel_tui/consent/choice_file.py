@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Chosen, Statement
 
 _MAX_PLAIN = 4096
@@ -55,7 +55,7 @@ def user_statements(
         statements += _refused_around(projects, names, named, path)
     for choice in chosen:
         telemetry, debug = choice[:2]
-        note = f"you said so for {'all projects' if choice is every else 'this project'}"
+        note = f"you chose this for {'all projects' if choice is every else 'this project'}"
         if telemetry is not None:
             statements.append((USER, telemetry, path, note))
         if debug is not None:
@@ -85,7 +85,7 @@ def _refused_around(
             if (status.st_dev, status.st_ino) not in around:
                 continue
         statements += [
-            (USER, no, path, f"you said so for {where}, which this lies in") for no in refused
+            (USER, no, path, f"you chose this for {where}, which this lies in") for no in refused
         ]
     return statements
 
@@ -127,7 +127,7 @@ def moved_statements(
                     os.lstat(f"{at}/{mark}")
                 except OSError:
                     continue
-                note = f"it lies in the repository {at}, which is not to answer for you"
+                note = f"it is in the repository {at}, which may not decide for you"
                 return [(USER, OFF, f"{config}/{FILE_NAME}", note)]
         at = at.rpartition(os.sep)[0]
     return []

@@ -10,7 +10,7 @@ import os
 import stat
 
 from ..errors import UntrustedFileError
-from ..files import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
+from ..opening import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
 from . import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE
 from .choice_file import checked_choices, parsed
 from .endpoint import MAX_ENDPOINT, TRACES_PATH, endpoint_problem, is_loopback, with_path
@@ -193,9 +193,7 @@ def check_reached(folder: str) -> None:
                 os.stat(at)  # noqa: PTH116
         except FileNotFoundError:
             if os.path.islink(at):  # noqa: PTH114
-                raise UntrustedFileError(
-                    f"it cannot be reached: {at} is a link to what is not there now"
-                ) from None
+                raise UntrustedFileError(f"it cannot be reached: {at} is a dangling link") from None
         except OSError as error:
             raise UntrustedFileError(f"it cannot be reached: {error.strerror}") from None
         else:
@@ -312,7 +310,7 @@ def _refusal(content: "Mapping[str, object]") -> "Choice":
     refusal = Choice()
     check_version(content)
     if "projects" in content:
-        raise UntrustedFileError("it names projects, which are not its to name")
+        raise UntrustedFileError("it names projects, which it may not")
     # A no counts as well where a user's own file has it.
     for scope in (content, content.get("all", {})):
         if not isinstance(scope, dict):

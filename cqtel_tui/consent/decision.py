@@ -4,9 +4,9 @@ import os
 import stat
 
 from ..catalogue import CATALOGUE_VERSION
-from ..files import PROJECT_FOLDER, is_root, owner_of
+from ..folders import HOME_VARIABLE
 from ..formats import sha256
-from ..paths import HOME_VARIABLE
+from ..opening import PROJECT_FOLDER, is_root, owner_of
 from . import (
     ADMIN,
     COMMAND_LINE,
@@ -53,7 +53,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Chosen, Statement
 
 
@@ -271,7 +271,9 @@ def environment_statements(environ: "Mapping[str, str]") -> "list[Statement]":
         and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
     if outer == OFF:
-        statements.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
+        statements.append(
+            (ENVIRONMENT, OFF, RUN_VARIABLE, "telemetry is off in the run this is part of")
+        )
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")

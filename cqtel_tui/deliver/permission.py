@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from ..consent.choices import read_user
 from ..consent.decision import HOLD, OFF, ON, PROJECT, ask, yes_mark
 from ..consent.layers import why
+from ..outbox.deliveries import NOT_BEGUN, Deliveries, Delivery
 from ..outbox.included import included
 from ..outbox.projects import path_of
+from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import project_mark
-from ..review.destination import INTERCEPTED, UNREAD, bound_for
+from ..review.destination import INTERCEPTED, UNREAD, UNREDACTED, bound_for
 from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
@@ -32,7 +34,9 @@ if TYPE_CHECKING:
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
-NO_ENDPOINT = "there is no endpoint"
+NO_ENDPOINT = "no endpoint is set"
+SENDER_ENDED = "the sender ended before there was a response"
+"""Why a payload is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,13 @@ class Grounds:
         decision: what all layers come to in its project.
         included: the ids of what was pending before a yes, and is covered by it.
         hears_project: whether its project is there to be asked for a no of its own.
+        delivery: whether it was answered, or may have been sent.
     """
 
     decision: Decision
     included: Container[str] = frozenset()
     hears_project: bool = True
+    delivery: Delivery = NOT_BEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +90,14 @@ class Permission:
         refusal: why it may not go, as a sentence's end; empty if it may.
         remedy: what the user can do about that; empty if there is nothing.
         is_for_all: the refusal holds for every payload, so that asking for the next one is idle.
+        warning: what the user should know before it goes; empty if there is nothing.
     """
 
     url: str | None
     refusal: str = ""
     remedy: str = ""
     is_for_all: bool = False
+    warning: str = ""
 
     @property
     def reason(self) -> str:
@@ -107,39 +115,81 @@ def permission(envelope: Envelope, known: Grounds, asked: Asked) -> Permission:
     """
     url = bound_for(envelope, known.decision.endpoint)
     return (
-        _no(url, known.decision, asked)
+        _answered(url, envelope, known.delivery)
+        or _no(url, known.decision, asked)
         or _unfit(url, envelope)
+        or _in_doubt(url, envelope, known.delivery, asked)
         or _unread(url, envelope, known.decision, asked)
         or (None if asked.by_user else _uncovered(url, envelope, known))
-        or Permission(url)
+        or Permission(url, warning=_doubt(known.delivery))
     )
 
 
-def grounds(places: Places, project: str, options: Sequence[str] = ()) -> Grounds:
-    """Return what is known of the user's consent to what was recorded in a project.
+def grounds(
+    places: Places,
+    envelope: Envelope,
+    options: Sequence[str] = (),
+    deliveries: Deliveries | None = None,
+) -> Grounds:
+    """Return what is known of the user's consent to a payload, and of its delivery.
 
     A project whose folder is gone, or that is not known on this machine, cannot say no. What was
     recorded there goes where the user asks for it, and never by itself.
 
     Args:
-        places: where the choices, the lists and the projects are.
-        project: the project's mark.
+        places: where the choices, the lists, the projects and the outbox are.
+        envelope: opened, whatever box it lies in.
         options: the telemetry options given on the command line.
+        deliveries: what is known of deliveries, where that was looked up already.
+
+    Raises:
+        CqtelError: the outbox cannot be read.
     """
-    directory = path_of(places.state, project)
+    directory = path_of(places.state, envelope.project)
     if directory is None:
         chosen_for = read_user(places.config).projects
-        directory = next((path for path in chosen_for if project_mark(path) == project), None)
+        marks = {project_mark(path): path for path in chosen_for}
+        directory = marks.get(envelope.project)
     # A project that nobody knows has no say of its own: any folder without one will do.
     decision = ask(places, options, directory=directory or places.state)
     is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
     covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
-    return Grounds(decision, covered, is_there)
+    deliveries = deliveries or Deliveries(Outbox(places.state))
+    return Grounds(decision, covered, is_there, deliveries.of(envelope.id))
+
+
+def _answered(url: str | None, envelope: Envelope, delivery: Delivery) -> Permission | None:
+    if not delivery.answered:
+        return None
+    if delivery.answered == REJECTED:
+        return Permission(url, "it was rejected", f"To try again: cq-telemetry retry {envelope.id}")
+    return Permission(url, "it was sent before", "Its receipt: cq-telemetry sent")
+
+
+def _in_doubt(
+    url: str | None, envelope: Envelope, delivery: Delivery, asked: Asked
+) -> Permission | None:
+    if delivery.begun is None or (asked.is_named and not delivery.is_under_way):
+        return None
+    if delivery.is_under_way:
+        return Permission(url, f"{_doubt(delivery)}, and a sender is at work", "Look again later")
+    remedy = (
+        f"To send it all the same: cq-telemetry send {envelope.id}; to delete it: "
+        f"cq-telemetry drop {envelope.id}"
+    )
+    return Permission(url, f"{_doubt(delivery)}: {SENDER_ENDED}", remedy)
+
+
+def _doubt(delivery: Delivery) -> str:
+    if delivery.begun is None:
+        return ""
+    to = f" to {delivery.begun.url}" if delivery.begun.url else ""
+    return f"it may have been sent{to}"
 
 
 def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     if decision.inspect:
-        refusal = "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
+        refusal = "telemetry is only inspected (--inspect-telemetry or CQ_INSPECT_TELEMETRY)"
         return Permission(url, refusal, is_for_all=True)
     if decision.state == ON or (asked.is_once and decision.state == HOLD):
         return None
@@ -152,11 +202,14 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
 
 def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
     drop = f"cq-telemetry drop {envelope.id}"
+    if envelope.kind == UNREDACTED:
+        look = f"Look at what was intercepted: cq-telemetry show {envelope.id} --intercepted"
+        return Permission(url, "it could not be redacted", f"{look}; to delete it: {drop}")
     if not envelope.is_sealed:
         refusal = "an earlier release wrote it, without a seal that shows whether it was altered"
         return Permission(url, refusal, f"Look at it, and delete it: {drop}")
     if url is None and envelope.origin == INTERCEPTED:
-        return Permission(None, "it was not bound for where it may be sent to")
+        return Permission(None, "it is bound for where it may not be sent to")
     if url is None:
         remedy = "To set one: cq-telemetry endpoint URL"
         return Permission(None, NO_ENDPOINT, remedy)
@@ -169,8 +222,8 @@ def _unread(
     url: str | None, envelope: Envelope, decision: Decision, asked: Asked
 ) -> Permission | None:
     if envelope.kind == UNREAD and not asked.is_named:
-        refusal = "nobody could read what is in it"
-        return Permission(url, refusal, "Name it by its id if it is to go")
+        refusal = "its format is unknown"
+        return Permission(url, refusal, "To send it, name it by its ID")
     if envelope.has_error_text and not decision.debug and not (asked.is_named and asked.was_read):
         refusal = "it has an error text, and debug mode is off"
         remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
@@ -181,13 +234,13 @@ def _unread(
 def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permission | None:
     remedy = f"To send it all the same: cq-telemetry send {envelope.id}"
     if not known.hears_project:
-        refusal = "the folder it was recorded in is not there to be asked for a no of its own"
+        refusal = "its project folder is gone, so its opt-out cannot be checked"
         return Permission(url, refusal, remedy)
     destination = None if envelope.origin == INTERCEPTED else known.decision.endpoint
     marks = {yes_mark(yes, destination) for yes in known.decision.yeses}
     if envelope.consent in marks or envelope.id in known.included:
         return None
-    refusal = "it was recorded before your yes to this destination, which did not include it"
+    refusal = "it was recorded before you allowed this destination, and was not included"
     return Permission(url, refusal, remedy)
 
 
@@ -195,7 +248,7 @@ def header_problem(envelope: Envelope) -> str:
     """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
     for name, value in envelope.headers.items():
         if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
-            return f"its header {name!r} is not one that an envelope can have"
+            return f"its header {name!r} is not one an envelope may have"
         if not _HEADER_VALUE.fullmatch(value):
             return f"the value of its header {name!r} cannot be sent"
     return ""

@@ -3,35 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent.foreign import foreign_home
+from ..consent.foreign import refuse_foreign
 from ..errors import CqtelError
 from ..files import locked, make_folder
 from ..formats import sha256
+from ..outbox.deliveries import Deliveries
 from ..outbox.dispatch import CALLED
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import UNSENT, count_loss
-from ..outbox.receipts import Receipt, receipt_path
+from ..outbox.receipts import SUCCESS, Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError
 from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
-from .reasons import SUCCESS, answer_words, error_words, meaning
+from .reasons import answer_words, error_words, meaning
 from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from ..outbox.envelope import Envelope, Label
-    from ..outbox.receipts import Begun, Reservation
+    from ..outbox.receipts import Reservation
     from ..paths import Places
     from .connection import Answer
 
@@ -99,6 +99,7 @@ class Sender:
         self.request_seconds = request_seconds
         self.run_seconds = run_seconds
         self.outbox = Outbox(places.state)
+        self._deliveries = Deliveries(self.outbox, is_sender=True)
 
     def send(
         self,
@@ -151,13 +152,12 @@ class Sender:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        home = os.environ.get("HOME", "").rstrip("/")
-        if why_not := foreign_home(self.places.state, home):
-            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
+        refuse_foreign(self.places.state)
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):
                 self.outbox.settle()
+                self._deliveries = Deliveries(self.outbox, is_sender=True)
                 self.outbox.set_misnamed_aside()
                 yield
         except OSError as error:
@@ -191,21 +191,13 @@ class Sender:
             return Result(label.id, Outcome.GONE, str(error)), False
         if asked.is_named:
             asked = replace(asked, was_read=was_shown(self.places.state, envelope))
-        may = permission(envelope, grounds(self.places, envelope.project, self.options), asked)
+        known = grounds(self.places, envelope, self.options, self._deliveries)
+        may = permission(envelope, known, asked)
         if may.refusal or may.url is None:
             result = Result(label.id, Outcome.REFUSED, may.reason)
             return result, asked.by_user and may.is_for_all
-        if reason := self._sent_already(label, is_named=asked.is_named):
-            return Result(label.id, Outcome.REFUSED, reason), False
         result = self._post(label, envelope, may.url, connections)
         return result, result.outcome is Outcome.POSTPONED
-
-    def _sent_already(self, label: Label, *, is_named: bool) -> str:
-        """Say why an envelope is not sent again; empty if it was not sent, or is named again."""
-        if self.outbox.was_sent(label):
-            return f"it was sent before: cq-telemetry sent. To delete it: {_DROP} {label.id}"
-        begun = None if is_named else self.outbox.in_doubt().get(label.id)
-        return in_doubt_words(begun) if begun else ""
 
     def _post(self, label: Label, envelope: Envelope, url: str, connections: Connections) -> Result:
         """Post an envelope, once there is room for the receipt."""
@@ -218,14 +210,14 @@ class Sender:
             answer = connection.post(envelope)
             is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer{by}: {error_words(error)}")
+            return self._postpone(label, f"{url} did not respond{by}: {error_words(error)}")
         finally:
             # Whoever is interrupted is told that it may have arrived. If this process is killed
             # instead, the mark stays.
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            reason = f"{url} answered{by} {answer.status}{meaning(answer.status)}"
+            reason = f"{url} responded{by} {answer.status}{meaning(answer.status)}"
             return self._postpone(label, reason, answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in SUCCESS else REJECTED
@@ -234,8 +226,8 @@ class Sender:
             resume(self.outbox)
         except OSError as error:
             raise CqtelError(
-                f"{label.id} was sent to {url}, which answered {answer.status}, but that could not "
-                f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
+                f"{label.id} was sent to {url}, which responded {answer.status}, but that could "
+                f"not be recorded in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
         return Result(label.id, Outcome(box), answer_words(receipt), receipt)
@@ -248,8 +240,8 @@ class Sender:
             count_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
             self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
             raise CqtelError(
-                f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "
-                f"{reason}. Look at its owner, make room on its disk (to delete what is pending: "
+                f"nothing was sent, as no receipt could be written in {self.outbox.folder}: "
+                f"{reason}. Look at its owner, free space on its disk (to delete what is pending: "
                 f"{_DROP} --all), and try again."
             ) from error
 
@@ -258,7 +250,7 @@ class Sender:
             lies = self.outbox.set_aside(PENDING, label)
         except FileNotFoundError:
             return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
-        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it lies in {lies}")
+        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it is in {lies}")
 
     def _open(self, label: Label) -> tuple[Label, Envelope]:
         """Return an envelope, and its label as it is now: attempts are counted on it."""
@@ -290,6 +282,7 @@ class Sender:
         reservation: Reservation,
     ) -> None:
         target = self.outbox.path(box, label)
+        self._deliveries.note(label.id, box)
         reservation.fill(receipt, receipt_path(target))
         try:
             self.outbox.path(PENDING, label).replace(target)
@@ -308,13 +301,3 @@ class Sender:
     def _wait(self, reason: str, seconds: float) -> None:
         with contextlib.suppress(OSError):  # a disk that takes nothing: the next one tries again
             put_off(self.outbox, self.clock() + seconds, reason)
-
-
-def in_doubt_words(begun: Begun) -> str:
-    """Say that an envelope may have been sent, and what its user can do."""
-    to = f" to {begun.url}" if begun.url else ""
-    return (
-        f"it may have been sent{to}: its sender ended before there was an answer, so that it is "
-        f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
-        f"to delete it: {_DROP} {begun.id}"
-    )

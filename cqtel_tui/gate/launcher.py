@@ -11,7 +11,7 @@ import sys
 
 from ..consent.decision import NO_TELEMETRY, OFF, RUN_VARIABLE, ask, concerning
 from ..errors import CqtelError
-from ..paths import folders
+from ..folders import folders
 from .nesting import Outer, check_nesting, mark_of
 from .prefixes import ELSEWHERE, layers, plain_name
 from .profiles import PROFILES, known_profiles
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ..consent.decision import Decision
-    from ..paths import Folders
+    from ..folders import Folders
     from .listening import Gate
     from .prefixes import Layer
     from .profiles import Invocation, Profile
@@ -211,9 +211,11 @@ def _with_arguments(start: Start, invocation: "Invocation") -> Start:
     hushed, is_hushed = hush(profile, arguments, levels)
     notes = start.notes
     if is_hushed and invocation.in_script:
-        notes += (f"{profile.level} stands in a script, and cannot be turned down there",)
+        notes += (
+            f"{profile.level} is in a script, so its telemetry level cannot be changed there",
+        )
     elif is_hushed:
-        notes += (f"{profile.level} was turned down: what cannot be reviewed is not sent",)
+        notes += (f"{profile.level} was lowered: what cannot be reviewed is not sent",)
     if not invocation.in_script:
         invocation = replace(invocation, arguments=tuple(hushed))
         command = (*invocation.before, *invocation.prefix, *invocation.arguments)
@@ -261,9 +263,8 @@ def _with_variables(
         variables.pop(name, None)
     notes = start.notes
     if opened.problem:
-        notes += (
-            (f"the program's own telemetry is blocked, as it cannot be held: {opened.problem}"),
-        )
+        why = f"as it cannot be intercepted: {opened.problem}"
+        notes += (f"the program's own telemetry is blocked, {why}",)
     return replace(
         start,
         environment=variables,
@@ -301,7 +302,7 @@ def _open_gate() -> "tuple[Gate | None, str]":
     try:
         return Gate(), ""
     except OSError as error:
-        return None, f"no port can be had: {error.strerror}"
+        return None, f"no port is available: {error.strerror}"
 
 
 def is_installed(module: str) -> bool:
@@ -331,11 +332,7 @@ def _is_elsewhere(word: str) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell the user something on stderr; the text may be untrusted."""
-    from ..sanitize import printable
+    """Tell the user something on stderr, if there is one; the text may be untrusted."""
+    from ..standard_streams import say_if_possible
 
-    # Without stderr, or with nobody who reads it, the program runs all the same.
-    try:
-        sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
-    except (AttributeError, OSError):
-        pass
+    say_if_possible(text)

@@ -142,9 +142,9 @@ class Redactor:
                     None if is_hopeless else rules,
                     identity,
                 )
-            except ValueError:  # it is torn
+            except ValueError:  # it is incomplete
                 self._lost += 1
-                count_loss(self.session.state, LOST, "it was torn")
+                count_loss(self.session.state, LOST, "it was incomplete")
             except OSError:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise

@@ -8,23 +8,24 @@ hand. Whatever is wrong with an envelope is a `TornEnvelopeError`, and nothing e
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CqtelError
 from ..formats import sha256
-from .writing import FORMAT_VERSION, SUFFIX, sealed
+from ..formats.bare_json import parse_object
+from . import FIELDS, SUFFIX, field_of, file_name
+from .writing import FORMAT_VERSION, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_HEADER_BYTES = 16 * 1024
-MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
+MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
+"""What would be sent, and what was intercepted with all that was removed of it."""
 UNSEALED_VERSION = 1
 """The format of earlier releases, whose header nothing covers: it is read, and never sent."""
-_FIELDS = 10
 _CREATED_DIGITS = 16
 _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
@@ -68,25 +69,22 @@ class Label:
     @property
     def file_name(self) -> str:
         """The envelope's file name: sorts by time, never collides."""
-        return (
-            f"{self.created:016d},{self.id},{self.attempt},{self.size},{self.origin},{self.app},"
-            f"{self.version},{self.operation},{self.outcome},{self.duration}{SUFFIX}"
-        )
+        return file_name([getattr(self, field) for field in FIELDS])
 
     def tried_again(self) -> Label:
         """Return the label after one more attempt in vain."""
         return replace(self, attempt=self.attempt + 1)
 
 
-def identity_of(file_name: str) -> str:
+def identity_of(name: str) -> str:
     """Return the id in an envelope's file name, without reading the rest; empty if it has none."""
-    return file_name.partition(",")[2].partition(",")[0]
+    return field_of(name, "id")
 
 
-def read_label(file_name: str) -> Label | None:
+def read_label(name: str) -> Label | None:
     """Return what a file name says; None if it is not an envelope's."""
-    fields = file_name.removesuffix(SUFFIX).split(",")
-    if not file_name.endswith(SUFFIX) or len(fields) != _FIELDS or not file_name.isascii():
+    fields = name.removesuffix(SUFFIX).split(",")
+    if not name.endswith(SUFFIX) or len(fields) != len(FIELDS) or not name.isascii():
         return None
     created, identity, attempt, size, origin, app, version, operation, outcome, duration = fields
     numbers = (created, attempt, size, duration)
@@ -110,7 +108,7 @@ def read_label(file_name: str) -> Label | None:
         int(duration),
     )
     # A number that we write otherwise would lead to another file.
-    return label if label.file_name == file_name else None
+    return label if label.file_name == name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +191,9 @@ class Envelope:
             TornEnvelopeError: it has no seal, and is given none: nobody knows what it was.
         """
         if not self.is_sealed:
-            raise TornEnvelopeError("an earlier release wrote it without a seal; it stays as it is")
+            raise TornEnvelopeError(
+                "an earlier release wrote it without a seal; it is left as it is"
+            )
         name, data = sealed(
             payload,
             self.created,
@@ -231,10 +231,10 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
     """
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:
-        raise TornEnvelopeError("it has no header line; it was torn while it was written")
+        raise TornEnvelopeError("it has no header line; it was written incompletely")
     line, inside = data[:end], data[end + 1 :]
     try:
-        header = _strict(line)
+        header = parse_object(line.decode("ascii"))
         version = header.get("v")
         if type(version) is not int or version not in {UNSEALED_VERSION, FORMAT_VERSION}:
             raise TornEnvelopeError(f"its format is {version!r:.40}, not {FORMAT_VERSION}")
@@ -253,27 +253,6 @@ def _has_its_seal(line: bytes, inside: bytes) -> bool:
     return seal is not None and seal[1].decode() == sha256(line[:-_SEAL_BYTES] + inside)
 
 
-def _strict(line: bytes) -> dict[str, Any]:
-    """Return the object of a header line: no doubled keys, no NaN, plain ASCII."""
-    header = json.loads(
-        line.decode("ascii"), object_pairs_hook=_without_doubles, parse_constant=_no_constant
-    )
-    if not isinstance(header, dict):
-        raise TypeError("it is not an object")
-    return header
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
-    return content
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
     """Return the envelope with this header, each value of the type that it is to have."""
     is_sealed = header["v"] != UNSEALED_VERSION or "seal" in header
@@ -290,7 +269,7 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
     _check(payload, length, header["sha256"])
     _check(intercepted, _number(behind["length"]), behind["sha256"])
     if type(header["has_error_text"]) is not bool:
-        raise TypeError("a truth value is none")
+        raise TypeError("a truth value is not one")
     return Envelope(
         _text(header["id"]),
         _text(header["kind"]),
@@ -316,14 +295,14 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
 
 def _check(part: bytes, stated: int, digest: object) -> None:
     if stated != len(part):
-        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is torn")
+        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is incomplete")
     if digest != sha256(part):
         raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
 
 
 def _object(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError("an object is none")
+        raise TypeError("an object is not one")
     return value
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import make_folder, read, replace
+from ..formats.bare_json import parse_object
 from . import OUTBOX
 from .expiry import horizon
 
@@ -175,7 +176,7 @@ def _names(folder: Path) -> list[str]:
 
 def _read(path: Path) -> Run | None:
     with contextlib.suppress(OSError, *_UNREADABLE):
-        content: dict[str, Any] = json.loads(read(path, _MAX_BYTES))
+        content = parse_object(read(path, _MAX_BYTES))
         return Run(
             str(content["operation"]),
             int(content["created"]),

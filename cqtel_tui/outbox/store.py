@@ -24,9 +24,11 @@ from .envelope import (
     read_label,
 )
 from .expiry import MAX_AGE_SECONDS, retention_clock
+from .guarding import by_its_owner
 from .losses import UNSENT, count_loss, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
+    SUCCESS,
     Begun,
     Receipt,
     Reservation,
@@ -50,7 +52,6 @@ REJECTED = "rejected"
 SET_ASIDE = "set-aside"
 SENDING = "sending"
 """Where a receipt's room is from before a request until after its answer, by the envelope's id."""
-_SUCCESS = range(200, 300)
 BOXES = (PENDING, SENT, REJECTED)
 LOCK = "sender.lock"
 """Held by whoever sends, and by whoever changes what might be sent."""
@@ -83,16 +84,23 @@ class Outbox:
     def __init__(self, state: str) -> None:
         self.state = state
         self.folder = Path(state) / OUTBOX
-        self._sent: set[str] | None = None
 
-    def names(self, box: str) -> list[str]:
-        """Return the file names in `pending`, `sent` or `rejected`, oldest first."""
+    def files(self, box: str) -> list[str]:
+        """Return the names of all files in a box, receipts among them, in no order.
+
+        Raises:
+            CqtelError: it cannot be listed.
+        """
         try:
-            listed = os.listdir(self.folder / box)  # noqa: PTH208  # 100,000 names, no Path each
+            return os.listdir(self.folder / box)  # noqa: PTH208  # 100,000 names, no Path each
         except FileNotFoundError:
             return []
         except OSError as error:
             raise CqtelError(f"{self.folder / box} cannot be read: {error.strerror}") from None
+
+    def names(self, box: str) -> list[str]:
+        """Return the file names in `pending`, `sent` or `rejected`, oldest first."""
+        listed = self.files(box)
         return sorted(name for name in listed if name.endswith(SUFFIX) and name[0] != ".")
 
     def labels(self, box: str) -> list[Label]:
@@ -117,7 +125,7 @@ class Outbox:
             )
         if len(matches) > 1:
             raise NoSuchEnvelopeError(
-                f"{len(matches)} payloads begin with {identity!r}. Give more."
+                f"{len(matches)} payloads begin with {identity!r}. Give more characters."
             )
         return matches[0]
 
@@ -151,6 +159,7 @@ class Outbox:
             raise TornEnvelopeError(f"it is larger than {MAX_ENVELOPE_BYTES} bytes")
         return data
 
+    @by_its_owner
     def set_aside(self, box: str, label: Label) -> Path:
         """Take an envelope that is not whole out of the way; return where it lies now."""
         target = self.folder / SET_ASIDE / label.file_name
@@ -158,6 +167,7 @@ class Outbox:
         self.path(box, label).replace(target)
         return target
 
+    @by_its_owner
     def set_misnamed_aside(self) -> None:
         """Take what is called as no envelope is out of the way, such as an altered name."""
         for name in [name for name in self.names(PENDING) if read_label(name) is None]:
@@ -165,12 +175,14 @@ class Outbox:
             with contextlib.suppress(OSError):  # one of that name lies there already
                 (self.folder / PENDING / name).rename(self.folder / SET_ASIDE / name)
 
+    @by_its_owner
     def drop(self, box: str, label: Label) -> None:
         """Remove an envelope, and its receipt if it has one."""
         path = self.path(box, label)
         path.unlink(missing_ok=True)
         remove_receipt(path)
 
+    @by_its_owner
     def clear(self, box: str) -> int:
         """Remove all envelopes of a box; return how many there were."""
         labels = self.labels(box)
@@ -178,12 +190,14 @@ class Outbox:
             self.drop(box, label)
         return len(labels)
 
+    @by_its_owner
     def put_back(self, box: str, label: Label, data: bytes) -> None:
         """Put back an envelope that was dropped, with the bytes it had."""
         path = self.path(box, label)
         make_folder(str(path.parent))
         write_over(path, data)
 
+    @by_its_owner
     def reserve(self, label: Label, url: str, now: float) -> Reservation:
         """Take the room for an envelope's receipt, and note that it is being sent.
 
@@ -199,21 +213,7 @@ class Outbox:
         folders = (self.folder / SENT, self.folder / REJECTED)
         return Reservation(self.folder / SENDING / label.id, begun, folders)
 
-    def in_doubt(self) -> dict[str, Begun]:
-        """Return, by id, the pending envelopes of which nobody knows whether they were sent.
-
-        Right while a sender is at work, the one on its way is among them.
-        """
-        try:
-            names = os.listdir(self.folder / SENDING)  # noqa: PTH208  # as above
-        except OSError:
-            return {}
-        if not names:
-            return {}
-        pending = {label.id for label in self.labels(PENDING)}
-        begun = [read_begun(self.folder / SENDING / name) for name in names if name in pending]
-        return {one.id: one for one in begun if isinstance(one, Begun)}
-
+    @by_its_owner
     def close(self, label: Label, box: str, receipt: Receipt) -> None:
         """Move a pending envelope to `sent` or `rejected`, with its receipt.
 
@@ -228,9 +228,9 @@ class Outbox:
         write_receipt(target, receipt)
         self.path(PENDING, label).replace(target)
 
+    @by_its_owner
     def settle(self) -> None:
         """Finish the moves that a crash or a full disk cut short."""
-        self._sent = None
         self._settle_begun()
         for box in (SENT, REJECTED):
             for label in self.labels(PENDING):
@@ -238,12 +238,6 @@ class Outbox:
                 if has_receipt(target):
                     with contextlib.suppress(FileNotFoundError):  # dropped under way
                         self.path(PENDING, label).replace(target)
-
-    def was_sent(self, label: Label) -> bool:
-        """Tell whether an envelope lies among the sent ones, too: one that was copied back."""
-        if self._sent is None:
-            self._sent = {identity_of(name) for name in self.names(SENT)}
-        return label.id in self._sent
 
     def _settle_begun(self) -> None:
         """Take what was answered to where it belongs, and forget what is no longer pending."""
@@ -257,13 +251,15 @@ class Outbox:
             if label is None:
                 path.unlink()
             elif isinstance(outcome, Receipt):
-                box = SENT if outcome.status in _SUCCESS else REJECTED
+                box = SENT if outcome.status in SUCCESS else REJECTED
                 path.replace(receipt_path(self.folder / box / label.file_name))
 
+    @by_its_owner
     def postpone(self, label: Label) -> None:
         """Count one more attempt in vain on a pending envelope's label."""
         self.path(PENDING, label).rename(self.path(PENDING, label.tried_again()))
 
+    @by_its_owner
     def replace(self, label: Label, payload: bytes, *, dropped: int = 0) -> Label:
         """Let a pending envelope have another payload, from which its user took something out.
 
@@ -325,6 +321,7 @@ class Outbox:
             temporary.unlink(missing_ok=True)
             raise
 
+    @by_its_owner
     def retry(self, label: Label) -> None:
         """Put a rejected envelope back among the pending ones."""
         source = self.path(REJECTED, label)
@@ -336,6 +333,7 @@ class Outbox:
         """Return the receipt of an envelope; None if it has none."""
         return read_receipt(self.path(box, label))
 
+    @by_its_owner
     def sweep(self, now: float | None = None, uptime: Uptime | None = None) -> None:
         """Remove what is older than 30 days from all boxes, and what crashes left behind.
 

@@ -2,9 +2,9 @@
 
 import os
 
-from ..files import CREATE
 from ..formats import quote, sha256
-from . import OUTBOX, PENDING, PROJECTS, SUFFIX, project_mark
+from ..opening import CREATE
+from . import FIELDS, OUTBOX, PENDING, PROJECTS, SUFFIX, file_name, project_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ RETRY_AT = "retry-at"
 LONGEST_PAUSE_SECONDS = 24 * 3600
 """No delivery is put off for longer: what says so was written by a clock that was ahead."""
 _SMALL = 16 * 1024
-_COMMAS = 9
 
 
 def hold(
@@ -132,11 +131,10 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         ValueError: a plain name is none, so that no file can be called so.
     """
     size = len(payload) + len(intercepted)
-    name = (
-        f"{created:016d},{identity},0,{size},{origin},{app},{version},{operation},"
-        f"{outcome},{duration}{SUFFIX}"
+    name = file_name(
+        (created, identity, 0, size, origin, app, version, operation, outcome, duration)
     )
-    if "/" in name or "\0" in name or name.count(",") != _COMMAS:
+    if "/" in name or "\0" in name or name.count(",") != len(FIELDS) - 1:
         raise ValueError(f"no envelope can be called {name!r}")
     listed = ",".join([f"{quote(key)}:{quote(value)}" for key, value in headers.items()])
     behind = (

@@ -4,9 +4,10 @@ import os
 
 from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name
 from ..consent.decision import CI_VARIABLES, ON, boolean
-from ..files import PROJECT_FOLDER
 from ..formats import quote
+from ..opening import PROJECT_FOLDER
 from ..outbox.writing import MAX_PAYLOAD_BYTES
+from . import PLAIN, SCOPE, UNNAMED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,12 +15,6 @@ if TYPE_CHECKING:
 
     from ..consent.decision import Decision
     from .telemetry import Attributes, Operation, Span
-
-SCOPE = "cqtel"
-UNNAMED = "unnamed"
-"""What stands where a name is none that may be recorded."""
-PLAIN = frozenset({str, int, bool, list})
-"""The very classes that a value may have: one derived from them can do anything."""
 
 
 def encoded(

@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..formats.json_paths import attribute_key, item_step, path_text
 from ..formats.strict_json import count_values
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from ..formats.json_paths import Path
     from ..formats.strict_json import JsonValue
-    from .changes import Removed
 
 KEPT = "kept"
 REMOVED = "removed"
@@ -29,7 +28,7 @@ REPLACED = "replaced"
 ADDED = "added"
 """What is sent and was not intercepted; there is none but by a fault, so it must be seen."""
 
-DROPPED_BY_USER = "dropped by you"
+DROPPED_BY_USER = "removed by you"
 
 MAX_ROWS = 2_000
 MAX_VALUE = 2_000
@@ -38,12 +37,31 @@ _MAX_WORDS = 300
 _MAX_REASONS = 1_000
 _STAYED = ("replaced by ", "cut: ")
 """How the gate's reasons begin where it left something in a value's place."""
-_UNLISTED = "its reason is not kept: there were too many"
-_UNLISTED_OR_DROPPED = "its reason is not kept: there were too many, or you dropped it"
+_UNLISTED = "its reason is not recorded: there were too many"
+_UNLISTED_OR_DROPPED = "its reason is not recorded: there were too many, or you removed it"
 _UNEXPLAINED = "it is in what would be sent, and was not intercepted"
-_CHANGED = "it was changed, and no reason is kept"
-_REWRITTEN = "the same number, written as the protocol has it"
+_CHANGED = "it was changed, and no reason is recorded"
+_REWRITTEN = "the same number, as the protocol writes it"
 _ANY_VALUE = frozenset({"stringValue", "boolValue", "intValue", "doubleValue"})
+
+
+class Removed(Protocol):
+    """Something that was taken out of what was intercepted, as the gate has it."""
+
+    @property
+    def path(self) -> str:
+        """Where it stood in the document."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What kind of thing it was, without its value."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,13 +220,13 @@ class _Work:
         at_sent = 0
         for at, inner in enumerate(intercepted):
             path = (place.path, item_step(inner, at))
-            found: JsonValue | _Missing = _MISSING
+            counterpart: JsonValue | _Missing = _MISSING
             if at_sent < len(waiting) and (
                 is_whole or self._is_same_item(inner, waiting[at_sent], path)
             ):
-                found = waiting[at_sent]
+                counterpart = waiting[at_sent]
                 at_sent += 1
-            yield from self.pairs(_Place(inner, found, path, place.path, place.why))
+            yield from self.pairs(_Place(inner, counterpart, path, place.path, place.why))
         for at, inner in enumerate(waiting[at_sent:], len(intercepted)):
             yield from self.pairs(_Place(_MISSING, inner, (place.path, at), place.path, ""))
 

@@ -25,10 +25,10 @@ async def ask_telemetry(app: Home) -> None:
     """Ask what may be sent for all projects, and save the answer."""
     answer = await app.push_screen_wait(
         Ask(
-            "May telemetry be sent, for all projects?",
+            "Send telemetry, for all projects?",
             ["It is saved for every program that reads it. Nothing is sent before."],
             [
-                ("u", "undecided: hold it here", "default"),
+                ("u", "undecided: keep it here", "default"),
                 ("o", "on", "default"),
                 ("f", "off", "default"),
             ],
@@ -100,7 +100,7 @@ async def set_debug(app: Home, project: str | None, *, is_on: bool) -> None:
 
 
 async def set_endpoint(app: Home, url: str | None, project: str | None) -> None:
-    """Save where to deliver to."""
+    """Save where payloads are delivered to."""
     try:
         plan = choices.plan_endpoint(url, project)
     except CqtelError as error:

@@ -183,7 +183,7 @@ def changed(envelope: Envelope) -> list[Content]:
     elif withheld:
         texts = "1 error text" if withheld == 1 else f"{withheld:,} error texts"
         words = (
-            f"Debug mode would leave {texts} in it, which can hold paths, names, addresses and "
+            f"Debug mode would leave {texts} in it, which can contain paths, names, addresses and "
             "credentials."
         )
     else:
@@ -214,7 +214,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
 
     body = read_original(envelope.intercepted).body
     findings = scan(body, surroundings, envelope.kind).findings
-    lines = [views.title(f"In what was intercepted, which stays here ({len(body):,} bytes)")]
+    lines = [views.title(f"In the intercepted request, which stays here ({len(body):,} bytes)")]
     if not findings:
         lines.append(Content("  Nothing was found there either."))
     for finding in findings:
@@ -262,7 +262,7 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
 
         lines.append(views.warning(f"Refused in this run: {refused_words(run.refused)}"))
     if run.lost:
-        lines.append(views.warning(f"{run.lost:,} more requests of this run could not be held."))
+        lines.append(views.warning(f"{run.lost:,} more requests of this run could not be stored."))
     return lines
 
 

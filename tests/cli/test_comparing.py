@@ -1,4 +1,4 @@
-"""`show --intercepted`: what was intercepted, beside what would be sent of it."""
+"""`show --intercepted`: what was intercepted, beside what would be sent."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
     assert "2 removed, 1 replaced, 2 kept" in text
     assert "  kept      status = ok" in text
     assert "  removed   error = no such host" in text
-    assert "sent: nothing, an error's text leaves in debug mode only" in text
+    assert "sent: nothing, error texts leave in debug mode only" in text
     assert "header     authorization: Basic •••••••• (24 characters)\n" in text
     assert "header     x-machine: laptop  (not sent: not on the list of headers that may" in text
     assert WRITE_KEY not in text
@@ -78,7 +78,7 @@ def test_what_nobody_can_read_is_shown_as_it_came(cq: Here) -> None:
     identity = hold(cq, b"\x00\x1b[2J odd", "/v9/other")
     run = cq("show", identity, "--intercepted")
     assert run.code == 0
-    assert b"Nobody here can read this" in run.out
+    assert b"This format is unknown" in run.out
     assert b"odd" in run.out
     assert_harmless(run.out)
 

@@ -13,12 +13,13 @@ import pytest
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.deliver.sender import Sender
+from cqtel_tui.outbox.deliveries import Deliveries
 from cqtel_tui.outbox.envelope import identity_of
 from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.outbox.writing import PENDING, hold
 from cqtel_tui.paths import Places
-from cqtel_tui.record.telemetry import HEADERS
+from cqtel_tui.record.ending import HEADERS
 
 from .collectors import PATIENCE, PATIENCE_WITH_A_PROCESS, Collector, running
 
@@ -66,7 +67,7 @@ class Machine:
         created: int | None = None,
         headers: Mapping[str, str] = HEADERS,
         project: Path | None = None,
-        has_error_text: bool = False,
+        **stated: Any,
     ) -> str:
         """Hold a payload, recorded under the yes that holds now if one does; return its id."""
         self.held += 1
@@ -85,12 +86,16 @@ class Machine:
             headers=headers,
             project=where,
             consent=decision.mark(decision.endpoint),
-            has_error_text=has_error_text,
+            **{"has_error_text": False, **stated},
         )
         return identity_of(name)
 
     def sender(self, *options: str, **given: Any) -> Sender:
         return Sender(self.places, options, jitter=lambda: 1.0, **given)
+
+    def in_doubt(self) -> list[str]:
+        """Return the ids of the payloads of which nobody knows whether they were sent."""
+        return sorted(Deliveries(self.outbox).in_doubt())
 
     def labels(self, box: str = PENDING) -> list[Label]:
         return self.outbox.labels(box)

@@ -104,7 +104,7 @@ def test_what_was_intercepted_never_goes_to_our_endpoint_instead(
     labels = ready.labels(PENDING)
     [result] = sender.send(labels, NAMED) if asked_for else sender.send_due()
     assert result.outcome is Outcome.REFUSED
-    assert result.why == "it was not bound for where it may be sent to"
+    assert result.why == "it is bound for where it may not be sent to"
     assert collector.requests == []
 
 
@@ -160,6 +160,6 @@ def test_root_touches_nothing_in_the_home_of_a_user(
     monkeypatch.setenv("HOME", str(home.parent))
     os.chown(home, 65534, 65534)
     before = sorted(home.rglob("*"))
-    with pytest.raises(CqtelError, match="was not touched: you are root"):
+    with pytest.raises(CqtelError, match="was not changed: you are root"):
         list(Sender(machine.places).send([], NAMED))
     assert sorted(home.rglob("*")) == before

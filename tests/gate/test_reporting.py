@@ -269,12 +269,12 @@ def test_without_h11_the_channel_is_closed_and_it_is_told(machine: Machine) -> N
     ended = machine.wrap("cloudquery", "init")
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said.startswith(
-        "cq-telemetry: the program's own telemetry is blocked, as it cannot be held: "
+        "cq-telemetry: the program's own telemetry is blocked, as it cannot be intercepted: "
         f"h11 is not installed ({how_to_install('gate')})\n"
     )
     assert witness.last["environment"][b"CQ_TELEMETRY_LEVEL"] == b"none"
     [found] = read_runs(str(machine.state))
-    assert found.blocked[0].name == "all that the gate would hold"
+    assert found.blocked[0].name == "all that the gate would intercept"
     assert "h11 is not installed" in found.blocked[0].reason
     assert {one.attempts for one in found.blocked} == {None}
 
@@ -287,10 +287,10 @@ def test_a_gate_that_breaks_stops_nothing_and_it_is_told(machine: Machine) -> No
     )
     ended = machine.wrap("cloudquery", "init")
     assert (ended.code, ended.out) == (7, b"out\n")
-    assert "not all that the program reported is held: ModuleNotFoundError" in ended.said
+    assert "not all that the program reported was intercepted: ModuleNotFoundError" in ended.said
     assert len(held(machine, "record")) == 1
     [found] = read_runs(str(machine.state))
-    assert found.blocked[0].name == "all that the gate would hold"
+    assert found.blocked[0].name == "all that the gate would intercept"
 
 
 # Inspecting ---------------------------------------------------------------------------------------
@@ -338,7 +338,7 @@ def test_after_a_yes_it_arrives_redacted_with_the_programs_own_key(
     reporter(machine, compressed=compressed)
     ended = machine.wrap("cloudquery", "init", more=bound_for(upstream))
     assert ended.said == (
-        "cq-telemetry: CQ_RUDDERSTACK_DATA_PLANE_URL is set: what was to go there is held, "
+        "cq-telemetry: CQ_RUDDERSTACK_DATA_PLANE_URL is set: what is bound for it is intercepted, "
         "and goes there if you send it\nerr\n"
     )
     assert upstream.connections == 0
@@ -570,13 +570,13 @@ def test_a_users_own_otlp_settings_are_kept_or_told_of(
     ended = machine.wrap("shop", "buy", more=own)
     assert ended.err == (
         b"cq-telemetry: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is your own setting, and is left as it "
-        b"is: what goes there is not held\n"
+        b"is: what goes there is not intercepted\n"
     )
     assert len(upstream.bodies) == 1
     assert held(machine, "gate") == []
     more = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{upstream.port}"}
     assert (
-        b"OTEL_EXPORTER_OTLP_ENDPOINT is set: what was to go there is held"
+        b"OTEL_EXPORTER_OTLP_ENDPOINT is set: what is bound for it is intercepted"
         in machine.wrap("shop", "buy", more=more).err
     )
     assert len(upstream.bodies) == 1
@@ -660,7 +660,7 @@ def test_off_is_proved_to_be_off(machine: Machine, real: list[str]) -> None:
     }
     assert "failed to load spec" in found.said
     assert (
-        "It tried to reach nothing outside of this machine."
+        "It tried to reach nothing outside this machine."
         in machine.cq("verify", "--no-telemetry", "--", *looked).lines
     )
 
@@ -695,7 +695,7 @@ def test_what_leaves_this_machine_is_told_of_and_fails(machine: Machine) -> None
     found = machine.cq("verify", "--", "cloudquery", "sync")
     assert found.code == 1
     assert any("udp 192.0.2.1:9, 1 times: outside" in line for line in found.lines)
-    assert found.lines[-1].startswith("It tried to reach what is outside of this machine")
+    assert found.lines[-1].startswith("It tried to reach something outside this machine")
 
 
 def test_without_strace_the_gate_says_what_it_saw_and_it_is_no_proof(machine: Machine) -> None:
@@ -706,7 +706,7 @@ def test_without_strace_the_gate_says_what_it_saw_and_it_is_no_proof(machine: Ma
     assert (found.json["means"], found.json["intercepted"]) == ("gate", 2)
     assert "strace" in found.json["why_not_seen"]
     assert machine.cq("verify", "--", "cloudquery", "init").lines[-1] == (
-        "Where else it tried to send to was not seen."
+        "Other connection attempts were not observed."
     )
 
 

@@ -72,7 +72,7 @@ def test_each_value_of_a_batch_has_its_fate_and_its_reason(scrubbed: Path) -> No
     listed = [fates[f"batch[0].properties.destination_paths[{at}]"][0] for at in range(3)]
     assert listed == [KEPT, REMOVED, KEPT]
     assert fates["batch[0].userId"][0] == REMOVED
-    assert "a random id stands in" in fates["batch[0].userId"][1]
+    assert "a random ID replaces it" in fates["batch[0].userId"][1]
     assert withheld_errors(found.original) == 1
     assert found.comparison.problem == ""
 

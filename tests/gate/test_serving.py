@@ -156,7 +156,7 @@ def test_what_was_acknowledged_is_found_by_the_next_command(machine: Machine, ki
                 os.kill(one, signal.SIGKILL)
         eventually(lambda: killed == "launcher" or not machine.gates())
         # Whoever looks, in whichever way, finds it.
-        eventually(lambda: "1 held" in machine.cq("status").out.decode())
+        eventually(lambda: "1 pending" in machine.cq("status").out.decode())
         assert events(machine) == ["before"]
 
 
@@ -197,7 +197,7 @@ def test_what_ends_the_redaction_takes_no_other_request_along(machine: Machine) 
     assert machine.wrap("cloudquery", "sync").out == b"[200, 200, 200, 200, 200]\n"
     found = {one["event"]: one for one in _as_read(machine)}
     assert sorted(events(machine)) == ["a", "b", "bomb", "bomb", "c"]
-    assert {name for name, one in found.items() if one["kind"] == "unknown"} == {"bomb"}
+    assert {name for name, one in found.items() if one["kind"] == "unredacted"} == {"bomb"}
     assert not has_leftovers(str(machine.state))
 
 
@@ -236,7 +236,7 @@ def test_taking_everything_back_takes_what_waits_too(machine: Machine) -> None:
     spool.close()
 
 
-def test_what_two_redactions_died_of_is_held_unread_and_once(machine: Machine) -> None:
+def test_what_two_redactions_died_of_is_never_sent_and_is_held_once(machine: Machine) -> None:
     spool = Spool(_session(str(machine.state)))
     spool.put(_intercepted(b'{"batch":[]}'), "0" * 16)
     for _ in range(2):
@@ -245,7 +245,7 @@ def test_what_two_redactions_died_of_is_held_unread_and_once(machine: Machine) -
     os.close(spool._lock)
     assert recover(str(machine.state)) == 1
     [found] = intercepted(machine)
-    assert (found.id, found.kind) == ("0" * 16, "unknown")
+    assert (found.id, found.kind) == ("0" * 16, "unredacted")
 
 
 def test_a_redaction_that_was_killed_after_it_was_done_is_not_done_twice(machine: Machine) -> None:
@@ -617,7 +617,7 @@ def test_what_is_too_large_is_told_when_the_program_ends_and_in_the_status(
     assert ended.out.startswith(b"200 ")
     assert not ended.out.endswith(b" 200\n")
     [line] = ended.said.splitlines()
-    assert line.startswith("cq-telemetry: not held, as the gate refused it: 1 too large (a request")
+    assert line.startswith("cq-telemetry: refused by the gate: 1 too large (a request")
     [found] = read_runs(str(machine.state))
     assert (len(found.intercepted), found.refused) == (1, {"too large": 1})
     status = machine.cq("status")
@@ -638,7 +638,7 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_the_status_says_why(
         disk.fill()
         ended = machine.wrap("cloudquery", "sync")
         assert ended.out == b"503\n"
-        assert "make room on the disk" in ended.said
+        assert "free space on the disk" in ended.said
         assert "full" in machine.cq("status").out.decode()
         disk.make_room()
         assert machine.wrap("cloudquery", "sync").out == b"200\n"

@@ -14,7 +14,7 @@ from cqtel_tui.formats.json_paths import path_text, paths_at
 from cqtel_tui.outbox.envelope import read_label
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
-from cqtel_tui.record.payload import SCOPE
+from cqtel_tui.record import SCOPE
 from cqtel_tui.record.telemetry import Telemetry
 from cqtel_tui.review import field_facts
 from cqtel_tui.review.durations import duration
@@ -292,7 +292,7 @@ def test_a_key_that_stands_twice_is_told_of_twice_and_is_loud_the_second_time() 
     twice = attribute("service.name", stringValue="a"), attribute("service.name", stringValue="b")
     first, second = explained(with_attributes(*twice)).rows
     assert (first.value, first.problem) == ("a", "")
-    assert (second.value, second.field, second.problem) == ("b", None, "its key was there before")
+    assert (second.value, second.field, second.problem) == ("b", None, "duplicate key")
 
 
 def test_what_stands_beside_key_and_value_is_told_of() -> None:

@@ -111,7 +111,7 @@ async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> N
         text = await show(it, "intercepted")
         assert "│" not in text
         assert "error: failed to list plugins" in text
-        assert "→ nothing: an error's text leaves in debug mode only" in text
+        assert "→ nothing: error texts leave in debug mode only" in text
         await it.pilot.resize_terminal(140, 40)
         await it.until(lambda: "│" in it.box.detail.lines.text, "two columns")
 
@@ -169,10 +169,10 @@ async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_interc
     hold(run, event(status="ok", error="see /home/alice/spec.yml"))
     async with ui() as it:
         text = await show(it, "leaks")
-        sent, _, only_intercepted = text.partition("In what was intercepted, which stays here")
+        sent, _, only_intercepted = text.partition("In the intercepted request, which stays here")
         assert "In what would be sent (" in sent
-        assert "Nothing was found that should not be there." in sent
-        only_intercepted, _, rest = only_intercepted.partition("Looked for")
+        assert "Nothing was that should not be there." in sent
+        only_intercepted, _, rest = only_intercepted.partition("Checked for")
         assert "e-mail addresses" in rest
         assert "a path in somebody's home directory" in only_intercepted
         assert "alice" not in only_intercepted
@@ -196,10 +196,10 @@ async def test_what_nobody_can_read_is_shown_as_it_came(run: Machine) -> None:
     hold(run, b"\x00\x1b]0;title\x07 [/nope]", "/v9/other", **{"content-type": "a/b"})
     async with ui() as it:
         text = await show(it, "intercepted")
-        assert "Nobody here can read this" in text
+        assert "This format is unknown" in text
         assert "[/nope]" in text
         assert "\x1b" not in text
-        assert "Nobody here can read this" in await show(it, "explained")
+        assert "This format is unknown" in await show(it, "explained")
         await it.press("f")
         await it.told("cannot be read here")
 
@@ -263,7 +263,7 @@ async def test_it_goes_to_where_the_other_one_is_now(run: Machine, collector: Co
 async def test_what_is_of_no_run_leads_nowhere(machine: Machine) -> None:
     async with ui() as it:
         await it.press("n")
-        await it.told("Nothing else here is of the same run.")
+        await it.told("No other payload here belongs to this run.")
         assert "same run" not in it.text
 
 
@@ -275,10 +275,10 @@ async def test_what_was_closed_in_a_run_is_told_with_its_reason_and_its_attempts
         assert "blocked" in text.split("\n")[1]
         assert "error reports (Sentry): their address cannot be changed" in text
         assert "(attempts cannot be seen)" in text
-        assert "(gRPC): they are no HTTP requests" in text
+        assert "(gRPC): they are not HTTP requests" in text
         assert "(1 attempt, none got through)" in text
         await it.press("4")
-        await it.shows("Closed in this run", "error reports (Sentry)", "none got through")
+        await it.shows("Blocked in this run", "error reports (Sentry)", "none got")
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (140, 40)])
@@ -288,7 +288,7 @@ async def test_a_row_tells_where_it_comes_from(run: Machine, size: tuple[int, in
         # A day stands before the time of what is not of today.
         rows = {next(word for word in line.split() if word[:4] == "init"): line for line in lines}
         assert " here" in rows["init"]
-        assert " intercepted" in rows["init_completed"]
+        assert " gate" in rows["init_completed"]
 
 
 # Fields ---------------------------------------------------------------------------------------
@@ -300,22 +300,22 @@ async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Mac
     async with ui() as it:
         await it.press("j", "f")
         await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
-        await it.shows("Which fields shall not be sent?", "[ ] batch[0].type = track")
+        await it.shows("Which fields should be removed?", "[ ] batch[0].type = track")
         await it.press("x")
         assert isinstance(it.app.screen, Trimming), "nothing is chosen, so nothing is dropped"
         await it.press("space", "j", "down", "k", "up", "j", "enter", "j", "space", "space")
         await it.shows("[x] batch[0].type", "[x] batch[0].messageId", "[ ] batch[0].anonymousId")
         await it.press("x")
         await it.answer()
-        assert "Drop 2 fields of this payload?" in it.question
+        assert "Remove 2 fields from this payload?" in it.question
         assert "batch[0].type, batch[0].messageId" in it.question
         await it.press("y")
-        await it.told("Dropped 2 fields. u takes it back.")
+        await it.told("Removed 2 fields. u undoes it.")
         message = json.loads(run.payloads()[1])["batch"][0]
         assert {"type", "messageId"} & message.keys() == set()
         assert message["event"] == "init_completed"
         text = await show(it, "intercepted")
-        assert "dropped by you" in text
+        assert "removed by you" in text
         await it.press("u")
         await it.until(lambda: run.payloads()[1] == before, "the undo")
 
@@ -347,7 +347,7 @@ async def test_fields_of_a_payload_of_our_own_are_dropped_too(machine: Machine) 
         await it.shows('resourceSpans[0].resource.attributes["service.name"]')
         await it.press("space", "x")
         await it.answer("y")
-        await it.told("Dropped 1 field.")
+        await it.told("Removed 1 field.")
         assert b"service.name" not in machine.payloads()[0]
         assert b"service.version" in machine.payloads()[0]
 
@@ -369,15 +369,15 @@ async def test_the_question_names_where_what_was_intercepted_really_goes(run: Ma
         assert "Send 1 payload?" in it.question
         assert "to https://analytics-events.cloudquery.io/v1/batch" in it.question
         await it.press("n", "k", "s")
-        await it.told("Nothing is sent: there is no endpoint. 4 sets one.")
+        await it.told("Nothing is sent: no endpoint is set. 4 sets one.")
         hold(run, b"\x00", "/v9/other")
         it.app._show(*it.app._read())
         await it.pilot.pause()
         await it.press("S")
         await it.answer()
         assert "Send 2 payloads?" in it.question
-        assert "1 stays here: there is no endpoint. 4 sets one." in it.question
-        assert "1 stays here: nobody could read what is in it." in it.question
+        assert "1 stays here: no endpoint is set. 4 sets one." in it.question
+        assert "1 stays here: its format is unknown." in it.question
 
 
 async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
@@ -408,9 +408,9 @@ async def test_a_yes_for_all_that_is_held_names_nothing_that_nobody_could_read(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "2 payloads were pending before this yes" in it.question)
+        await it.until(lambda: "2 payloads were already pending" in it.question)
         await it.answer("y")
-        await it.told("nobody could read what is in it")
+        await it.told("its format is unknown")
         assert len(empty.labels(SENT)) == 1
         assert len(empty.labels()) == 1
         assert b"\x00" not in collector.bodies
@@ -424,6 +424,6 @@ def test_a_plain_session_shows_the_same(run: Machine) -> None:
     with terminal("--plain", size=(120, 60), TERM="dumb") as it:
         it.shows("cqtel>")
         it.type(f"show {identity} --intercepted\n".encode())
-        it.shows("removed   error = failed to list plugins", "leaves in debug mode only")
+        it.shows("removed   error = failed to list plugins", "error texts leave in debug mode only")
         it.type(b"quit\n")
         assert it.end() == 0

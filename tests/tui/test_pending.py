@@ -264,7 +264,7 @@ async def test_when_another_process_records_the_cursor_and_the_marks_stay_on_the
 async def test_a_torn_envelope_is_told_of_and_its_bytes_can_be_read(machine: Machine) -> None:
     machine.tear(machine.labels()[0])
     async with ui(size=(100, 50)) as it:
-        await it.shows("!! This payload is not what was sealed", "it is torn", "sets it aside")
+        await it.shows("!! This payload was altered", "it is incomplete", "sets it aside")
         it.box.detail.turn_to("raw")
         await it.pilot.pause()
         await it.shows("The whole file:", '"kind":"otlp-traces"', '"resourceSpans"')
@@ -306,7 +306,7 @@ async def test_what_is_set_aside_and_what_was_lost_is_always_in_sight(machine: M
 
 async def test_when_nothing_is_held_it_says_where_payloads_come_from(empty: Machine) -> None:
     async with ui() as it:
-        await it.shows("Nothing is held.", "cq-telemetry run -- cloudquery sync spec.yml")
+        await it.shows("Nothing is pending.", "cq-telemetry run -- cloudquery sync spec.yml")
         await it.press("j", "k", "G", "space", "a", "s", "x", "X", "S", "y", "v", "e", "o")
         assert it.room == "pending"
     empty.choose(telemetry="off")

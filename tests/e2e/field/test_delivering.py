@@ -267,7 +267,7 @@ def test_what_the_gate_refuses_is_counted_and_told(machine: Installed) -> None:
     assert "1 lost" in machine.status("payloads")
     refused = machine.status("refused")
     assert "1 too large" in refused
-    assert "let the program send smaller batches" in refused
+    assert "make the program send smaller batches" in refused
     assert refused.split(None, 1)[1] in ended.said
 
 
