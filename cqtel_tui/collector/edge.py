@@ -12,7 +12,7 @@ import contextlib
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 from google.protobuf.message import DecodeError
@@ -28,12 +28,13 @@ from .logs import tell, tell_error
 from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
     from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
     from .arrivals import Arrival, ArrivedSpan
+    from .clickhouse_rights import Rights
 
     _Attributes = RepeatedCompositeFieldContainer[KeyValue]
 
@@ -58,11 +59,21 @@ _AGAIN = "Try again later."
 
 
 class _Waiting(NamedTuple):
-    """The arrivals of one request, on their way."""
+    """The arrivals of one request, on their way.
+
+    Attributes:
+        body: what is handed on of them.
+        spans: how many these are.
+        kept: what came of them.
+        parts: where somebody may have erased something: whose each is, its body and spans.
+        erased: how many spans were left out for that.
+    """
 
     body: bytes
     spans: int
     kept: Future[Kept]
+    parts: tuple[tuple[str, bytes, int], ...] = ()
+    erased: int = 0
 
 
 class Edge:
@@ -74,9 +85,13 @@ class Edge:
     Args:
         url: where the engine takes traces.
         seconds: how long it may take to answer.
+        rights: tells who has erased what they sent.
     """
 
-    def __init__(self, url: str, *, seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, seconds: float = REQUEST_SECONDS, rights: Rights | None = None
+    ) -> None:
+        self._rights = rights
         self._url = url
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -97,8 +112,14 @@ class Edge:
                 them: with its own status and time for 429 and 503, else with 502 or 503; and
                 RefusedError where the engine refuses them.
         """
-        body = encode(arrivals)
-        waiting = _Waiting(body, sum(len(arrival.spans) for arrival in arrivals), Future())
+        parts: tuple[tuple[str, bytes, int], ...] = ()
+        if self._rights is None:
+            body = encode(arrivals)
+        else:  # messages that follow each other are one
+            parts = tuple((_whose(each), encode([each]), len(each.spans)) for each in arrivals)
+            body = b"".join(part for _, part, _ in parts)
+        spans = sum(len(arrival.spans) for arrival in arrivals)
+        waiting = _Waiting(body, spans, Future(), parts)
         with self._lock:
             if self._is_closed:
                 raise BusyError(f"This collector is about to stop. {_AGAIN}")
@@ -146,8 +167,10 @@ class Edge:
         while True:
             batch = self._take()
             if batch:
+                batch = await self._without_erased(batch)
+            if batch:
                 await self._deliver(client, batch)
-            elif self._is_closed:
+            elif self._is_closed and not self._waiting:
                 return
             else:
                 self._has_more.clear()
@@ -172,6 +195,25 @@ class Edge:
                     taken.append(waiting)
                     size += len(waiting.body)
         return taken
+
+    async def _without_erased(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
+        """Return what is left of some requests without what comes of erased cookies."""
+        if self._rights is None:
+            return [*batch]
+        erased = await asyncio.to_thread(self._rights.erased)
+        left = []
+        for waiting in batch:
+            parts = tuple(part for part in waiting.parts if part[0] not in erased)
+            spans = sum(count for _, _, count in parts)
+            gone = waiting.spans - spans
+            if not parts:
+                waiting.kept.set_result(Kept(0, erased=gone))
+            elif gone:
+                body = b"".join(part for _, part, _ in parts)
+                left.append(_Waiting(body, spans, waiting.kept, parts, gone))
+            else:
+                left.append(waiting)
+        return left
 
     async def _deliver(self, client: httpx.AsyncClient, batch: Sequence[_Waiting]) -> None:
         # Protobuf messages that follow each other are one message with the lists of all.
@@ -223,6 +265,42 @@ class Edge:
             )
         finally:
             await response.aclose()
+
+
+class KeepingEdge(Edge):
+    """An edge that gives people their data from ClickHouse behind it, and erases it there.
+
+    Args:
+        url: where the engine takes traces.
+        rights: what is kept behind it.
+        seconds: how long the engine may take to answer.
+    """
+
+    def __init__(self, url: str, rights: Rights, *, seconds: float = REQUEST_SECONDS) -> None:
+        self._keeper = rights
+        super().__init__(url, seconds=seconds, rights=rights)
+
+    def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield everything that is kept of a cookie, some operations at a time."""
+        return self._keeper.pages(cookie)
+
+    def erase(self, cookie: str) -> Future[int]:
+        """Erase everything of a cookie, now and later; the number of spans that were there."""
+        return self._keeper.erase(cookie)
+
+    def expire(self) -> int:
+        """Erase what came past while its cookie was erased; ClickHouse forgets by itself."""
+        return self._keeper.erase_late()
+
+    def close(self) -> None:
+        """Hand on what waits, and take no more."""
+        super().close()
+        self._keeper.close()
+
+
+def _whose(arrival: Arrival) -> str:
+    """Return the digest of an arrival's cookie; empty if it has none."""
+    return "" if arrival.cookie is None else digest_of(arrival.cookie).hex()
 
 
 def encode(arrivals: Sequence[Arrival]) -> bytes:
@@ -317,7 +395,9 @@ def _succeed(batch: Sequence[_Waiting], refused: int, words: str) -> None:
     """
     for waiting in batch:
         of_these = min(refused, waiting.spans)
-        waiting.kept.set_result(Kept(waiting.spans - of_these, refused=of_these, words=words))
+        waiting.kept.set_result(
+            Kept(waiting.spans - of_these, erased=waiting.erased, refused=of_these, words=words)
+        )
 
 
 def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
