@@ -16,27 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from .arrivals import digest_of
-from .engine import ADDRESS_HASH, INSTALLATION
 from .logs import tell, tell_error
+from .otlp_writing import encode
 from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-
-    from .arrivals import Arrival, ArrivedSpan
+    from .arrivals import Arrival
     from .clickhouse_rights import Rights
-
-    _Attributes = RepeatedCompositeFieldContainer[KeyValue]
 
 REQUEST_SECONDS = 10.0
 MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -45,7 +36,6 @@ MAX_ANSWER_BYTES = 64 * 1024
 MAX_WORDS = 500
 MAX_RETRY_SECONDS = 3600
 _LANES = 4
-_SHA1_DIGITS = 40
 _SUCCESS = range(200, 300)
 _TOO_MANY = 429
 _REFUSALS = {400, 413, 415, 422}
@@ -301,62 +291,6 @@ class KeepingEdge(Edge):
 def _whose(arrival: Arrival) -> str:
     """Return the digest of an arrival's cookie; empty if it has none."""
     return "" if arrival.cookie is None else digest_of(arrival.cookie).hex()
-
-
-def encode(arrivals: Sequence[Arrival]) -> bytes:
-    """Return arrivals as an OTLP `ExportTraceServiceRequest` in protobuf."""
-    request = ExportTraceServiceRequest()
-    for arrival in arrivals:
-        resource = request.resource_spans.add()
-        _describe(resource.resource.attributes, arrival)
-        scope = resource.scope_spans.add()
-        scope.scope.name = "cqtel"
-        for span in arrival.spans:
-            _fill(scope.spans.add(), span)
-    return request.SerializeToString()
-
-
-def _describe(attributes: _Attributes, arrival: Arrival) -> None:
-    """Say of a resource what is known of a program and of where it ran."""
-    origin = arrival.origin
-    is_sha1 = len(origin.address_hash) == _SHA1_DIGITS
-    for key, text in (
-        ("service.name", arrival.app),
-        ("service.version", arrival.version),
-        ("cloudquery.build_date", arrival.build_date),
-        (INSTALLATION, None if arrival.cookie is None else digest_of(arrival.cookie).hex()),
-        ("cloudquery.ip_sha1" if is_sha1 else ADDRESS_HASH, origin.address_hash),
-        ("geo.country.iso_code", origin.country),
-        ("geo.region.name", origin.region),
-        ("geo.locality.name", origin.city),
-    ):
-        if text is not None:
-            attributes.add(key=key).value.string_value = text
-    if arrival.ci is not None:
-        attributes.add(key="cloudquery.ci").value.bool_value = arrival.ci
-    if arrival.plugins:
-        plugins = attributes.add(key="cloudquery.plugins").value.array_value
-        for plugin in arrival.plugins:
-            plugins.values.add(string_value=plugin)
-    if any(span.message is not None for span in arrival.spans):
-        attributes.add(key="cloudquery.debug").value.bool_value = True
-
-
-def _fill(message: Span, span: ArrivedSpan) -> None:
-    message.trace_id = span.trace_id
-    message.span_id = span.span_id
-    message.parent_span_id = span.parent_id
-    message.name = span.name
-    message.kind = Span.SPAN_KIND_INTERNAL
-    message.start_time_unix_nano = span.started
-    message.end_time_unix_nano = span.started + span.duration
-    message.status.code = Status.STATUS_CODE_ERROR if span.failed else Status.STATUS_CODE_OK
-    if span.exit_code is not None:
-        message.attributes.add(key="process.exit.code").value.int_value = span.exit_code
-    if span.error_type is not None:
-        message.attributes.add(key="error.type").value.string_value = span.error_type
-    if span.message is not None:
-        message.attributes.add(key="exception.message").value.string_value = span.message
 
 
 async def _beginning(response: httpx.Response) -> bytes:

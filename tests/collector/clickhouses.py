@@ -15,7 +15,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from cqtel_tui.collector import clickhouse
 from cqtel_tui.collector.clickhouse_asking import ClickHouse, Place, read_place
-from cqtel_tui.collector.edge import encode
+from cqtel_tui.collector.otlp_writing import encode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
