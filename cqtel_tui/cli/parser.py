@@ -67,6 +67,14 @@ def _choosing(commands: Commands) -> None:
     cookie.add_argument(
         "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
     )
+    cookie.add_argument(
+        *("--data-dir", "--cq-dir"),
+        dest="named",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="look into this folder as well, which a program keeps its files in instead of .cq",
+    )
     _erasing(cookie)
     shell = add(
         commands,
