@@ -49,12 +49,24 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
     Raises:
         WrongUsageError: one has a value that it cannot have.
     """
-    from ..collector.settings import Settings, read_forward, read_listen, read_network, read_origin
+    from ..collector.clickhouse_asking import read_place
+    from ..collector.settings import (
+        HMAC_DAILY,
+        Settings,
+        read_forward,
+        read_listen,
+        read_network,
+        read_origin,
+    )
 
     host, port = read_listen(arguments.listen)
     for option in ("workers", "retention", "error_retention"):
         if getattr(arguments, option) < 1:
             raise WrongUsageError(f"--{option.replace('_', '-')} takes 1 or more")
+    if arguments.clickhouse and not arguments.forward:
+        raise WrongUsageError("--clickhouse is for an edge: give --forward as well")
+    if arguments.hmac_key_file and arguments.ip_hash != HMAC_DAILY:
+        raise WrongUsageError(f"--hmac-key-file is for --ip-hash {HMAC_DAILY}: give that as well")
     if not arguments.rate >= 0:
         raise WrongUsageError("--rate takes 0 (no limit) or more")
     return Settings(
@@ -72,6 +84,8 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         cors=tuple(map(read_origin, arguments.cors)),
         hosts=tuple(name.lower() for name in arguments.host),
         believes_clock=arguments.believe_clock,
+        clickhouse=read_place(arguments.clickhouse) if arguments.clickhouse else None,
+        hmac_key_file=Path(arguments.hmac_key_file) if arguments.hmac_key_file else None,
     )
 
 

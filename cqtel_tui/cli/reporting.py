@@ -26,13 +26,19 @@ _FEWEST = 2
 def report(arguments: argparse.Namespace) -> int:
     """Print statistics over all installations."""
     from ..collector import report as reports
+    from ..collector.clickhouse_asking import is_place
 
     if arguments.json and arguments.csv:
         raise WrongUsageError("Choose one: --json or --csv")
     if arguments.k < _FEWEST:
         raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may cover a single installation")
     days = days_of(arguments.since)
-    figures = reports.read(store_of(arguments), now=time.time(), days=days, k=arguments.k)
+    if arguments.clickhouse and not is_place(arguments.clickhouse):
+        raise WrongUsageError("--clickhouse takes a URL, such as clickhouse://127.0.0.1:8123/cqtel")
+    source = (
+        reports.source_of(arguments.clickhouse) if arguments.clickhouse else store_of(arguments)
+    )
+    figures = reports.read(source, now=time.time(), days=days, k=arguments.k)
     if arguments.json:
         show_json(reports.as_json(figures))
     elif arguments.csv:
