@@ -30,7 +30,8 @@ _ENVELOPE = (
 )
 KEYS = {
     "status": (
-        "decision, debug, inspect, reasons (layer, says, source, note, won), "
+        "program, decision, debug, inspect, reasons (layer, says, source, note, won), "
+        "programs (program, decision, debug, endpoint, why), "
         f"cookie ({_COOKIE}, tracked), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
         f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
@@ -128,7 +129,8 @@ def _add(commands: Commands, name: str, help_text: str, module: str, function: s
 
 
 def _choosing(commands: Commands) -> None:
-    _add(commands, "status", "what is decided, and why", "choosing", "status")
+    status = _add(commands, "status", "what is decided, and why", "choosing", "status")
+    _whose(status)
     for name, help_text in (
         ("on", "allow telemetry from now on"),
         ("off", "refuse telemetry"),
@@ -171,7 +173,20 @@ def _choosing(commands: Commands) -> None:
     shell.add_argument("--shell", choices=SHELLS, default="bash")
 
 
+def _whose(command: Parser) -> None:
+    whose = command.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--program", metavar="NAME", help="of which program; may be left out where there is one"
+    )
+    whose.add_argument(
+        "--all-programs",
+        action="store_true",
+        help="of all programs, those that are not known yet as well",
+    )
+
+
 def _scope(command: Parser) -> None:
+    _whose(command)
     command.add_argument(
         "--project", action="store_true", help="for the current directory, instead of everywhere"
     )
@@ -251,7 +266,7 @@ def _chosen(command: Parser, what: str) -> None:
 
 
 def _asking(commands: Commands) -> None:
-    _add(
+    policy = _add(
         commands,
         "policy",
         "ask the collector what it derives and keeps, and what it would derive from you; "
@@ -259,12 +274,21 @@ def _asking(commands: Commands) -> None:
         "rights",
         "policy",
     )
+    _collector_of(policy)
     mine = _add(commands, "mine", "ask the collector for all that it has of you", "rights", "mine")
+    _collector_of(mine)
     mine.add_argument("--export", metavar="FILE", help="write it to a new file, as JSON")
     erase = _add(
         commands, "erase", "have the collector erase all that it has of you", "rights", "erase"
     )
+    _collector_of(erase)
     erase.add_argument("--yes", action="store_true", help="without a question, for scripts")
+
+
+def _collector_of(command: Parser) -> None:
+    command.add_argument(
+        "--program", metavar="NAME", help="whose collector; may be left out where there is one"
+    )
 
 
 def _program(command: Parser) -> None:

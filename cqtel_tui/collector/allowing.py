@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..catalogue import CATALOGUE_VERSION, MAX_NAME, ON_SPANS, RECORDED, allows, is_name
+from ..consent import UNNAMED
 from ..formats.encodings import TooLargeError
-from ..record.payload import SCOPE, UNNAMED
+from ..record.payload import SCOPE
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 

@@ -34,7 +34,7 @@ def staying(places: Places) -> Counter[str]:
         except TornEnvelopeError:
             reasons[DAMAGED] += 1
             continue
-        may = permission(envelope, grounds(places, envelope.project), DUE)
+        may = permission(envelope, grounds(places, envelope), DUE)
         if may.refusal:
             reasons[may.refusal] += 1
     return reasons

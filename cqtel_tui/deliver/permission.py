@@ -65,7 +65,7 @@ class Grounds:
     """What is known of the user's consent to one payload at this moment.
 
     Attributes:
-        decision: what all layers come to in its project.
+        decision: what all layers come to for its program, in its project.
         included: the ids of what was pending before a yes, and is covered by it.
         hears_project: whether its project is there to be asked for a no of its own.
     """
@@ -83,7 +83,8 @@ class Permission:
         url: where it is bound for; None for nowhere.
         refusal: why it may not go, as a sentence's end; empty if it may.
         remedy: what the user can do about that; empty if there is nothing.
-        is_for_all: the refusal holds for every payload, so that asking for the next one is idle.
+        is_for_all: the refusal holds for every payload of this program, so that asking for the next
+            one is idle.
     """
 
     url: str | None
@@ -115,23 +116,24 @@ def permission(envelope: Envelope, known: Grounds, asked: Asked) -> Permission:
     )
 
 
-def grounds(places: Places, project: str, options: Sequence[str] = ()) -> Grounds:
-    """Return what is known of the user's consent to what was recorded in a project.
+def grounds(places: Places, envelope: Envelope, options: Sequence[str] = ()) -> Grounds:
+    """Return what is known of the user's consent to an envelope: to its program, in its project.
 
     A project whose folder is gone, or that is not known on this machine, cannot say no. What was
     recorded there goes where the user asks for it, and never by itself.
 
     Args:
         places: where the choices, the lists and the projects are.
-        project: the project's mark.
+        envelope: opened, and so found whole.
         options: the telemetry options given on the command line.
     """
+    project = envelope.project
     directory = path_of(places.state, project)
     if directory is None:
         chosen_for = read_user(places.config).projects
         directory = next((path for path in chosen_for if project_mark(path) == project), None)
     # A project that nobody knows has no say of its own: any folder without one will do.
-    decision = ask(places, options, directory=directory or places.state)
+    decision = ask(places, options, None, directory or places.state, program=envelope.app)
     is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
     covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
     return Grounds(decision, covered, is_there)
@@ -146,8 +148,9 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     # A project's own no is for what was recorded there.
     is_projects = {one[0] for one in decision.statements if one[1] == OFF} == {PROJECT}
     state = "off" if decision.state == OFF else "undecided"
-    refusal = f"telemetry is {state}: {why(decision)}"
-    return Permission(url, refusal, "To allow it: cq-telemetry on", not is_projects)
+    refusal = f"telemetry of {decision.program} is {state}: {why(decision)}"
+    remedy = f"To allow it: cq-telemetry on --program {decision.program}"
+    return Permission(url, refusal, remedy, not is_projects)
 
 
 def _unfit(url: str | None, envelope: Envelope) -> Permission | None:

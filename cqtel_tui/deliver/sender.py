@@ -108,7 +108,8 @@ class Sender:
     ) -> Iterator[Result]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
 
-        Stops at the first no to everything, and at the first time that a collector does not answer.
+        Leaves a program's others out at the first no to all of them, and stops at the first time
+        that a collector does not answer.
 
         Args:
             labels: pending envelopes.
@@ -172,17 +173,25 @@ class Sender:
         asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Result, None, None]:
+        refused: set[str] = set()
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
                 if is_cancelled():
                     return
+                if label.app in refused:
+                    continue
                 result, is_last = self._one(label, connections, asked)
                 yield result
-                if is_last:
+                if is_last and result.outcome is Outcome.REFUSED:
+                    refused.add(label.app)
+                elif is_last:
                     return
 
     def _one(self, label: Label, connections: Connections, asked: Asked) -> tuple[Result, bool]:
-        """Return what became of an envelope, and whether to leave the others for now."""
+        """Return what became of an envelope, and whether to leave the others for now.
+
+        Where it was refused, the others are those of the same program.
+        """
         try:
             label, envelope = self._open(label)
         except TornEnvelopeError as error:
@@ -191,7 +200,7 @@ class Sender:
             return Result(label.id, Outcome.GONE, str(error)), False
         if asked.is_named:
             asked = replace(asked, was_read=was_shown(self.places.state, envelope))
-        may = permission(envelope, grounds(self.places, envelope.project, self.options), asked)
+        may = permission(envelope, grounds(self.places, envelope, self.options), asked)
         if may.refusal or may.url is None:
             result = Result(label.id, Outcome.REFUSED, may.reason)
             return result, asked.by_user and may.is_for_all

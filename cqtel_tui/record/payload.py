@@ -3,6 +3,7 @@
 import os
 
 from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name
+from ..consent import UNNAMED
 from ..consent.decision import CI_VARIABLES, ON, boolean
 from ..files import PROJECT_FOLDER
 from ..formats import quote
@@ -16,8 +17,6 @@ if TYPE_CHECKING:
     from .telemetry import Attributes, Operation, Span
 
 SCOPE = "cqtel"
-UNNAMED = "unnamed"
-"""What stands where a name is none that may be recorded."""
 PLAIN = frozenset({str, int, bool, list})
 """The very classes that a value may have: one derived from them can do anything."""
 

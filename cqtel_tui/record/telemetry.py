@@ -6,10 +6,11 @@ import time
 from _thread import _local
 
 from ..catalogue import is_version
+from ..consent import UNNAMED
 from ..consent.decision import OFF, ON, OPTIONS, Decision, ask, concerning
 from ..outbox.writing import hold, is_sender_due
 from ..paths import folders
-from .payload import PLAIN, UNNAMED, encoded, has_error_text, name_of, plain
+from .payload import PLAIN, encoded, has_error_text, name_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Telemetry:
         inspect_telemetry: `--inspect-telemetry` was given: `cq-telemetry.txt` is written instead.
 
     Attributes:
+        program: the name that choices are made for.
         lost: how many operations could not be recorded, because of an error.
         held: the name of the last envelope that was held; None before the first.
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
@@ -75,6 +77,7 @@ class Telemetry:
         inspect_telemetry: bool = False,
     ) -> None:
         self.application = application
+        self.program = name_of(application) or UNNAMED
         self.version = version
         self.build_date = build_date
         given = (
@@ -228,7 +231,7 @@ class Operation(Span):
             environ = concerning(os.environ)
             self.where = folders(environ)
             given = self.telemetry
-            decision = ask(self.where, given.options, environ, named=given.named)
+            decision = ask(self.where, given.options, environ, None, given.named, given.program)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
@@ -257,7 +260,8 @@ class Operation(Span):
 
     def _finish(self, where: "Folders", began: "Decision") -> None:
         environ = concerning(os.environ)
-        decision = ask(where, self.telemetry.options, environ, self.project, self.telemetry.named)
+        given = self.telemetry
+        decision = ask(where, given.options, environ, self.project, given.named, given.program)
         if decision.inspect or began.inspect:
             from .inspection import inspect
 
@@ -278,7 +282,7 @@ class Operation(Span):
             payload,
             now // 1000,
             telemetry.entropy(8).hex(),
-            app=name_of(telemetry.application) or UNNAMED,
+            app=telemetry.program,
             version=str(version) if is_plain else "",
             operation=name_of(self.name) or UNNAMED,
             outcome="failed" if self.failed else "ok",

@@ -322,7 +322,7 @@ def test_a_choice_can_be_taken_back(cq: Here) -> None:
         "cq-telemetry: telemetry is undecided: payloads are held on this machine, nothing is sent\n"
     )
     assert stored(cq)["all"] == {}
-    assert read_user(str(cq.config)).every.telemetry is None
+    assert read_user(str(cq.config)).choice().telemetry is None
 
 
 def test_a_project_has_a_choice_of_its_own(cq: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,7 +46,7 @@ def opened(machine: Machine, at: int = 0) -> Envelope:
 
 def may(machine: Machine, asked: Asked, at: int = 0) -> Permission:
     envelope = opened(machine, at)
-    return permission(envelope, grounds(machine.places, envelope.project), asked)
+    return permission(envelope, grounds(machine.places, envelope), asked)
 
 
 @pytest.mark.parametrize("way", WAYS)
