@@ -129,11 +129,17 @@ def discard(places: Places, plan: WithdrawalPlan) -> Result:
         _clear_traces(state)
     else:
         clear_runs(state, program)
-    directory = None if program and is_any_on(places, plan.directory) else plan.directory
-    has_cookie = directory is not None and cookies.look(directory, state).state == cookies.PRESENT
-    if directory is not None and has_cookie:
-        cookies.reset(directory, state, create=False)
+    is_kept = plan.directory is None or (program and is_any_on(places, plan.directory))
+    has_cookie = not is_kept and _remove_cookie(plan.directory, state)
     return Result((Message(_removed_words(removed, has_cookie=has_cookie)),))
+
+
+def _remove_cookie(directory: str | None, state: str) -> bool:
+    """Remove the cookie of a directory; tell whether there was one."""
+    if directory is None or cookies.look(directory, state).state != cookies.PRESENT:
+        return False
+    cookies.reset(directory, state, create=False)
+    return True
 
 
 def _is_alone(places: Places, program: Program) -> bool:

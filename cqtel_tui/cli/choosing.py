@@ -12,6 +12,7 @@ from ..actions.withdrawal import discard, read_withdrawal
 from ..consent import cookie as cookies
 from ..consent.decision import HOLD, OFF, ON
 from ..consent.decision import ask as decided
+from ..consent.layers import why
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
@@ -54,6 +55,11 @@ def _show_status(found: standing.Status) -> None:
     lines = [
         ("program", name_of(found.program)),
         ("telemetry", f"{_decision_words(found)} ({found.why})"),
+        *(
+            ("other", f"{one.program} is {standing.WORDS[one.state]} ({why(one)})")
+            for one in found.decisions.values()
+            if one.program != found.program
+        ),
         *(("problem", _problem_words(each)) for each in found.problems),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
         ("cookie", _cookie_words(found.cookie)),

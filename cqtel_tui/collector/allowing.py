@@ -130,6 +130,25 @@ class Allowing:
             for _ in spans:
                 self._refuse("without a service.name that the catalogue allows")
             return
+        kept = self._kept(spans, debug=debug)
+        if kept:
+            self._spans += len(kept)
+            self._arrivals.append(
+                Arrival(
+                    self._received,
+                    self._origin,
+                    about["service.name"],
+                    about.get("service.version"),
+                    about.get("cloudquery.build_date"),
+                    about.get("cloudquery.ci"),
+                    tuple(about.get("cloudquery.plugins", ())),
+                    about.get("service.instance.id"),
+                    tuple(kept),
+                )
+            )
+
+    def _kept(self, spans: Iterable[Read], *, debug: bool) -> list[ArrivedSpan]:
+        """Return what may be kept of the spans of one program."""
         kept: list[ArrivedSpan] = []
         most = MAX_SPANS - self._spans
         for trace_id, span_id, parent_id, name, start, end, code, said in spans:
@@ -159,21 +178,7 @@ class Allowing:
                         get("exception.message"),
                     )
                 )
-        if kept:
-            self._spans += len(kept)
-            self._arrivals.append(
-                Arrival(
-                    self._received,
-                    self._origin,
-                    about["service.name"],
-                    about.get("service.version"),
-                    about.get("cloudquery.build_date"),
-                    about.get("cloudquery.ci"),
-                    tuple(about.get("cloudquery.plugins", ())),
-                    about.get("service.instance.id"),
-                    tuple(kept),
-                )
-            )
+        return kept
 
     def done(self) -> Allowed:
         """Return what may be kept."""

@@ -19,39 +19,27 @@ day's; and whoever sends as many made-up installations makes up a row that has o
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from .durations import percentile
+from .figures import DAY, Group, date, read_figures
 from .health import refuse_damaged
-from .kinds import (
-    CI,
-    COUNTRY,
-    DAY_SECONDS,
-    OPERATION,
-    PROVIDER,
-    PROVIDER_VERSION,
-    SPAN,
-    TOTAL,
-    VERSION,
-    day_of,
-)
+from .kinds import CI, COUNTRY, OPERATION, PROVIDER, PROVIDER_VERSION, SPAN, VERSION, day_of
 from .schema import connected_to_read
 from .settling import settle_all
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
+
+    from .figures import Figures
 
 K = 5
 """How many installations a row has at least."""
 
 DAYS = 30
-DAY = "day"
 COLUMNS = {
     "days": ("day",),
     "operations": ("program", "operation"),
@@ -86,40 +74,6 @@ _KINDS = {
 }
 _CHECK_SECONDS = 0.25
 _PERCENTILES = (0.5, 0.95, 0.99)
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """All operations, or spans, that have something in common.
-
-    Attributes:
-        of: what it is; less than a table's columns for the other ones of it.
-        count: how many.
-        failed: how many of these failed.
-        installations: how many had any, at least.
-        who: these installations, where they are too few to be told of.
-        buckets: how many durations each bucket has.
-    """
-
-    of: tuple[str, ...]
-    count: int
-    failed: int
-    installations: int
-    who: frozenset[int] = frozenset()
-    buckets: Mapping[int, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """What a store has in a period, before anything is merged.
-
-    Attributes:
-        total: all operations.
-        groups: those of each kind.
-    """
-
-    total: Group
-    groups: Mapping[str, Sequence[Group]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,108 +136,25 @@ def read(path: Path, *, now: float, days: int = DAYS, k: int = K) -> Report:
     today = day_of(now)
     since = today - days + 1
     with connected_to_read(path) as connection:
-        found = figures(connection, since, k)
-    return report(found, k, since=date(since), until=date(today))
+        figures = read_figures(connection, since, k)
+    return report(figures, k, since=date(since), until=date(today))
 
 
-def date(day: int) -> str:
-    """Return a day since 1970 as ISO 8601."""
-    return datetime.fromtimestamp(day * DAY_SECONDS, UTC).date().isoformat()
-
-
-# What is read -------------------------------------------------------------------------------------
-
-
-def figures(connection: sqlite3.Connection, since: int, k: int) -> Figures:
-    """Read all groups of the days from `since` on; of those below `k`, who they are."""
-    traits: dict[int, tuple[str, str]] = {
-        number: (kind, text)
-        for number, kind, text in connection.execute("SELECT id, kind, text FROM traits")
-    }
-    installations: dict[int, int] = dict(
-        connection.execute(
-            "SELECT trait, sum(installations) FROM recency WHERE last_day >= ? GROUP BY trait",
-            (since,),
-        ).fetchall()
-    )
-    small = [trait for trait, count in installations.items() if count < k]
-    who: defaultdict[int, set[int]] = defaultdict(set)
-    if small:
-        for trait, installation in connection.execute(
-            "SELECT trait, installation FROM seen WHERE last_day >= ?"
-            " AND trait IN (SELECT value FROM json_each(?))",
-            (since, json.dumps(small)),
-        ):
-            who[trait].add(installation)
-    buckets: defaultdict[int, dict[int, int]] = defaultdict(dict)
-    counts: Counter[int] = Counter()
-    failures: Counter[int] = Counter()
-    for trait, bucket, count, failed in connection.execute(
-        "SELECT trait, bucket, sum(spans), sum(failed) FROM counts WHERE day >= ?"
-        " GROUP BY trait, bucket",
-        (since,),
-    ):
-        counts[trait] += count
-        failures[trait] += failed
-        if bucket >= 0:
-            buckets[trait][bucket] = count
-    groups: defaultdict[str, list[Group]] = defaultdict(list)
-    for trait, count in counts.items():
-        kind, text = traits[trait]
-        groups[kind].append(
-            Group(
-                of=(text,) if kind in {CI, COUNTRY, PROVIDER, TOTAL} else tuple(text.split(" ", 1)),
-                count=count,
-                failed=failures[trait],
-                installations=installations[trait],
-                who=frozenset(who[trait]),
-                buckets=buckets[trait],
-            )
-        )
-    groups[DAY] = _days(connection, since, k)
-    (total,) = groups.pop(TOTAL, None) or [Group((), 0, 0, 0)]
-    return Figures(total, groups)
-
-
-def _days(connection: sqlite3.Connection, since: int, k: int) -> list[Group]:
-    rows = connection.execute(
-        "SELECT day, counts.spans, counts.failed, installations"
-        " FROM counts JOIN traits ON traits.id = trait JOIN ("
-        "  SELECT day, count(*) AS installations FROM days"
-        "  WHERE day >= ? AND operations > 0 GROUP BY day) USING (day)"
-        " WHERE kind = ? ORDER BY day",
-        (since, TOTAL),
-    ).fetchall()
-    who: defaultdict[int, set[int]] = defaultdict(set)
-    for day in [day for day, _, _, installations in rows if installations < k]:
-        for (installation,) in connection.execute(
-            "SELECT installation FROM days WHERE day = ? AND operations > 0", (day,)
-        ):
-            who[day].add(installation)
-    return [
-        Group((date(day),), count, failed, installations, frozenset(who[day]))
-        for day, count, failed, installations in rows
-    ]
-
-
-# What is told -------------------------------------------------------------------------------------
-
-
-def report(found: Figures, k: int, *, since: str, until: str) -> Report:
+def report(figures: Figures, k: int, *, since: str, until: str) -> Report:
     """Tell of figures what is true of at least `k` installations each."""
-    if found.total.installations < k:
+    if figures.total.installations < k:
         return Report(since, until, k, None, dict.fromkeys(COLUMNS, ()))
     tables: dict[str, Sequence[Row]] = {}
     for name, columns in COLUMNS.items():
-        groups = found.groups.get(_KINDS[name], ())
+        groups = figures.groups.get(_KINDS[name], ())
         if name == "providers":
-            groups = _told_providers(found, k)
+            groups = _told_providers(figures, k)
         merged = merge(groups, k)
         if name == "providers":
-            merged = _without_telling_other(merged, groups, found.total.installations, k)
+            merged = _without_telling_other(merged, groups, figures.total.installations, k)
         rows = [_row(group, len(columns), k) for group in merged]
         tables[name] = sorted(rows, key=_by_name if name == "days" else _by_count)
-    return Report(since, until, k, _row(found.total, 0, k), tables)
+    return Report(since, until, k, _row(figures.total, 0, k), tables)
 
 
 def merge(groups: Iterable[Group], k: int) -> list[Group]:
@@ -339,14 +210,15 @@ def _together(groups: Sequence[Group], of: tuple[str, ...], k: int) -> Group:
     )
 
 
-def _told_providers(found: Figures, k: int) -> list[Group]:
+def _told_providers(figures: Figures, k: int) -> list[Group]:
     """Return the versions of those providers that nobody has, or that k installations lack."""
     told = {
         group.of[0]
-        for group in found.groups.get(PROVIDER, ())
-        if group.count == found.total.count or found.total.installations - group.installations >= k
+        for group in figures.groups.get(PROVIDER, ())
+        if group.count == figures.total.count
+        or figures.total.installations - group.installations >= k
     }
-    return [group for group in found.groups.get(PROVIDER_VERSION, ()) if group.of[0] in told]
+    return [group for group in figures.groups.get(PROVIDER_VERSION, ()) if group.of[0] in told]
 
 
 def _without_telling_other(
@@ -385,20 +257,20 @@ def named(text: str | None) -> str:
     return "(other)" if text is None else text or "(not said)"
 
 
-def as_json(found: Report) -> dict[str, Any]:
+def as_json(report: Report) -> dict[str, Any]:
     """Return a report under stable keys.
 
     A row's own keys are those of `COLUMNS`: null for the other ones, an empty text for what was not
     said.
     """
-    total = None if found.total is None else _told(found.total, ())
+    total = None if report.total is None else _told(report.total, ())
     return {
-        "since": found.since,
-        "until": found.until,
-        "k": found.k,
+        "since": report.since,
+        "until": report.until,
+        "k": report.k,
         "total": total,
         **{
-            name: [_told(row, columns) for row in found.tables[name]]
+            name: [_told(row, columns) for row in report.tables[name]]
             for name, columns in COLUMNS.items()
         },
     }

@@ -27,7 +27,6 @@ from .connections import IDLE_SECONDS, bounded
 from .limits import Limits, SharedTable
 from .metrics import SHARED_FOLDER
 from .server import Application
-from .sinks import open_sink
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -287,3 +286,23 @@ def _work(settings: Settings, shared: Shared, number: int) -> None:
 def _end_with(sentinel: int) -> None:
     wait([sentinel])
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def open_sink(settings: Settings) -> Sink:
+    """Open the sink that the settings ask for.
+
+    Raises:
+        CqtelError: it cannot be opened.
+    """
+    if settings.forward:
+        from .edge import Edge
+
+        return Edge(settings.forward)
+    from .store import Store
+
+    return Store(
+        settings.store,
+        retention_days=settings.retention_days,
+        error_days=settings.error_days,
+        believes_clock=settings.believes_clock,
+    )

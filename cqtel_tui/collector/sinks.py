@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from .arrivals import Arrival
-    from .settings import Settings
 
 RETRY_SECONDS = 5
 BAD_GATEWAY = 502
@@ -93,23 +92,3 @@ class Keeper(Sink, Protocol):
 
     def expire(self) -> int:
         """Forget what is older than the retention."""
-
-
-def open_sink(settings: Settings) -> Sink:
-    """Open the sink that the settings ask for.
-
-    Raises:
-        CqtelError: it cannot be opened.
-    """
-    if settings.forward:
-        from .edge import Edge
-
-        return Edge(settings.forward)
-    from .store import Store
-
-    return Store(
-        settings.store,
-        retention_days=settings.retention_days,
-        error_days=settings.error_days,
-        believes_clock=settings.believes_clock,
-    )

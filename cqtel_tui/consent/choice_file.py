@@ -62,23 +62,26 @@ def _said(
     for name in (program, None) if program is not None and program in choices else (None,):
         every, projects = choices[name]
         whom = name or "all programs"
-        notes = [(every, f"you said so for {whom}")]
+        noted = [(every, f"you said so for {whom}")]
         if projects:
             # Keyed by real path; a link to a project is that project.
             names = dict.fromkeys((os.path.realpath(project), project))
-            notes = [
-                (projects[where], f"you said so for {whom} in this project")
-                for where in names
-                if where in projects
-            ] + notes
+            here = [projects[where] for where in names if where in projects]
+            noted = [(one, f"you said so for {whom} in this project") for one in here] + noted
             statements += _refused_around(projects, names, named, path, whom)
-        for choice, note in notes:
-            chosen.append(choice)
-            if choice[0] is not None:
-                statements.append((USER, choice[0], path, note))
-            if choice[1] is not None:
-                statements.append((USER, DEBUG if choice[1] else NO_DEBUG, path, note))
+        chosen += [choice for choice, _ in noted]
+        statements += _statements(noted, path)
     return statements, chosen
+
+
+def _statements(noted: "list[tuple[Chosen, str]]", path: str) -> "list[Statement]":
+    statements: list[Statement] = []
+    for (telemetry, debug, *_), note in noted:
+        if telemetry is not None:
+            statements.append((USER, telemetry, path, note))
+        if debug is not None:
+            statements.append((USER, DEBUG if debug else NO_DEBUG, path, note))
+    return statements
 
 
 def _refused_around(
@@ -183,12 +186,14 @@ def checked_choices(content: "Mapping[str, object]") -> "ByProgram":
     every, projects = _scope(content, "")
     if top[0] or top[1] is False:
         every = (top[0] or every[0], every[1] if top[1] is None else False, *every[2:])
-    choices: ByProgram = {None: (every, projects)}
-    programs = content.get("programs", {})
+    return {None: (every, projects), **_checked_programs(content.get("programs", {}))}
+
+
+def _checked_programs(programs: object) -> "ByProgram":
     if not isinstance(programs, dict):
         raise untrusted('"programs" is not an object')
+    choices: ByProgram = {}
     for name, scope in programs.items():
-        where = f'"programs": {name!r}: '
         if not is_name(name) or name == UNNAMED:
             raise untrusted(f'"programs" has {name!r}, which is no program\'s name')
         if not isinstance(scope, dict):
@@ -197,7 +202,7 @@ def checked_choices(content: "Mapping[str, object]") -> "ByProgram":
             from .spelling import check_others
 
             check_others(scope, _SCOPE)
-        choices[name] = _scope(scope, where)
+        choices[name] = _scope(scope, f'"programs": {name!r}: ')
     return choices
 
 
@@ -211,22 +216,18 @@ def migrated(content: "Mapping[str, object]") -> "dict[str, object]":
     if content.get("version", _FIRST if "programs" not in content else VERSION) == VERSION:
         return content
     content["version"] = VERSION
-    kept: dict[str, object] = {}
-    moved: dict[str, object] = {}
-    scopes = content.get("projects", {})
-    if isinstance(scopes, dict):
-        parts = {where: _parted(chosen) for where, chosen in scopes.items()}
-        # What was chosen for a project and is all CloudQuery's leaves nothing behind.
-        kept = {where: rest for where, (rest, own) in parts.items() if rest != {} or not own}
-        moved = {where: own for where, (_, own) in parts.items() if own}
-        if moved:
-            content["projects"] = kept
     every, own = _parted(content.get("all", {}))
-    scope = {"all": own} if own else {}
+    scope: dict[str, object] = {}
     if own:
         content["all"] = every
-    if moved:
-        scope["projects"] = moved
+        scope["all"] = own
+    projects = content.get("projects", {})
+    if isinstance(projects, dict):
+        parts = {where: _parted(chosen) for where, chosen in projects.items()}
+        if moved := {where: own for where, (_, own) in parts.items() if own}:
+            # What was chosen for a project and is all CloudQuery's leaves nothing behind.
+            content["projects"] = {at: rest for at, (rest, own) in parts.items() if rest or not own}
+            scope["projects"] = moved
     if scope:
         content["programs"] = {CLOUDQUERY: scope}
     return content

@@ -130,34 +130,14 @@ def _set_scene(base: Path) -> _Scene:
     home = base / canaries.put(UNTOLD, "the name of the home folder")
     project = base / canaries.put(UNTOLD, "the name of the project's folder")
     spec = project / canaries.put(UNTOLD, "the name of a file in the project")
-    plugin = project / ".cq" / "plugins" / PLUGIN
-    plugin.mkdir(parents=True)
-    home.mkdir()
+    _install_plugins(project, canaries)
     spec.write_text(canaries.put("credentials", "a password in a file that was read"), "utf-8")
-    binary = plugin / canaries.put(UNTOLD, "the name of a plugin's binary")
-    binary.write_text(canaries.put(UNTOLD, "the content of a plugin's binary"), "utf-8")
-    unfit = canaries.put(UNTOLD, "a folder among the plugins that is none") + " (mine)"
-    (plugin.parents[1] / unfit / "1.0.0").mkdir(parents=True)
     aws = home / ".aws"
-    aws.mkdir()
+    aws.mkdir(parents=True)
     secret = canaries.put("credentials", "a secret in the file ~/.aws/credentials")
     (aws / "credentials").write_text(f"aws_secret_access_key = {secret}\n", "utf-8")
-    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-    for name in ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "PGPASSWORD"):
-        environment[name] = canaries.put("credentials", f"the variable {name}")
-    for name in ("USER", "LOGNAME", "USERNAME"):
-        environment[name] = canaries.put(UNTOLD, f"the user name ({name})")
-    for name in ("HOSTNAME", "COMPUTERNAME"):
-        environment[name] = canaries.put(UNTOLD, f"the host name ({name})")
-    address = canaries.put_address("the address in the variable SSH_CONNECTION")
-    environment |= {
-        "SSH_CONNECTION": f"{address} 50022 {address} 22",
-        "HOME": str(home),
-        "USERPROFILE": str(home),
-        HOME_VARIABLE: str(base / "telemetry"),
-        "PYTHONPATH": str(Path(__file__).resolve().parents[1]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-    }
+    state = str(base / "telemetry")
+    environment = _environment(home, state, canaries)
     arguments = [
         "--account",
         canaries.put("arguments", "the value of an option"),
@@ -176,8 +156,37 @@ def _set_scene(base: Path) -> _Scene:
         "version": VERSION,
         "build date": BUILD_DATE,
     }
-    state = str(base / "telemetry")
     return _Scene(state, project, arguments, environment, told, canaries.all)
+
+
+def _install_plugins(project: Path, canaries: _Canaries) -> None:
+    """Put a plugin into the project's `.cq`, and a folder that looks like one."""
+    plugin = project / ".cq" / "plugins" / PLUGIN
+    plugin.mkdir(parents=True)
+    binary = plugin / canaries.put(UNTOLD, "the name of a plugin's binary")
+    binary.write_text(canaries.put(UNTOLD, "the content of a plugin's binary"), "utf-8")
+    unfit = canaries.put(UNTOLD, "a folder among the plugins that is none") + " (mine)"
+    (plugin.parents[1] / unfit / "1.0.0").mkdir(parents=True)
+
+
+def _environment(home: Path, state: str, canaries: _Canaries) -> dict[str, str]:
+    """Return the program's environment: as little of ours as it needs, and canaries."""
+    environment = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+    for name in ("AWS_SECRET_ACCESS_KEY", "GITHUB_TOKEN", "PGPASSWORD"):
+        environment[name] = canaries.put("credentials", f"the variable {name}")
+    for name in ("USER", "LOGNAME", "USERNAME"):
+        environment[name] = canaries.put(UNTOLD, f"the user name ({name})")
+    for name in ("HOSTNAME", "COMPUTERNAME"):
+        environment[name] = canaries.put(UNTOLD, f"the host name ({name})")
+    address = canaries.put_address("the address in the variable SSH_CONNECTION")
+    return environment | {
+        "SSH_CONNECTION": f"{address} 50022 {address} 22",
+        "HOME": str(home),
+        "USERPROFILE": str(home),
+        HOME_VARIABLE: state,
+        "PYTHONPATH": str(Path(__file__).resolve().parents[2]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 class _Canaries:

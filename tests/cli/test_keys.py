@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui import Telemetry
-from cqtel_tui.cli.parser import KEYS
+from cqtel_tui.cli.json_keys import KEYS
 from cqtel_tui.deliver.waiting import put_off
 from cqtel_tui.outbox.runs import ClosedChannel, Run, write_run
 from cqtel_tui.outbox.store import REJECTED
@@ -30,10 +30,12 @@ ROW = [
 
 STATUS = {
     "": [
-        *("decision", "debug", "inspect", "reasons", "cookie", "legacy_cookies", "outbox"),
+        *("program", "decision", "debug", "inspect", "reasons", "programs", "cookie"),
+        *("legacy_cookies", "outbox"),
         *("endpoint", "proxy", "retry_at", "retry_why", "problem", "problems", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
+    "programs": ["program", "decision", "debug", "endpoint", "why"],
     "cookie": COOKIE,
     "legacy_cookies": LEGACY_COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.cli.parser import KEYS
+from cqtel_tui.cli.json_keys import KEYS
 
 from ..cookies import record_cookie
 from ..deliver.announcing import COOKIE, HASH, OPERATIONS, Rights

@@ -18,7 +18,8 @@ from msgspec.structs import replace
 from cqtel_tui.cli import main
 from cqtel_tui.collector import report as reports
 from cqtel_tui.collector.durations import bucket, in_words, middle, percentile
-from cqtel_tui.collector.report import COLUMNS, TIMED, Figures, Group, Row, read, report
+from cqtel_tui.collector.figures import Figures, Group, date
+from cqtel_tui.collector.report import COLUMNS, TIMED, Row, read, report
 from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.store import Store
 
@@ -54,7 +55,7 @@ def of(arrival: Arrival, table: str) -> list[tuple[str, ...]]:
     app = arrival.app
     root, *parts = arrival.spans
     found: dict[str, list[tuple[str, ...]]] = {
-        "days": [(reports.date(root.started // 10**9 // DAY),)],
+        "days": [(date(root.started // 10**9 // DAY),)],
         "operations": [(app, root.name)],
         "spans": [(app, part.name) for part in parts],
         "versions": [(app, arrival.version or "")],

@@ -203,7 +203,8 @@ class TestTheUsersChoiceForAProject:
         decision = asked(machine, below)
         assert decision.state == "off"
         assert why(decision) == (
-            f"{machine.choices} (you said so for all programs in {machine.project}, which this lies in)"
+            f"{machine.choices} (you said so for all programs in {machine.project}, "
+            "which this lies in)"
         )
 
     def test_if_it_is_no_to_debug_mode_holds_there_too(self, machine: Machine, below: Path) -> None:

@@ -40,7 +40,8 @@ if TYPE_CHECKING:
 
 PROGRAM = "cloudquery"
 """Whose payloads these are, and whose choices."""
-PATIENCE = 10.0  # seconds, for a machine under load; nothing here takes so long by design
+SETTLED = 2.0  # seconds, for what a test holds up by design
+PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
 
 
 class Machine:
@@ -74,9 +75,8 @@ class Machine:
     @property
     def included(self) -> frozenset[str]:
         """The ids of what was pending before the yes that holds, and is covered by it."""
-        return included(
-            self.places.state, ask(self.places, directory=str(self.project), program=PROGRAM)
-        )
+        decision = ask(self.places, directory=str(self.project), program=PROGRAM)
+        return included(self.places.state, decision)
 
     @property
     def chosen_here(self) -> Choice | None:
@@ -158,14 +158,19 @@ class Session:
             self.app.post_message(events.Key(name, character))
             await self.pilot.pause(0)
             await self.pilot.pause(0)
-        await self.pilot.pause()
+        await self._settle()
 
     async def type(self, text: str) -> None:
         await self.press(*text)
 
     async def click(self, selector: str, column: int = 0, row: int = 0, **keys: bool) -> None:
         assert await self.pilot.click(selector, offset=(column, row), **keys)
-        await self.pilot.pause()
+        await self._settle()
+
+    async def click_key(self, word: str) -> None:
+        """Click a key in the last line, by the word beside it."""
+        await self.until(lambda: word in self.text.split("\n")[-1], f"the key {word}")
+        await self.click("#keys-bar", self.text.split("\n")[-1].index(word))
 
     async def until(self, condition: Callable[[], object], what: str = "") -> None:
         """Wait until something is so; what is shown tells why it is not."""
@@ -175,7 +180,23 @@ class Session:
                 raise self.app._exception
             assert time.monotonic() < end, f"{what or 'it'} did not come about:\n{self.text}"
             await self.pilot.pause(0.01)
+        await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait for what was begun, unless it waits for us: what is shown is what came of it."""
         await self.pilot.pause()
+        end = time.monotonic() + SETTLED
+        while self._is_busy and time.monotonic() < end and self.app._exception is None:
+            await self.pilot.pause(0.01)
+        await self.pilot.pause()
+
+    @property
+    def _is_busy(self) -> bool:
+        waits = not isinstance(self.app.screen, Room)
+        return any(
+            not worker.is_finished and not (waits and worker.group == "change")
+            for worker in self.app.workers
+        )
 
     async def answer(self, *keys: str) -> None:
         """Wait for a question, and answer it."""

@@ -210,7 +210,11 @@ def test_the_plain_prompt_takes_one_letter_and_all_else_for_no_answer(
     assert len(machine.labels()) == 5
     assert "service.name = cloudquery" in said
     assert "There is no endpoint yet" in said
-    outcome = {"off": "telemetry is off", "on": "telemetry is on", None: "nothing is decided"}
+    outcome = {
+        "off": "telemetry of cloudquery is off",
+        "on": "telemetry of cloudquery is on",
+        None: "nothing is decided",
+    }
     assert outcome[telemetry] in said
 
 

@@ -50,10 +50,10 @@ async def test_q_leaves(machine: Machine) -> None:
 
 async def test_the_keys_below_can_be_clicked(machine: Machine) -> None:
     async with ui() as it:
-        await it.click("#keys-bar", it.text.split("\n")[-1].index("Drop"))
+        await it.click_key("Drop")
         await it.press("y")
         await it.until(lambda: len(machine.labels()) == 4)
-        await it.click("#keys-bar", it.text.split("\n")[-1].index("Help"))
+        await it.click_key("Help")
         assert isinstance(it.app.screen, Help)
 
 

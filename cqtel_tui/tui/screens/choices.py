@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from ...consent import Program
     from ...consent.layers import Reason
     from ..snapshot import Snapshot
 
@@ -103,12 +104,7 @@ class Choices(Room):
         field = self.query_one("#endpoint", Input)
         if not field.has_focus:
             field.value = choice.endpoint or ""
-        lines = _why(snapshot)
-        where = "" if project is None else f" in {one_line(project, 300)} alone"
-        whom = "all programs, those that are not known yet as well" if program is None else program
-        if program is None or where:
-            words = f"What is chosen above is for {whom}{where}."
-            lines = [views.muted(words), Content(""), *lines]
+        lines = [*_scope_words(program, project), *_why(snapshot)]
         self.query_one("#why", Lines).show(lines, keep_position=True)
 
     @on(OneOf.Asked, "#program")
@@ -165,6 +161,15 @@ def _row(name: str, widget: Widget) -> Iterable[Widget]:
     with Horizontal(classes="choice"):
         yield Label(name, markup=False, classes="choice-name")
         yield widget
+
+
+def _scope_words(program: Program, project: str | None) -> list[Content]:
+    """Say what is chosen for, where that is not one program in all projects."""
+    where = "" if project is None else f" in {one_line(project, 300)} alone"
+    whom = "all programs, those that are not known yet as well" if program is None else program
+    if program is not None and not where:
+        return []
+    return [views.muted(f"What is chosen above is for {whom}{where}."), Content("")]
 
 
 def _why(snapshot: Snapshot) -> list[Content]:

@@ -150,6 +150,6 @@ def test_a_no_that_somebody_wrote_by_hand_is_heard(machine: Installed, written: 
 def test_a_hand_written_yes_needs_what_the_command_writes(machine: Installed) -> None:
     machine.cq("on")
     saved = json.loads((machine.config / "choices.json").read_text())
-    assert saved["all"]["telemetry"] == "on"
+    assert saved["programs"]["cloudquery"]["all"]["telemetry"] == "on"
     machine.record()
     assert len(machine.envelopes()) == 1

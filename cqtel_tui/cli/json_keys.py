@@ -1,0 +1,61 @@
+"""The keys of each command's `--json`, which stay as they are."""
+
+from __future__ import annotations
+
+_COOKIE = "state, path, value, reason, modified"
+_RUN = (
+    "operation, created, app, version, caught, lost, closed (name, reason, attempts), "
+    "id, refused (reason, requests), late, is_over"
+)
+_RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
+_ENVELOPE = (
+    "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
+    f"receipt ({_RECEIPT}), problem"
+)
+KEYS = {
+    "status": (
+        "program, decision, debug, inspect, reasons (layer, says, source, note, won), "
+        "programs (program, decision, debug, endpoint, why), "
+        f"cookie ({_COOKIE}, tracked), legacy_cookies ({_COOKIE}), "
+        "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
+        f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
+    ),
+    "cookie": f"{_COOKIE}, tracked",
+    "pending": _ENVELOPE,
+    "sent": _ENVELOPE,
+    "rejected": _ENVELOPE,
+    "show": (
+        "id, sha256, length, headers, dropped, unreadable, left_out, "
+        "fields (group, key, value, known, problem, promise, why, risk, path), url, stays_because, "
+        "run (operation, caught); with --leaks: "
+        "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
+        "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "
+        "when, length, operation, problem, kept, removed, replaced, added, left_out, "
+        "values (within, name, path, fate, caught, sent, why), "
+        "header_fates (name, value, sent, why)"
+    ),
+    "trim": "path, value",
+    "verify": (
+        "means, why_not_seen, decision, exit_code, outside, destinations "
+        "(family, protocol, address, port, times, what), caught, closed_attempts"
+    ),
+    "send": "id, outcome, why",
+    "policy": (
+        "endpoint, proxy, policy (software, catalogue, ip_hash, location, derived (field, how), "
+        "retention_days, error_days, forwards, keeps_data), me (derived, ip_hash, stored)"
+    ),
+    "mine": "endpoint, operations",
+    "inspect": (
+        "shape, traces (resource, scope_name, scope_version, spans (name, trace_id, span_id, "
+        "parent_span_id, start_unix_nano, end_unix_nano, kind, status_code, status_message, "
+        "attributes, events (name, time_unix_nano, attributes), problems, other), problems), "
+        "unknown, problems (offset, line, reason)"
+    ),
+    "report": (
+        "since, until, k, total; days (day), operations (program, operation), spans (program, "
+        "span), versions (program, version), providers (provider, version), ci (ci), countries "
+        "(country): each row also has count, success_rate, installations, those of operations and "
+        "spans p50, p95, p99 in seconds; null is the other ones"
+    ),
+}
+"""The stable keys of each command's `--json`, those of objects within it in parentheses."""
