@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from ..consent.endpoint import TRACES_PATH
+from ..deliver.permission import SENDER_ENDED
 from ..errors import CqtelError
-from ..files import is_locked
+from ..outbox.deliveries import Deliveries
 from ..outbox.dispatch import CALLED, PROBLEM, STALE_SECONDS
 from ..outbox.envelope import read_label
 from ..outbox.losses import UNSENT, read_losses
-from ..outbox.store import LOCK, REJECTED, SENT
+from ..outbox.store import REJECTED, SENT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -147,17 +148,16 @@ def _unsent(outbox: Outbox, losses: list[Loss], now: float, *, is_on: bool) -> I
 
 
 def _in_doubt(outbox: Outbox) -> Iterator[Problem]:
-    begun = outbox.in_doubt()
-    # While a sender is at work, the one on its way is not in doubt yet.
-    if not begun or is_locked(outbox.folder / LOCK):
+    begun = Deliveries(outbox).in_doubt()
+    if not begun:
         return
     last = max(begun.values(), key=lambda one: one.time)
     what = "1 pending payload" if len(begun) == 1 else f"{len(begun):,} pending payloads"
+    named = ", ".join(sorted(begun)[:_MAX_NAMED])
     yield Problem(
         "in doubt",
-        f"{what} may have been sent: the sender ended before there was an answer. Nothing sends "
-        f"them again by itself; to do so: cq-telemetry send ID; to delete: cq-telemetry drop ID: "
-        f"{', '.join(sorted(begun)[:_MAX_NAMED])}",
+        f"{what} may have been sent: {SENDER_ENDED}. Nothing sends them again by itself; to do so: "
+        f"cq-telemetry send ID; to delete: cq-telemetry drop ID: {named}",
         last.time / 1_000_000,
     )
 

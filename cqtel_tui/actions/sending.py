@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..deliver.permission import ALL, NAMED, NO_ENDPOINT, Asked, grounds, permission
 from ..errors import CqtelError
+from ..outbox.deliveries import Deliveries
 from ..outbox.shown import was_shown
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
@@ -17,7 +18,7 @@ from .results import Confirmation, Message, Result, number
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from ..deliver.permission import Permission
+    from ..deliver.permission import Grounds, Permission
     from ..deliver.sender import Result as Delivery  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..paths import Places
@@ -85,6 +86,7 @@ def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[R
         asked: how the user has asked for them.
     """
     outbox = Outbox(places.state)
+    deliveries = Deliveries(outbox)
     routes = []
     for label in labels:
         try:
@@ -92,13 +94,13 @@ def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[R
         except CqtelError:
             routes.append(Route(label, None, None))
         else:
-            routes.append(_route(places, label, envelope, asked))
+            known = grounds(places, envelope, deliveries=deliveries)
+            was_read = asked.is_named and was_shown(places.state, envelope)
+            routes.append(_route(label, envelope, known, replace(asked, was_read=was_read)))
     return routes
 
 
-def _route(places: Places, label: Label, envelope: Envelope, asked: Asked) -> Route:
-    known = grounds(places, envelope)
-    asked = replace(asked, was_read=asked.is_named and was_shown(places.state, envelope))
+def _route(label: Label, envelope: Envelope, known: Grounds, asked: Asked) -> Route:
     now = permission(envelope, known, asked)
     return Route(label, now, permission(envelope, known, replace(asked, is_once=True)))
 
@@ -112,6 +114,7 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     destinations: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
     undecided: dict[str, None] = {}
+    warnings: Counter[str] = Counter()
     for route in routes:
         if route.once is None or route.now is None:
             going.append(route.label)  # the sender sets it aside, and says so
@@ -120,11 +123,12 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
         else:
             going.append(route.label)
             destinations[route.once.url] += 1
+            warnings.update([route.once.warning] if route.once.warning else [])
             if route.now.refusal:
                 undecided.setdefault(route.label.app)
     if not going:
         return SendingPlan((), asked, needs_yes=(), confirmation=None, refusal=_no(refusals))
-    details = [*_destinations(destinations), *_refusals(refusals)]
+    details = [*_destinations(destinations), *_refusals(refusals), *_warnings(warnings)]
     what = number(len(going), "payload")
     question = f"Send {what}?"
     if undecided:
@@ -159,6 +163,12 @@ def _refusals(refusals: Counter[str]) -> list[str]:
         hint = " 4 sets one." if refusal == NO_ENDPOINT else ""
         words.append(f"{stays}: {one_line(refusal, 200)}.{hint}")
     return words
+
+
+def _warnings(warnings: Counter[str]) -> list[str]:
+    return [
+        f"{one_line(warning, 200)} ({count:,})" for warning, count in warnings.most_common(_MOST)
+    ]
 
 
 def send(

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from ..outbox.bounds import MAX_PENDING
+from ..outbox.deliveries import Deliveries
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.store import NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
@@ -25,6 +26,7 @@ def staying(places: Places) -> Counter[str]:
             at, the newest first.
     """
     outbox = Outbox(places.state)
+    deliveries = Deliveries(outbox)
     reasons: Counter[str] = Counter()
     for label in outbox.labels(PENDING)[-MAX_PENDING:]:
         try:
@@ -34,7 +36,7 @@ def staying(places: Places) -> Counter[str]:
         except TornEnvelopeError:
             reasons[DAMAGED] += 1
             continue
-        may = permission(envelope, grounds(places, envelope), DUE)
+        may = permission(envelope, grounds(places, envelope, deliveries=deliveries), DUE)
         if may.refusal:
             reasons[may.refusal] += 1
     return reasons

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING
 from ..consent.choices import read_user
 from ..consent.decision import HOLD, OFF, ON, PROJECT, ask, yes_mark
 from ..consent.layers import why
+from ..outbox.deliveries import NOT_BEGUN, Deliveries, Delivery
 from ..outbox.included import included
 from ..outbox.projects import path_of
+from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import project_mark
 from ..review.destination import CAUGHT, UNREAD, bound_for
 from ..review.headers import OF_HTTP
@@ -33,6 +35,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
 NO_ENDPOINT = "there is no endpoint"
+SENDER_ENDED = "the sender ended before there was an answer"
+"""Why a payload is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,11 +72,13 @@ class Grounds:
         decision: what all layers come to for its program, in its project.
         included: the ids of what was pending before a yes, and is covered by it.
         hears_project: whether its project is there to be asked for a no of its own.
+        delivery: whether it was answered, or may have been sent.
     """
 
     decision: Decision
     included: Container[str] = frozenset()
     hears_project: bool = True
+    delivery: Delivery = NOT_BEGUN
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +91,14 @@ class Permission:
         remedy: what the user can do about that; empty if there is nothing.
         is_for_all: the refusal holds for every payload of this program, so that asking for the next
             one is idle.
+        warning: what the user should know before it goes; empty if there is nothing.
     """
 
     url: str | None
     refusal: str = ""
     remedy: str = ""
     is_for_all: bool = False
+    warning: str = ""
 
     @property
     def reason(self) -> str:
@@ -108,35 +116,76 @@ def permission(envelope: Envelope, known: Grounds, asked: Asked) -> Permission:
     """
     url = bound_for(envelope, known.decision.endpoint)
     return (
-        _no(url, known.decision, asked)
+        _answered(url, envelope, known.delivery)
+        or _no(url, known.decision, asked)
         or _unfit(url, envelope)
+        or _in_doubt(url, envelope, known.delivery, asked)
         or _unread(url, envelope, known.decision, asked)
         or (None if asked.by_user else _uncovered(url, envelope, known))
-        or Permission(url)
+        or Permission(url, warning=_doubt(known.delivery))
     )
 
 
-def grounds(places: Places, envelope: Envelope, options: Sequence[str] = ()) -> Grounds:
-    """Return what is known of the user's consent to an envelope: to its program, in its project.
+def grounds(
+    places: Places,
+    envelope: Envelope,
+    options: Sequence[str] = (),
+    deliveries: Deliveries | None = None,
+) -> Grounds:
+    """Return what is known of the user's consent to a payload, and of its delivery.
 
     A project whose folder is gone, or that is not known on this machine, cannot say no. What was
     recorded there goes where the user asks for it, and never by itself.
 
     Args:
-        places: where the choices, the lists and the projects are.
-        envelope: opened, and so found whole.
+        places: where the choices, the lists, the projects and the outbox are.
+        envelope: opened, whatever box it lies in.
         options: the telemetry options given on the command line.
+        deliveries: what is known of deliveries, where that was looked up already.
+
+    Raises:
+        CqtelError: the outbox cannot be read.
     """
-    project = envelope.project
-    directory = path_of(places.state, project)
+    directory = path_of(places.state, envelope.project)
     if directory is None:
         chosen_for = read_user(places.config).projects
-        directory = next((path for path in chosen_for if project_mark(path) == project), None)
+        marks = {project_mark(path): path for path in chosen_for}
+        directory = marks.get(envelope.project)
     # A project that nobody knows has no say of its own: any folder without one will do.
     decision = ask(places, options, None, directory or places.state, program=envelope.app)
     is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
     covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
-    return Grounds(decision, covered, is_there)
+    deliveries = deliveries or Deliveries(Outbox(places.state))
+    return Grounds(decision, covered, is_there, deliveries.of(envelope.id))
+
+
+def _answered(url: str | None, envelope: Envelope, delivery: Delivery) -> Permission | None:
+    if not delivery.answered:
+        return None
+    if delivery.answered == REJECTED:
+        return Permission(url, "it was rejected", f"To try again: cq-telemetry retry {envelope.id}")
+    return Permission(url, "it was sent before", "Its receipt: cq-telemetry sent")
+
+
+def _in_doubt(
+    url: str | None, envelope: Envelope, delivery: Delivery, asked: Asked
+) -> Permission | None:
+    if delivery.begun is None or (asked.is_named and not delivery.is_under_way):
+        return None
+    if delivery.is_under_way:
+        return Permission(url, f"{_doubt(delivery)}, and a sender is at work", "Look again later")
+    remedy = (
+        f"To send it all the same: cq-telemetry send {envelope.id}; to delete it: "
+        f"cq-telemetry drop {envelope.id}"
+    )
+    return Permission(url, f"{_doubt(delivery)}: {SENDER_ENDED}", remedy)
+
+
+def _doubt(delivery: Delivery) -> str:
+    if delivery.begun is None:
+        return ""
+    to = f" to {delivery.begun.url}" if delivery.begun.url else ""
+    return f"it may have been sent{to}"
 
 
 def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ..outbox.receipts import SUCCESS
 from .connection import REDIRECTED
 
 if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
 
-SUCCESS = range(200, 300)
 _MEANINGS = {
     400: "it cannot read this payload",
     401: "it asks for credentials, and none are sent",

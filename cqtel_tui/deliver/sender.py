@@ -14,24 +14,25 @@ from ..consent.foreign import foreign_home
 from ..errors import CqtelError
 from ..files import locked, make_folder
 from ..formats import sha256
+from ..outbox.deliveries import Deliveries
 from ..outbox.dispatch import CALLED
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import UNSENT, count_loss
-from ..outbox.receipts import Receipt, receipt_path
+from ..outbox.receipts import SUCCESS, Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError
 from .permission import DUE, Asked, grounds, permission
 from .proxies import proxy_for, without_password
-from .reasons import SUCCESS, answer_words, error_words, meaning
+from .reasons import answer_words, error_words, meaning
 from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 
     from ..outbox.envelope import Envelope, Label
-    from ..outbox.receipts import Begun, Reservation
+    from ..outbox.receipts import Reservation
     from ..paths import Places
     from .connection import Answer
 
@@ -99,6 +100,7 @@ class Sender:
         self.request_seconds = request_seconds
         self.run_seconds = run_seconds
         self.outbox = Outbox(places.state)
+        self._deliveries = Deliveries(self.outbox, is_sender=True)
 
     def send(
         self,
@@ -159,6 +161,7 @@ class Sender:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):
                 self.outbox.settle()
+                self._deliveries = Deliveries(self.outbox, is_sender=True)
                 self.outbox.set_misnamed_aside()
                 yield
         except OSError as error:
@@ -200,21 +203,13 @@ class Sender:
             return Result(label.id, Outcome.GONE, str(error)), False
         if asked.is_named:
             asked = replace(asked, was_read=was_shown(self.places.state, envelope))
-        may = permission(envelope, grounds(self.places, envelope, self.options), asked)
+        known = grounds(self.places, envelope, self.options, self._deliveries)
+        may = permission(envelope, known, asked)
         if may.refusal or may.url is None:
             result = Result(label.id, Outcome.REFUSED, may.reason)
             return result, asked.by_user and may.is_for_all
-        if reason := self._sent_already(label, is_named=asked.is_named):
-            return Result(label.id, Outcome.REFUSED, reason), False
         result = self._post(label, envelope, may.url, connections)
         return result, result.outcome is Outcome.POSTPONED
-
-    def _sent_already(self, label: Label, *, is_named: bool) -> str:
-        """Say why an envelope is not sent again; empty if it was not sent, or is named again."""
-        if self.outbox.was_sent(label):
-            return f"it was sent before: cq-telemetry sent. To delete it: {_DROP} {label.id}"
-        begun = None if is_named else self.outbox.in_doubt().get(label.id)
-        return in_doubt_words(begun) if begun else ""
 
     def _post(self, label: Label, envelope: Envelope, url: str, connections: Connections) -> Result:
         """Post an envelope, once there is room for the receipt."""
@@ -299,6 +294,7 @@ class Sender:
         reservation: Reservation,
     ) -> None:
         target = self.outbox.path(box, label)
+        self._deliveries.note(label.id, box)
         reservation.fill(receipt, receipt_path(target))
         try:
             self.outbox.path(PENDING, label).replace(target)
@@ -317,13 +313,3 @@ class Sender:
     def _wait(self, reason: str, seconds: float) -> None:
         with contextlib.suppress(OSError):  # a disk that takes nothing: the next one tries again
             put_off(self.outbox, self.clock() + seconds, reason)
-
-
-def in_doubt_words(begun: Begun) -> str:
-    """Say that an envelope may have been sent, and what its user can do."""
-    to = f" to {begun.url}" if begun.url else ""
-    return (
-        f"it may have been sent{to}: its sender ended before there was an answer, so that it is "
-        f"not sent again by itself. To send it all the same: cq-telemetry send {begun.id}; "
-        f"to delete it: {_DROP} {begun.id}"
-    )

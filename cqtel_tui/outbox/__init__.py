@@ -8,6 +8,7 @@ __all__ = [
     "PROJECTS",
     "SUFFIX",
     "bounds",
+    "deliveries",
     "dispatch",
     "envelope",
     "included",

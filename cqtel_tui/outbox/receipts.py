@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 RECEIPT_SUFFIX = ".receipt"
+SUCCESS = range(200, 300)
+"""The HTTP statuses by which a payload was taken."""
 _MAX_BYTES = 64 * 1024
 _RESERVED_BYTES = 16 * 1024
 _MAX_PROXY = 512

@@ -27,6 +27,7 @@ from .expiry import MAX_AGE_SECONDS, retention_clock
 from .losses import UNSENT, count_loss, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
+    SUCCESS,
     Begun,
     Receipt,
     Reservation,
@@ -50,7 +51,6 @@ REJECTED = "rejected"
 SET_ASIDE = "set-aside"
 SENDING = "sending"
 """Where a receipt's room is from before a request until after its answer, by the envelope's id."""
-_SUCCESS = range(200, 300)
 BOXES = (PENDING, SENT, REJECTED)
 LOCK = "sender.lock"
 """Held by whoever sends, and by whoever changes what might be sent."""
@@ -83,16 +83,23 @@ class Outbox:
     def __init__(self, state: str) -> None:
         self.state = state
         self.folder = Path(state) / OUTBOX
-        self._sent: set[str] | None = None
 
-    def names(self, box: str) -> list[str]:
-        """Return the file names in `pending`, `sent` or `rejected`, oldest first."""
+    def files(self, box: str) -> list[str]:
+        """Return the names of all files in a box, receipts among them, in no order.
+
+        Raises:
+            CqtelError: it cannot be listed.
+        """
         try:
-            listed = os.listdir(self.folder / box)  # noqa: PTH208  # 100,000 names, no Path each
+            return os.listdir(self.folder / box)  # noqa: PTH208  # 100,000 names, no Path each
         except FileNotFoundError:
             return []
         except OSError as error:
             raise CqtelError(f"{self.folder / box} cannot be read: {error.strerror}") from None
+
+    def names(self, box: str) -> list[str]:
+        """Return the file names in `pending`, `sent` or `rejected`, oldest first."""
+        listed = self.files(box)
         return sorted(name for name in listed if name.endswith(SUFFIX) and name[0] != ".")
 
     def labels(self, box: str) -> list[Label]:
@@ -199,21 +206,6 @@ class Outbox:
         folders = (self.folder / SENT, self.folder / REJECTED)
         return Reservation(self.folder / SENDING / label.id, begun, folders)
 
-    def in_doubt(self) -> dict[str, Begun]:
-        """Return, by id, the pending envelopes of which nobody knows whether they were sent.
-
-        Right while a sender is at work, the one on its way is among them.
-        """
-        try:
-            names = os.listdir(self.folder / SENDING)  # noqa: PTH208  # as above
-        except OSError:
-            return {}
-        if not names:
-            return {}
-        pending = {label.id for label in self.labels(PENDING)}
-        begun = [read_begun(self.folder / SENDING / name) for name in names if name in pending]
-        return {one.id: one for one in begun if isinstance(one, Begun)}
-
     def close(self, label: Label, box: str, receipt: Receipt) -> None:
         """Move a pending envelope to `sent` or `rejected`, with its receipt.
 
@@ -230,7 +222,6 @@ class Outbox:
 
     def settle(self) -> None:
         """Finish the moves that a crash or a full disk cut short."""
-        self._sent = None
         self._settle_begun()
         for box in (SENT, REJECTED):
             for label in self.labels(PENDING):
@@ -238,12 +229,6 @@ class Outbox:
                 if has_receipt(target):
                     with contextlib.suppress(FileNotFoundError):  # dropped under way
                         self.path(PENDING, label).replace(target)
-
-    def was_sent(self, label: Label) -> bool:
-        """Tell whether an envelope lies among the sent ones, too: one that was copied back."""
-        if self._sent is None:
-            self._sent = {identity_of(name) for name in self.names(SENT)}
-        return label.id in self._sent
 
     def _settle_begun(self) -> None:
         """Take what was answered to where it belongs, and forget what is no longer pending."""
@@ -257,7 +242,7 @@ class Outbox:
             if label is None:
                 path.unlink()
             elif isinstance(outcome, Receipt):
-                box = SENT if outcome.status in _SUCCESS else REJECTED
+                box = SENT if outcome.status in SUCCESS else REJECTED
                 path.replace(receipt_path(self.folder / box / label.file_name))
 
     def postpone(self, label: Label) -> None:

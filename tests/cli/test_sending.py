@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.deliver.sender import Sender
+from cqtel_tui.outbox.writing import PENDING
 
 from ..deliver.collectors import reply
 
@@ -138,3 +139,20 @@ def test_ctrl_c_ends_it_without_a_traceback(allowed: Here, monkeypatch: pytest.M
     assert ended.said == (
         "cq-telemetry: stopped; what was under way may have arrived: see cq-telemetry pending\n"
     )
+
+
+def test_show_status_and_send_say_the_same_of_what_may_have_been_sent(
+    cq: Here, collector: Collector
+) -> None:
+    cq("endpoint", collector.url)
+    cq("on")
+    identity = cq.record()
+    cq.outbox.reserve(cq.outbox.labels(PENDING)[0], collector.url, 1_800_000_000.0)
+    doubt = f"it may have been sent to {collector.url}: the sender ended before there was an answer"
+    assert doubt in cq("show", identity).out.decode()
+    assert doubt in cq("show", identity, "--json").json["stays_because"]
+    assert f"1 payload held here: {doubt}" in cq("status").out.decode()
+    assert doubt in cq("send", "--all").said
+    assert collector.connections == 0
+    assert cq("send", identity).code == 0
+    assert "it was sent before" in cq("show", identity).out.decode()

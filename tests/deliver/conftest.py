@@ -13,6 +13,7 @@ import pytest
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.deliver.sender import Sender
+from cqtel_tui.outbox.deliveries import Deliveries
 from cqtel_tui.outbox.envelope import identity_of
 from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
@@ -91,6 +92,10 @@ class Machine:
 
     def sender(self, *options: str, **given: Any) -> Sender:
         return Sender(self.places, options, jitter=lambda: 1.0, **given)
+
+    def in_doubt(self) -> list[str]:
+        """Return the ids of the payloads of which nobody knows whether they were sent."""
+        return sorted(Deliveries(self.outbox).in_doubt())
 
     def labels(self, box: str = PENDING) -> list[Label]:
         return self.outbox.labels(box)

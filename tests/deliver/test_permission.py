@@ -8,20 +8,28 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.actions.sending import plan_sending, read_routes
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry
+from cqtel_tui.deliver.forecast import staying
 from cqtel_tui.deliver.permission import ALL, DUE, NAMED, Asked, grounds, permission
 from cqtel_tui.deliver.sender import Outcome
+from cqtel_tui.files import locked
 from cqtel_tui.outbox.included import INCLUDED, include, included
 from cqtel_tui.outbox.projects import path_of
 from cqtel_tui.outbox.shown import note_shown
+from cqtel_tui.outbox.store import LOCK, REJECTED, SENT
 from cqtel_tui.outbox.writing import PENDING
+
+from .collectors import reply
+from .conftest import NOW
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from cqtel_tui.deliver.permission import Permission
     from cqtel_tui.outbox.envelope import Envelope
+    from cqtel_tui.outbox.receipts import Reservation
 
     from .collectors import Collector
     from .conftest import Machine
@@ -142,6 +150,96 @@ def test_once_goes_where_nothing_is_decided_and_never_against_a_no(
     assert may(machine, ONCE).refusal == ""
     machine.forbid()
     assert may(machine, ONCE).is_for_all
+
+
+# What was sent, or may have been ------------------------------------------------------------------
+
+
+def begin(machine: Machine) -> Reservation:
+    """Begin to send the first pending payload, as a sender does."""
+    return machine.outbox.reserve(machine.labels()[0], "https://first.example/v1/traces", NOW)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_was_sent_goes_nowhere_again_however_it_is_asked_for(
+    ready: Machine, collector: Collector, way: str
+) -> None:
+    ready.hold()
+    [label] = ready.labels()
+    data = ready.outbox.read(PENDING, label)
+    ready.sender().send_due()
+    ready.outbox.path(PENDING, label.tried_again()).write_bytes(data)
+    assert may(ready, WAYS[way]).refusal == "it was sent before"
+    envelope = ready.outbox.open(SENT, ready.labels(SENT)[0])
+    assert permission(envelope, grounds(ready.places, envelope), WAYS[way]).refusal
+    [route] = read_routes(ready.places, ready.labels(), WAYS[way])
+    assert plan_sending([route], WAYS[way]).refusal is not None
+    assert len(collector.requests) == 1
+
+
+def test_two_files_of_one_payload_are_sent_once(ready: Machine, collector: Collector) -> None:
+    ready.hold()
+    [label] = ready.labels()
+    data = ready.outbox.read(PENDING, label)
+    ready.outbox.path(PENDING, label.tried_again()).write_bytes(data)
+    results = ready.sender().send_due()
+    assert [result.outcome for result in results] == [Outcome.SENT, Outcome.REFUSED]
+    assert len(collector.requests) == 1
+
+
+def test_what_was_rejected_goes_once_its_user_has_it_tried_again(
+    ready: Machine, collector: Collector
+) -> None:
+    collector.replies.append(reply(400))
+    identity = ready.hold()
+    ready.sender().send_due()
+    envelope = ready.outbox.open(REJECTED, ready.labels(REJECTED)[0])
+    found = permission(envelope, grounds(ready.places, envelope), DUE)
+    assert found.reason == f"it was rejected. To try again: cq-telemetry retry {identity}"
+    ready.outbox.retry(ready.labels(REJECTED)[0])
+    assert may(ready, DUE).refusal == ""
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_may_have_been_sent_goes_only_where_it_is_named_and_says_so(
+    ready: Machine, collector: Collector, way: str
+) -> None:
+    identity = ready.hold()
+    begin(ready)
+    found = may(ready, WAYS[way])
+    doubt = "it may have been sent to https://first.example/v1/traces"
+    assert bool(found.refusal) is not WAYS[way].is_named
+    assert doubt in (found.refusal or found.warning)
+    assert found.url == collector.url
+    plan = plan_sending(read_routes(ready.places, ready.labels(), WAYS[way]), WAYS[way])
+    if WAYS[way].is_named:
+        assert plan.confirmation is not None
+        assert f"{doubt} (1)" in plan.confirmation.details
+    else:
+        assert f"cq-telemetry send {identity}" in found.remedy
+        assert plan.refusal is not None
+        assert doubt in plan.refusal.text
+
+
+@pytest.mark.parametrize("asked", [DUE, NAMED])
+def test_while_a_sender_is_at_work_its_answer_may_still_come(ready: Machine, asked: Asked) -> None:
+    ready.hold()
+    begin(ready)
+    with locked(ready.outbox.folder / LOCK):
+        assert "a sender is at work" in may(ready, asked).refusal
+        assert ready.in_doubt() == []
+    assert ready.in_doubt() == ready.pending
+
+
+def test_what_stays_here_is_counted_by_the_reasons_that_a_sender_gives(ready: Machine) -> None:
+    ready.hold(b"in doubt")
+    ready.hold(ERROR, has_error_text=True)
+    begin(ready)
+    reasons = staying(ready.places)
+    results = ready.sender().send_due()
+    assert len(results) == len(reasons) == 2
+    for result, reason in zip(results, reasons, strict=True):
+        assert result.why.startswith(reason)
 
 
 # What a yes covers -------------------------------------------------------------------------------
