@@ -53,8 +53,8 @@ def status(given: argparse.Namespace) -> int:
 def _show_status(found: standing.Status) -> None:
     counts = found.counts
     lines = [
-        ("program", name_of(found.program)),
         ("telemetry", f"{_decision_words(found)} ({found.why})"),
+        ("program", name_of(found.program)),
         *(
             ("other", f"{one.program} is {standing.WORDS[one.state]} ({why(one)})")
             for one in found.decisions.values()

@@ -61,8 +61,8 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
     assert ended.code == 0
     assert ended.err == b""
     assert ended.lines == [
-        "program    cloudquery",
         f"telemetry  {WORDS['hold']} (you have not decided yet)",
+        "program    cloudquery",
         "debug      off",
         "cookie     absent",
         "payloads   0 held, 0 sent, 0 rejected, 0 set aside, 0 lost",
@@ -269,7 +269,7 @@ def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -
         "cq-telemetry send --all\n"
     )
     assert of_program(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
-    assert included(str(cq.outbox.state), ask(places())) == {identity}
+    assert included(str(cq.outbox.state), ask(places(), program="cloudquery")) == {identity}
 
 
 def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:

@@ -111,7 +111,7 @@ def test_it_is_asked_once_a_day_and_three_times_in_all(empty: Machine) -> None:
     assert len(asked(empty)) == 3
 
 
-@pytest.mark.parametrize("record", [b"", b"{", b"{}", b"[1.5]", b'["x"]', b"[true]", b"\xff"])
+@pytest.mark.parametrize("record", [b"", b"{", b'{"a": 1}', b"[1.5]", b'["x"]', b"[true]", b"\xff"])
 def test_a_record_that_cannot_be_read_counts_as_often_enough(empty: Machine, record: bytes) -> None:
     note_asked(empty.places, NOW, "cloudquery")
     Path(empty.places.state, ASKED).write_bytes(record)

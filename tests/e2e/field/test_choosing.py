@@ -112,7 +112,7 @@ def test_a_repository_cannot_say_yes_by_a_relative_home(machine: Installed) -> N
     assert (
         machine.python(
             "from cqtel_tui import Telemetry\n"
-            'with Telemetry("myprog", version="1.0.0").operation("fetch") as o: o.exit(0)',
+            'with Telemetry("cloudquery", version="1.0.0").operation("fetch") as o: o.exit(0)',
             more={"CQ_TELEMETRY_HOME": ".tele"},
         ).code
         == 0
