@@ -12,7 +12,7 @@ import ipaddress
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import iptocc
 import maxminddb
@@ -82,6 +82,24 @@ class Addresses:
                 settings.store.with_name(f"{settings.store.name}.day-key"), clock
             )
 
+    def again(self, peer: str, forwarded: Sequence[str], memory: dict[str, Any]) -> Derived | None:
+        """Derive what may be kept of who sent a request; None if that cannot be read.
+
+        Args:
+            peer: as for `sender`.
+            forwarded: likewise.
+            memory: what is remembered of the connection: most requests of one are of one sender.
+                It holds what was derived, for as long as that is of this day.
+        """
+        day = self._day()
+        asked = (day, peer, *forwarded)
+        if memory.get("asked") != asked:
+            address = self.sender(peer, forwarded)
+            memory["asked"] = asked
+            memory["derived"] = None if address is None else self.derive(address)
+        found: Derived | None = memory["derived"]
+        return found
+
     def derive(self, address: Address) -> Derived:
         """Derive what may be kept of an address."""
         text = str(address)
@@ -138,6 +156,10 @@ class Addresses:
 
     def _trusts(self, address: Address) -> bool:
         return is_within(address, self._trusted)
+
+    def _day(self) -> bytes:
+        """Return what hashes of another day are not made with."""
+        return b"" if self._keys is None else self._keys.today()
 
     def _hash(self, text: str) -> str:
         if self._keys is None:

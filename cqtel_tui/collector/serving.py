@@ -148,7 +148,7 @@ def server_of(application: Application) -> Server:
     return Server(
         uvicorn.Config(
             application,
-            http=bounded(application.metrics),
+            http=bounded(application),
             ws="none",
             lifespan="on",
             log_config=None,

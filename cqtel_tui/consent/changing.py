@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError, what_to_do
-from ..files import PROJECT_FOLDER, open_folder
+from ..files import PROJECT_FOLDER, is_root, open_folder
 from .cookie import LEGACY_NAME, NAME, Cookie, folder_problem, look, make, open_or_make_folder
 from .cookie_file import LOCKED, PRESENT, UNSAFE, cookie_record
 
@@ -168,6 +168,9 @@ def _in_folder(
             "Put a real folder there, and try again."
         ) from error
     try:
+        owner = os.fstat(folder).st_uid
+        if is_root() and owner:
+            raise OSError(errno.EPERM, f"you are root, and it is another user's (uid {owner})")
         change(folder, name)
         os.fsync(folder)
     except OSError as error:

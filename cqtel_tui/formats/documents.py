@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from . import OPAQUE, otlp_protobuf
+from . import OPAQUE, UNREDACTED, otlp_protobuf
 from .strict_json import UnreadableError, parse
 from .values import as_json
 
@@ -21,7 +21,7 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
         kind: the envelope's.
         payload: the exact bytes that would be sent.
     """
-    if kind == OPAQUE:
+    if kind in {OPAQUE, UNREDACTED}:
         return None
     if kind.endswith(_PROTOBUF):
         return otlp_protobuf.from_protobuf(kind, payload)

@@ -12,6 +12,7 @@ from ..errors import CqtelError
 from ..formats.documents import as_document
 from ..formats.values import as_json
 from ..review.caught import Comparison, compare
+from ..review.destination import UNREDACTED, UNREDACTED_WORDS
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
 from ..review.requests import scan_request
@@ -36,6 +37,7 @@ _UNKNOWN_KIND = (
     "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
     "caught, byte for byte. It is sent only if you choose it by itself."
 )
+_KEPT_AS_IT_CAME = {UNKNOWN: _UNKNOWN_KIND, UNREDACTED: UNREDACTED_WORDS}
 _UNREADABLE = "What was caught cannot be read here as {kind}, so it is shown as it came."
 _SPECIAL = {
     "event": "an event's name",
@@ -81,8 +83,8 @@ def beside(envelope: Envelope) -> Beside:
         TornEnvelopeError: what was caught is not what the gate put there.
     """
     original = read_original(envelope.caught)
-    if envelope.kind == UNKNOWN:
-        return Beside(original, Comparison((), problem=_UNKNOWN_KIND))
+    if problem := _KEPT_AS_IT_CAME.get(envelope.kind):
+        return Beside(original, Comparison((), problem=problem))
     caught = as_document(envelope.kind, original.body)
     sent = as_document(envelope.kind, envelope.payload)
     if caught is None or sent is None:

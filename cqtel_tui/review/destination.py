@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import endpoint_problem
-from ..formats import OPAQUE
+from ..formats import OPAQUE, UNREDACTED
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
+
+__all__ = ["CAUGHT", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "bound_for"]
 
 CAUGHT = "gate"
 """The origin of what was caught."""
 UNREAD = OPAQUE
 """The kind of what nobody here can read: it goes only where the user has named it."""
+
+UNREDACTED_WORDS = (
+    "This could not be redacted, so it is never sent. What was intercepted is kept here to be read."
+)
 
 
 def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from ..formats.json_paths import path_text
 from ..formats.strict_json import UnreadableError, count_values, parse
 from ..sanitize import printable
+from .destination import UNREDACTED, UNREDACTED_WORDS
 from .events import EVENT_FIELDS, own_field
 from .facts import UNKNOWN, Fact, Place, compact
 from .field_facts import read_events, read_traces
@@ -88,6 +89,8 @@ def explain(
         kind: its envelope's.
         own: what else the user's profile of that program lets through: each key with its shape.
     """
+    if kind == UNREDACTED:
+        return Explanation((), UNREDACTED_WORDS)
     try:
         document = parse(payload)
     except UnreadableError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from ..review.destination import UNREAD
+from ..review.destination import UNREAD, UNREDACTED, UNREDACTED_WORDS
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..sanitize import one_line, printable, printable_bytes
@@ -173,6 +173,8 @@ def raw(
         Content(""),
     ]
     payload = envelope.payload
+    if envelope.kind == UNREDACTED:
+        return [*lines, warning(UNREDACTED_WORDS)]
     if not verbatim and envelope.kind != UNREAD:
         try:
             text = json.dumps(parse(_as_json(envelope)), indent=2, ensure_ascii=False)

@@ -819,7 +819,7 @@ class TestWhatEarlierReleasesLeft:
 def test_a_system_that_cannot_hold_a_folder_has_no_cookie(
     machine: Machine, project: str, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr("cqtel_tui.files.HAS_DIR_FD", False)
+    monkeypatch.setattr("cqtel_tui.opening.HAS_DIR_FD", False)
     machine.has_cookie(VALUE)
     assert look(project, state).state == "unsafe"
     assert read_or_create(project, state) is None

@@ -39,18 +39,6 @@ class _Module(Protocol):
         """Return what would be sent."""
 
 
-_HEADERS = {"unknown": frozenset({"content-encoding"})}
-_CREDENTIALS = frozenset({"authorization"})
-
-
-def headers_of(kind: str) -> frozenset[str]:
-    """Return the headers that requests of a kind need beside the Content-Type, in lower case.
-
-    What a profile forwards comes to these; all others are removed.
-    """
-    return _CREDENTIALS | _HEADERS.get(kind, frozenset())
-
-
 def understand(caught: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
     from . import otlp, rudderstack, unknown
