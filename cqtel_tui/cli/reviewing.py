@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
 from ..actions.showing import note_payload_shown
-from ..consent.decision import ask
 from ..deliver.permission import DUE, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..formats.inspection import read_inspection
@@ -177,7 +176,6 @@ def send(arguments: argparse.Namespace) -> int:
 
 def export(arguments: argparse.Namespace) -> int:
     """Print requests as they would be sent: their bodies, an HTTP archive, or curl commands."""
-    endpoint = ask(places()).endpoint
     envelopes = [_open(identity)[1] for identity in arguments.id]
     if unredacted := [one.id for one in envelopes if one.kind == UNREDACTED]:
         raise CqtelError(
@@ -190,13 +188,17 @@ def export(arguments: argparse.Namespace) -> int:
             _say_headers(envelope, may.url, reveal=arguments.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0
-    if endpoint is None and any(envelope.origin != INTERCEPTED for envelope in envelopes):
-        say(f"no endpoint is set; as if it were {_LOCAL_COLLECTOR}")
-    url = endpoint or _LOCAL_COLLECTOR
+    urls = {envelope.id: _endpoint_of(envelope) for envelope in envelopes}
+    if any(urls[envelope.id] is None and envelope.origin != INTERCEPTED for envelope in envelopes):
+        say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
+    requests = [(envelope, urls[envelope.id] or _LOCAL_COLLECTOR) for envelope in envelopes]
     if arguments.format == "har":
-        show_json(as_har(envelopes, url, reveal=arguments.reveal))
+        archive, *more = [as_har([one], url, reveal=arguments.reveal) for one, url in requests]
+        for other in more:
+            archive["log"]["entries"] += other["log"]["entries"]
+        show_json(archive)
         return 0
-    for command in [as_curl(envelope, url, reveal=arguments.reveal) for envelope in envelopes]:
+    for command in [as_curl(envelope, url, reveal=arguments.reveal) for envelope, url in requests]:
         show(command)
     if arguments.reveal:
         return 0
@@ -204,6 +206,11 @@ def export(arguments: argparse.Namespace) -> int:
     for name, header in variables.items():
         say(f"{header} is not shown: the command takes it from ${name}, or export with --reveal")
     return 0
+
+
+def _endpoint_of(envelope: Envelope) -> str | None:
+    """Return the user's endpoint for an envelope's program, in its project."""
+    return grounds(places(), envelope).decision.endpoint
 
 
 def inspect(arguments: argparse.Namespace) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..actions import erasing
+from ..actions.programs import only_collector
 from ..consent import cookie as cookies
-from ..consent.decision import ask as decided
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from ..rights.announced import announced, operation_lines
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     import argparse
 
     from ..actions.erasing import ErasurePlan
+    from ..consent import Program
     from ..rights.announced import Line
 
 
 def policy(arguments: argparse.Namespace) -> int:
     """Print what the collector says that it does, and what it would derive from this machine."""
-    announcement = erasing.ask_announcement(_endpoint())
+    announcement = erasing.ask_announcement(_endpoint(_named(arguments)))
     if arguments.json:
         show_json(announcement.as_json())
     else:
@@ -34,7 +35,7 @@ def policy(arguments: argparse.Namespace) -> int:
 
 def mine(arguments: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
-    endpoint = _endpoint()
+    endpoint = _endpoint(_named(arguments))
     operations = erasing.ask_data(erasing.plan_data(_key(here()), endpoint))
     if arguments.export is not None:
         write_operations(arguments.export, operations)
@@ -53,7 +54,7 @@ def erase(arguments: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
     if not arguments.yes and not has_terminal():
         raise WrongUsageError("No terminal to ask at; pass --yes")
-    endpoint = _endpoint()
+    endpoint = _endpoint(_named(arguments))
     plan = erasing.plan_erasure(_key(here()), endpoint)
     if not arguments.yes and not ask(plan.confirmation):
         say("nothing was requested")
@@ -109,12 +110,16 @@ def offer_erasure(plan: ErasurePlan | None, directory: str | None, *, wanted: bo
         ) from None
 
 
+def _named(arguments: argparse.Namespace) -> Program:
+    return arguments.program or ""
+
+
 def _key(directory: str) -> str:
     return erasing.key_of(cookies.look(directory, places().state))
 
 
-def _endpoint() -> str:
-    endpoint = decided(places()).endpoint
+def _endpoint(program: Program = "") -> str:
+    endpoint = only_collector(places(), program)
     if endpoint is None:
         raise CqtelError(erasing.NO_COLLECTOR)
     return endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..consent.decision import OFF, OPTIONS, ask
+from ..consent.decision import CLOUDQUERY, OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from .output import say, show, show_json
@@ -69,7 +69,7 @@ def _command(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 def environment(arguments: argparse.Namespace) -> int:
     """Print shell code that makes `cloudquery` run through cq-telemetry."""
-    decision = ask(places())
+    decision = ask(places(), program=CLOUDQUERY)
     show(_THROUGH_HERE[arguments.shell])
     if decision.state == OFF:
         for name, value in _opt_outs().items():

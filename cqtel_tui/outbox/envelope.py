@@ -81,6 +81,11 @@ def identity_of(name: str) -> str:
     return field_of(name, "id")
 
 
+def app_of(name: str) -> str:
+    """Return the program in an envelope's file name, without reading the rest; empty for none."""
+    return field_of(name, "app") if name.count(",") == len(FIELDS) - 1 else ""
+
+
 def read_label(name: str) -> Label | None:
     """Return what a file name says; None if it is not an envelope's."""
     fields = name.removesuffix(SUFFIX).split(",")
