@@ -193,7 +193,7 @@ def test_recorded_kept_once_told_and_erased_whatever_is_killed(
     payloads = recorded(tmp_path, monkeypatch)
     sent = 0
     for payload in payloads:
-        whole.post(payload)
+        whole.post(again(payload))
         sent += 1
     for start_again in whole.kill_each():
         start_again()
