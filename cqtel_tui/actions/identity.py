@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..consent import cookie as cookies
 from ..consent.decision import ON, ask
-from ..gate.profiles import PROFILES
+from ..gate.shipped import PROFILES
 from .erasing import offered_erasure
 from .results import Confirmation, Message, Result
 
