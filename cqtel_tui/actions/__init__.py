@@ -9,6 +9,7 @@ __all__ = [
     "erasing",
     "identity",
     "problems",
+    "programs",
     "question",
     "results",
     "sending",

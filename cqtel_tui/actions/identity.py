@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent import cookie as cookies
-from ..consent.decision import ON, ask
 from ..gate.shipped import PROFILES
 from .erasing import offered_erasure
+from .programs import is_any_on
 from .results import Confirmation, Message, Result
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def change_identity(places: Places, plan: IdentityPlan) -> Result:
     if plan.action == UNLOCK:
         return _listed("unlocked", cookies.unlock(plan.directory, state, plan.named))
     # Asked anew: nobody gets a new ID by a yes that was taken back meanwhile.
-    is_on = ask(places, directory=plan.directory).state == ON
+    is_on = is_any_on(places, plan.directory)
     old, new = cookies.reset(plan.directory, state, create=is_on)
     words = f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}"
     return Result((Message(words),))

@@ -14,7 +14,8 @@ _ENVELOPE = (
 )
 KEYS = {
     "status": (
-        "decision, debug, inspect, reasons (layer, says, source, note, won), "
+        "program, decision, debug, inspect, reasons (layer, says, source, note, won), "
+        "programs (program, decision, debug, endpoint, why), "
         f"cookie ({_COOKIE}, tracked), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
         f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"

@@ -35,28 +35,9 @@ def parser() -> Parser:
 
 
 def _choosing(commands: Commands) -> None:
-    add(commands, "status", "what is decided, and why", "choosing", "status")
-    for name, help_text in (
-        ("on", "allow telemetry from now on"),
-        ("off", "refuse telemetry"),
-        ("undecide", "take the choice back: payloads are held, nothing is sent"),
-    ):
-        command = add(commands, name, help_text, "choosing", "telemetry")
-        command.set_defaults(choice=name)
-        _scope(command)
-        if name == "on":
-            command.add_argument(
-                "--include-held",
-                action="store_true",
-                help="let the yes cover what was held before it, too",
-            )
-        if name == "off":
-            command.add_argument(
-                "--discard",
-                action="store_true",
-                help="delete what is pending, what is kept of what was sent, and the cookie",
-            )
-            _erasing(command)
+    status = add(commands, "status", "what is decided, and why", "choosing", "status")
+    _whose(status)
+    _deciding(commands)
     debug = add(commands, "debug", "let error texts be recorded, or not", "choosing", "debug")
     debug.add_argument("choice", choices=("on", "off"))
     _scope(debug)
@@ -86,7 +67,44 @@ def _choosing(commands: Commands) -> None:
     shell.add_argument("--shell", choices=SHELLS, default="bash")
 
 
+def _deciding(commands: Commands) -> None:
+    for name, help_text in (
+        ("on", "allow telemetry from now on"),
+        ("off", "refuse telemetry"),
+        ("undecide", "take the choice back: payloads are held, nothing is sent"),
+    ):
+        command = add(commands, name, help_text, "choosing", "telemetry")
+        command.set_defaults(choice=name)
+        _scope(command)
+        if name == "on":
+            command.add_argument(
+                "--include-held",
+                action="store_true",
+                help="let the yes cover what was held before it, too",
+            )
+        if name == "off":
+            command.add_argument(
+                "--discard",
+                action="store_true",
+                help="delete what is pending, what is kept of what was sent, and the cookie",
+            )
+            _erasing(command)
+
+
+def _whose(command: Parser) -> None:
+    whose = command.add_mutually_exclusive_group()
+    whose.add_argument(
+        "--program", metavar="NAME", help="of which program; may be left out where there is one"
+    )
+    whose.add_argument(
+        "--all-programs",
+        action="store_true",
+        help="of all programs, those that are not known yet as well",
+    )
+
+
 def _scope(command: Parser) -> None:
+    _whose(command)
     command.add_argument(
         "--project", action="store_true", help="for the current directory, instead of everywhere"
     )
@@ -166,7 +184,7 @@ def _chosen(command: Parser, what: str) -> None:
 
 
 def _asking(commands: Commands) -> None:
-    add(
+    policy = add(
         commands,
         "policy",
         "ask the collector what it derives and keeps, and what it would derive from you; "
@@ -174,12 +192,21 @@ def _asking(commands: Commands) -> None:
         "rights",
         "policy",
     )
+    _collector_of(policy)
     mine = add(commands, "mine", "ask the collector for all that it has of you", "rights", "mine")
+    _collector_of(mine)
     mine.add_argument("--export", metavar="FILE", help="write it to a new file, as JSON")
     erase = add(
         commands, "erase", "have the collector erase all that it has of you", "rights", "erase"
     )
+    _collector_of(erase)
     erase.add_argument("--yes", action="store_true", help="without a question, for scripts")
+
+
+def _collector_of(command: Parser) -> None:
+    command.add_argument(
+        "--program", metavar="NAME", help="whose collector; may be left out where there is one"
+    )
 
 
 def _program(command: Parser) -> None:

@@ -10,7 +10,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
-from ..consent.decision import ask
 from ..deliver.permission import DUE, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..formats.inspection import read_inspection
@@ -172,7 +171,6 @@ def send(given: argparse.Namespace) -> int:
 
 def export(given: argparse.Namespace) -> int:
     """Print requests as they would be sent: their bodies, an HTTP archive, or curl commands."""
-    endpoint = ask(places()).endpoint
     envelopes = [_open(identity)[1] for identity in given.id]
     if unredacted := [one.id for one in envelopes if one.kind == UNREDACTED]:
         raise CqtelError(
@@ -185,13 +183,17 @@ def export(given: argparse.Namespace) -> int:
             _say_headers(envelope, may.url, reveal=given.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0
-    if endpoint is None and any(envelope.origin != CAUGHT for envelope in envelopes):
+    urls = {envelope.id: _endpoint_of(envelope) for envelope in envelopes}
+    if any(urls[envelope.id] is None and envelope.origin != CAUGHT for envelope in envelopes):
         say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
-    url = endpoint or _LOCAL_COLLECTOR
+    requests = [(envelope, urls[envelope.id] or _LOCAL_COLLECTOR) for envelope in envelopes]
     if given.format == "har":
-        show_json(as_har(envelopes, url, reveal=given.reveal))
+        archive, *more = [as_har([one], url, reveal=given.reveal) for one, url in requests]
+        for other in more:
+            archive["log"]["entries"] += other["log"]["entries"]
+        show_json(archive)
         return 0
-    for command in [as_curl(envelope, url, reveal=given.reveal) for envelope in envelopes]:
+    for command in [as_curl(envelope, url, reveal=given.reveal) for envelope, url in requests]:
         show(command)
     if given.reveal:
         return 0
@@ -199,6 +201,11 @@ def export(given: argparse.Namespace) -> int:
     for name, header in variables.items():
         say(f"{header} is not shown: the command takes it from ${name}, or export with --reveal")
     return 0
+
+
+def _endpoint_of(envelope: Envelope) -> str | None:
+    """Return the user's endpoint for an envelope's program, in its project."""
+    return grounds(places(), envelope).decision.endpoint
 
 
 def inspect(given: argparse.Namespace) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..actions import erasing
+from ..actions.programs import only_collector
 from ..consent import cookie as cookies
-from ..consent.decision import ask as decided
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from ..rights.announced import announced, operation_lines
@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     import argparse
 
     from ..actions.erasing import ErasurePlan
+    from ..consent import Program
     from ..rights.announced import Line
 
 
 def policy(given: argparse.Namespace) -> int:
     """Print what the collector says that it does, and what it would derive from this machine."""
-    announcement = erasing.ask_announcement(_endpoint())
+    announcement = erasing.ask_announcement(_endpoint(_named(given)))
     if given.json:
         show_json(announcement.as_json())
     else:
@@ -34,7 +35,7 @@ def policy(given: argparse.Namespace) -> int:
 
 def mine(given: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
-    endpoint = _endpoint()
+    endpoint = _endpoint(_named(given))
     operations = erasing.ask_data(erasing.plan_data(_key(here()), endpoint))
     if given.export is not None:
         write_operations(given.export, operations)
@@ -53,7 +54,7 @@ def erase(given: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
     if not given.yes and not has_terminal():
         raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
-    endpoint = _endpoint()
+    endpoint = _endpoint(_named(given))
     plan = erasing.plan_erasure(_key(here()), endpoint)
     if not given.yes and not ask(plan.confirmation):
         say("nothing was asked for")
@@ -109,12 +110,16 @@ def offer_erasure(plan: ErasurePlan | None, directory: str | None, *, wanted: bo
         ) from None
 
 
+def _named(given: argparse.Namespace) -> Program:
+    return given.program or ""
+
+
 def _key(directory: str) -> str:
     return erasing.key_of(cookies.look(directory, places().state))
 
 
-def _endpoint() -> str:
-    endpoint = decided(places()).endpoint
+def _endpoint(program: Program = "") -> str:
+    endpoint = only_collector(places(), program)
     if endpoint is None:
         raise CqtelError(erasing.NO_COLLECTOR)
     return endpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..consent.decision import OFF, OPTIONS, ask
+from ..consent.decision import CLOUDQUERY, OFF, OPTIONS, ask
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from .output import say, show, show_json
@@ -69,7 +69,7 @@ def _command(given: argparse.Namespace) -> tuple[list[str], list[str]]:
 
 def environment(given: argparse.Namespace) -> int:
     """Print what to evaluate in a shell so that its `cloudquery` runs through here."""
-    decision = ask(places())
+    decision = ask(places(), program=CLOUDQUERY)
     show(_THROUGH_HERE[given.shell])
     if decision.state == OFF:
         for name, value in _opt_outs().items():

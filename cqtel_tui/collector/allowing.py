@@ -22,8 +22,9 @@ from ..catalogue import (
     is_plugin,
     is_plugins,
 )
+from ..consent import UNNAMED
 from ..formats.encodings import TooLargeError
-from ..record import SCOPE, UNNAMED
+from ..record import SCOPE
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 

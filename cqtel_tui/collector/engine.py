@@ -27,7 +27,8 @@ from ..catalogue import (
     is_plugins,
     is_version,
 )
-from ..record import SCOPE, UNNAMED
+from ..consent import UNNAMED
+from ..record import SCOPE
 from ..review.promises import COLLECTOR, FIELDS
 
 if TYPE_CHECKING:

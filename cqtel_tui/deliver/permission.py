@@ -69,7 +69,7 @@ class Grounds:
     """What is known of the user's consent to one payload at this moment.
 
     Attributes:
-        decision: what all layers come to in its project.
+        decision: what all layers come to for its program, in its project.
         included: the ids of what was pending before a yes, and is covered by it.
         hears_project: whether its project is there to be asked for a no of its own.
         delivery: whether it was answered, or may have been sent.
@@ -89,7 +89,8 @@ class Permission:
         url: where it is bound for; None for nowhere.
         refusal: why it may not go, as a sentence's end; empty if it may.
         remedy: what the user can do about that; empty if there is nothing.
-        is_for_all: the refusal holds for every payload, so that asking for the next one is idle.
+        is_for_all: the refusal holds for every payload of this program, so that asking for the next
+            one is idle.
         warning: what the user should know before it goes; empty if there is nothing.
     """
 
@@ -151,7 +152,7 @@ def grounds(
         marks = {project_mark(path): path for path in chosen_for}
         directory = marks.get(envelope.project)
     # A project that nobody knows has no say of its own: any folder without one will do.
-    decision = ask(places, options, directory=directory or places.state)
+    decision = ask(places, options, None, directory or places.state, program=envelope.app)
     is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
     covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
     deliveries = deliveries or Deliveries(Outbox(places.state))
@@ -196,8 +197,9 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     # A project's own no is for what was recorded there.
     is_projects = {one[0] for one in decision.statements if one[1] == OFF} == {PROJECT}
     state = "off" if decision.state == OFF else "undecided"
-    refusal = f"telemetry is {state}: {why(decision)}"
-    return Permission(url, refusal, "To allow it: cq-telemetry on", not is_projects)
+    refusal = f"telemetry of {decision.program} is {state}: {why(decision)}"
+    remedy = f"To allow it: cq-telemetry on --program {decision.program}"
+    return Permission(url, refusal, remedy, not is_projects)
 
 
 def _unfit(url: str | None, envelope: Envelope) -> Permission | None:

@@ -109,7 +109,8 @@ class Sender:
     ) -> Iterator[Result]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
 
-        Stops at the first no to everything, and at the first time that a collector does not answer.
+        Leaves a program's others out at the first no to all of them, and stops at the first time
+        that a collector does not answer.
 
         Args:
             labels: pending envelopes.
@@ -172,17 +173,25 @@ class Sender:
         asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Result, None, None]:
+        refused: set[str] = set()
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
                 if is_cancelled():
                     return
+                if label.app in refused:
+                    continue
                 result, is_last = self._one(label, connections, asked)
                 yield result
-                if is_last:
+                if is_last and result.outcome is Outcome.REFUSED:
+                    refused.add(label.app)
+                elif is_last:
                     return
 
     def _one(self, label: Label, connections: Connections, asked: Asked) -> tuple[Result, bool]:
-        """Return what became of an envelope, and whether to leave the others for now."""
+        """Return what became of an envelope, and whether to leave the others for now.
+
+        Where it was refused, the others are those of the same program.
+        """
         try:
             label, envelope = self._open(label)
         except TornEnvelopeError as error:

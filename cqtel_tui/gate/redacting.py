@@ -194,13 +194,12 @@ def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.
 
 
 def _work(redactor: Redactor) -> None:
-    from ..consent.decision import ON
     from ..outbox.dispatch import start_if_due
 
     held = 0
     with contextlib.suppress(OSError):  # a full disk: what waits is tried again later
         held = redactor.work()
-    if (held or redactor.known.is_over) and redactor.state == ON:
+    if (held or redactor.known.is_over) and redactor.is_any_on:
         start_if_due(redactor.session.state, redactor.session.options)
 
 

@@ -26,6 +26,8 @@ MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
 UNSEALED_VERSION = 1
 """The format of earlier releases, whose header nothing covers: it is read, and never sent."""
 _FIELDS = 10
+_APP = 5
+"""Which of them is the program."""
 _CREATED_DIGITS = 16
 _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
@@ -82,6 +84,12 @@ class Label:
 def identity_of(file_name: str) -> str:
     """Return the id in an envelope's file name, without reading the rest; empty if it has none."""
     return file_name.partition(",")[2].partition(",")[0]
+
+
+def app_of(file_name: str) -> str:
+    """Return the program in an envelope's file name, without reading the rest; empty for none."""
+    fields = file_name.split(",")
+    return fields[_APP] if len(fields) == _FIELDS else ""
 
 
 def read_label(file_name: str) -> Label | None:

@@ -125,11 +125,13 @@ def run_of(runs: Iterable[Run], identity: str) -> Run | None:
     return next((run for run in runs if identity in run.payloads), None)
 
 
-def clear_runs(state: str) -> None:
-    """Forget all runs."""
+def clear_runs(state: str, app: str | None = None) -> None:
+    """Forget all runs, or those of one program."""
     folder = Path(state) / OUTBOX / RUNS
     for name in _names(folder):
-        (folder / name).unlink(missing_ok=True)
+        run = None if app is None else _read(folder / name)
+        if app is None or (run is not None and run.app == app):
+            (folder / name).unlink(missing_ok=True)
 
 
 def drop_run(state: str, run: Run) -> None:

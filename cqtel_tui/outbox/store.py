@@ -183,9 +183,9 @@ class Outbox:
         remove_receipt(path)
 
     @by_its_owner
-    def clear(self, box: str) -> int:
-        """Remove all envelopes of a box; return how many there were."""
-        labels = self.labels(box)
+    def clear(self, box: str, app: str | None = None) -> int:
+        """Remove all envelopes of a box, or those of one program; return how many there were."""
+        labels = [label for label in self.labels(box) if app in {None, label.app}]
         for label in labels:
             self.drop(box, label)
         return len(labels)

@@ -30,10 +30,12 @@ ROW = [
 
 STATUS = {
     "": [
-        *("decision", "debug", "inspect", "reasons", "cookie", "legacy_cookies", "outbox"),
+        *("program", "decision", "debug", "inspect", "reasons", "programs", "cookie"),
+        *("legacy_cookies", "outbox"),
         *("endpoint", "proxy", "retry_at", "retry_why", "problem", "problems", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
+    "programs": ["program", "decision", "debug", "endpoint", "why"],
     "cookie": COOKIE,
     "legacy_cookies": LEGACY_COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],

@@ -137,7 +137,7 @@ def test_a_disk_that_may_only_be_read_is_told(
 
 def test_an_endpoint_without_a_path_is_shown_as_what_comes_of_it(cq: Here) -> None:
     told = cq("endpoint", "https://collector.example").said
-    assert "payloads go to https://collector.example/v1/traces" in told
+    assert "payloads of cloudquery go to https://collector.example/v1/traces" in told
     assert "no path is given in" in told
     assert cq("status", "--json").json["endpoint"] == "https://collector.example/v1/traces"
     assert "no path is given" not in cq("endpoint", "https://collector.example/otlp").said

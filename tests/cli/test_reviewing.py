@@ -169,7 +169,10 @@ def test_a_box_that_is_a_file_is_told(cq: Here) -> None:
 # show --------------------------------------------------------------------------------------------
 
 
-UNDECIDED = "telemetry is undecided: you have not decided yet. To allow it: cq-telemetry on"
+UNDECIDED = (
+    "telemetry of cloudquery is undecided: you have not decided yet. To allow it: cq-telemetry on "
+    "--program cloudquery"
+)
 
 
 def test_a_payload_is_shown_field_by_field(cq: Here) -> None:

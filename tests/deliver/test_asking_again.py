@@ -119,7 +119,8 @@ def test_nothing_is_sent_before_the_user_has_decided(
     machine.hold()
     [result] = machine.sender().send_due()
     assert result.why == (
-        "telemetry is undecided: you have not decided yet. To allow it: cq-telemetry on"
+        "telemetry of cloudquery is undecided: you have not decided yet. "
+        "To allow it: cq-telemetry on --program cloudquery"
     )
     [result] = machine.sender().send(machine.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED

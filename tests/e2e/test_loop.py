@@ -113,11 +113,11 @@ def look_and_consent(machine: Machine, endpoint: str) -> None:
         it.type(b"a")
         it.shows("software   cqtel", "An unsalted SHA-1", f"cloudquery.ip_sha1 = {ADDRESS_HASH}")
         it.type(b"t")
-        it.shows("May telemetry be sent")
+        it.shows("May telemetry of cloudquery be sent")
         it.type(b"o")
         it.shows("1 payload was pending before this yes")
         it.type(b"n")
-        it.shows("Telemetry is on: ")
+        it.shows("Telemetry of cloudquery is on: ")
 
 
 def read_and_erase(machine: Machine, cookie: str) -> None:

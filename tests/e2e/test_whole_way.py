@@ -126,7 +126,7 @@ def test_a_real_command_is_recorded_held_reviewed_and_only_after_a_yes_sent(
     for _ in range(2):
         refused = machine.cq("send", identity)
         assert refused.code == 1
-        assert "refused: telemetry is undecided" in refused.said
+        assert "refused: telemetry of cloudquery is undecided" in refused.said
         machine.cq("endpoint", rotel.endpoint)
     assert len(machine.envelopes()) == 1
 

@@ -339,7 +339,7 @@ def test_after_a_yes_it_arrives_redacted_with_the_programs_own_key(
     caught = held(machine, "gate")
     refused = machine.cq("send", caught[0].id)
     assert (refused.code, upstream.connections) == (1, 0)
-    assert "telemetry is undecided" in refused.said
+    assert "telemetry of cloudquery is undecided" in refused.said
 
     machine.cq("on", "--include-held")
     sent = machine.cq("send", *(one.id for one in caught))

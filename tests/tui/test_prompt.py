@@ -209,9 +209,9 @@ def asked(tmp_path: Path, *options: str, size: tuple[int, int] = (80, 30)) -> It
 @pytest.mark.parametrize(
     ("key", "telemetry", "said"),
     [
-        (b"n", "off", "telemetry is off"),
-        (b"a", "on", "telemetry is on from now on"),
-        (b"s", "on", "telemetry is on"),
+        (b"n", "off", "telemetry of cloudquery is off"),
+        (b"a", "on", "telemetry of cloudquery is on from now on"),
+        (b"s", "on", "telemetry of cloudquery is on"),
         (b"l", None, "nothing is decided"),
         (b"\x1b", None, "nothing is decided"),
         (b"\x03", None, "nothing is decided"),

@@ -201,7 +201,7 @@ class Box(Room):
             "raw": lambda: views.raw(
                 envelope,
                 verbatim=self._verbatim,
-                url=bound_for(envelope, self.home.endpoint),
+                url=bound_for(envelope, self.home.endpoint_of(envelope.app)),
                 reveal=self._reveal,
             ),
         }
@@ -245,9 +245,10 @@ class Box(Room):
         return [Content(""), *lines] if lines else []
 
     def _changes(self, envelope: Envelope) -> list[Content]:
-        snapshot = self.home.snapshot
-        has_agreed = snapshot is not None and snapshot.status.decision.state == ON
-        return views.changed(envelope, self.home.agreed_catalogue, has_agreed=has_agreed)
+        decision = self.home.decision_of(envelope.app)
+        has_agreed = decision is not None and decision.state == ON
+        agreed = self.home.agreed_catalogue(envelope.app)
+        return views.changed(envelope, agreed, has_agreed=has_agreed)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer no filter where its key would be typed into one."""

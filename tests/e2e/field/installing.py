@@ -13,7 +13,7 @@ from ...cli.machines import SYSTEM_PATH, Machine, Result, run
 PROJECT = Path(__file__).parents[3]
 OPERATION = """\
 from cqtel_tui import Telemetry
-with Telemetry("myprog", version="1.0.0").operation("fetch") as operation:
+with Telemetry("cloudquery", version="1.0.0").operation("fetch") as operation:
     operation.exit(0)
 """
 

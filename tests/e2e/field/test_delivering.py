@@ -81,7 +81,7 @@ def test_a_yes_from_a_clock_that_was_ahead_begins_now(
     machine.cq("endpoint", upstream.url)
     choices = machine.config / "choices.json"
     saved = json.loads(choices.read_text())
-    saved["all"]["consented"] += YEAR * 10**9
+    saved["programs"]["cloudquery"]["all"]["consented"] += YEAR * 10**9
     choices.write_text(json.dumps(saved))
     machine.record()
     assert upstream.arrived.acquire(timeout=PATIENCE)
