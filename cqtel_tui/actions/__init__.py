@@ -13,6 +13,7 @@ __all__ = [
     "question",
     "results",
     "sending",
+    "showing",
     "status",
     "trimming",
     "withdrawal",

@@ -135,15 +135,15 @@ def plan_telemetry(
     confirmation = None
     if count:
         question = (
-            "1 payload was pending before this yes. Send it, too?"
+            "1 payload was already pending. Send it, too?"
             if count == 1
-            else f"{count:,} payloads were pending before this yes. Send them, too?"
+            else f"{count:,} payloads were already pending. Send them, too?"
         )
         confirmation = Confirmation(
             question,
-            ("If not, what is pending stays here until you send or drop it.",),
+            ("If not, it stays here until you send or drop it.",),
             "yes, send it too",
-            "no, keep it here",
+            "no, leave it here",
         )
     return TelemetryPlan(choice, program, project, endpoint, tuple(pending), confirmation)
 
@@ -188,7 +188,7 @@ def _telemetry_messages(
         return (said,)
     messages = [said]
     if decision.endpoint is None:
-        text = "there is no endpoint, so that payloads stay here"
+        text = "no endpoint is set, so payloads stay here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
     if plan.pending:
         what = number(len(plan.pending), "payload")
@@ -207,8 +207,8 @@ def _telemetry_messages(
 def _way_out(plan: TelemetryPlan, decision: Decision) -> str:
     """Return the command that takes a wider no of the user's own back; empty if that is not it."""
     noes = {(layer, note) for layer, says, _, note in decision.statements if says == OFF}
-    if plan.program is not None and noes == {(USER, f"you said so for {ALL_PROGRAMS}")}:
-        return "to take that no back: cq-telemetry undecide --all-programs"
+    if plan.program is not None and noes == {(USER, f"you chose this for {ALL_PROGRAMS}")}:
+        return "to undo that opt-out: cq-telemetry undecide --all-programs"
     return ""
 
 
@@ -222,7 +222,7 @@ def plan_debug(program: Program, project: str | None = None, *, is_on: bool) -> 
     confirmation = Confirmation(
         f"Record error texts of {name_of(program)} from now on?",
         (
-            "They can hold paths, names, addresses and credentials.",
+            "They can contain paths, names, addresses and credentials.",
             "Each one can be read here before it is sent.",
         ),
         "yes, record them",
@@ -275,7 +275,7 @@ def set_endpoint(
     directory: str | None = None,
     replace_unreadable: bool = False,
 ) -> Result:
-    """Save where to deliver to; return what it comes to.
+    """Save where payloads are delivered to; return what it comes to.
 
     Raises:
         CqtelError: nothing was saved.
@@ -306,7 +306,7 @@ def _endpoint_messages(
         text = f"no path is given in {plan.given}: traces go to {TRACES_PATH} there, as OTLP has it"
         messages.append(Message(text))
     if decision.endpoint != plan.url:
-        text = "your choice is saved, but here another one of yours decides"
+        text = "your choice is saved, but a more specific one of yours applies here"
         text = f"{text}: a program's before all programs', a project's before all projects'"
         messages.append(Message(text, is_warning=True))
     if proxy:

@@ -134,7 +134,7 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     if undecided:
         whom = " and ".join(undecided)
         question = f"Allow telemetry of {whom} from now on, and send {what}?"
-        details.append("You have not decided yet: without a yes, nothing is sent.")
+        details.append("You have not decided yet. Until you allow it, nothing is sent.")
     asking = Confirmation(question, tuple(details), "yes, send")
     return SendingPlan(tuple(going), asked, tuple(undecided), asking, None)
 
