@@ -164,7 +164,7 @@ def test_a_payload_that_is_torn_or_gone_is_told_of_and_raises_nothing(
     label = machine.labels()[0]
     machine.tear(label)
     ask_if_due(machine.places, label.file_name)
-    assert "torn" in streams.said
+    assert "incomplete" in streams.said
     machine.outbox.drop(PENDING, label)
     ask_if_due(machine.places, label.file_name)
     assert asked(machine) == []
