@@ -205,7 +205,7 @@ receivers:
       http:
         # Edges alone must reach it: no header of theirs is kept (include_metadata is false).
         endpoint: ${{env:CQTEL_ENGINE_LISTEN:-127.0.0.1:4319}}
-  # ClickHouse is fed from Kafka alone, so that what waits for one of them is nowhere twice. What
+  # ClickHouse is fed from Kafka alone, so that what waits for one of them is stored only once. What
   # was read is marked once it is written: while ClickHouse is down it stays in Kafka, and is tried
   # again.
   # What can never be read is passed over, and stays in Kafka as well.
