@@ -13,6 +13,7 @@ _NEEDED = MappingProxyType(
     {
         "otlp": frozenset({"authorization"}),  # its specification leaves credentials to HTTP
         "rudderstack": frozenset({"authorization"}),  # the write key, as a user name
+        "sentry": frozenset({"x-sentry-auth"}),  # the program's public key
         OPAQUE: frozenset({"authorization", "content-encoding"}),  # its bytes stay as they are
         UNREDACTED: frozenset[str](),
     }

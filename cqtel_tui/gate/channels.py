@@ -47,6 +47,7 @@ class Channels:
         forwarded: headers that go along to the upstream, in lower case, beside those that its
             protocol needs (`formats.headers`).
         duration_unit: what one of `duration` is, in nanoseconds.
+        protocol: in which it reports, one of `PROTOCOLS`; empty where its requests tell.
         words: what the names of its events, statuses and libraries are made of, in lower case; no
             other name leaves. Without any, names go by their shapes (see `names`).
     """
@@ -62,6 +63,7 @@ class Channels:
     own: "tuple[str, ...]" = ()
     forwarded: "tuple[str, ...]" = ()
     duration_unit: int = 1_000_000
+    protocol: str = ""
     words: frozenset[str] = frozenset()
 
 

@@ -134,8 +134,10 @@ def _explanation(envelope: Envelope, config: str) -> Explanation:
 
 
 def _as_json(envelope: Envelope) -> bytes:
-    """Return a payload as JSON; as it is where it is no protobuf, or cannot be read."""
-    if not envelope.kind.endswith("-protobuf"):
+    """Return a payload as JSON; as it is where it is that already, or cannot be read."""
+    from ..formats.documents import is_plain_json
+
+    if is_plain_json(envelope.kind):
         return envelope.payload
     from ..gate.reviewing import readable
 

@@ -275,7 +275,8 @@ def test_a_credential_is_kept_only_where_it_is_needed(home: Home) -> None:
 def test_the_headers_of_its_protocol_leave_and_all_others_are_listed_as_removed(
     home: Home, path: str, sent: set[str]
 ) -> None:
-    body = json.dumps({"resourceSpans": []} if path == "/v1/traces" else {"batch": [EVENT]})
+    bodies = {"/v1/batch": {"batch": [EVENT]}, "/v1/traces": {"resourceSpans": []}, "/v9/x": {}}
+    body = json.dumps(bodies[path])
     more = {"anonymousid": "e027be13", "user-agent": "x/1 (alice)", "x-forwarded-key": "1"}
     request = caught(gzip.compress(body.encode()), path, content_encoding="gzip", **more)
     channels = Channels(variable="", forwarded=("x-forwarded-key",))
