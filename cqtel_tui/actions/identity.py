@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent import cookie as cookies
-from ..consent.decision import ON, ask
 from ..gate.profiles import PROFILES
 from .erasing import offered_erasure
+from .programs import is_any_on
 from .results import Confirmation, Message, Result
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ RESET = "reset"
 LOCK = "lock"
 UNLOCK = "unlock"
 _QUESTIONS = {
-    RESET: ("Forget this cookie?", "The next payload has a new id, or none."),
+    RESET: ("Reset the installation ID?", "The next payload has a new ID, or none."),
     LOCK: (
-        "Put a directory in the cookie's place?",
-        "No payload has an id from then on. Earlier releases' cookies are locked, too.",
+        "Lock the installation ID?",
+        "No payload has an ID from then on. Earlier releases' files are locked, too.",
     ),
-    UNLOCK: ("Unlock the cookie?", "The next payload may have a new id."),
+    UNLOCK: ("Unlock the installation ID?", "The next payload may have a new ID."),
 }
 
 
@@ -96,12 +96,12 @@ def change_identity(places: Places, plan: IdentityPlan) -> Result:
     if plan.action == UNLOCK:
         return _listed("unlocked", cookies.unlock(plan.directory, state, plan.named))
     # Asked anew: nobody gets a new ID by a yes that was taken back meanwhile.
-    is_on = ask(places, directory=plan.directory).state == ON
+    is_on = is_any_on(places, plan.directory)
     old, new = cookies.reset(plan.directory, state, create=is_on)
-    words = f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}"
+    words = f"{old or 'no installation ID'} → {new or 'none, until telemetry is on'}"
     return Result((Message(words),))
 
 
 def _listed(done: str, paths: Sequence[str]) -> Result:
-    text = f"{done}: {', '.join(paths) if paths else 'nothing, it was so already'}"
+    text = f"{done}: {', '.join(paths) if paths else 'no change'}"
     return Result((Message(text),))

@@ -20,6 +20,7 @@ import maxminddb
 from ..errors import CqtelError
 from ..files import NO_LINK, locked
 from .arrivals import Origin
+from .given_keys import GivenKeys
 from .settings import SHA1
 
 if TYPE_CHECKING:
@@ -76,8 +77,10 @@ class Addresses:
         self._trusted = settings.trusted_proxies
         self._cities = None if settings.city_database is None else _open(settings.city_database)
         self._secret = secret or secrets.token_bytes(_KEY_BYTES)
-        self._keys = None
-        if settings.ip_hash != SHA1:
+        self._keys: DailyKeys | GivenKeys | None = None
+        if settings.hmac_key_file is not None:
+            self._keys = GivenKeys(settings.hmac_key_file, clock)
+        elif settings.ip_hash != SHA1:
             self._keys = DailyKeys(
                 settings.store.with_name(f"{settings.store.name}.day-key"), clock
             )

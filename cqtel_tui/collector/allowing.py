@@ -22,8 +22,9 @@ from ..catalogue import (
     is_plugin,
     is_plugins,
 )
+from ..consent import UNNAMED
 from ..formats.encodings import TooLargeError
-from ..record import SCOPE, UNNAMED
+from ..record import SCOPE
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 
@@ -77,7 +78,7 @@ UNKNOWN = "not in the catalogue"
 _MISPLACED = "not in the catalogue at that place"
 _UNFIT_SHAPE = "not of the shape in the catalogue"
 _TWICE = "there twice"
-_NO_DEBUG = "kept in debug mode only"
+_NO_DEBUG = "allowed in debug mode only"
 
 
 class MalformedError(ValueError):

@@ -9,12 +9,15 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from itertools import repeat
-from typing import TYPE_CHECKING, Any
-
-import msgspec
+from typing import TYPE_CHECKING
 
 from .schema import connect_to_write, connected_to_read, transaction
 from .turns import turn
+
+try:
+    from msgspec.json import decode
+except ImportError:  # whoever reads a report needs no part of the collector
+    decode = json.loads  # type: ignore[assignment]  # as far as it is used here
 
 if TYPE_CHECKING:
     import sqlite3
@@ -53,7 +56,6 @@ _SETTLE = {
     )
     for table, columns in _COLUMNS.items()
 }
-_rows = msgspec.json.Decoder(list[list[Any]])
 
 
 class _Tally:
@@ -75,7 +77,7 @@ class _Tally:
 
     def add(self, context: int, installation: int, day: int, spans: str) -> None:
         """Add those of an arrival."""
-        rows = _rows.decode(spans)
+        rows = decode(spans)
         names = [row[_NAME] for row in rows]
         self.counts.update(zip(names, [row[_BUCKET] for row in rows], repeat(day)))
         self.spans[day, installation] += len(rows)
@@ -127,7 +129,7 @@ class _Tally:
 
 def _write(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[int, ...]]) -> None:
     if rows:
-        connection.execute(_SETTLE[table], (msgspec.json.encode(rows).decode("ascii"),))
+        connection.execute(_SETTLE[table], (json.dumps(rows),))
 
 
 def settle(connection: sqlite3.Connection) -> bool:

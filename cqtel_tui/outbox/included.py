@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..consent.decision import Decision
 
 INCLUDED = "included"
-MAX_LISTS = 16
+MAX_LISTS = 64
 _MAX_BYTES = 64 * 1024 * 1024
 
 

@@ -125,7 +125,7 @@ class Outbox:
             )
         if len(matches) > 1:
             raise NoSuchEnvelopeError(
-                f"{len(matches)} payloads begin with {identity!r}. Give more."
+                f"{len(matches)} payloads begin with {identity!r}. Give more characters."
             )
         return matches[0]
 
@@ -183,9 +183,9 @@ class Outbox:
         remove_receipt(path)
 
     @by_its_owner
-    def clear(self, box: str) -> int:
-        """Remove all envelopes of a box; return how many there were."""
-        labels = self.labels(box)
+    def clear(self, box: str, app: str | None = None) -> int:
+        """Remove all envelopes of a box, or those of one program; return how many there were."""
+        labels = [label for label in self.labels(box) if app in {None, label.app}]
         for label in labels:
             self.drop(box, label)
         return len(labels)
@@ -263,7 +263,7 @@ class Outbox:
     def replace(self, label: Label, payload: bytes, *, dropped: int = 0) -> Label:
         """Let a pending envelope have another payload, from which its user took something out.
 
-        Its id and what was caught stay; its SHA-256 is the new payload's.
+        Its id and what was intercepted stay; its SHA-256 is the new payload's.
 
         Args:
             label: the envelope's.

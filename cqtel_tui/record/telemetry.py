@@ -5,9 +5,10 @@ import sys
 import time
 from _thread import _local
 
+from ..consent import UNNAMED
 from ..consent.decision import OFF, OPTIONS, ask, concerning
 from ..folders import folders
-from . import PLAIN, UNNAMED
+from . import PLAIN, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Telemetry:
         inspect_telemetry: `--inspect-telemetry` was given: `cq-telemetry.txt` is written instead.
 
     Attributes:
+        program: the name that choices are made for.
         lost: how many operations could not be recorded, because of an error.
         held: the name of the last envelope that was held; None before the first.
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
@@ -71,6 +73,7 @@ class Telemetry:
         inspect_telemetry: bool = False,
     ) -> None:
         self.application = application
+        self.program = name_of(application) or UNNAMED
         self.version = version
         self.build_date = build_date
         given = (
@@ -224,7 +227,7 @@ class Operation(Span):
             environ = concerning(os.environ)
             self.where = folders(environ)
             given = self.telemetry
-            decision = ask(self.where, given.options, environ, named=given.named)
+            decision = ask(self.where, given.options, environ, None, given.named, given.program)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision
