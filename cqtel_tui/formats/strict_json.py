@@ -298,16 +298,12 @@ def _readable_part(
 
 
 def _too_dense_at(data: bytes, *, max_tokens: int) -> int | None:
-    if len(data.translate(None, _NOT_TOKENS)) <= max_tokens:
-        return None
-    before = 0
     for at in range(0, len(data), _PIECE_BYTES):  # the piece it is in, and only then its place
         piece = data[at : at + _PIECE_BYTES]
         tokens = len(piece.translate(None, _NOT_TOKENS))
-        if before + tokens > max_tokens:
-            places = re.finditer(rb'[\[{,"]', piece)
-            return at + next(islice(places, max_tokens - before, None)).start()
-        before += tokens
+        if tokens > max_tokens:
+            return at + next(islice(re.finditer(rb'[\[{,"]', piece), max_tokens, None)).start()
+        max_tokens -= tokens
     return None
 
 
