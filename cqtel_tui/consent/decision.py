@@ -3,6 +3,7 @@
 import os
 import stat
 
+from .. import preload
 from ..catalogue import CATALOGUE_VERSION
 from ..folders import HOME_VARIABLE
 from ..formats import sha256
@@ -203,6 +204,7 @@ def ask(
             ]
     if not _may_say(config, FILE_NAME):
         return Decision(statements)
+    preload("consent/trusted", "consent/endpoint", "consent/choice_file")
     from .choice_file import user_statements
 
     answer, chosen = user_statements(config, *starts)

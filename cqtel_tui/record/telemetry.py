@@ -5,6 +5,7 @@ import sys
 import time
 from _thread import _local
 
+from .. import preload
 from ..consent.decision import OFF, OPTIONS, ask, concerning
 from ..folders import folders
 from . import PLAIN, UNNAMED
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     Attributes = dict[str, object]
 
 MAX_SPANS = 512
+_WRITER = ("outbox/__init__", "outbox/writing", "record/payload", "record/ending")
 _SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
 # trio …) has imported it already.
@@ -247,6 +249,7 @@ class Operation(Span):
         if self.decision is None or self.where is None or os.getpid() != self.process:
             return
         try:
+            preload(*_WRITER)
             from .ending import finish
 
             finish(self, self.where, self.decision)
