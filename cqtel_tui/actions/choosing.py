@@ -1,4 +1,4 @@
-"""Set telemetry, debug mode and the endpoint, for all projects or for one.
+"""Set telemetry, debug mode and the endpoint: for a program or all, in a project or in all.
 
 `plan_…` is pure: it says what would be saved, and what has to be asked before. `set_…` saves it,
 and says what it comes to: another layer may have the last word.
@@ -10,10 +10,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent.choices import read_user
-from ..consent.decision import DEBUG, HOLD, NO_DEBUG, OFF, ON, ask
+from ..consent.decision import DEBUG, HOLD, NO_DEBUG, OFF, ON, USER, ask
 from ..consent.endpoint import TRACES_PATH
 from ..consent.layers import reasons, why
-from ..consent.saving import decide_debug, decide_endpoint, decide_telemetry, save
+from ..consent.saving import (
+    check_program,
+    decide_debug,
+    decide_endpoint,
+    decide_telemetry,
+    save,
+    saved_choice,
+)
 from ..deliver.forecast import staying
 from ..errors import CqtelError
 from ..outbox.included import include
@@ -21,6 +28,7 @@ from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..paths import agreed
 from ..sanitize import one_line
+from .programs import ALL_PROGRAMS, name_of
 from .results import Confirmation, Message, Result, Undo, number
 from .status import WORDS, proxy_to
 
@@ -28,6 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any
 
+    from ..consent import Program
     from ..consent.decision import Decision
     from ..paths import Places
 
@@ -40,6 +49,7 @@ class TelemetryPlan:
 
     Attributes:
         choice: `on`, `off` or `hold`.
+        program: the program it is for; None for all.
         project: the project it is for, a real path; None for all.
         endpoint: where payloads go to, as it is shown with the question; None for nowhere.
         pending: the ids of the payloads that a yes may cover, too; none for any other choice.
@@ -47,6 +57,7 @@ class TelemetryPlan:
     """
 
     choice: str
+    program: Program
     project: str | None
     endpoint: str | None
     pending: tuple[str, ...] = ()
@@ -59,11 +70,13 @@ class DebugPlan:
 
     Attributes:
         is_on: whether error texts are to be recorded.
+        program: the program it is for; None for all.
         project: the project it is for, a real path; None for all.
         confirmation: what is asked before; None if nothing is.
     """
 
     is_on: bool
+    program: Program
     project: str | None
     confirmation: Confirmation | None
 
@@ -75,25 +88,29 @@ class EndpointPlan:
     Attributes:
         given: the URL as it was typed; None for nowhere.
         url: the URL that would be saved, with its path; None for nowhere.
+        program: the program it is for; None for all.
         project: the project it is for, a real path; None for all.
     """
 
     given: str | None
     url: str | None
+    program: Program
     project: str | None
 
 
-def read_pending(places: Places) -> tuple[str, ...]:
-    """Return the ids of what is pending, the oldest first.
+def read_pending(places: Places, program: Program = None) -> tuple[str, ...]:
+    """Return the ids of what is pending of a program, or of all, the oldest first.
 
     Raises:
         CqtelError: the outbox cannot be read.
     """
-    return tuple(label.id for label in Outbox(places.state).labels(PENDING))
+    labels = Outbox(places.state).labels(PENDING)
+    return tuple(label.id for label in labels if program in {None, label.app})
 
 
 def plan_telemetry(
     choice: str,
+    program: Program,
     project: str | None = None,
     *,
     endpoint: str | None = None,
@@ -103,27 +120,32 @@ def plan_telemetry(
 
     Args:
         choice: `on` or `off`; anything else is undecided.
+        program: the program it is for; None for all.
         project: the project it is for, a real path; None for all.
         endpoint: where payloads go to; None for nowhere.
-        pending: the ids of what is pending.
+        pending: the ids of what is pending of that program.
+
+    Raises:
+        CqtelError: there is no program of this name.
     """
+    check_program(program)
     if choice != ON:
-        return TelemetryPlan(OFF if choice == OFF else HOLD, project, endpoint)
+        return TelemetryPlan(OFF if choice == OFF else HOLD, program, project, endpoint)
     count = len(pending)
     confirmation = None
     if count:
         question = (
-            "1 payload was pending before this yes. Send it, too?"
+            "1 payload was already pending. Send it, too?"
             if count == 1
-            else f"{count:,} payloads were pending before this yes. Send them, too?"
+            else f"{count:,} payloads were already pending. Send them, too?"
         )
         confirmation = Confirmation(
             question,
-            ("If not, what is pending stays here until you send or drop it.",),
+            ("If not, it stays here until you send or drop it.",),
             "yes, send it too",
-            "no, keep it here",
+            "no, leave it here",
         )
-    return TelemetryPlan(choice, project, endpoint, tuple(pending), confirmation)
+    return TelemetryPlan(choice, program, project, endpoint, tuple(pending), confirmation)
 
 
 def set_telemetry(
@@ -151,22 +173,22 @@ def set_telemetry(
     if include_pending and plan.pending:
         # Before the yes: one that is saved without its list covers nothing.
         include(places.state, change["yes"], plan.endpoint, plan.pending)
-    undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
-    decision = ask(places, directory=directory)
+    undo = _save(change, plan, replace_unreadable=replace_unreadable)
+    decision = ask(places, directory=directory, program=plan.program)
     return Result(_telemetry_messages(plan, decision, is_included=include_pending), undo)
 
 
 def _telemetry_messages(
     plan: TelemetryPlan, decision: Decision, *, is_included: bool
 ) -> tuple[Message, ...]:
-    said = Message(f"telemetry is {WORDS[decision.state]}")
+    said = Message(f"telemetry of {name_of(plan.program)} is {WORDS[decision.state]}")
     if decision.state != plan.choice:
-        return said, _overruled(why(decision))
+        return said, _overruled(why(decision), _way_out(plan, decision))
     if decision.state != ON:
         return (said,)
     messages = [said]
     if decision.endpoint is None:
-        text = "there is no endpoint, so that payloads stay here"
+        text = "no endpoint is set, so payloads stay here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
     if plan.pending:
         what = number(len(plan.pending), "payload")
@@ -182,17 +204,30 @@ def _telemetry_messages(
     return tuple(messages)
 
 
-def plan_debug(project: str | None = None, *, is_on: bool) -> DebugPlan:
-    """Return what saving debug mode would mean."""
+def _way_out(plan: TelemetryPlan, decision: Decision) -> str:
+    """Return the command that takes a wider no of the user's own back; empty if that is not it."""
+    noes = {(layer, note) for layer, says, _, note in decision.statements if says == OFF}
+    if plan.program is not None and noes == {(USER, f"you chose this for {ALL_PROGRAMS}")}:
+        return "to undo that opt-out: cq-telemetry undecide --all-programs"
+    return ""
+
+
+def plan_debug(program: Program, project: str | None = None, *, is_on: bool) -> DebugPlan:
+    """Return what saving debug mode would mean.
+
+    Raises:
+        CqtelError: there is no program of this name.
+    """
+    check_program(program)
     confirmation = Confirmation(
-        "Record error texts from now on?",
+        f"Record error texts of {name_of(program)} from now on?",
         (
-            "They can hold paths, names, addresses and credentials.",
+            "They can contain paths, names, addresses and credentials.",
             "Each one can be read here before it is sent.",
         ),
         "yes, record them",
     )
-    return DebugPlan(is_on, project, confirmation if is_on else None)
+    return DebugPlan(is_on, program, project, confirmation if is_on else None)
 
 
 def set_debug(
@@ -208,9 +243,10 @@ def set_debug(
         CqtelError: nothing was saved.
     """
     change = decide_debug(plan.is_on)
-    undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
-    decision = ask(places, directory=directory)
-    messages = [Message(f"debug mode is {DEBUG_WORDS[decision.debug]}")]
+    undo = _save(change, plan, replace_unreadable=replace_unreadable)
+    decision = ask(places, directory=directory, program=plan.program)
+    words = f"debug mode of {name_of(plan.program)} is {DEBUG_WORDS[decision.debug]}"
+    messages = [Message(words)]
     if decision.debug != plan.is_on:
         deciding = {OFF, NO_DEBUG} if plan.is_on else {DEBUG}
         sources = [reason.source for reason in reasons(decision) if reason.says in deciding]
@@ -222,13 +258,14 @@ DEBUG_WORDS = {True: "on: error texts are recorded", False: "off"}
 """Debug mode, in words."""
 
 
-def plan_endpoint(url: str | None, project: str | None = None) -> EndpointPlan:
+def plan_endpoint(url: str | None, program: Program, project: str | None = None) -> EndpointPlan:
     """Return what saving an endpoint would mean.
 
     Raises:
-        CqtelError: payloads may not be sent there.
+        CqtelError: payloads may not be sent there, or there is no program of this name.
     """
-    return EndpointPlan(url, decide_endpoint(url)["endpoint"], project)
+    check_program(program)
+    return EndpointPlan(url, decide_endpoint(url)["endpoint"], program, project)
 
 
 def set_endpoint(
@@ -238,14 +275,14 @@ def set_endpoint(
     directory: str | None = None,
     replace_unreadable: bool = False,
 ) -> Result:
-    """Save where to deliver to; return what it comes to.
+    """Save where payloads are delivered to; return what it comes to.
 
     Raises:
         CqtelError: nothing was saved.
     """
     change = decide_endpoint(plan.given)
-    undo = _save(change, plan.project, replace_unreadable=replace_unreadable)
-    decision = ask(places, directory=directory)
+    undo = _save(change, plan, replace_unreadable=replace_unreadable)
+    decision = ask(places, directory=directory, program=plan.program)
     waiting = _waiting(places) if decision.endpoint and decision.state == ON else 0
     return Result(_endpoint_messages(plan, decision, waiting, proxy_to(decision.endpoint)), undo)
 
@@ -261,15 +298,17 @@ def _waiting(places: Places) -> int:
 def _endpoint_messages(
     plan: EndpointPlan, decision: Decision, waiting: int, proxy: str
 ) -> tuple[Message, ...]:
+    whom = name_of(plan.program)
     if decision.endpoint is None:
-        return (Message("payloads stay on this machine"),)
-    messages = [Message(f"payloads go to {decision.endpoint}")]
+        return (Message(f"payloads of {whom} stay on this machine"),)
+    messages = [Message(f"payloads of {whom} go to {decision.endpoint}")]
     if decision.endpoint == plan.url != plan.given:
         text = f"no path is given in {plan.given}: traces go to {TRACES_PATH} there, as OTLP has it"
         messages.append(Message(text))
     if decision.endpoint != plan.url:
-        text = "your choice is saved, but here another one of yours decides"
-        messages.append(Message(f"{text}: this project's, or all's", is_warning=True))
+        text = "your choice is saved, but a more specific one of yours applies here"
+        text = f"{text}: a program's before all programs', a project's before all projects'"
+        messages.append(Message(text, is_warning=True))
     if proxy:
         messages.append(Message(f"by the proxy {proxy}"))
     if waiting:
@@ -277,25 +316,29 @@ def _endpoint_messages(
         remedy = "see why with cq-telemetry status, or send them: cq-telemetry send --all"
         messages.append(Message(text, remedy, "S sends them"))
     if decision.state != ON:
-        messages.append(Message(f"not yet: telemetry is {WORDS[decision.state]}"))
+        messages.append(Message(f"not yet: telemetry of {whom} is {WORDS[decision.state]}"))
     return tuple(messages)
 
 
-def _overruled(by: str) -> Message:
+def _overruled(by: str, command: str = "") -> Message:
     text = f"your choice is saved, but here {one_line(by, _MAX_WHY)} decides"
-    return Message(text, is_warning=True)
+    return Message(text, command, is_warning=True)
 
 
-def _save(change: Mapping[str, Any], project: str | None, *, replace_unreadable: bool) -> Undo:
+def _save(
+    change: Mapping[str, Any],
+    plan: TelemetryPlan | DebugPlan | EndpointPlan,
+    *,
+    replace_unreadable: bool,
+) -> Undo:
     """Save a change of the choices; return how to take it back.
 
     A yes that is taken back, and then back again, is the yes that it was: what was recorded in
     between has another mark, or none, and is not covered.
     """
-    config = agreed().config
-    content = read_user(config).content
-    scope = content.get("all" if project is None else "projects", {})
-    chosen = scope if project is None or not isinstance(scope, dict) else scope.get(project, {})
-    before = {key: chosen.get(key) if isinstance(chosen, dict) else None for key in change}
-    save(config, change, project=project, replace_unreadable=replace_unreadable)
-    return Undo("the choice", lambda: save(agreed().config, before, project=project))
+    config, program, project = agreed().config, plan.program, plan.project
+    before = saved_choice(read_user(config), change, program, project)
+    save(config, change, program=program, project=project, replace_unreadable=replace_unreadable)
+    return Undo(
+        "the choice", lambda: save(agreed().config, before, program=program, project=project)
+    )

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ..consent.decision import ON
 from ..consent.endpoint import TRACES_PATH
 from ..deliver.permission import SENDER_ENDED
 from ..errors import CqtelError
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ..consent.decision import Decision
     from ..outbox.losses import Loss
     from ..outbox.store import Outbox
 
@@ -35,7 +33,7 @@ LOST = {
     "error": "could not be recorded",
     "full": "deleted unsent, because the outbox was full",
     "expired": "deleted unsent, because they were 30 days old",
-    "gate": "of another program could not be held",
+    "gate": "of another program could not be stored",
 }
 """What happened to what was lost, by the word that `count_loss` is given."""
 _NO_ROOM_BYTES = 32 * 1024
@@ -60,15 +58,21 @@ class Problem:
     time: float = 0.0
 
 
-def find_problems(outbox: Outbox, decision: Decision, now: float | None = None) -> list[Problem]:
-    """Return what is wrong, the most urgent first; empty if nothing is."""
+def find_problems(outbox: Outbox, now: float | None = None, *, is_on: bool) -> list[Problem]:
+    """Return what is wrong, the most urgent first; empty if nothing is.
+
+    Args:
+        outbox: the outbox.
+        now: seconds since 1970.
+        is_on: whether anything is to be sent by itself.
+    """
     now = time.time() if now is None else now
     losses = read_losses(outbox.state)
     try:
         return [
             *_disk(outbox),
             *_lost(losses, now),
-            *_unsent(outbox, decision, losses, now),
+            *_unsent(outbox, losses, now, is_on=is_on),
             *_in_doubt(outbox),
             *_rejected(outbox),
         ]
@@ -123,24 +127,22 @@ def _lost(losses: list[Loss], now: float) -> Iterator[Problem]:
         yield Problem("loss", f"{number} {happened}{f': {why}' if why else ''}.", max(times))
 
 
-def _unsent(
-    outbox: Outbox, decision: Decision, losses: list[Loss], now: float
-) -> Iterator[Problem]:
+def _unsent(outbox: Outbox, losses: list[Loss], now: float, *, is_on: bool) -> Iterator[Problem]:
     unsent = [loss for loss in losses if loss[1] == UNSENT and now - loss[0] < _TOLD_SECONDS]
     if unsent and unsent[-1][0] >= _changed(outbox.folder / SENT):
         when, _, why = unsent[-1]
         yield Problem("sender", f"nothing was sent: {why}.", when)
     path = outbox.folder / PROBLEM
     with contextlib.suppress(OSError):
-        if decision.state == ON:
+        if is_on:
             words = path.read_text("utf-8", "replace")[:_MAX_WORDS]
             text = f"payloads are not sent by themselves: {words}. To send: cq-telemetry send --all"
             yield Problem("sender", text, _changed(path))
     called = _changed(outbox.folder / CALLED)
-    if called and decision.state == ON and abs(now - called) > STALE_SECONDS:
+    if called and is_on and abs(now - called) > STALE_SECONDS:
         yield Problem(
             "sender",
-            "a sender was started and did not get to work. To see why: cq-telemetry send --all",
+            "a sender was started but did not run. To see why: cq-telemetry send --all",
             called,
         )
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..consent.decision import OFF, ON
 from .choosing import plan_telemetry, set_telemetry
+from .programs import name_of
 from .results import Message, Result
 from .sending import send_due
 
@@ -41,22 +42,27 @@ class Question:
 
     Attributes:
         envelope: the payload of the command that has just run.
-        held: how many payloads are held, this one included.
+        pending: how many payloads of its program are pending, this one included.
         endpoint: where a yes would send them; None for nowhere yet.
     """
 
     envelope: Envelope
-    held: int
+    pending: int
     endpoint: str | None
+
+    @property
+    def program(self) -> str:
+        """The program that is asked for: a yes is for no other."""
+        return self.envelope.app
 
 
 def words(question: Question) -> dict[Answer, str]:
     """Return the answers, in words, in the order in which they are offered."""
-    held = "it" if question.held == 1 else f"the {question.held} held"
+    them = "it" if question.pending == 1 else f"the {question.pending} pending"
     return {
         Answer.REFUSE: "don't send",
         Answer.ALLOW: "allow from now on",
-        Answer.ALLOW_AND_SEND: f"allow, and send {held}",
+        Answer.ALLOW_AND_SEND: f"allow, and send {them}",
         Answer.SHOW: "show me everything",
         Answer.LATER: "decide later",
     }
@@ -65,8 +71,8 @@ def words(question: Question) -> dict[Answer, str]:
 def destination(question: Question) -> str:
     """Return where payloads would go after a yes, as a sentence."""
     if question.endpoint is None:
-        return "There is no endpoint yet: after a yes, payloads stay here until you set one."
-    return f"After a yes, payloads go to {question.endpoint}."
+        return "No endpoint is set yet: payloads stay here until you set one."
+    return f"If you allow it, payloads go to {question.endpoint}."
 
 
 def plan_answers(question: Question, pending: Sequence[str]) -> dict[Answer, TelemetryPlan]:
@@ -74,11 +80,12 @@ def plan_answers(question: Question, pending: Sequence[str]) -> dict[Answer, Tel
 
     Args:
         question: what is asked.
-        pending: the ids of what is pending while it is asked. What comes later is covered by no
-            answer to this question.
+        pending: the ids of what is pending of the program while it is asked. What comes later is
+            covered by no answer to this question.
     """
-    yes = plan_telemetry(ON, endpoint=question.endpoint, pending=pending)
-    no = plan_telemetry(OFF, endpoint=question.endpoint)
+    program, endpoint = question.program, question.endpoint
+    yes = plan_telemetry(ON, program, endpoint=endpoint, pending=pending)
+    no = plan_telemetry(OFF, program, endpoint=endpoint)
     return {Answer.REFUSE: no, Answer.ALLOW: yes, Answer.ALLOW_AND_SEND: yes}
 
 
@@ -91,7 +98,7 @@ def answered(places: Places, plans: Mapping[Answer, TelemetryPlan], answer: Answ
     change = "To change it: cq-telemetry-ui"
     plan = plans.get(answer)
     if plan is None:
-        return Result((Message("nothing is decided, nothing was sent", change),))
+        return Result((Message("nothing was decided or sent", change),))
     is_included = answer is Answer.ALLOW_AND_SEND
     saved = set_telemetry(places, plan, include_pending=is_included)
     if is_included and plan.endpoint is not None:
@@ -100,10 +107,11 @@ def answered(places: Places, plans: Mapping[Answer, TelemetryPlan], answer: Answ
 
 
 def _outcome(plan: TelemetryPlan, answer: Answer) -> str:
+    telemetry = f"telemetry of {name_of(plan.program)}"
     if answer is Answer.REFUSE:
-        return "telemetry is off. To delete what is pending: cq-telemetry off --discard"
+        return f"{telemetry} is off. To delete what is pending: cq-telemetry off --discard"
     if answer is Answer.ALLOW:
-        return "telemetry is on from now on; what was pending before stays here"
+        return f"{telemetry} is on from now on; what was already pending stays here"
     if plan.endpoint is None:
-        return "telemetry is on; there is no endpoint yet: payloads stay here until you set one"
-    return "telemetry is on; what is pending is sent now"
+        return f"{telemetry} is on; no endpoint is set yet: payloads stay here until you set one"
+    return f"{telemetry} is on; what is pending is sent now"

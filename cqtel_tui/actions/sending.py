@@ -65,14 +65,14 @@ class SendingPlan:
     Attributes:
         labels: of the payloads that may go.
         asked: how the user has asked for them.
-        needs_yes: telemetry has to be allowed first, for it is undecided.
+        needs_yes: the programs whose telemetry has to be allowed first, for it is undecided.
         confirmation: what is asked before; None if nothing may go.
         refusal: why nothing may go; None if something may.
     """
 
     labels: tuple[Label, ...]
     asked: Asked
-    needs_yes: bool
+    needs_yes: tuple[str, ...]
     confirmation: Confirmation | None
     refusal: Message | None
 
@@ -113,8 +113,8 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     going: list[Label] = []
     destinations: Counter[str] = Counter()
     refusals: Counter[str] = Counter()
+    undecided: dict[str, None] = {}
     warnings: Counter[str] = Counter()
-    needs_yes = False
     for route in routes:
         if route.once is None or route.now is None:
             going.append(route.label)  # the sender sets it aside, and says so
@@ -124,17 +124,19 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
             going.append(route.label)
             destinations[route.once.url] += 1
             warnings.update([route.once.warning] if route.once.warning else [])
-            needs_yes = needs_yes or bool(route.now.refusal)
+            if route.now.refusal:
+                undecided.setdefault(route.label.app)
     if not going:
-        return SendingPlan((), asked, needs_yes=False, confirmation=None, refusal=_no(refusals))
+        return SendingPlan((), asked, needs_yes=(), confirmation=None, refusal=_no(refusals))
     details = [*_destinations(destinations), *_refusals(refusals), *_warnings(warnings)]
     what = number(len(going), "payload")
     question = f"Send {what}?"
-    if needs_yes:
-        question = f"Allow telemetry from now on, and send {what}?"
-        details.append("You have not decided yet: without a yes, nothing is sent.")
+    if undecided:
+        whom = " and ".join(undecided)
+        question = f"Allow telemetry of {whom} from now on, and send {what}?"
+        details.append("You have not decided yet. Until you allow it, nothing is sent.")
     asking = Confirmation(question, tuple(details), "yes, send")
-    return SendingPlan(tuple(going), asked, needs_yes, asking, None)
+    return SendingPlan(tuple(going), asked, tuple(undecided), asking, None)
 
 
 def _no(refusals: Counter[str]) -> Message:

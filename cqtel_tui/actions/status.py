@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..consent import cookie
-from ..consent.decision import ask
+from ..consent.decision import ON, ask_each
 from ..consent.layers import Reason, reasons, why
 from ..consent.tracking import is_tracked
 from ..deliver.waiting import next_attempt
@@ -17,11 +17,14 @@ from ..files import PROJECT_FOLDER
 from ..outbox.runs import Run, read_runs
 from ..outbox.store import Counts, Outbox
 from ..outbox.writing import RETRY_AT
+from .identity import named_folders
 from .problems import find_problems
+from .programs import known_programs, usual_program
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from ..consent import Program
     from ..consent.cookie import Cookie
     from ..consent.decision import Decision
     from ..paths import Places
@@ -38,7 +41,7 @@ _NO_COOKIE = cookie.Cookie(
 
 WORDS = {
     "on": "on: payloads are recorded and delivered",
-    "hold": "undecided: payloads are held on this machine, nothing is sent",
+    "hold": "undecided: payloads stay on this machine, nothing is sent",
     "off": "off: nothing is recorded, nothing is sent",
 }
 """The decision, in words."""
@@ -49,7 +52,9 @@ class Status:
     """How things stand in one directory.
 
     Attributes:
-        decision: what all layers come to.
+        program: the program that it is about; None for what is chosen for all of them.
+        decision: what all layers come to for it.
+        decisions: what they come to for each program that is known here.
         reasons: each layer's say.
         cookie: the cookie of this directory.
         is_tracked: whether git tracks the cookie's file, so that whoever has the repository has it;
@@ -61,10 +66,12 @@ class Status:
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
         problems: what is wrong, the most urgent first.
-        runs: the last runs of other programs, the newest first: what they left, what was closed.
+        runs: the last runs of other programs, the newest first: what they left, what was blocked.
     """
 
+    program: Program
     decision: Decision
+    decisions: Mapping[str, Decision]
     reasons: Sequence[Reason]
     cookie: Cookie
     is_tracked: bool | None
@@ -85,10 +92,12 @@ class Status:
     def as_json(self) -> dict[str, Any]:
         """Return the status under the stable keys of `cq-telemetry status --json`."""
         return {
+            "program": self.program,
             "decision": self.decision.state,
             "debug": self.decision.debug,
             "inspect": self.decision.inspect,
             "reasons": [asdict(reason) for reason in self.reasons],
+            "programs": [program_json(one) for one in self.decisions.values()],
             "cookie": cookie_json(self.cookie) | {"tracked": self.is_tracked},
             "legacy_cookies": [cookie_json(each) for each in self.legacy],
             "outbox": {
@@ -104,11 +113,14 @@ class Status:
         }
 
 
-def look(
+def look(  # noqa: PLR0913  # what is known already, each thing by its name
     places: Places,
     directory: str | None,
     options: Sequence[str] = (),
     counts: Counts | None = None,
+    *,
+    program: Program = "",
+    pending: Sequence[str] | None = None,
 ) -> Status:
     """Return how things stand in `directory`, without changing anything.
 
@@ -118,25 +130,33 @@ def look(
             means off.
         options: the telemetry options given on the command line.
         counts: what is in the outbox, where that is known already.
+        program: which one it is about, None for all; empty for the usual one.
+        pending: the names of what is pending, where they are known already.
     """
-    decision = ask(places, options, directory=directory)
+    known = known_programs(places, pending)
+    chosen = usual_program(known) if program == "" else program
+    decisions = ask_each(tuple({chosen, *known}), places, options, None, directory)
+    decision = decisions[chosen]
     outbox = Outbox(places.state)
     problem = ""
     if counts is None:
         counts, problem = _counts(outbox)
     retry_at = next_attempt(outbox, time.time())
+    named = {name: decisions[name] for name in sorted(filter(None, {*known, chosen}))}
     return Status(
+        chosen,
         decision,
+        named,
         reasons(decision),
         _NO_COOKIE if directory is None else cookie.look(directory, places.state),
         None if directory is None else is_tracked(directory, f"{PROJECT_FOLDER}/{cookie.NAME}"),
-        [] if directory is None else cookie.legacy(directory, places.state),
+        [] if directory is None else cookie.legacy(directory, places.state, named_folders()),
         counts,
         problem,
         proxy_to(decision.endpoint),
         retry_at,
         _why_put_off(outbox) if retry_at else "",
-        find_problems(outbox, decision),
+        find_problems(outbox, is_on=any(one.state == ON for one in named.values())),
         read_runs(places.state, _RUNS),
     )
 
@@ -146,6 +166,17 @@ def _counts(outbox: Outbox) -> tuple[Counts, str]:
         return outbox.counts(), ""
     except CqtelError as error:
         return Counts(0, 0, 0, 0, 0), str(error)
+
+
+def program_json(decision: Decision) -> dict[str, Any]:
+    """Return what holds for one program under its stable keys."""
+    return {
+        "program": decision.program,
+        "decision": decision.state,
+        "debug": decision.debug,
+        "endpoint": decision.endpoint,
+        "why": why(decision),
+    }
 
 
 def proxy_to(endpoint: str | None) -> str:
@@ -164,14 +195,14 @@ def _why_put_off(outbox: Outbox) -> str:
         return ""
 
 
-def cookie_json(found: Cookie) -> dict[str, Any]:
+def cookie_json(cookie: Cookie) -> dict[str, Any]:
     """Return a cookie under its stable keys."""
     return {
-        "state": found.state,
-        "path": found.path,
-        "value": found.value,
-        "reason": found.reason,
-        "modified": None if found.modified is None else time_json(found.modified),
+        "state": cookie.state,
+        "path": cookie.path,
+        "value": cookie.value,
+        "reason": cookie.reason,
+        "modified": None if cookie.modified is None else time_json(cookie.modified),
     }
 
 

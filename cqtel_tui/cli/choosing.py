@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
 from ..actions import status as standing
-from ..actions.identity import LOCK, RESET, change_identity, plan_identity
+from ..actions.identity import LOCK, RESET, change_identity, named_folders, plan_identity
+from ..actions.programs import collectors, name_of, only_program
 from ..actions.withdrawal import discard, read_withdrawal
 from ..consent import cookie as cookies
 from ..consent.decision import HOLD, OFF, ON
 from ..consent.decision import ask as decided
+from ..consent.layers import why
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
@@ -22,8 +24,10 @@ from .rights import offer_erasure
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from ..actions.problems import Problem
+    from ..consent import Program
     from ..consent.cookie import Cookie
     from ..outbox.runs import Run
 
@@ -38,7 +42,8 @@ _WANTED = {"on": ON, "off": OFF, "undecide": HOLD}
 
 def status(given: argparse.Namespace) -> int:
     """Print how things stand; a failure if the outbox cannot be read."""
-    found = standing.look(places(), here_if_any())
+    program = None if given.all_programs else given.program or ""
+    found = standing.look(places(), here_if_any(), program=program)
     if given.json:
         show_json(found.as_json())
     else:
@@ -50,25 +55,31 @@ def _show_status(found: standing.Status) -> None:
     counts = found.counts
     lines = [
         ("telemetry", f"{_decision_words(found)} ({found.why})"),
+        ("program", name_of(found.program)),
+        *(
+            ("other", f"{one.program} is {standing.WORDS[one.state]} ({why(one)})")
+            for one in found.decisions.values()
+            if one.program != found.program
+        ),
         *(("problem", _problem_words(each)) for each in found.problems),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
-        ("cookie", _cookie_words(found.cookie)),
+        ("ID", _cookie_words(found.cookie)),
         *([("", _TRACKED)] if found.is_tracked else []),
         (
             "payloads",
             found.problem
-            or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
+            or f"{counts.pending} pending, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
         ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
     ]
     if found.decision.inspect:
-        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, and nothing is sent"))
+        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, nothing is sent"))
     if found.proxy:
         lines.append(("proxy", found.proxy))
     if found.decision.state == ON and not found.problem:
         lines += [
-            ("waiting", f"{number(count, 'payload')} held here: {reason}")
+            ("waiting", f"{number(count, 'payload')} pending: {reason}")
             for reason, count in staying(places()).most_common(_REASONS)
         ]
     if found.retry_at:
@@ -101,23 +112,23 @@ def _problem_words(problem: Problem) -> str:
 
 
 def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
-    """Return what was closed to the program that ran last, each with the reason."""
+    """Return what was blocked for the program that ran last, each with the reason."""
     if not found.runs:
         return []
     run = found.runs[0]
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
-    lines = [("last run", f"{program} at {when}, {_caught_words(run)}")]
+    lines = [("last run", f"{program} at {when}, {_intercepted_words(run)}")]
     if any(run.refused.values()):
         lines.append(("refused", refused_words(run.refused)))
-    for closed in run.closed:
-        tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
-        lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))
+    for blocked in run.blocked:
+        tried = "" if blocked.attempts is None else f" (tried {blocked.attempts:,} times)"
+        lines.append(("blocked", f"{blocked.name}: {blocked.reason}{tried}"))
     return lines
 
 
-def _caught_words(run: Run) -> str:
-    words = f"{number(len(run.caught), 'request')} caught"
+def _intercepted_words(run: Run) -> str:
+    words = f"{number(len(run.intercepted), 'request')} intercepted"
     if run.late:
         words += f", {run.late:,} of them after the program's end"
     if run.lost:
@@ -131,11 +142,13 @@ def telemetry(given: argparse.Namespace) -> int:
     """Save on, off or undecided, and say what it comes to."""
     include_pending = getattr(given, "include_held", False)
     here_and_now = places()
+    program = _program(given)
     plan = choices.plan_telemetry(
         _WANTED[given.choice],
+        program,
         _project(given),
-        endpoint=decided(here_and_now).endpoint,
-        pending=choices.read_pending(here_and_now) if given.choice == "on" else (),
+        endpoint=decided(here_and_now, program=program).endpoint,
+        pending=choices.read_pending(here_and_now, program) if given.choice == "on" else (),
     )
     tell(
         choices.set_telemetry(
@@ -146,19 +159,19 @@ def telemetry(given: argparse.Namespace) -> int:
         )
     )
     if given.choice == "off":
-        _take_back(given)
+        _take_back(given, program)
     return 0
 
 
-def _take_back(given: argparse.Namespace) -> None:
+def _take_back(given: argparse.Namespace, program: Program) -> None:
     """Delete what was recorded, here and at the collector, as far as that is asked for."""
-    decision = decided(places())
-    plan = read_withdrawal(places(), here_if_any(), decision.endpoint)
+    decision = decided(places(), program=program)
+    plan = read_withdrawal(places(), program, here_if_any(), decision.endpoint)
     if given.erase or given.discard:
         try:
             offer_erasure(plan.erasure, plan.directory, wanted=given.erase)
         except CqtelError as error:
-            say("your no is saved; nothing was deleted")
+            say("your choice is saved; nothing was deleted")
             raise error from None
     if given.discard:
         tell(discard(places(), plan))
@@ -169,16 +182,16 @@ def _take_back(given: argparse.Namespace) -> None:
 
 def debug(given: argparse.Namespace) -> int:
     """Save whether error texts may be recorded, and say what it comes to."""
-    plan = choices.plan_debug(_project(given), is_on=given.choice == "on")
+    plan = choices.plan_debug(_program(given), _project(given), is_on=given.choice == "on")
     tell(choices.set_debug(places(), plan, replace_unreadable=given.replace_unreadable))
     return 0
 
 
 def endpoint(given: argparse.Namespace) -> int:
-    """Save where to deliver to, and say what it comes to."""
+    """Save where payloads are delivered to, and say what it comes to."""
     url = None if given.url == "none" else given.url
     try:
-        plan = choices.plan_endpoint(url, _project(given))
+        plan = choices.plan_endpoint(url, _program(given), _project(given))
     except CqtelError as error:
         raise WrongUsageError(str(error)) from None
     tell(choices.set_endpoint(places(), plan, replace_unreadable=given.replace_unreadable))
@@ -188,22 +201,25 @@ def endpoint(given: argparse.Namespace) -> int:
 def cookie(given: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
     directory, state = here(), places().state
+    named = named_folders(given.named)
     if given.erase and given.action not in {RESET, LOCK}:
         raise WrongUsageError("--erase goes with reset and lock. By itself: cq-telemetry erase")
     if given.action != "show":
-        plan = plan_identity(
-            given.action, directory, cookies.look(directory, state), decided(places()).endpoint
-        )
+        endpoint = next(iter(collectors(places())), None)
+        cookie = cookies.look(directory, state)
+        plan = plan_identity(given.action, directory, cookie, endpoint, named)
         if given.action in {RESET, LOCK}:
             offer_erasure(plan.erasure, directory, wanted=given.erase)
         tell(change_identity(places(), plan))
-    _show_cookies(given, directory, state)
+    found = [cookies.look(directory, state), *cookies.legacy(directory, state, named)]
+    _show_cookies(given, found, tracked=is_tracked(directory, _COOKIE_FILE))
     return 0
 
 
-def _show_cookies(given: argparse.Namespace, directory: str, state: str) -> None:
-    tracked = is_tracked(directory, _COOKIE_FILE)
-    found, *legacy = cookies.look(directory, state), *cookies.legacy(directory, state)
+def _show_cookies(
+    given: argparse.Namespace, cookies_here: Sequence[Cookie], *, tracked: bool | None
+) -> None:
+    found, *legacy = cookies_here
     if given.json:
         own = standing.cookie_json(found) | {"tracked": tracked}
         show_json([own, *map(standing.cookie_json, legacy)])
@@ -225,6 +241,11 @@ def _cookie_words(found: Cookie) -> str:
             "reset"
         )
     return "absent"
+
+
+def _program(given: argparse.Namespace) -> Program:
+    """Return the program that a choice is for; None for all of them."""
+    return None if given.all_programs else given.program or only_program(places())
 
 
 def _project(given: argparse.Namespace) -> str | None:

@@ -27,7 +27,8 @@ from ..catalogue import (
     is_plugins,
     is_version,
 )
-from ..record import SCOPE, UNNAMED
+from ..consent import UNNAMED
+from ..record import SCOPE
 from ..review.promises import COLLECTOR, FIELDS
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ processors:
     limit_mib: 1024
     spike_limit_mib: 256
   redaction:
-    # The edge has left out all else already. This holds for whoever gets around it.
+    # The edge has left out all else already. This applies to whoever bypasses it.
     allow_all_keys: false
     allowed_keys:
 {keys}

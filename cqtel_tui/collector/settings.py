@@ -12,11 +12,12 @@ from ..errors import WrongUsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .clickhouse_asking import Place
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SHA1 = "sha1"
 HMAC_DAILY = "hmac-daily"
-IP_HASHES = (SHA1, HMAC_DAILY)
 LISTEN = "127.0.0.1:4318"
 RETENTION_DAYS = 396
 ERROR_DAYS = 30
@@ -34,7 +35,7 @@ class Settings:
         host: the address to listen on.
         port: 0 lets the system choose one.
         trusted_proxies: whose X-Forwarded-For is believed.
-        ip_hash: one of `IP_HASHES`.
+        ip_hash: `SHA1` or `HMAC_DAILY`.
         city_database: an operator's mmdb with cities, or None.
         workers: how many processes share the port.
         retention_days: how long operations are kept.
@@ -45,6 +46,8 @@ class Settings:
         hosts: the names by which people ask for their data, beside its addresses.
         believes_clock: whether retention goes by the clock from the start on, however far it is
             ahead of when it was last looked at.
+        clickhouse: where an edge finds what people may ask for, or None.
+        hmac_key_file: where the keys of days are that several edges share, or None.
     """
 
     store: Path
@@ -61,6 +64,8 @@ class Settings:
     cors: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     believes_clock: bool = False
+    clickhouse: Place | None = None
+    hmac_key_file: Path | None = None
 
 
 def read_listen(text: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "ADMIN",
+    "CLOUDQUERY",
     "COMMAND_LINE",
     "DEBUG",
     "ENVIRONMENT",
@@ -13,7 +14,9 @@ __all__ = [
     "ON",
     "PROJECT",
     "PROJECT_FILE",
+    "UNNAMED",
     "USER",
+    "VERSION",
     "choices",
     "cookie",
     "cookie_file",
@@ -34,6 +37,14 @@ if TYPE_CHECKING:
     """What a user chose: telemetry, debug, endpoint, catalogue, consented, yes; see
     `choices.Choice`."""
 
+    Program = str | None
+    """A program's name; None stands for all programs."""
+
+# For whom it is said.
+CLOUDQUERY = "cloudquery"
+"""The program that all choices of version 1 were asked for."""
+UNNAMED = "unnamed"
+"""What a program is called whose name is none that may be recorded: nobody can choose for it."""
 # Who says what.
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"
@@ -48,4 +59,6 @@ NO_DEBUG = "no debug"
 INSPECT = "inspect"
 # Where it is said.
 FILE_NAME = "choices.json"
+VERSION = 2
+"""The version of that file which is written here; version 1 is read, too."""
 PROJECT_FILE = "telemetry.json"

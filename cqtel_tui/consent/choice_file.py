@@ -1,38 +1,43 @@
-"""Read the user's choices, for a project and for all of them."""
+"""Read the user's choices, for a program and for all, for a project and for all of them."""
 
 import os
 
-from ..catalogue import DIGITS, is_boolean
-from . import DEBUG, FILE_NAME, NO_DEBUG, OFF, ON, USER
+from ..catalogue import DIGITS, is_boolean, is_name
+from . import CLOUDQUERY, DEBUG, FILE_NAME, NO_DEBUG, OFF, ON, UNNAMED, USER, VERSION
 from .endpoint import endpoint_problem, with_path
 from .trusted import MAX_BYTES, check_folder, owners, read_trusted, untrusted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ..folders import Folders
-    from . import Chosen, Statement
+    from . import Chosen, Program, Statement
+
+    ByProgram = dict[Program, tuple[Chosen, dict[str, Chosen]]]
+    """For each program the choice for all projects, and those for one each; None: all programs."""
 
 _MAX_PLAIN = 4096
 _MAX_YES = 64
-_VERSION = 1
+_FIRST = 1
 _REPOSITORIES = (".git", ".hg", ".jj", ".svn")
-_KEYS = frozenset({"version", "all", "projects"})
+_SCOPE = frozenset({"all", "projects"})
+_KEYS = frozenset({"version", "programs", *_SCOPE})
 _CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented", "yes"})
 """What a file of choices may say, as a whole and for a project; `spelling` looks at the rest."""
-_read_last: "tuple[bytes, Chosen | None, dict[str, Chosen]]" = (b"", None, {})
+_read_last: "tuple[bytes, ByProgram | None]" = (b"", None)
 """The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
 
 
 def user_statements(
-    config: str, project: str, *named: str
-) -> "tuple[list[Statement], list[Chosen]]":
-    """Return what the user says of this project and of all, and those choices, narrowest first.
+    config: str, programs: "Iterable[Program]", project: str, *named: str
+) -> "dict[Program, tuple[list[Statement], list[Chosen]]]":
+    """Return for each program what the user says of it in this project, and those choices.
 
-    A no for a project holds in everything beneath it, and where `named` is beneath it as well. A
-    yes, an endpoint and debug mode are for the very folder that they were chosen for: what lies
-    beneath may be somebody else's repository.
+    What is chosen for a program is for no other; what is chosen for all programs is for each. The
+    narrowest choices come first. A no for a project holds in everything beneath it, and where
+    `named` is beneath it as well. A yes, an endpoint and debug mode are for the very folder that
+    they were chosen for: what lies beneath may be somebody else's repository.
     """
     path = f"{config}/{FILE_NAME}"
     try:
@@ -41,30 +46,50 @@ def user_statements(
             from .choices import check_reached
 
             check_reached(config)
-            return [], []
+            return {program: ([], []) for program in programs}
         check_folder(config)
-        every, projects = _chosen(data)
+        choices = _chosen(data)
     except ValueError as problem:
-        return [(USER, OFF, path, str(problem))], []
+        return {program: ([(USER, OFF, path, str(problem))], []) for program in programs}
+    return {program: _said(choices, program, path, project, named) for program in programs}
+
+
+def _said(
+    choices: "ByProgram", program: "Program", path: str, project: str, named: "tuple[str, ...]"
+) -> "tuple[list[Statement], list[Chosen]]":
     statements: list[Statement] = []
-    chosen = [every]
-    if projects:
-        # Keyed by real path; a link to a project is that project.
-        names = dict.fromkeys((os.path.realpath(project), project))
-        chosen = [projects[name] for name in names if name in projects] + chosen
-        statements += _refused_around(projects, names, named, path)
-    for choice in chosen:
-        telemetry, debug = choice[:2]
-        note = f"you said so for {'all projects' if choice is every else 'this project'}"
+    chosen: list[Chosen] = []
+    for name in (program, None) if program is not None and program in choices else (None,):
+        every, projects = choices[name]
+        whom = name or "all programs"
+        noted = [(every, f"you chose this for {whom}")]
+        if projects:
+            # Keyed by real path; a link to a project is that project.
+            names = dict.fromkeys((os.path.realpath(project), project))
+            here = [projects[where] for where in names if where in projects]
+            noted = [(one, f"you chose this for {whom} in this project") for one in here] + noted
+            statements += _refused_around(projects, names, named, path, whom)
+        chosen += [choice for choice, _ in noted]
+        statements += _statements(noted, path)
+    return statements, chosen
+
+
+def _statements(noted: "list[tuple[Chosen, str]]", path: str) -> "list[Statement]":
+    statements: list[Statement] = []
+    for (telemetry, debug, *_), note in noted:
         if telemetry is not None:
             statements.append((USER, telemetry, path, note))
         if debug is not None:
             statements.append((USER, DEBUG if debug else NO_DEBUG, path, note))
-    return statements, chosen
+    return statements
 
 
 def _refused_around(
-    projects: "dict[str, Chosen]", names: "dict[str, None]", named: "tuple[str, ...]", path: str
+    projects: "dict[str, Chosen]",
+    names: "dict[str, None]",
+    named: "tuple[str, ...]",
+    path: str,
+    whom: str,
 ) -> "list[Statement]":
     """Return what the user refused for a project that this one, or a named folder, lies in."""
     statements: list[Statement] = []
@@ -85,7 +110,8 @@ def _refused_around(
             if (status.st_dev, status.st_ino) not in around:
                 continue
         statements += [
-            (USER, no, path, f"you said so for {where}, which this lies in") for no in refused
+            (USER, no, path, f"you chose this for {whom} in {where}, which this lies in")
+            for no in refused
         ]
     return statements
 
@@ -127,44 +153,111 @@ def moved_statements(
                     os.lstat(f"{at}/{mark}")
                 except OSError:
                     continue
-                note = f"it lies in the repository {at}, which is not to answer for you"
+                note = f"it is in the repository {at}, which may not decide for you"
                 return [(USER, OFF, f"{config}/{FILE_NAME}", note)]
         at = at.rpartition(os.sep)[0]
     return []
 
 
-def _chosen(data: bytes) -> "tuple[Chosen, dict[str, Chosen]]":
-    """Return what the bytes of a file of choices say for all projects, and for each."""
+def _chosen(data: bytes) -> "ByProgram":
+    """Return what the bytes of a file of choices say, for each program and for all."""
     global _read_last  # noqa: PLW0603  # asked twice, of the same file
-    known, every, projects = _read_last
-    if every is None or known != data:
-        every, projects = checked_choices(parsed(data))
-        _read_last = data, every, projects
-    return every, projects
+    known, choices = _read_last
+    if choices is None or known != data:
+        choices = checked_choices(parsed(data))
+        _read_last = data, choices
+    return choices
 
 
-def checked_choices(content: "Mapping[str, object]") -> "tuple[Chosen, dict[str, Chosen]]":
-    """Return the choice for all projects, and those for one each by real path.
+def checked_choices(content: "Mapping[str, object]") -> "ByProgram":
+    """Return the choices of each program that has any, and under None those for all programs.
 
     Raises:
         UntrustedFileError: one of them is not what it may be.
     """
     top: tuple[str | None, bool | None] = (None, None)
-    if content.get("version", 1) is not _VERSION or not _KEYS.issuperset(content):
+    is_first = content.get("version", _FIRST) is _FIRST and "programs" not in content
+    is_plain = is_first or content.get("version") is VERSION
+    if not is_plain or not _KEYS.issuperset(content):
         from .choices import check_top
 
         top = check_top(content)
-    projects = content.get("projects", {})
-    if not isinstance(projects, dict):
-        raise untrusted('"projects" is not an object')
-    for where in projects:
-        if not os.path.isabs(where):  # noqa: PTH117  # pathlib costs 13 ms
-            raise untrusted(f'"projects" has {where!r}, which is not an absolute path')
-    every = _checked(content.get("all", {}), '"all"')
+    content = migrated(content)
+    every, projects = _scope(content, "")
     if top[0] or top[1] is False:
         every = (top[0] or every[0], every[1] if top[1] is None else False, *every[2:])
-    return every, {
-        where: _checked(chosen, f'"projects": {where!r}') for where, chosen in projects.items()
+    return {None: (every, projects), **_checked_programs(content.get("programs", {}))}
+
+
+def _checked_programs(programs: object) -> "ByProgram":
+    if not isinstance(programs, dict):
+        raise untrusted('"programs" is not an object')
+    choices: ByProgram = {}
+    for name, scope in programs.items():
+        if not is_name(name) or name == UNNAMED:
+            raise untrusted(f'"programs" has {name!r}, which is no program\'s name')
+        if not isinstance(scope, dict):
+            raise untrusted(f'"programs": {name!r} is not an object')
+        if not _SCOPE.issuperset(scope):
+            from .spelling import check_others
+
+            check_others(scope, _SCOPE)
+        choices[name] = _scope(scope, f'"programs": {name!r}: ')
+    return choices
+
+
+def migrated(content: "Mapping[str, object]") -> "dict[str, object]":
+    """Return a file of choices as version 2 has it, with all keys that are not known here.
+
+    Version 1 knew no programs, and the only one that asked was CloudQuery. A yes, debug mode and an
+    endpoint become choices for CloudQuery; a no stays one for all programs.
+    """
+    content = dict(content)
+    if content.get("version", _FIRST if "programs" not in content else VERSION) == VERSION:
+        return content
+    content["version"] = VERSION
+    every, own = _parted(content.get("all", {}))
+    scope: dict[str, object] = {}
+    if own:
+        content["all"] = every
+        scope["all"] = own
+    projects = content.get("projects", {})
+    if isinstance(projects, dict):
+        parts = {where: _parted(chosen) for where, chosen in projects.items()}
+        if moved := {where: own for where, (_, own) in parts.items() if own}:
+            # What was chosen for a project and is all CloudQuery's leaves nothing behind.
+            content["projects"] = {at: rest for at, (rest, own) in parts.items() if rest or not own}
+            scope["projects"] = moved
+    if scope:
+        content["programs"] = {CLOUDQUERY: scope}
+    return content
+
+
+def _parted(chosen: object) -> "tuple[object, dict[str, object]]":
+    """Return of one choice of version 1 what it refuses, and what it allows."""
+    if not isinstance(chosen, dict):
+        return chosen, {}
+    allows = []
+    if chosen.get("telemetry") == "on":
+        allows += ["telemetry", "catalogue", "consented", "yes"]
+    if chosen.get("debug") is True:
+        allows.append("debug")
+    allows.append("endpoint")
+    own = {key: value for key, value in chosen.items() if key in allows}
+    return {key: value for key, value in chosen.items() if key not in allows}, own
+
+
+def _scope(content: "Mapping[str, object]", prefix: str) -> "tuple[Chosen, dict[str, Chosen]]":
+    """Return the choice for all projects, and those for one each by real path."""
+    projects = content.get("projects", {})
+    if not isinstance(projects, dict):
+        raise untrusted(f'{prefix}"projects" is not an object')
+    for where in projects:
+        if not os.path.isabs(where):  # noqa: PTH117  # pathlib costs 13 ms
+            raise untrusted(f'{prefix}"projects" has {where!r}, which is not an absolute path')
+    return _checked(content.get("all", {}), f'{prefix}"all"'), {
+        where: _checked(chosen, f'{prefix}"projects": {where!r}')
+        for where, chosen in projects.items()
     }
 
 

@@ -9,9 +9,10 @@ project with a say, pays for importing this.
 import os
 import stat
 
+from ..catalogue import is_name
 from ..errors import UntrustedFileError
 from ..opening import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
-from . import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE
+from . import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE, VERSION
 from .choice_file import checked_choices, parsed
 from .endpoint import MAX_ENDPOINT, TRACES_PATH, endpoint_problem, is_loopback, with_path
 from .spelling import check_others, check_version, refusals, telemetry_of
@@ -21,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from . import Statement
+    from . import Program, Statement
 
 __all__ = [
     "MAX_BYTES",
@@ -91,31 +92,45 @@ class Choices:
     Attributes:
         path: the file.
         problem: why it cannot be trusted, as a sentence's end; None if it can, or is absent.
-        every: the choice for all projects.
-        projects: the choices for one project each, by real path.
+        programs: for each program that has choices of its own, and for all programs under None, the
+            choice for all projects and those for one project each, by real path.
         content: the parsed file, with the keys that we do not know.
     """
 
-    __slots__ = ("content", "every", "path", "problem", "projects")
+    __slots__ = ("content", "path", "problem", "programs")
 
     def __init__(
         self,
         path: str,
         problem: "str | None" = None,
-        every: "Choice | None" = None,
-        projects: "Mapping[str, Choice] | None" = None,
+        programs: "Mapping[Program, tuple[Choice, Mapping[str, Choice]]] | None" = None,
         content: "Mapping[str, object] | None" = None,
     ) -> None:
         self.path = path
         self.problem = problem
-        self.every = every or Choice()
-        self.projects = projects or {}
+        self.programs = programs or {}
         self.content = content or {}
 
+    def choice(self, program: "Program" = None, project: "str | None" = None) -> Choice:
+        """Return what was chosen for one program, or for all, in one project, or in all.
 
-def policy_statements(folder: str) -> "list[Statement]":
-    """Return what an administrator's policy in `folder` says: it can refuse, and nothing else."""
-    return _refusals(ADMIN, read_policy(folder))
+        It is what was said for just that, and not what it comes to.
+        """
+        every, projects = self.programs.get(program, (Choice(), {}))
+        return every if project is None else projects.get(project, Choice())
+
+    @property
+    def projects(self) -> "list[str]":
+        """Every project that something was chosen for."""
+        return list(dict.fromkeys([one for _, them in self.programs.values() for one in them]))
+
+
+def policy_statements(
+    folder: str, programs: "Iterable[Program]"
+) -> "dict[Program, list[Statement]]":
+    """Return what an administrator's policy in `folder` says of each program: it only refuses."""
+    read = read_policy(folder)
+    return {program: _refusals(ADMIN, read, program) for program in programs}
 
 
 def project_statements(directory: str, start: str = "", home: str = "") -> "list[Statement]":
@@ -168,14 +183,16 @@ def _is_beyond(directory: str, start: str, home: str) -> bool:
         folder = folder.rpartition(os.sep)[0]
 
 
-def _refusals(layer: str, read: "Choices") -> "list[Statement]":
+def _refusals(layer: str, read: "Choices", program: "Program" = None) -> "list[Statement]":
     if read.problem is not None:
         return [(layer, OFF, read.path, read.problem)]
     statements: list[Statement] = []
-    if read.every.telemetry == OFF:
-        statements.append((layer, OFF, read.path, ""))
-    if read.every.debug is False:
-        statements.append((layer, NO_DEBUG, read.path, ""))
+    for name in dict.fromkeys((program, None)):
+        choice, note = read.choice(name), f"for {name}" if name else ""
+        if choice.telemetry == OFF:
+            statements.append((layer, OFF, read.path, note))
+        if choice.debug is False:
+            statements.append((layer, NO_DEBUG, read.path, note))
     return statements
 
 
@@ -193,9 +210,7 @@ def check_reached(folder: str) -> None:
                 os.stat(at)  # noqa: PTH116
         except FileNotFoundError:
             if os.path.islink(at):  # noqa: PTH114
-                raise UntrustedFileError(
-                    f"it cannot be reached: {at} is a link to what is not there now"
-                ) from None
+                raise UntrustedFileError(f"it cannot be reached: {at} is a dangling link") from None
         except OSError as error:
             raise UntrustedFileError(f"it cannot be reached: {error.strerror}") from None
         else:
@@ -210,7 +225,9 @@ def check_top(content: "Mapping[str, object]") -> "tuple[str | None, bool | None
         UntrustedFileError: it is of another version, or asks there for more.
     """
     check_version(content)
-    check_others(content, ("version", "all", "projects", "telemetry", "debug", "endpoint"))
+    known = ["version", "all", "projects", "telemetry", "debug", "endpoint"]
+    known += ["programs"] * (content.get("version", VERSION) == VERSION)
+    check_others(content, known)
     return refusals(content)
 
 
@@ -234,20 +251,33 @@ def understand(path: str, content: "Mapping[str, object]") -> "Choices":
     Raises:
         UntrustedFileError: one of them is not what it may be.
     """
-    every, projects = checked_choices(content)
-    by_project = {where: Choice(*chosen) for where, chosen in projects.items()}
-    return Choices(path, None, Choice(*every), by_project, content)
+    programs = {
+        program: (
+            Choice(*every),
+            {where: Choice(*chosen) for where, chosen in projects.items()},
+        )
+        for program, (every, projects) in checked_choices(content).items()
+    }
+    return Choices(path, None, programs, content)
 
 
 def read_policy(folder: str) -> "Choices":
-    """Return an administrator's policy from `folder`: `{"telemetry": "off", "debug": false}`."""
+    """Return an administrator's policy from `folder`: `{"telemetry": "off", "debug": false}`.
+
+    It may name programs, too: `{"programs": {"cloudquery": {"telemetry": "off"}}}`.
+    """
     path = f"{folder}/{FILE_NAME}"
     try:
         data = read_trusted(path, owners(0))
         if data is None:
             check_reached(folder)
             return Choices(path)
-        return Choices(path, None, _refusal(parsed(data)))
+        content = parsed(data)
+        programs = content.get("programs", {})
+        if not isinstance(programs, dict) or not all(map(is_name, programs)):
+            raise UntrustedFileError('its "programs" are not objects by their programs\' names')
+        scopes: dict[Program, object] = {**programs, None: content}
+        return Choices(path, None, {name: (_refusal(scopes[name], name), {}) for name in scopes})
     except UntrustedFileError as problem:
         return Choices(path, str(problem))
 
@@ -281,7 +311,12 @@ def _read_refusal(folder: str) -> "Choices":
             raise UntrustedFileError(f"{os.path.basename(folder)} is a link")  # noqa: PTH119
         else:
             data = read_trusted(path, None)
-        return Choices(path) if data is None else Choices(path, None, _refusal(parsed(data)))
+        if data is None:
+            return Choices(path)
+        content = parsed(data)
+        if "programs" in content:
+            raise UntrustedFileError("it names programs, which are not its to name")
+        return Choices(path, None, {None: (_refusal(content), {})})
     except UntrustedFileError as problem:
         return Choices(path, str(problem))
     finally:
@@ -307,18 +342,21 @@ def why_closed(path: str, folder: "int | None", error: OSError) -> UntrustedFile
     return UntrustedFileError("it is a link" if is_link else f"it cannot be read: {error.strerror}")
 
 
-def _refusal(content: "Mapping[str, object]") -> "Choice":
+def _refusal(content: object, program: "Program" = None) -> "Choice":
     """Return a choice that can only refuse; whatever asks for more is not trusted."""
     refusal = Choice()
+    if not isinstance(content, dict):
+        raise UntrustedFileError(f'its "programs" has a {program!r} that is not an object')
     check_version(content)
     if "projects" in content:
-        raise UntrustedFileError("it names projects, which are not its to name")
+        raise UntrustedFileError("it names projects, which it may not")
     # A no counts as well where a user's own file has it.
     for scope in (content, content.get("all", {})):
         if not isinstance(scope, dict):
             raise UntrustedFileError('its "all" is not an object')
         telemetry, debug = refusals(scope)
-        check_others(scope, ("version", "all", "telemetry", "debug"))
+        known = ("version", "all", "telemetry", "debug")
+        check_others(scope, known if program else (*known, "programs"))
         refusal.telemetry = telemetry or refusal.telemetry
         refusal.debug = refusal.debug if debug is None else False
     return refusal

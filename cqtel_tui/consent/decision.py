@@ -10,6 +10,7 @@ from ..formats import sha256
 from ..opening import PROJECT_FOLDER, is_root, owner_of
 from . import (
     ADMIN,
+    CLOUDQUERY,
     COMMAND_LINE,
     DEBUG,
     ENVIRONMENT,
@@ -27,6 +28,7 @@ from . import (
 __all__ = [
     "ADMIN",
     "CI_VARIABLES",
+    "CLOUDQUERY",
     "COMMAND_LINE",
     "DEBUG",
     "ENVIRONMENT",
@@ -44,6 +46,7 @@ __all__ = [
     "USER",
     "Decision",
     "ask",
+    "ask_each",
     "boolean",
     "concerning",
     "environment_statements",
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ..folders import Folders
-    from . import Chosen, Statement
+    from . import Chosen, Program, Statement
 
 
 NO_TELEMETRY = "--no-telemetry"
@@ -102,9 +105,10 @@ def yes_mark(yes: str, destination: "str | None") -> str:
 
 
 class Decision:
-    """What all layers come to.
+    """What all layers come to, for one program.
 
     Attributes:
+        program: the program; None where it was asked what holds for all of them.
         state: `on` (recorded and delivered), `hold` (recorded and kept here) or `off` (nothing).
         debug: whether error texts are recorded.
         inspect: whether to write `cq-telemetry.txt` instead of anything else.
@@ -114,15 +118,31 @@ class Decision:
         statements: what each layer says, for `layers.reasons`.
     """
 
-    __slots__ = ("catalogue", "debug", "endpoint", "inspect", "state", "statements", "yeses")
+    __slots__ = (
+        "catalogue",
+        "debug",
+        "endpoint",
+        "inspect",
+        "program",
+        "state",
+        "statements",
+        "yeses",
+    )
 
-    def __init__(self, statements: "Sequence[Statement]", chosen: "Iterable[Chosen]" = ()) -> None:
+    def __init__(
+        self,
+        statements: "Sequence[Statement]",
+        chosen: "Iterable[Chosen]" = (),
+        program: "Program" = None,
+    ) -> None:
         """Decide: a pure function of what the layers say.
 
         Args:
             statements: what each layer says.
             chosen: the user's choices that apply here, the narrowest first.
+            program: which one they speak of.
         """
+        self.program = program
         says = {one[1] for one in statements}
         self.statements = statements
         self.state = OFF if OFF in says else ON if ON in says else HOLD
@@ -154,14 +174,15 @@ class Decision:
         return yes_mark(self.yeses[0], destination)
 
 
-def ask(
+def ask(  # noqa: PLR0913, PLR0917  # where it is asked, and for whom
     places: "Folders",
     options: "Iterable[str]" = (),
     environ: "Mapping[str, str] | None" = None,
     directory: "str | None" = None,
     named: "Sequence[str]" = (),
+    program: "Program" = None,
 ) -> "Decision":
-    """Ask every layer, and return what they come to.
+    """Ask every layer about a program, and return what they come to.
 
     Args:
         places: where the files of the user and of an administrator are.
@@ -170,31 +191,69 @@ def ask(
         directory: the project, as a real path; the current directory by default.
         named: folders that the program was told to keep its files in, by `--cq-dir` and its kin: a
             no of theirs counts as well, and one of the projects that they lie in.
+        program: the program that is asked about; None for what is chosen for all of them, which is
+            what holds for one that nothing is said about.
     """
+    return ask_each((program,), places, options, environ, directory, named)[program]
+
+
+def ask_each(  # noqa: PLR0913, PLR0917  # as `ask` has it
+    programs: "Sequence[Program]",
+    places: "Folders",
+    options: "Iterable[str]" = (),
+    environ: "Mapping[str, str] | None" = None,
+    directory: "str | None" = None,
+    named: "Sequence[str]" = (),
+) -> "dict[Program, Decision]":
+    """Ask every layer about several programs at once; each has a decision of its own."""
     try:
         project = os.getcwd() if directory is None else directory  # noqa: PTH109  # 13 ms
     except OSError:
-        return Decision([(PROJECT, OFF, "the current directory", "it cannot be read")])
+        gone = [(PROJECT, OFF, "the current directory", "it cannot be read")]
+        return {program: Decision(gone, (), program) for program in programs}
     config, _, admin = places
     environ = concerning(os.environ) if environ is None else environ
     statements = [(COMMAND_LINE, OPTIONS[option], option, "") for option in options]
     statements += environment_statements(environ)
+    of: dict[Program, list[Statement]] = {program: [] for program in programs}
     for folder in admin:
         if _may_say(folder, FILE_NAME):
             from .choices import policy_statements
 
-            statements += policy_statements(folder)
-    starts = [project]
-    if named:
-        from .choices import named_statements
-
-        starts, answer = named_statements(project, named)
-        statements += answer
+            for program, refused in policy_statements(folder, programs).items():
+                of[program] += refused
     home = environ.get("HOME", "").rstrip("/")
     if is_root() and any([owner_of(folder) for folder in (config, places[1], home) if folder]):
         from .foreign import foreign_statements
 
         statements += foreign_statements(places, home)
+    starts, projects = _project_statements(project, home, named)
+    statements += projects
+    if not _may_say(config, FILE_NAME):
+        return {one: Decision([*statements, *of[one]], (), one) for one in programs}
+    preload("consent/trusted", "consent/endpoint", "consent/choice_file")
+    from .choice_file import user_statements
+
+    decisions: dict[Program, Decision] = {}
+    for one, (answer, chosen) in user_statements(config, programs, *starts).items():
+        if environ.get(HOME_VARIABLE) or environ.get("XDG_CONFIG_HOME"):
+            from .choice_file import moved_statements
+
+            of[one] += moved_statements(places, chosen, project, home)
+        decisions[one] = Decision([*statements, *of[one], *answer], chosen, one)
+    return decisions
+
+
+def _project_statements(
+    project: str, home: str, named: "Sequence[str]"
+) -> "tuple[list[str], list[Statement]]":
+    """Return where projects were looked for, and what they say."""
+    starts: list[str] = [project]
+    statements: list[Statement] = []
+    if named:
+        from .choices import named_statements
+
+        starts, statements = named_statements(project, named)
     for start in starts:
         for folder in _projects(start, home):
             from .choices import project_statements
@@ -202,17 +261,7 @@ def ask(
             statements += [
                 one for one in project_statements(folder, start, home) if one not in statements
             ]
-    if not _may_say(config, FILE_NAME):
-        return Decision(statements)
-    preload("consent/trusted", "consent/endpoint", "consent/choice_file")
-    from .choice_file import user_statements
-
-    answer, chosen = user_statements(config, *starts)
-    if environ.get(HOME_VARIABLE) or environ.get("XDG_CONFIG_HOME"):
-        from .choice_file import moved_statements
-
-        answer += moved_statements(places, chosen, project, home)
-    return Decision(statements + answer, chosen)
+    return starts, statements
 
 
 def _projects(start: str, home: str) -> "list[str]":
@@ -269,11 +318,13 @@ def environment_statements(environ: "Mapping[str, str]") -> "list[Statement]":
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
         if name in environ
         and boolean(environ[name], otherwise=True)
-        # Within a run this is the run's own doing, and closes what it cannot hold.
+        # Within a run this is the run's own doing, and blocks what it cannot show.
         and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
     if outer == OFF:
-        statements.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
+        statements.append(
+            (ENVIRONMENT, OFF, RUN_VARIABLE, "telemetry is off in the run this is part of")
+        )
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")

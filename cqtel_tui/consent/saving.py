@@ -8,25 +8,39 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..catalogue import CATALOGUE_VERSION
+from ..catalogue import CATALOGUE_VERSION, is_name
 from ..errors import CqtelError, UntrustedFileError, what_to_do
 from ..files import create_beside, locked, make_folder, sync_folder
-from . import FILE_NAME
-from .choice_file import parsed
+from . import FILE_NAME, UNNAMED, VERSION
+from .choice_file import migrated, parsed
 from .choices import Choices, read_user, understand
 from .endpoint import endpoint_problem, with_path
-from .foreign import foreign_home
+from .foreign import refuse_foreign
 from .trusted import check_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from . import Program
 
 _LEASE_SECONDS = 5.0
 
 
 class ChoicesUnreadableError(CqtelError):
     """The file of choices cannot be trusted, so that it is not written over."""
+
+
+def check_program(program: Program) -> None:
+    """Make sure that choices can be made for a program of this name; None stands for all.
+
+    Raises:
+        CqtelError: they cannot.
+    """
+    if program is not None and (program == UNNAMED or not is_name(program)):
+        raise CqtelError(
+            f"{program!r} is no program's name. Give it as cq-telemetry pending lists it: letters, "
+            "digits, dots, hyphens and underscores."
+        )
 
 
 def decide_telemetry(telemetry: str | None, *, now: int | None = None) -> dict[str, Any]:
@@ -68,10 +82,31 @@ def decide_endpoint(url: str | None) -> dict[str, Any]:
     return {"endpoint": url and with_path(url)}
 
 
+def saved_choice(
+    read: Choices, keys: Iterable[str], program: Program, project: str | None
+) -> dict[str, Any]:
+    """Return what is saved under these keys for just this program and project; None for nothing.
+
+    A file of version 1 is taken for what it becomes when it is saved.
+    """
+    whose: object = migrated(read.content)
+    if program is not None:
+        whose = _within(_within(whose, "programs"), program)
+    chosen = _within(whose, "all")
+    if project is not None:
+        chosen = _within(_within(whose, "projects"), os.path.realpath(project))
+    return {key: _within(chosen, key) for key in keys}
+
+
+def _within(content: object, key: str) -> object:
+    return content.get(key) if isinstance(content, dict) else None
+
+
 def save(
     config: str,
     change: Mapping[str, Any],
     *,
+    program: Program = None,
     project: str | None = None,
     replace_unreadable: bool = False,
 ) -> Choices:
@@ -82,6 +117,7 @@ def save(
     Args:
         config: the folder of `choices.json`; made if it is not there (mode 0700).
         change: keys and their new values; None removes a key.
+        program: the program it is for; None for all programs.
         project: the project it is for; None for all projects.
         replace_unreadable: set a file that cannot be trusted aside, and begin a new one.
 
@@ -90,42 +126,47 @@ def save(
         CqtelError: it could not be written.
     """
     path = Path(config) / FILE_NAME
-    if why_not := foreign_home(config, os.environ.get("HOME", "").rstrip("/")):
-        raise CqtelError(f"{path} was not written: {why_not}.")
+    check_program(program)
+    refuse_foreign(config)
     where = None if project is None else os.path.realpath(project)
     try:
         make_folder(config)
         check_folder(config)
         with locked(path.with_name(f".{FILE_NAME}.lock"), lease=_LEASE_SECONDS):
             # Where there are no locks, somebody may write at the same time: that is seen, too.
-            while not _change(path, change, where, replace_unreadable=replace_unreadable):
+            scope = (program, where)
+            while not _change(path, change, scope, replace_unreadable=replace_unreadable):
                 pass
     except (UntrustedFileError, RecursionError) as problem:
         raise CqtelError(
             f"{path} was not written, for it could not be read again: {problem}. "
-            "It was left as it is. Mend that, and try again."
+            "It was left as it is. Fix that, and try again."
         ) from problem
     except OSError as error:
         raise CqtelError(
             f"{path} could not be written: {error.strerror}. {what_to_do(error)}. cq-telemetry "
-            "status tells what holds now; DO_NOT_TRACK=1 in the environment says no without a file."
+            "status shows the decision; DO_NOT_TRACK=1 in the environment opts out without a file."
         ) from error
     return read_user(config)
 
 
 def _change(
-    path: Path, change: Mapping[str, Any], project: str | None, *, replace_unreadable: bool
+    path: Path,
+    change: Mapping[str, Any],
+    scope: tuple[Program, str | None],
+    *,
+    replace_unreadable: bool,
 ) -> bool:
     """Change what is in the file; tell whether nobody else did meanwhile, who would lose it."""
     stamp = _stamp(path)
     before = read_user(str(path.parent))
     if before.problem is not None and not replace_unreadable:
         raise ChoicesUnreadableError(
-            f"{path}: {before.problem}. It counts as off, and was left as it is. Mend it, or begin "
-            "anew with --replace-unreadable, which keeps the old file beside the new one."
+            f"{path}: {before.problem}. It counts as off, and was left as it is. Fix it, or start "
+            "anew with --replace-unreadable, which sets the old file aside."
         )
-    content = dict(before.content)
-    _apply(content, change, project)
+    content = migrated(before.content)
+    _apply(content, change, *scope)
     return _write(path, _encoded(content), stamp, keep_old=before.problem is not None)
 
 
@@ -138,12 +179,17 @@ def _stamp(path: Path) -> tuple[int, ...]:
     return status.st_ino, status.st_mtime_ns, status.st_size
 
 
-def _apply(content: dict[str, Any], change: Mapping[str, Any], project: str | None) -> None:
-    content.setdefault("version", 1)
-    scope = content if project is None else content.setdefault("projects", {})
+def _apply(
+    content: dict[str, Any], change: Mapping[str, Any], program: Program, project: str | None
+) -> None:
+    content["version"] = VERSION
+    whose = content
+    if program is not None:
+        whose = content.setdefault("programs", {}).setdefault(program, {})
+    scope = whose if project is None else whose.setdefault("projects", {})
     chosen = scope.setdefault("all" if project is None else project, {})
     for key, value in change.items():
-        if project is None:
+        if whose is content and project is None:
             content.pop(key, None)  # a person may have written a no there, for all projects
         if value is not None:
             chosen[key] = value

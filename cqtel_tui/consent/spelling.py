@@ -7,14 +7,11 @@ and is not plainly one makes the file unreadable, which means off: never is it s
 from __future__ import annotations
 
 from ..errors import UntrustedFileError
-from . import OFF
+from . import OFF, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-
-VERSION = 1
-"""The version of the file of choices that is read and written here."""
 
 _NOES = frozenset(
     (
@@ -35,7 +32,7 @@ _TELLING_WHOLE = frozenset(
         *("version", *_NOES),
     )
 )
-_HOW = 'a no is written as {"telemetry": "off"}'
+_HOW = 'an opt-out is written as {"telemetry": "off"}'
 
 
 def check_version(content: Mapping[str, object]) -> None:
@@ -48,10 +45,12 @@ def check_version(content: Mapping[str, object]) -> None:
     if type(version) is int and version > VERSION:
         raise UntrustedFileError(
             f"it is of version {version}, and a newer program than this one wrote it; this one "
-            f"reads version {VERSION}"
+            f"reads up to version {VERSION}"
         )
-    if type(version) is not int or version != VERSION:
-        raise UntrustedFileError(f'its "version" is not {VERSION}')
+    if type(version) is not int or not 0 < version <= VERSION:
+        raise UntrustedFileError(f'its "version" is not 1 to {VERSION}')
+    if version == 1 and "version" in content and "programs" in content:
+        raise UntrustedFileError('it is of version 1, and "programs" is of version 2')
 
 
 def refusals(scope: Mapping[str, object]) -> tuple[str | None, bool | None]:
@@ -68,7 +67,7 @@ def refusals(scope: Mapping[str, object]) -> tuple[str | None, bool | None]:
             raise UntrustedFileError('it may only say "telemetry": "off" or "debug": false')
         debug = False
     if "endpoint" in scope:
-        raise UntrustedFileError("it names an endpoint, which is not its to name")
+        raise UntrustedFileError("it names an endpoint, which it may not")
     return telemetry, debug
 
 

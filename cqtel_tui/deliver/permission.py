@@ -20,7 +20,7 @@ from ..outbox.included import included
 from ..outbox.projects import path_of
 from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import project_mark
-from ..review.destination import CAUGHT, UNREAD, bound_for
+from ..review.destination import INTERCEPTED, UNREAD, UNREDACTED, bound_for
 from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
-NO_ENDPOINT = "there is no endpoint"
-SENDER_ENDED = "the sender ended before there was an answer"
+NO_ENDPOINT = "no endpoint is set"
+SENDER_ENDED = "the sender ended before there was a response"
 """Why a payload is in doubt."""
 
 
@@ -69,7 +69,7 @@ class Grounds:
     """What is known of the user's consent to one payload at this moment.
 
     Attributes:
-        decision: what all layers come to in its project.
+        decision: what all layers come to for its program, in its project.
         included: the ids of what was pending before a yes, and is covered by it.
         hears_project: whether its project is there to be asked for a no of its own.
         delivery: whether it was answered, or may have been sent.
@@ -89,7 +89,8 @@ class Permission:
         url: where it is bound for; None for nowhere.
         refusal: why it may not go, as a sentence's end; empty if it may.
         remedy: what the user can do about that; empty if there is nothing.
-        is_for_all: the refusal holds for every payload, so that asking for the next one is idle.
+        is_for_all: the refusal holds for every payload of this program, so that asking for the next
+            one is idle.
         warning: what the user should know before it goes; empty if there is nothing.
     """
 
@@ -151,7 +152,7 @@ def grounds(
         marks = {project_mark(path): path for path in chosen_for}
         directory = marks.get(envelope.project)
     # A project that nobody knows has no say of its own: any folder without one will do.
-    decision = ask(places, options, directory=directory or places.state)
+    decision = ask(places, options, None, directory or places.state, program=envelope.app)
     is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
     covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
     deliveries = deliveries or Deliveries(Outbox(places.state))
@@ -189,24 +190,28 @@ def _doubt(delivery: Delivery) -> str:
 
 def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     if decision.inspect:
-        refusal = "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
+        refusal = "telemetry is only inspected (--inspect-telemetry or CQ_INSPECT_TELEMETRY)"
         return Permission(url, refusal, is_for_all=True)
     if decision.state == ON or (asked.is_once and decision.state == HOLD):
         return None
     # A project's own no is for what was recorded there.
     is_projects = {one[0] for one in decision.statements if one[1] == OFF} == {PROJECT}
     state = "off" if decision.state == OFF else "undecided"
-    refusal = f"telemetry is {state}: {why(decision)}"
-    return Permission(url, refusal, "To allow it: cq-telemetry on", not is_projects)
+    refusal = f"telemetry of {decision.program} is {state}: {why(decision)}"
+    remedy = f"To allow it: cq-telemetry on --program {decision.program}"
+    return Permission(url, refusal, remedy, not is_projects)
 
 
 def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
     drop = f"cq-telemetry drop {envelope.id}"
+    if envelope.kind == UNREDACTED:
+        look = f"Look at what was intercepted: cq-telemetry show {envelope.id} --intercepted"
+        return Permission(url, "it could not be redacted", f"{look}; to delete it: {drop}")
     if not envelope.is_sealed:
         refusal = "an earlier release wrote it, without a seal that shows whether it was altered"
         return Permission(url, refusal, f"Look at it, and delete it: {drop}")
-    if url is None and envelope.origin == CAUGHT:
-        return Permission(None, "it was not bound for where it may be sent to")
+    if url is None and envelope.origin == INTERCEPTED:
+        return Permission(None, "it is bound for where it may not be sent to")
     if url is None:
         remedy = "To set one: cq-telemetry endpoint URL"
         return Permission(None, NO_ENDPOINT, remedy)
@@ -219,8 +224,8 @@ def _unread(
     url: str | None, envelope: Envelope, decision: Decision, asked: Asked
 ) -> Permission | None:
     if envelope.kind == UNREAD and not asked.is_named:
-        refusal = "nobody could read what is in it"
-        return Permission(url, refusal, "Name it by its id if it is to go")
+        refusal = "its format is unknown"
+        return Permission(url, refusal, "To send it, name it by its ID")
     if envelope.has_error_text and not decision.debug and not (asked.is_named and asked.was_read):
         refusal = "it has an error text, and debug mode is off"
         remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
@@ -231,13 +236,13 @@ def _unread(
 def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permission | None:
     remedy = f"To send it all the same: cq-telemetry send {envelope.id}"
     if not known.hears_project:
-        refusal = "the folder it was recorded in is not there to be asked for a no of its own"
+        refusal = "its project folder is gone, so its opt-out cannot be checked"
         return Permission(url, refusal, remedy)
-    destination = None if envelope.origin == CAUGHT else known.decision.endpoint
+    destination = None if envelope.origin == INTERCEPTED else known.decision.endpoint
     marks = {yes_mark(yes, destination) for yes in known.decision.yeses}
     if envelope.consent in marks or envelope.id in known.included:
         return None
-    refusal = "it was recorded before your yes to this destination, which did not include it"
+    refusal = "it was recorded before you allowed this destination, and was not included"
     return Permission(url, refusal, remedy)
 
 
@@ -245,7 +250,7 @@ def header_problem(envelope: Envelope) -> str:
     """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
     for name, value in envelope.headers.items():
         if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
-            return f"its header {name!r} is not one that an envelope can have"
+            return f"its header {name!r} is not one an envelope may have"
         if not _HEADER_VALUE.fullmatch(value):
             return f"the value of its header {name!r} cannot be sent"
     return ""

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent.foreign import foreign_home
+from ..consent.foreign import refuse_foreign
 from ..errors import CqtelError
 from ..files import locked, make_folder
 from ..formats import sha256
@@ -110,7 +109,8 @@ class Sender:
     ) -> Iterator[Result]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
 
-        Stops at the first no to everything, and at the first time that a collector does not answer.
+        Leaves a program's others out at the first no to all of them, and stops at the first time
+        that a collector does not answer.
 
         Args:
             labels: pending envelopes.
@@ -153,9 +153,7 @@ class Sender:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        home = os.environ.get("HOME", "").rstrip("/")
-        if why_not := foreign_home(self.places.state, home):
-            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
+        refuse_foreign(self.places.state)
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):
@@ -175,17 +173,25 @@ class Sender:
         asked: Asked,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Result, None, None]:
+        refused: set[str] = set()
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
                 if is_cancelled():
                     return
+                if label.app in refused:
+                    continue
                 result, is_last = self._one(label, connections, asked)
                 yield result
-                if is_last:
+                if is_last and result.outcome is Outcome.REFUSED:
+                    refused.add(label.app)
+                elif is_last:
                     return
 
     def _one(self, label: Label, connections: Connections, asked: Asked) -> tuple[Result, bool]:
-        """Return what became of an envelope, and whether to leave the others for now."""
+        """Return what became of an envelope, and whether to leave the others for now.
+
+        Where it was refused, the others are those of the same program.
+        """
         try:
             label, envelope = self._open(label)
         except TornEnvelopeError as error:
@@ -213,14 +219,14 @@ class Sender:
             answer = connection.post(envelope)
             is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer{by}: {error_words(error)}")
+            return self._postpone(label, f"{url} did not respond{by}: {error_words(error)}")
         finally:
             # Whoever is interrupted is told that it may have arrived. If this process is killed
             # instead, the mark stays.
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            reason = f"{url} answered{by} {answer.status}{meaning(answer.status)}"
+            reason = f"{url} responded{by} {answer.status}{meaning(answer.status)}"
             return self._postpone(label, reason, answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in SUCCESS else REJECTED
@@ -229,8 +235,8 @@ class Sender:
             resume(self.outbox)
         except OSError as error:
             raise CqtelError(
-                f"{label.id} was sent to {url}, which answered {answer.status}, but that could not "
-                f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
+                f"{label.id} was sent to {url}, which responded {answer.status}, but that could "
+                f"not be recorded in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
         return Result(label.id, Outcome(box), answer_words(receipt), receipt)
@@ -243,8 +249,8 @@ class Sender:
             count_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
             self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
             raise CqtelError(
-                f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "
-                f"{reason}. Look at its owner, make room on its disk (to delete what is pending: "
+                f"nothing was sent, as no receipt could be written in {self.outbox.folder}: "
+                f"{reason}. Look at its owner, free space on its disk (to delete what is pending: "
                 f"{_DROP} --all), and try again."
             ) from error
 
@@ -253,7 +259,7 @@ class Sender:
             lies = self.outbox.set_aside(PENDING, label)
         except FileNotFoundError:
             return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
-        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it lies in {lies}")
+        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it is in {lies}")
 
     def _open(self, label: Label) -> tuple[Label, Envelope]:
         """Return an envelope, and its label as it is now: attempts are counted on it."""

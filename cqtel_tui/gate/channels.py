@@ -44,8 +44,10 @@ class Channels:
             gate. Unset is the empty text. What is not in the list is the program's to complain of.
         blocked: the channels that are blocked.
         own: variables by which a user sends to a place of their own; they are left as they are.
-        forwarded: headers that go along to the upstream, in lower case, beside the Content-Type.
+        forwarded: headers that go along to the upstream, in lower case, beside those that its
+            protocol needs (`formats.headers`).
         duration_unit: what one of `duration` is, in nanoseconds.
+        protocol: in which it reports, one of `PROTOCOLS`; empty where its requests tell.
         words: what the names of its events, statuses and libraries are made of, in lower case; no
             other name leaves. Without any, names go by their shapes (see `names`).
     """
@@ -59,8 +61,9 @@ class Channels:
     levels: "Mapping[str, Mapping[str, str]]" = {}  # noqa: RUF012  # never changed
     blocked: "tuple[Blocked, ...]" = ()
     own: "tuple[str, ...]" = ()
-    forwarded: "tuple[str, ...]" = ("authorization",)
+    forwarded: "tuple[str, ...]" = ()
     duration_unit: int = 1_000_000
+    protocol: str = ""
     words: frozenset[str] = frozenset()
 
 
@@ -112,16 +115,16 @@ CLOUDQUERY = Channels(
     blocked=(
         Blocked(
             "error reports (Sentry)",
-            "their address cannot be changed, so that they cannot be held for review",
+            "their address cannot be changed, so they cannot be intercepted for review",
         ),
         Blocked(
             "the older usage statistics (gRPC)",
-            "they are no HTTP requests, so that they cannot be held for review",
+            "they are not HTTP requests, so they cannot be intercepted for review",
             counted="CQ_ANALYTICS_HOST",
         ),
         Blocked(
             "all that the releases of 2021 and 2022 report",
-            "its address cannot be changed, so that it cannot be held for review",
+            "its address cannot be changed, so it cannot be intercepted for review",
         ),
     ),
     own=("OTEL_ENDPOINT",),

@@ -9,7 +9,7 @@ there before; elsewhere the program is given that `LC_CTYPE`, too.
 import os
 import sys
 
-from ..consent.decision import NO_TELEMETRY, OFF, RUN_VARIABLE, ask, concerning
+from ..consent.decision import NO_TELEMETRY, OFF, RUN_VARIABLE, ask_each, concerning
 from ..errors import CqtelError
 from ..folders import folders
 from .nesting import Outer, check_nesting, mark_of
@@ -23,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..consent import Program
     from ..consent.decision import Decision
     from ..folders import Folders
     from .listening import Gate
@@ -42,7 +43,9 @@ class Start:
     Attributes:
         command: the program and its arguments.
         environment: all of its environment.
-        decision: what was decided; None, which is off, where there was nowhere to ask.
+        decision: what was decided for the program; None, which is off, where there was nowhere to
+            ask. Where the program is not known it is what holds for all programs.
+        decisions: what was decided for each known program that may be started beneath it.
         options: the telemetry options that were given, to us or to the program.
         invocation: the known program that it runs; None if it is none.
         profiles: all that are known, that of the program first.
@@ -66,6 +69,7 @@ class Start:
     problem: str = ""
     notes: "tuple[str, ...]" = ()
     open_channels: "tuple[str, ...]" = ()
+    decisions: "Mapping[Program, Decision]" = {}  # noqa: RUF012  # never changed
 
     @property
     def state(self) -> str:
@@ -130,11 +134,10 @@ def prepare(command: "Sequence[str]", options: "Sequence[str]") -> Start:
     outermost = layers(command)
     assigned = _assigned(outermost)
     start = Start(tuple(command), given, None, options, invocation, profiles, notes=notes)
-    decision = _decide(where, problem, start, given)
-    if assigned and decision is not None and decision.state != OFF:
+    start = _decided(where, problem, start, given)
+    if assigned and start.state != OFF:
         # What the command line sets may say no as well, and takes no other no back.
-        decision = _decide(where, problem, start, {**given, **assigned})
-    start = replace(start, decision=decision)
+        start = _decided(where, problem, start, {**given, **assigned})
     if invocation is not None:
         start = _with_arguments(start, invocation)
     opened, ours = _opened(start, {**given, **assigned})
@@ -181,17 +184,21 @@ def _places() -> "tuple[Folders | None, str]":
         return None, f"{error}"
 
 
-def _decide(
+def _decided(
     where: "Folders | None", problem: str, start: Start, given: "Mapping[str, str]"
-) -> "Decision | None":
-    """Ask for the decision; None, which is off, where there is nowhere to ask."""
+) -> Start:
+    """Ask for the decisions; the program's is None, which is off, where there is nowhere to ask."""
+    own = None if start.invocation is None else start.invocation.profile.name
     if where is not None:
+        programs = tuple(dict.fromkeys([own, *[one.name for one in start.profiles]]))
+        named = start.named_folders
         try:
-            return ask(where, start.options, concerning(given), None, start.named_folders)
+            decisions = ask_each(programs, where, start.options, concerning(given), None, named)
+            return replace(start, decision=decisions[own], decisions=decisions)
         except CqtelError as error:
             problem = f"{error}"
     say(f"{problem} Until then nothing is recorded, and nothing is sent.")
-    return None
+    return replace(start, decision=None, decisions={})
 
 
 def _assigned(outer: "Sequence[Layer]") -> "dict[str, str]":
@@ -211,9 +218,11 @@ def _with_arguments(start: Start, invocation: "Invocation") -> Start:
     hushed, is_hushed = hush(profile, arguments, levels)
     notes = start.notes
     if is_hushed and invocation.in_script:
-        notes += (f"{profile.level} stands in a script, and cannot be turned down there",)
+        notes += (
+            f"{profile.level} is in a script, so its telemetry level cannot be changed there",
+        )
     elif is_hushed:
-        notes += (f"{profile.level} was turned down: what cannot be reviewed is not sent",)
+        notes += (f"{profile.level} was lowered: what cannot be reviewed is not sent",)
     if not invocation.in_script:
         invocation = replace(invocation, arguments=tuple(hushed))
         command = (*invocation.before, *invocation.prefix, *invocation.arguments)
@@ -238,13 +247,14 @@ def _opened(start: Start, given: "Mapping[str, str]") -> "tuple[Opened, frozense
     invocation, profiles = start.invocation, start.profiles
     if start.state == OFF:
         return refused(profiles, given), frozenset(refused(profiles, {}).variables)
+    off = [one for one in profiles if start.decisions[one.name].state == OFF]
     gate, problem = None, ""
     if invocation is None or invocation.operation is not None:
         gate, problem = _open_gate()
     if gate is None:
-        opened = replace(blocked(profiles, given), problem=problem)
-        return opened, frozenset(blocked(profiles, {}).variables)
-    return held(profiles, given, gate), frozenset(held(profiles, {}, gate).variables)
+        opened = replace(blocked(profiles, given, off), problem=problem)
+        return opened, frozenset(blocked(profiles, {}, off).variables)
+    return held(profiles, given, gate, off), frozenset(held(profiles, {}, gate, off).variables)
 
 
 def _with_variables(
@@ -261,9 +271,8 @@ def _with_variables(
         variables.pop(name, None)
     notes = start.notes
     if opened.problem:
-        notes += (
-            (f"the program's own telemetry is blocked, as it cannot be held: {opened.problem}"),
-        )
+        why = f"as it cannot be intercepted: {opened.problem}"
+        notes += (f"the program's own telemetry is blocked, {why}",)
     return replace(
         start,
         environment=variables,
@@ -301,7 +310,7 @@ def _open_gate() -> "tuple[Gate | None, str]":
     try:
         return Gate(), ""
     except OSError as error:
-        return None, f"no port can be had: {error.strerror}"
+        return None, f"no port is available: {error.strerror}"
 
 
 def is_installed(module: str) -> bool:
@@ -331,11 +340,7 @@ def _is_elsewhere(word: str) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell the user something on stderr; the text may be untrusted."""
-    from ..sanitize import printable
+    """Tell the user something on stderr, if there is one; the text may be untrusted."""
+    from ..standard_streams import say_if_possible
 
-    # Without stderr, or with nobody who reads it, the program runs all the same.
-    try:
-        sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
-    except (AttributeError, OSError):
-        pass
+    say_if_possible(text)

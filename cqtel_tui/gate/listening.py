@@ -138,8 +138,8 @@ class Gate:
         app: str = "",
         version: str = "",
         upstreams: Mapping[str, str] | None = None,
-        debug: bool = False,
-        consent: str = "",
+        debug: Sequence[str] = (),
+        consent: Mapping[str, str] | None = None,
         inspect: bool = False,
         options: Sequence[str] = (),
         arguments: Sequence[str] = (),
@@ -157,8 +157,8 @@ class Gate:
             app: the name of the program's profile, if it has one.
             version: its version, as far as it is known already.
             upstreams: where what is intercepted was bound for, by the name of the profile.
-            debug: whether error texts may be in what would be sent.
-            consent: the mark of the yes under which it is held, or empty.
+            debug: the programs of which error texts may be in what would be sent.
+            consent: the mark of the yes to each program under which it is held, or empty.
             inspect: whether nothing is to be kept, and all to be shown by `finish`.
             options: the telemetry options that were given to us.
             arguments: those of the program, which are not to leave in what it reports.
@@ -176,7 +176,7 @@ class Gate:
             "upstreams": upstreams or {},
             "profiles": self._profiles,
             "debug": debug,
-            "consent": consent,
+            "consent": consent or {},
             "inspect": inspect,
             "options": options,
             "arguments": arguments,

@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..formats.bare_json import parse_object
 from .session import Known
 
 if TYPE_CHECKING:
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 CLOSING_SECONDS = 30
 """How long the child may take for what is left when all is over."""
 _MAX_RESTARTS = 50
-_MAX_CPU_SECONDS = 3
-"""For one request; the bounds on what is read of it keep it far below."""
+_MAX_CPU_SECONDS = 20
+"""For one request; the bounds on what is read of it keep it below a third of that."""
 _RETRY_SECONDS = 1.0
 _LINE_BYTES = 64 * 1024
 
@@ -182,7 +183,7 @@ def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.
             *lines, received = received.split(b"\n")
             if lines:
                 number, _, told = lines[-1].partition(b" ")
-                redactor.know(Known(**json.loads(told)))
+                redactor.know(Known(**parse_object(told)))
                 _work(redactor)
                 link.sendall(number + b"\n")
         if spool.names():
@@ -194,13 +195,12 @@ def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.
 
 
 def _work(redactor: Redactor) -> None:
-    from ..consent.decision import ON
     from ..outbox.dispatch import start_if_due
 
     held = 0
     with contextlib.suppress(OSError):  # a full disk: what waits is tried again later
         held = redactor.work()
-    if (held or redactor.known.is_over) and redactor.state == ON:
+    if (held or redactor.known.is_over) and redactor.is_any_on:
         start_if_due(redactor.session.state, redactor.session.options)
 
 

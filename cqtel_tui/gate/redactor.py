@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
-from ..consent.decision import OFF, ask
+from ..consent.decision import OFF, ON, ask_each
 from ..errors import CqtelError
 from ..outbox.envelope import identity_of
 from ..outbox.losses import count_loss
-from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
+from ..outbox.runs import BlockedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
@@ -31,7 +31,7 @@ from .rules import published_plugins
 from .session import Known
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from .profiles import Profile
     from .redaction import Rules
@@ -69,8 +69,9 @@ class Redactor:
         self._is_new = True
         self.known = Known(version=self.session.version)
         self._held: list[str] = []
+        self._states: Mapping[str | None, str] = {}
         if (before := read_run(self.session.state, self._record().file_name)) is not None:
-            self._held = list(before.caught)
+            self._held = list(before.intercepted)
             self.known = _known(before)
 
     def work(self) -> int:
@@ -80,6 +81,7 @@ class Redactor:
             OSError: an envelope or the record could not be written; what is not held waits here.
         """
         held = len(self._held)
+        self._states = self._look_up() if self._is_live else {}
         is_off = self._is_live and self.state == OFF
         problem: OSError | None = None
         for name in self._spool.names():
@@ -90,8 +92,10 @@ class Redactor:
                 self._one(name)
             except OSError as error:  # of this one; the next may be smaller
                 problem = error
+        self._take_back()
         if is_off:
-            self._take_back()
+            with contextlib.suppress(OSError):
+                drop_run(self.session.state, self._record())
         elif self._is_new:
             self.write()
         if problem is not None:
@@ -132,6 +136,9 @@ class Redactor:
         else:
             try:
                 request = self._spool.read(name)
+                if self._states.get(request.profile) == OFF:
+                    self._spool.done(name)
+                    return
                 channels, reporter, rules = self._of(request)
                 is_hopeless = tries >= _TRIES or request.profile not in self._programs
                 envelope = hold_one(
@@ -142,9 +149,9 @@ class Redactor:
                     None if is_hopeless else rules,
                     identity,
                 )
-            except ValueError:  # it is torn
+            except ValueError:  # it is incomplete
                 self._lost += 1
-                count_loss(self.session.state, LOST, "it was torn")
+                count_loss(self.session.state, LOST, "it was incomplete")
             except OSError:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise
@@ -182,8 +189,8 @@ class Redactor:
             session.project,
             session.id,
             session.upstreams.get(name, ""),
-            session.debug,
-            session.consent,
+            name in session.debug,
+            session.consent.get(name, ""),
             session.arguments,
             profile.operations | profile.programs if profile else frozenset(),
         )
@@ -196,22 +203,51 @@ class Redactor:
 
     @property
     def state(self) -> str:
-        """What the user's answer comes to by now: `on`, `hold` or `off`."""
+        """What the user's answer to the started program comes to: `on`, `hold` or `off`."""
+        own = self.session.app or None
+        return self._states.get(own) or self._look_up()[own]
+
+    @property
+    def is_any_on(self) -> bool:
+        """Whether anything of what was intercepted may go by itself."""
+        states = self._look_up()
+        return any(states.get(name) == ON for name in (self.session.app or None, *self._used))
+
+    def _look_up(self) -> Mapping[str | None, str]:
+        """Ask what the user's answer to each program comes to by now."""
         session = self.session
+        programs = dict.fromkeys([session.app or None, *self._programs])
         directory = session.project or None
         try:
-            return ask(places(), session.options, None, directory, session.named).state
+            decisions = ask_each(
+                tuple(programs), places(), session.options, None, directory, session.named
+            )
         except CqtelError:
-            return OFF
+            return dict.fromkeys(programs, OFF)
+        return {name: decision.state for name, decision in decisions.items()}
 
     def _take_back(self) -> None:
-        """Leave nothing of a run to which its user has said no while it lasted."""
+        """Leave nothing of a program to which its user has said no while the run lasted.
+
+        A no to the program that was started is one to all that it has started.
+        """
+        if OFF not in self._states.values():
+            return
+        is_off = self.state == OFF
+        kept = []
         for identity in self._held:
+            try:
+                _, label = self._outbox.find(identity, [PENDING])
+            except (CqtelError, OSError):
+                kept.append(identity)
+                continue
+            if not is_off and self._states.get(label.app) != OFF:
+                kept.append(identity)
+                continue
             with contextlib.suppress(CqtelError, OSError):
-                self._outbox.drop(PENDING, self._outbox.find(identity, [PENDING])[1])
-        with contextlib.suppress(OSError):
-            drop_run(self.session.state, self._record())
-        self._held = []
+                self._outbox.drop(PENDING, label)
+        self._is_new = self._is_new or kept != self._held
+        self._held = [] if is_off else kept
 
     def _record(self) -> Run:
         session, known = self.session, self.known
@@ -230,10 +266,10 @@ class Redactor:
             known.is_over,
         )
 
-    def _blocked(self) -> list[ClosedChannel]:
+    def _blocked(self) -> list[BlockedChannel]:
         names = dict.fromkeys([self.session.app, *self._used])
         return [
-            ClosedChannel(
+            BlockedChannel(
                 each.name, each.reason, self.known.blocked_attempts if each.counted else None
             )
             for name in names
@@ -252,7 +288,7 @@ def _programs(session: Session) -> dict[str, Profile]:
 
 def _known(run: Run) -> Known:
     """Return what the record of a run says that a gate knew of it."""
-    attempts = [each.attempts for each in run.closed if each.attempts is not None]
+    attempts = [each.attempts for each in run.blocked if each.attempts is not None]
     return Known(
         run.operation,
         run.version,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..formats.bare_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,9 +27,10 @@ class Session:
         version: its version, as far as that is known by then, or empty.
         upstreams: where what is intercepted was bound for, by profile.
         profiles: the names of all profiles that have a URL, by its secret.
-        debug: whether error texts may be in what would be sent.
-        consent: the mark of the yes under which it was started (`Decision.mark`), or empty. What
-            is intercepted is held under it, however late it is redacted.
+        debug: the programs of which error texts may be in what would be sent.
+        consent: for each program the mark of the yes under which the run was started
+            (`Decision.mark`), or empty. What is intercepted is held under it, however late it is
+            redacted.
         inspect: whether nothing is to be kept, and all to be shown to the launcher.
         options: the telemetry options that the launcher was given.
         arguments: those of the program; compared with, and gone with the last of its requests.
@@ -45,8 +48,8 @@ class Session:
     version: str = ""
     upstreams: Mapping[str, str] = field(default_factory=dict)
     profiles: Mapping[str, str] = field(default_factory=dict)
-    debug: bool = False
-    consent: str = ""
+    debug: tuple[str, ...] = ()
+    consent: Mapping[str, str] = field(default_factory=dict)
     inspect: bool = False
     options: tuple[str, ...] = ()
     arguments: tuple[str, ...] = field(default=(), repr=False)
@@ -61,10 +64,14 @@ class Session:
             ValueError: they are no session.
         """
         try:
-            values: dict[str, Any] = json.loads(data)
+            values = parse_object(data)
             known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
-            for name in ("options", "arguments", "named"):
-                known[name] = tuple(known.get(name, ()))
+            for name in ("options", "arguments", "named", "debug"):
+                listed = known.get(name)
+                known[name] = tuple(listed) if isinstance(listed, list) else ()
+            # An earlier release had one for all programs, which says nothing of each.
+            if isinstance(known.get("consent"), str):
+                del known["consent"]
             session = cls(**known)
         except (TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it says nothing of a run ({error})") from None

@@ -66,7 +66,7 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
     _block(profiles, variables)
     own = _own(profiles, variables)
     notes += [
-        f"{name} is your own setting, and stays open: what goes there is not refused"
+        f"{name} is your own setting, and is left as it is: what goes there is not refused"
         for name in own
     ]
     notes += [
@@ -78,25 +78,41 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
     return Opened(_loopback_past_proxies(variables), {}, tuple(notes), own)
 
 
-def blocked(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened:
-    """Return the environment in which what cannot be held is blocked, and no more refused."""
+def blocked(
+    profiles: "Sequence[Profile]", given: "Mapping[str, str]", off: "Sequence[Profile]" = ()
+) -> Opened:
+    """Return the environment in which what cannot be held is blocked.
+
+    Nothing more is refused, but for the programs that are `off`.
+    """
     variables = dict(given)
     for profile in profiles:
-        variables.update(profile.blocked)
+        variables.update(profile.refuse if profile in off else profile.blocked)
     _block(profiles, variables)
     own = _own(profiles, variables)
     return Opened(_loopback_past_proxies(variables), {}, (), own)
 
 
-def held(profiles: "Sequence[Profile]", given: "Mapping[str, str]", gate: "Gate") -> Opened:
+def held(
+    profiles: "Sequence[Profile]",
+    given: "Mapping[str, str]",
+    gate: "Gate",
+    off: "Sequence[Profile]" = (),
+) -> Opened:
     """Return the environment in which the known programs report to the gate, and nowhere else.
 
     Args:
         profiles: what is known. Where two of them take the same variable, it is the first one's.
         given: the environment so far.
         gate: where to.
+        off: those of the profiles whose programs report to nobody, for the user has said no to
+            them. A variable that they share with another program is that program's.
     """
     variables = dict(given)
+    for profile in off:
+        variables.update(profile.refuse)
+    _block(off, variables)
+    profiles = [one for one in profiles if one not in off]
     upstreams: dict[str, str] = {}
     notes: list[str] = []
     taken: dict[str, str] = {}
@@ -124,7 +140,7 @@ def held(profiles: "Sequence[Profile]", given: "Mapping[str, str]", gate: "Gate"
         notes += told
     own_names = tuple([name for name in _own(profiles, given) if name not in taken])
     notes += [
-        f"{name} is your own setting, and is left as it is: what goes there is not held"
+        f"{name} is your own setting, and is left as it is: what goes there is not intercepted"
         for name in own_names
     ]
     return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
@@ -137,11 +153,11 @@ def _upstream(variable: str, own: str, otherwise: str) -> "tuple[str, list[str]]
     problem = upstream_problem(own)
     if problem is None:
         return own, [
-            f"{variable} is set: what was to go there is held, and goes there if you send it"
+            f"{variable} is set: what is bound for it is intercepted, and goes there if you send it"
         ]
     told = (
-        f"{variable} is set to what nothing can be sent to from here: {problem}. "
-        "What was to go there is held, and stays on this machine"
+        f"{variable} is set to an address that nothing can be sent to: {problem}. "
+        "What was bound for it is intercepted, and stays on this machine"
     )
     return "", [told]
 

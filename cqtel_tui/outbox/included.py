@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent.decision import yes_mark
+from ..consent.foreign import refuse_foreign
 from ..errors import CqtelError
 from ..files import make_folder, read, replace
 from ..formats import sha256
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..consent.decision import Decision
 
 INCLUDED = "included"
-MAX_LISTS = 16
+MAX_LISTS = 64
 _MAX_BYTES = 64 * 1024 * 1024
 
 
@@ -38,6 +39,7 @@ def include(state: str, yes: str, endpoint: str | None, ids: Iterable[str]) -> N
     Raises:
         CqtelError: it could not be written, so that the yes covers none of them.
     """
+    refuse_foreign(state)
     folder = _folder(state)
     rest = "\n".join(ids).encode("ascii", "replace")
     try:

@@ -3,10 +3,11 @@
 import os
 
 from ..catalogue import is_version
+from ..consent import UNNAMED
 from ..consent.decision import OFF, ON, ask, concerning
 from ..outbox.writing import hold, is_sender_due
-from . import UNNAMED
-from .payload import encoded, has_error_text, name_of, plain
+from . import name_of, plain
+from .payload import encoded, has_error_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def finish(operation: "Operation", where: "Folders", began: "Decision") -> None:
     """
     telemetry = operation.telemetry
     environ = concerning(os.environ)
-    decision = ask(where, telemetry.options, environ, operation.project, telemetry.named)
+    named, program = telemetry.named, telemetry.program
+    decision = ask(where, telemetry.options, environ, operation.project, named, program)
     if decision.inspect or began.inspect:
         from .inspection import inspect
 
@@ -54,7 +56,7 @@ def _hold(
         payload,
         now // 1000,
         telemetry.entropy(8).hex(),
-        app=name_of(telemetry.application) or UNNAMED,
+        app=telemetry.program,
         version=str(version) if is_plain else "",
         operation=name_of(operation.name) or UNNAMED,
         outcome="failed" if operation.failed else "ok",

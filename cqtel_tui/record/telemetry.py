@@ -6,9 +6,10 @@ import time
 from _thread import _local
 
 from .. import preload
+from ..consent import UNNAMED
 from ..consent.decision import OFF, OPTIONS, ask, concerning
 from ..folders import folders
-from . import PLAIN, UNNAMED
+from . import PLAIN, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 MAX_SPANS = 512
 _WRITER = ("outbox/__init__", "outbox/writing", "record/payload", "record/ending")
+"""What ends an operation that is recorded, in the order that it is imported in."""
 _SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
 # trio …) has imported it already.
@@ -50,6 +52,7 @@ class Telemetry:
         inspect_telemetry: `--inspect-telemetry` was given: `cq-telemetry.txt` is written instead.
 
     Attributes:
+        program: the name that choices are made for.
         lost: how many operations could not be recorded, because of an error.
         held: the name of the last envelope that was held; None before the first.
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
@@ -73,6 +76,7 @@ class Telemetry:
         inspect_telemetry: bool = False,
     ) -> None:
         self.application = application
+        self.program = name_of(application) or UNNAMED
         self.version = version
         self.build_date = build_date
         given = (
@@ -226,7 +230,7 @@ class Operation(Span):
             environ = concerning(os.environ)
             self.where = folders(environ)
             given = self.telemetry
-            decision = ask(self.where, given.options, environ, named=given.named)
+            decision = ask(self.where, given.options, environ, None, given.named, given.program)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision

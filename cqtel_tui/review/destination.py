@@ -5,27 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import endpoint_problem
-from ..formats import OPAQUE
+from ..formats import OPAQUE, UNREDACTED
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
 
-CAUGHT = "gate"
-"""The origin of what was caught."""
+__all__ = ["INTERCEPTED", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "bound_for"]
+
+INTERCEPTED = "gate"
+"""The origin of what was intercepted."""
 UNREAD = OPAQUE
 """The kind of what nobody here can read: it goes only where the user has named it."""
 
+UNREDACTED_WORDS = (
+    "This could not be redacted, so it is never sent. What was intercepted is kept here to be read."
+)
+
 
 def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
-    """Return the URL that an envelope goes to: what was caught, only where it was bound for.
+    """Return the URL that an envelope goes to: what was intercepted, only where it was bound for.
 
     Args:
-        envelope: of any origin; a target that its file names is used for what was caught alone.
+        envelope: of any origin; the target that its file names counts only if it was intercepted.
         endpoint: the user's, for our own payloads; None if there is none.
 
     Returns:
         the URL; None if it goes nowhere.
     """
-    if envelope.origin != CAUGHT:
+    if envelope.origin != INTERCEPTED:
         return endpoint
     return None if endpoint_problem(envelope.target) else envelope.target

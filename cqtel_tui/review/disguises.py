@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..formats import MAX_BODY_BYTES
 from ..outbox.writing import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ ESCAPED = "JSON-escaped"
 PERCENT = "percent-encoded"
 BASE64 = "base64-encoded"
 
-MAX_BYTES = 1 << 20
-"""How much of a payload is looked through for disguises: as much as can be explained."""
+MAX_BYTES = MAX_BODY_BYTES
+"""How much of a payload is looked through for disguises: as much as a request can have."""
 MAX_UNDONE = MAX_PAYLOAD_BYTES // 2
 """Escapes that are undone in one view: as many as a payload of the recorder could have."""
 MAX_DECODED = MAX_PAYLOAD_BYTES // 6
@@ -109,8 +110,8 @@ class View:
                 return min(unit.end, unit.start + 4 * quads)
             return unit.end if is_end else unit.start
 
-        found = [(origin(s, is_end=False), origin(e, is_end=True)) for s, e in ranges]
-        return self.source.origins(found)
+        ranges_before = [(origin(s, is_end=False), origin(e, is_end=True)) for s, e in ranges]
+        return self.source.origins(ranges_before)
 
 
 def views(payload: bytes) -> Iterator[View]:
@@ -200,9 +201,9 @@ def _undone(
 
     def units() -> Iterator[_Unit]:
         gone = 0
-        for found in islice(pattern.finditer(data), MAX_UNDONE):
-            start, end = found.span()
-            length = len(mean(found))
+        for match in islice(pattern.finditer(data), MAX_UNDONE):
+            start, end = match.span()
+            length = len(mean(match))
             yield _Unit(start - gone, length, start, end)
             gone += end - start - length
 
@@ -220,8 +221,8 @@ def _decoded(view: View) -> View | None:
     units: list[_Unit] = []
     is_whole = True
     after = 0
-    for found in _BASE64.finditer(data):
-        start, end = found.span()
+    for match in _BASE64.finditer(data):
+        start, end = match.span()
         if end - start < _LEAST_WITHIN and (
             end - start < _LEAST_ALONE or not _stands_alone(data, start, end)
         ):
@@ -229,7 +230,7 @@ def _decoded(view: View) -> View | None:
         if len(units) == MAX_DECODED:
             is_whole = False
             break
-        letters = found[0].translate(_URL_SAFE)
+        letters = match[0].translate(_URL_SAFE)
         letters = letters[: len(letters) - (len(letters) % 4 == 1)]
         text = binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
         texts.append(text)

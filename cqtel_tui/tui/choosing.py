@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
+from ..actions.programs import name_of
 from ..actions.sending import ALL
 from ..actions.withdrawal import discard, read_withdrawal
 from ..consent.choices import read_user
@@ -18,34 +19,41 @@ from .screens.asking import Ask, asking
 
 if TYPE_CHECKING:
     from ..actions.choosing import TelemetryPlan
+    from ..consent import Program
     from .home import Home
 
 
 async def ask_telemetry(app: Home) -> None:
-    """Ask what may be sent for all projects, and save the answer."""
+    """Ask what may be sent of the chosen program, for all projects, and save the answer."""
+    program = app.program
     answer = await app.push_screen_wait(
         Ask(
-            "May telemetry be sent, for all projects?",
-            ["It is saved for every program that reads it. Nothing is sent before."],
+            f"Send telemetry of {name_of(program)}, from all projects?",
+            ["Nothing is sent before. The Consent screen has the other programs."],
             [
-                ("u", "undecided: hold it here", "default"),
+                ("u", "undecided: keep it here", "default"),
                 ("o", "on", "default"),
                 ("f", "off", "default"),
             ],
         )
     )
     if answer in {"u", "o", "f"}:
-        await set_telemetry(app, {"u": HOLD, "o": ON, "f": OFF}[answer], None)
+        await set_telemetry(app, {"u": HOLD, "o": ON, "f": OFF}[answer], program, None)
 
 
-async def set_telemetry(app: Home, choice: str, project: str | None) -> None:
+async def set_telemetry(app: Home, choice: str, program: Program, project: str | None) -> None:
     """Save a choice, having asked what a yes covers; then offer what goes with it."""
     try:
-        pending = await asyncio.to_thread(choices.read_pending, app.places) if choice == ON else ()
+        pending = (
+            await asyncio.to_thread(choices.read_pending, app.places, program)
+            if choice == ON
+            else ()
+        )
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return
-    plan = choices.plan_telemetry(choice, project, endpoint=app.endpoint, pending=pending)
+    endpoint = app.endpoint_of(program)
+    plan = choices.plan_telemetry(choice, program, project, endpoint=endpoint, pending=pending)
     answer = await _ask_what_is_covered(app, plan)
     if answer is None:
         return
@@ -57,7 +65,7 @@ async def set_telemetry(app: Home, choice: str, project: str | None) -> None:
     if result is None:
         return
     if choice == OFF:
-        await _offer_to_delete(app)
+        await _offer_to_delete(app, program)
     elif answer and plan.endpoint:
         included = set(plan.pending)
         labels = [label for label in app.listed(PENDING) if label.id in included]
@@ -74,9 +82,11 @@ async def _ask_what_is_covered(app: Home, plan: TelemetryPlan) -> bool | None:
     return None if answer is None else answer == "y"
 
 
-async def _offer_to_delete(app: Home) -> None:
+async def _offer_to_delete(app: Home, program: Program) -> None:
     try:
-        plan = await asyncio.to_thread(read_withdrawal, app.places, app.directory, app.endpoint)
+        plan = await asyncio.to_thread(
+            read_withdrawal, app.places, program, app.directory, app.endpoint_of(program)
+        )
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return
@@ -86,23 +96,24 @@ async def _offer_to_delete(app: Home) -> None:
 
 
 async def toggle_debug(app: Home) -> None:
-    """Turn debug mode on for all projects, after a question, or off."""
+    """Turn debug mode of the chosen program on for all projects, after a question, or off."""
     read = await asyncio.to_thread(read_user, app.places.config)
-    await set_debug(app, None, is_on=not read.every.debug)
+    program = app.program
+    await set_debug(app, program, None, is_on=not read.choice(program).debug)
 
 
-async def set_debug(app: Home, project: str | None, *, is_on: bool) -> None:
+async def set_debug(app: Home, program: Program, project: str | None, *, is_on: bool) -> None:
     """Save whether error texts may be recorded, after a question."""
-    plan = choices.plan_debug(project, is_on=is_on)
+    plan = choices.plan_debug(program, project, is_on=is_on)
     asked = plan.confirmation
     if asked is None or await app.push_screen_wait(asking(asked)) == "y":
         await app.perform(lambda: choices.set_debug(app.places, plan, directory=app.directory))
 
 
-async def set_endpoint(app: Home, url: str | None, project: str | None) -> None:
-    """Save where to deliver to."""
+async def set_endpoint(app: Home, url: str | None, program: Program, project: str | None) -> None:
+    """Save where payloads are delivered to."""
     try:
-        plan = choices.plan_endpoint(url, project)
+        plan = choices.plan_endpoint(url, program, project)
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return

@@ -27,13 +27,15 @@ from ..actions.question import (
     plan_answers,
     words,
 )
-from ..consent.decision import CI_VARIABLES, HOLD, USER, ask
+from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, USER, ask
 from ..consent.layers import NOTHING, reasons
 from ..errors import CqtelError
 from ..files import make_folder, replace
-from ..outbox.envelope import read_label
+from ..formats.bare_json import parse
+from ..outbox.envelope import app_of, read_label
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
+from ..standard_streams import say
 from .terminal import has_original_streams, has_terminal, is_in_foreground, read_line
 
 if TYPE_CHECKING:
@@ -63,15 +65,16 @@ def ask_if_due(places: Places, file_name: str | None) -> None:
     """
     came: list[int] = []
     try:
-        if file_name and somebody_is_there(os.environ) and is_due(places, time.time()):
-            question = _question(places, file_name)
+        program = app_of(file_name or "")
+        if program and somebody_is_there(os.environ) and is_due(places, time.time(), program):
+            question = _question(places, file_name or "")
             if question is not None:
-                note_asked(places, time.time())
+                note_asked(places, time.time(), program)
                 put(places, question, deliver=came.append)
     except BaseException as error:  # noqa: BLE001  # nothing of ours may reach the program
         if isinstance(error, CqtelError):
             with contextlib.suppress(Exception):
-                _say(str(error))
+                say(str(error))
     for number in came:
         signal.raise_signal(number)
 
@@ -92,10 +95,10 @@ def put(
         deliver: what is called with a signal that came while it was asked.
     """
     _forget_what_was_typed()
-    plan = plan_answers(question, read_pending(places))
+    plan = plan_answers(question, read_pending(places, question.program))
     answer = _plain(question) if plain or _must_be_plain() else _inline(question, deliver)
     for message in answered(places, plan, answer).messages:
-        _say(message.text + (f". {message.command}" if message.command else ""))
+        say(message.text + (f". {message.command}" if message.command else ""))
     if answer is Answer.SHOW:
         from .app import run
 
@@ -115,34 +118,48 @@ def somebody_is_there(environ: Mapping[str, str]) -> bool:
     )
 
 
-def is_due(places: Places, now: float) -> bool:
-    """Tell whether to ask: nothing is decided, and it was not asked too often or too lately."""
-    decision = ask(places)
+def is_due(places: Places, now: float, program: str) -> bool:
+    """Tell whether to ask: nothing is decided, and it was not asked too often or too lately.
+
+    Too often is for each program, too lately for all of them: nobody is asked twice a day.
+    """
+    decision = ask(places, program=program)
     said = {reason.says for reason in reasons(decision) if reason.layer == USER}
     if decision.state != HOLD or decision.inspect or said - {NOTHING, "debug", "no debug"}:
         return False
-    times = _asked(places)
-    return len(times) < MOST_OFTEN and all(abs(now - at) >= AT_LEAST_SECONDS for at in times)
+    asked = _asked(places)
+    if asked is None or len(asked.get(program, ())) >= MOST_OFTEN:
+        return False
+    return all(abs(now - at) >= AT_LEAST_SECONDS for times in asked.values() for at in times)
 
 
-def note_asked(places: Places, now: float) -> None:
+def note_asked(places: Places, now: float, program: str) -> None:
     """Note that it was asked, before it is: a crash must not make it ask again and again."""
     make_folder(places.state)
-    times = [*_asked(places), int(now)][-MOST_OFTEN:]
-    replace(Path(places.state, ASKED), json.dumps(times).encode("ascii"))
+    asked = _asked(places) or {}
+    asked[program] = [*asked.get(program, ()), int(now)][-MOST_OFTEN:]
+    replace(Path(places.state, ASKED), json.dumps(asked).encode("ascii"))
 
 
-def _asked(places: Places) -> list[int]:
-    """Return when it was asked; a record that cannot be read counts as often enough."""
+def _asked(places: Places) -> dict[str, list[int]] | None:
+    """Return when it was asked for each program; None for a record that cannot be read.
+
+    Earlier releases kept one list, for CloudQuery.
+    """
     try:
-        content = json.loads(Path(places.state, ASKED).read_bytes())
+        content = parse(Path(places.state, ASKED).read_text("utf-8"))
     except FileNotFoundError:
-        return []
+        return {}
     except (OSError, ValueError, RecursionError):
-        return [0] * MOST_OFTEN
-    if not isinstance(content, list) or not all(type(at) is int for at in content):
-        return [0] * MOST_OFTEN
-    return content
+        return None
+    asked = {CLOUDQUERY: content} if isinstance(content, list) else content
+    if not isinstance(asked, dict) or not all(map(_are_times, asked.values())):
+        return None
+    return asked
+
+
+def _are_times(value: object) -> bool:
+    return isinstance(value, list) and all(type(at) is int for at in value)
 
 
 def _question(places: Places, file_name: str) -> Question | None:
@@ -151,7 +168,8 @@ def _question(places: Places, file_name: str) -> Question | None:
         return None
     outbox = Outbox(places.state)
     envelope = outbox.open(PENDING, label)
-    return Question(envelope, len(outbox.names(PENDING)), ask(places).endpoint)
+    held = sum(app_of(name) == envelope.app for name in outbox.names(PENDING))
+    return Question(envelope, held, ask(places, program=envelope.app).endpoint)
 
 
 def latest(places: Places) -> Question | None:
@@ -199,7 +217,7 @@ def _plain(question: Question) -> Answer:
     """Ask line by line, for screen readers, narrow terminals and Windows."""
     from ..review.explain import explain
 
-    sys.stderr.write("\nThis command recorded what follows. Nothing was sent.\n")
+    sys.stderr.write(f"\n{question.program} recorded what follows. Nothing was sent.\n")
     explanation = explain(question.envelope.payload)
     lines = [f"{row.group}: {row.key} = {row.value}" for row in explanation.rows]
     if explanation.unreadable:
@@ -223,7 +241,3 @@ def _plain(question: Question) -> Answer:
         return Answer.LATER
     letter = typed.strip().lower()
     return next((answer for answer in Answer if answer.value == letter), Answer.LATER)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"cq-telemetry: {text}\n")

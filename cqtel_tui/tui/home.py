@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from textual.geometry import Size
 
     from ..actions.results import Message, Result, Undo
+    from ..consent import Program
+    from ..consent.decision import Decision
     from ..outbox.envelope import Label
     from ..outbox.runs import Run
     from ..review.needles import Surroundings
@@ -76,6 +78,7 @@ class Home(OwnApp[None]):
         self._is_looking = False
         self._ahead = ahead
         self._undo: list[Undo] = []
+        self._program: Program = ""
 
     # How things stand ----------------------------------------------------------------------------
 
@@ -101,16 +104,39 @@ class Home(OwnApp[None]):
         stamp = moments.stamp(self.places, self.directory)
         ahead, self._ahead = self._ahead, None
         pending = ahead.names() if ahead else None
-        return stamp, moments.take(self.places, self.directory, pending=pending)
+        return stamp, moments.take(
+            self.places, self.directory, pending=pending, program=self._program
+        )
 
     def _show(self, stamp: tuple[int, ...], snapshot: Snapshot) -> None:
         self._stamp = stamp
         self.snapshot = snapshot
 
     @property
-    def agreed_catalogue(self) -> int:
-        """The catalogue version whose fields may be recorded."""
-        return self.snapshot.status.decision.catalogue if self.snapshot else CATALOGUE_VERSION
+    def program(self) -> Program:
+        """The program that choices are made for; None for all programs."""
+        if self._program == "" and self.snapshot is not None:
+            return self.snapshot.status.program
+        return self._program
+
+    async def choose_for(self, program: Program) -> None:
+        """Show and make the choices of another program; None for those of all programs."""
+        self._program = program
+        await self.read_anew()
+
+    def decision_of(self, program: str) -> Decision | None:
+        """Return what holds for a program; None as long as nothing is known of it."""
+        return self.snapshot.status.decisions.get(program) if self.snapshot else None
+
+    def endpoint_of(self, program: Program) -> str | None:
+        """Return where the payloads go that a program records; None for nowhere."""
+        decision = self.decision_of(program) if program is not None else None
+        return decision.endpoint if decision is not None else self.endpoint
+
+    def agreed_catalogue(self, program: str) -> int:
+        """Return the catalogue version whose fields a program may record."""
+        decision = self.decision_of(program)
+        return CATALOGUE_VERSION if decision is None else decision.catalogue
 
     @cached_property
     def surroundings(self) -> Surroundings:
@@ -208,7 +234,7 @@ class Home(OwnApp[None]):
 
     @property
     def endpoint(self) -> str | None:
-        """Where payloads go to; None for nowhere."""
+        """Where payloads of the chosen program go to; None for nowhere."""
         return self.snapshot.status.decision.endpoint if self.snapshot else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
@@ -44,10 +45,10 @@ async def send(app: Home, *, every: bool) -> None:
         return
     if await app.push_screen_wait(asking(plan.confirmation)) != "y":
         return
-    if plan.needs_yes:
-        yes = choices.plan_telemetry(ON, endpoint=app.endpoint)
+    for program in plan.needs_yes:
+        yes = choices.plan_telemetry(ON, program, endpoint=app.endpoint_of(program))
         if not await app.perform(
-            lambda: choices.set_telemetry(app.places, yes, directory=app.directory)
+            partial(choices.set_telemetry, app.places, yes, directory=app.directory)
         ):
             return
     await send_with_progress(app, plan.labels, asked)

@@ -32,11 +32,11 @@ _RISKIEST = 3
 LAST_SECONDS = 10
 """From here on, the seconds are counted."""
 MEANINGS = (
-    ("Don't send", "Turn telemetry off; what is held stays here"),
-    ("Allow from now on", "Turn telemetry on; what was held before stays here"),
-    ("Allow, and send what is held", "Turn telemetry on for what is held, too"),
+    ("Don't send", "Turn telemetry off; what is pending stays here"),
+    ("Allow from now on", "Turn telemetry on; what is already pending stays here"),
+    ("Allow, and send what is pending", "Turn telemetry on, also for what is pending"),
     ("Show me everything", "Decide nothing yet, and open the whole terminal UI"),
-    ("Decide later", "Save nothing, send nothing, ask another day"),
+    ("Decide later", "Save nothing, send nothing, ask again later"),
 )
 
 
@@ -63,7 +63,7 @@ class Prompt(OwnApp[Answer]):
             for answer, (meaning, tooltip) in zip(Answer, MEANINGS, strict=True)
         ),
         Binding("escape,ctrl+c,ctrl+d,ctrl+q", "answer('l')", "Decide later", priority=True,
-                id="prompt.later_keys", tooltip="Save nothing, send nothing, ask another day"),
+                id="prompt.later_keys", tooltip="Save nothing, send nothing, ask again later"),
     ]  # fmt: skip
 
     def __init__(self, question: Question, clock: Callable[[], float] = time.monotonic) -> None:
@@ -152,7 +152,7 @@ class Prompt(OwnApp[Answer]):
     def _title(self, more: str = "") -> Content:
         return Content.assemble(
             (f"{one_line(self.question.envelope.app, 40)} recorded this run. ", "bold"),
-            "Nothing was sent. May it be?",
+            "Nothing was sent. Send it?",
             (more, views.MUTED),
         )
 
@@ -165,7 +165,7 @@ class Prompt(OwnApp[Answer]):
         endpoint = self.question.endpoint
         if endpoint is None:
             return "No endpoint is set: after a yes, payloads stay here until you set one."
-        return f"After a yes, payloads go to {one_line(endpoint, 200)}."
+        return f"If you allow it, payloads go to {one_line(endpoint, 200)}."
 
 
 def ask_inline(

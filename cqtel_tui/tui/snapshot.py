@@ -18,6 +18,7 @@ from .ahead import SMALL_FOLDER, size_of
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ..consent import Program
     from ..paths import Places
 
 
@@ -38,10 +39,13 @@ class Snapshot:
     is_being_read: bool = False
 
 
-def glance(places: Places, directory: str, options: Sequence[str] = ()) -> Snapshot:
+def glance(
+    places: Places, directory: str, options: Sequence[str] = (), *, program: Program = ""
+) -> Snapshot:
     """Read how things stand now, but for what is in the outbox."""
     names: dict[str, Sequence[str]] = dict.fromkeys((*BOXES, SET_ASIDE), ())
-    status = look(places, directory, options, Counts(0, 0, 0, 0, 0))
+    counts = Counts(0, 0, 0, 0, 0)
+    status = look(places, directory, options, counts, program=program, pending=())
     return Snapshot(status, names, is_being_read=True)
 
 
@@ -56,6 +60,8 @@ def take(
     directory: str,
     options: Sequence[str] = (),
     pending: Sequence[str] | None = None,
+    *,
+    program: Program = "",
 ) -> Snapshot:
     """Read how things stand now.
 
@@ -64,6 +70,7 @@ def take(
         directory: the project, a real path.
         options: the telemetry options given on the command line.
         pending: the names of the pending envelopes, oldest first, where they are listed already.
+        program: which one it is about, None for all; empty for the usual one.
     """
     outbox = Outbox(places.state)
     names: dict[str, Sequence[str]] = {}
@@ -77,7 +84,8 @@ def take(
             problem = str(error)
     held, sent, rejected, aside = (len(names[box]) for box in (*BOXES, SET_ASIDE))
     counts = Counts(held, sent, rejected, aside, outbox.losses())
-    return Snapshot(look(places, directory, options, counts), names, problem)
+    status = look(places, directory, options, counts, program=program, pending=names[PENDING])
+    return Snapshot(status, names, problem)
 
 
 def stamp(places: Places, directory: str) -> tuple[int, ...]:

@@ -42,6 +42,12 @@ def stored(cq: Here) -> dict[str, Any]:
     return content
 
 
+def of_program(cq: Here, program: str = "cloudquery") -> dict[str, Any]:
+    """Return what is stored of one program."""
+    chosen: dict[str, Any] = stored(cq)["programs"][program]
+    return chosen
+
+
 def refuse_by_policy(cq: Here, content: str = '{"telemetry": "off"}') -> None:
     cq.policy.parent.mkdir(parents=True)
     cq.policy.write_text(content)
@@ -56,9 +62,10 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
     assert ended.err == b""
     assert ended.lines == [
         f"telemetry  {WORDS['hold']} (you have not decided yet)",
+        "program    cloudquery",
         "debug      off",
-        "cookie     absent",
-        "payloads   0 held, 0 sent, 0 rejected, 0 set aside, 0 lost",
+        "ID         absent",
+        "payloads   0 pending, 0 sent, 0 rejected, 0 set aside, 0 lost",
         "endpoint   none: payloads stay on this machine",
         "",
         "why:",
@@ -101,14 +108,14 @@ def test_status_tells_each_layers_say_and_which_one_won(
             "layer": "user",
             "says": "on",
             "source": str(cq.choices),
-            "note": "you said so for all projects",
+            "note": "you chose this for cloudquery",
             "won": False,
         },
     ]
     words = cq("status").lines
     assert words[0] == "telemetry  off: nothing is recorded, nothing is sent (DO_NOT_TRACK=1)"
     assert "* environment   off       DO_NOT_TRACK=1" in words
-    assert f"  user          on        {cq.choices}  you said so for all projects" in words
+    assert f"  user          on        {cq.choices}  you chose this for cloudquery" in words
 
 
 def test_status_counts_what_there_is(cq: Here) -> None:
@@ -124,7 +131,7 @@ def test_status_counts_what_there_is(cq: Here) -> None:
         "set_aside": 0,
         "dropped": 1,
     }
-    assert "payloads   3 held, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
+    assert "payloads   3 pending, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
 
 
 def test_status_tells_when_delivery_is_tried_again_and_why(
@@ -132,11 +139,11 @@ def test_status_tells_when_delivery_is_tried_again_and_why(
 ) -> None:
     cq.record()
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 - 60)
-    put_off(cq.outbox, 1_800_000_000.0, "it answered 503 \x1b[31m")
+    put_off(cq.outbox, 1_800_000_000.0, "it responded 503 \x1b[31m")
     found = cq("status", "--json").json
     assert found["retry_at"] == "2027-01-15T08:00:00.000+00:00"
-    assert found["retry_why"] == "it answered 503 \x1b[31m"
-    line = "delivery   next attempt at 2027-01-15 08:00:00: it answered 503 ␛[31m"
+    assert found["retry_why"] == "it responded 503 \x1b[31m"
+    line = "delivery   next attempt at 2027-01-15 08:00:00: it responded 503 ␛[31m"
     assert line in cq("status").lines
     monkeypatch.setenv("TZ", "Pacific/Chatham")
     time.tzset()
@@ -175,7 +182,7 @@ def test_status_tells_of_the_cookie_and_of_those_that_earlier_releases_left(cq: 
     old.parent.mkdir()
     old.write_text(COOKIE + "\n")
     lines = cq("status").lines
-    assert f"cookie     present: {COOKIE}" in lines
+    assert f"ID         present: {COOKIE}" in lines
     assert f"earlier    {old} is present: {COOKIE}" in lines
     found = cq("status", "--json").json
     assert found["cookie"]["value"] == COOKIE
@@ -200,7 +207,7 @@ def test_status_in_a_folder_that_is_gone_says_so(cq: Here) -> None:
     assert ended.code == 0
     assert "off: nothing is recorded" in ended.lines[0]
     assert "the current directory (it cannot be read)" in ended.lines[0]
-    assert "payloads   1 held, 0 sent, 0 rejected, 0 set aside, 0 lost" in ended.lines
+    assert "payloads   1 pending, 0 sent, 0 rejected, 0 set aside, 0 lost" in ended.lines
     found = cq("status", "--json").json
     assert found["cookie"]["reason"] == "the current directory cannot be read"
     assert found["legacy_cookies"] == []
@@ -238,13 +245,13 @@ def test_hostile_text_of_a_variable_is_shown_and_not_obeyed(
 
 def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> None:
     assert said(cq, "on") == (
-        "cq-telemetry: telemetry is on: payloads are recorded and delivered\n"
-        "cq-telemetry: there is no endpoint, so that payloads stay here: "
+        "cq-telemetry: telemetry of cloudquery is on: payloads are recorded and delivered\n"
+        "cq-telemetry: no endpoint is set, so payloads stay here: "
         "cq-telemetry endpoint URL\n"
     )
-    assert stored(cq)["all"]["telemetry"] == "on"
-    assert stored(cq)["all"]["catalogue"] == 1
-    assert "projects" not in stored(cq)
+    assert of_program(cq)["all"]["telemetry"] == "on"
+    assert of_program(cq)["all"]["catalogue"] == 1
+    assert "projects" not in of_program(cq)
     assert stat.S_IMODE(cq.choices.stat().st_mode) == 0o600
     assert stat.S_IMODE(cq.config.stat().st_mode) == 0o700
     assert cq("status", "--json").json["decision"] == "on"
@@ -256,25 +263,25 @@ def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -
         "cq-telemetry: pending before it, and not included: 1 payload; to send them all the same: "
         "cq-telemetry send, or cq-telemetry on --include-held\n"
     )
-    assert stored(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
+    assert of_program(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
     assert said(cq, "on", "--include-held").endswith(
         "cq-telemetry: pending before it, and included: 1 payload; to send: "
         "cq-telemetry send --all\n"
     )
-    assert stored(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
-    assert included(str(cq.outbox.state), ask(places())) == {identity}
+    assert of_program(cq)["all"]["consented"] > time.time_ns() - 3600 * 10**9
+    assert included(str(cq.outbox.state), ask(places(), program="cloudquery")) == {identity}
 
 
 def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:
     assert said(cq, "off") == (
-        "cq-telemetry: telemetry is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
     )
-    assert stored(cq)["all"] == {"telemetry": "off"}
+    assert of_program(cq)["all"] == {"telemetry": "off"}
     cq("undecide")
     cq.record()
     make_cookie(cq)
     assert said(cq, "off").endswith(
-        "cq-telemetry: still here: 1 payload, the cookie; to delete them: "
+        "cq-telemetry: still here: 1 payload, the installation ID; to delete them: "
         "cq-telemetry off --discard\n"
     )
     assert cq.counts() == (1, 0, 0)
@@ -290,9 +297,9 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     box, label = cq.outbox.find(torn)
     cq.outbox.set_aside(box, label)
     assert said(cq, "off", "--discard") == (
-        "cq-telemetry: telemetry is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
         "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
-        "1 set aside payload, the cookie\n"
+        "1 set aside payload, the installation ID\n"
     )
     assert not cookie.exists()
     assert not any("envelope" in name or "receipt" in name for name in cq.files())
@@ -312,29 +319,30 @@ def test_a_no_in_a_folder_that_is_gone_is_saved_and_deletes_what_it_can(cq: Here
     cq.project.rmdir()
     assert "still here: 1 payload;" in said(cq, "off")
     assert "1 pending payload" in said(cq, "off", "--discard")
-    assert stored(cq)["all"] == {"telemetry": "off"}
+    assert of_program(cq)["all"] == {"telemetry": "off"}
     assert cq.counts() == (0, 0, 0)
 
 
 def test_a_choice_can_be_taken_back(cq: Here) -> None:
     cq("on")
     assert said(cq, "undecide") == (
-        "cq-telemetry: telemetry is undecided: payloads are held on this machine, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is undecided: payloads stay on this machine, "
+        "nothing is sent\n"
     )
-    assert stored(cq)["all"] == {}
-    assert read_user(str(cq.config)).every.telemetry is None
+    assert of_program(cq)["all"] == {}
+    assert read_user(str(cq.config)).choice("cloudquery").telemetry is None
 
 
 def test_a_project_has_a_choice_of_its_own(cq: Here, monkeypatch: pytest.MonkeyPatch) -> None:
     said(cq, "on")
     said(cq, "off", "--project")
-    assert stored(cq)["projects"] == {str(cq.project.resolve()): {"telemetry": "off"}}
+    assert of_program(cq)["projects"] == {str(cq.project.resolve()): {"telemetry": "off"}}
     assert cq("status", "--json").json["decision"] == "off"
     monkeypatch.chdir(cq.home)
     assert cq("status", "--json").json["decision"] == "on"
     monkeypatch.chdir(cq.project)
     said(cq, "undecide", "--project")
-    assert stored(cq)["projects"] == {}
+    assert of_program(cq)["projects"] == {}
     assert cq("status", "--json").json["decision"] == "on"
 
 
@@ -352,10 +360,10 @@ def test_where_another_layer_decides_the_choice_is_saved_and_that_is_said(
 ) -> None:
     monkeypatch.setenv("CQ_NO_TELEMETRY", "whatever")
     assert said(cq, choice) == (
-        "cq-telemetry: telemetry is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
         "cq-telemetry: your choice is saved, but here CQ_NO_TELEMETRY=whatever decides\n"
     )
-    assert stored(cq)["all"].get("telemetry") == {"on": "on"}.get(choice)
+    assert of_program(cq)["all"].get("telemetry") == {"on": "on"}.get(choice)
 
 
 def test_a_hostile_project_file_is_named_as_what_decides(cq: Here) -> None:
@@ -377,7 +385,7 @@ def test_choices_that_cannot_be_read_are_never_written_over_unless_asked(cq: Her
         assert cq.choices.read_text() == "{ broken"
     assert cq("status", "--json").json["decision"] == "off"
     said(cq, "on", "--replace-unreadable")
-    assert stored(cq)["all"]["telemetry"] == "on"
+    assert of_program(cq)["all"]["telemetry"] == "on"
     [kept] = cq.config.glob("choices.json.unreadable-*")
     assert kept.read_text() == "{ broken"
 
@@ -395,10 +403,12 @@ def test_a_configuration_that_cannot_be_written_is_told(cq: Here) -> None:
 
 
 def test_debug_mode_is_saved(cq: Here) -> None:
-    assert said(cq, "debug", "on") == ("cq-telemetry: debug mode is on: error texts are recorded\n")
+    assert said(cq, "debug", "on") == (
+        "cq-telemetry: debug mode of cloudquery is on: error texts are recorded\n"
+    )
     assert cq("status", "--json").json["debug"] is True
     assert "debug      on: error texts are recorded" in cq("status").lines
-    assert said(cq, "debug", "off") == "cq-telemetry: debug mode is off\n"
+    assert said(cq, "debug", "off") == "cq-telemetry: debug mode of cloudquery is off\n"
     assert cq("status", "--json").json["debug"] is False
 
 
@@ -432,23 +442,26 @@ def test_debug_mode_can_be_a_projects_own(cq: Here, monkeypatch: pytest.MonkeyPa
 
 def test_an_endpoint_is_saved_and_it_is_said_that_nothing_goes_there_yet(cq: Here) -> None:
     assert said(cq, "endpoint", URL) == (
-        f"cq-telemetry: payloads go to {URL}\n"
-        "cq-telemetry: not yet: telemetry is undecided: payloads are held on this machine, "
-        "nothing is sent\n"
+        f"cq-telemetry: payloads of cloudquery go to {URL}\n"
+        "cq-telemetry: not yet: telemetry of cloudquery is undecided: payloads stay on this "
+        "machine, nothing is sent\n"
     )
     said(cq, "on")
-    assert said(cq, "endpoint", URL) == f"cq-telemetry: payloads go to {URL}\n"
+    assert said(cq, "endpoint", URL) == f"cq-telemetry: payloads of cloudquery go to {URL}\n"
     assert f"endpoint   {URL}" in cq("status").lines
-    assert said(cq, "endpoint", "none") == "cq-telemetry: payloads stay on this machine\n"
+    assert (
+        said(cq, "endpoint", "none")
+        == "cq-telemetry: payloads of cloudquery stay on this machine\n"
+    )
     assert cq("status", "--json").json["endpoint"] is None
 
 
 def test_an_endpoint_can_be_a_projects_own(cq: Here) -> None:
     other = "http://127.0.0.1:4318/v1/traces"
     said(cq, "endpoint", URL)
-    assert f"payloads go to {other}\n" in said(cq, "endpoint", other, "--project")
-    assert "another one of yours decides" in said(cq, "endpoint", URL)
-    assert f"payloads go to {URL}\n" in said(cq, "endpoint", "none", "--project")
+    assert f"payloads of cloudquery go to {other}\n" in said(cq, "endpoint", other, "--project")
+    assert "a more specific one of yours applies" in said(cq, "endpoint", URL)
+    assert f"payloads of cloudquery go to {URL}\n" in said(cq, "endpoint", "none", "--project")
 
 
 def test_the_proxy_on_the_way_is_said(cq: Here, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,9 +42,12 @@ class Machine:
         self.places = Places(str(self.config), str(self.state), (str(self.policy),))
 
     def ask(
-        self, options: Iterable[str] = (), environ: Mapping[str, str] | None = None
+        self,
+        options: Iterable[str] = (),
+        environ: Mapping[str, str] | None = None,
+        program: str | None = "cloudquery",
     ) -> Decision:
-        return ask(self.places, options, environ or {}, str(self.project))
+        return ask(self.places, options, environ or {}, str(self.project), (), program)
 
     def has_cookie(self, value: str) -> None:
         """Put a cookie there as one that was made here."""
@@ -54,7 +57,7 @@ class Machine:
     def user_chose(
         self, every: Mapping[str, object] | None, here: Mapping[str, object] | None = None
     ) -> None:
-        """Write the user's choices by hand, as `saving` would; None for no choice."""
+        """Write the user's choices by hand, as version 0.1 did; None for no choice."""
         content: dict[str, object] = {"version": 1}
         if every is not None:
             content["all"] = every

@@ -268,7 +268,7 @@ with tempfile.TemporaryDirectory(dir=sys.argv[1]) as home:
     file = Path(home, "choices.json")
     file.write_text('{"all": {"telemetry": "on", "catalogue": 1}}')
     file.chmod(0o600)
-    decide = lambda: ask(Places(home, home, ()), (), {}, sys.argv[1])
+    decide = lambda: ask(Places(home, home, ()), (), {}, sys.argv[1], (), "cloudquery")
     print(decide().state)
     file.chmod(0)
     print(decide().state, layers.why(decide()))
@@ -300,7 +300,7 @@ def test_reading_leaves_no_file_open(machine: Machine, put: Put) -> None:
 
 def test_an_absent_file_says_nothing(machine: Machine) -> None:
     read = read_user(str(machine.config))
-    assert (read.problem, read.every.telemetry, read.projects) == (None, None, {})
+    assert (read.problem, read.choice().telemetry, read.projects) == (None, None, [])
     assert read.path == str(machine.choices)
 
 
@@ -329,7 +329,7 @@ class TestWhatCannotBeReached:
         link.symlink_to(machine.root / "share" / "not there")
         decision = machine.ask()
         assert decision.state == "off"
-        assert f"it cannot be reached: {link} is a link to what is not there" in why(decision)
+        assert f"it cannot be reached: {link} is a dangling link" in why(decision)
 
     def test_is_no_folder_behind_a_link_that_leads_somewhere(
         self, machine: Machine, put: Put, folder: Path
@@ -414,7 +414,7 @@ class TestAnAdministratorsPolicy:
         assert machine.ask().state == "off"
         put(machine.policy_file, {"telemetry": "off", "all": {"debug": False}})
         read = read_policy(str(machine.policy))
-        assert (read.every.telemetry, read.every.debug) == ("off", False)
+        assert (read.choice().telemetry, read.choice().debug) == ("off", False)
 
     @pytest.mark.parametrize(
         "asked",

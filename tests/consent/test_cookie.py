@@ -198,7 +198,7 @@ UNSAFE: list[Any] = [
     (make_link_to_nowhere, "it is a link"),
     (make_link_to_a_folder, "it is a link"),
     (make_fifo, "it is not a regular file"),
-    (make_writable_by_all, "everybody may write it"),
+    (make_writable_by_all, "it is writable by everybody"),
     pytest.param(make_foreign, f"it belongs to another user (uid {NOBODY})", marks=as_root),
 ]
 UNSAFE_FOLDERS: list[Any] = [
@@ -262,7 +262,7 @@ class TestAnUnsafeOne:
         put(machine.cookie, content)
         found = look(project, state)
         assert (found.state, found.value) == ("unsafe", None)
-        assert found.reason == "it does not hold a random UUID (version 4)"
+        assert found.reason == "it does not contain a random UUID (version 4)"
         assert read_or_create(project, state) is None
         assert machine.cookie.read_bytes() == content
 
@@ -459,7 +459,7 @@ class TestOneThatWasNotMadeHere:
         machine.has_cookie(VALUE)
         (record,) = (machine.state / "cookies").iterdir()
         record.chmod(0o666)
-        assert "the record of it cannot be trusted" in look(project, state).reason
+        assert "its record cannot be trusted" in look(project, state).reason
 
     def test_of_an_earlier_release_is_shown_as_it_is(
         self, machine: Machine, project: str, state: str
@@ -800,6 +800,26 @@ class TestWhatEarlierReleasesLeft:
         assert lock(project, state) == paths
         assert all(Path(path).is_dir() for path in paths)
         assert unlock(project, state) == paths
+
+    def test_is_found_in_the_folders_that_a_program_was_told_to_keep_its_files_in(
+        self, machine: Machine, project: str, state: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(machine.home))
+        files = machine.root / "files"
+        files.mkdir()
+        (files / "telemetry-random-id").write_text(VALUE)
+        named = [str(files), "../files", "not/there", ".cq", str(machine.root / "a link")]
+        (machine.root / "a link").symlink_to(files)
+        found = {one.path: one.state for one in legacy(project, state, named)}
+        assert found[str(files / "telemetry-random-id")] == "present"
+        assert len([path for path in found if "files" in path]) == 2
+        assert lock(project, state, named)[2:] == [
+            str(files / "telemetry-cookie"),
+            str(files / "telemetry-random-id"),
+        ]
+        assert (files / "telemetry-random-id").is_dir()
+        assert not (Path(project) / "not").exists()
+        assert len(unlock(project, state, named)) == 4
 
     def test_makes_no_folder_in_a_home_that_has_none(
         self, machine: Machine, project: str, monkeypatch: pytest.MonkeyPatch, state: str

@@ -220,7 +220,7 @@ class TestProjectsAreKnownByTheirRealPath:
         machine.user_chose(YES, NO)
         link = machine.root / "link"
         link.symlink_to(machine.project)
-        assert ask(machine.places, (), {}, str(link)).state == "off"
+        assert ask(machine.places, (), {}, str(link), (), "cloudquery").state == "off"
 
     def test_a_no_outlives_the_project_s_replacement_by_a_link(self, machine: Machine) -> None:
         machine.user_chose(YES, NO)
@@ -232,13 +232,13 @@ class TestProjectsAreKnownByTheirRealPath:
         machine.user_chose(YES, NO)
         other = machine.root / "project-2"
         other.mkdir()
-        assert ask(machine.places, (), {}, str(other)).state == "on"
+        assert ask(machine.places, (), {}, str(other), (), "cloudquery").state == "on"
 
     def test_a_project_below_it_is_not_concerned(self, machine: Machine) -> None:
         machine.user_chose(None, YES)
         below = machine.project / "below"
         below.mkdir()
-        assert ask(machine.places, (), {}, str(below)).state == "hold"
+        assert ask(machine.places, (), {}, str(below), (), "cloudquery").state == "hold"
 
 
 class TestReasons:
@@ -263,10 +263,10 @@ class TestReasons:
         machine.user_chose(YES, {"debug": True})
         notes = [(r.says, r.note) for r in reasons(machine.ask()) if r.layer == "user"]
         assert notes == [
-            ("debug", "you said so for this project"),
-            ("on", "you said so for all projects"),
+            ("debug", "you chose this for cloudquery in this project"),
+            ("on", "you chose this for cloudquery"),
         ]
-        assert why(machine.ask()) == f"{machine.choices} (you said so for all projects)"
+        assert why(machine.ask()) == f"{machine.choices} (you chose this for cloudquery)"
 
     def test_debug_does_not_win_where_nothing_is_recorded(self, machine: Machine) -> None:
         decision = machine.ask(["--no-telemetry", "--debug-telemetry"])

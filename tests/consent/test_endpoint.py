@@ -48,4 +48,4 @@ def test_a_base_url_gets_the_path_of_traces_and_a_path_stays(
     config = tmp_path / "config"
     save(str(config), {"debug": True})
     (config / "choices.json").write_text(json.dumps({"version": 1, "all": {"endpoint": given}}))
-    assert read_user(str(config)).every.endpoint == posted_to
+    assert read_user(str(config)).choice("cloudquery").endpoint == posted_to

@@ -55,7 +55,7 @@ KEYS: dict[str, Any] = {
     "something": [{"deep": False}],
     "All": {"telemetry": "off"},
     "Projects": {"/": {"telemetry": "off"}},
-    "programs": {"cloudquery": {"telemetry": "off"}},
+    "program": {"cloudquery": {"telemetry": "off"}},
 }
 """Keys that nobody here knows, with which somebody may have meant a no."""
 
@@ -110,13 +110,31 @@ def test_not_even_beside_a_yes_or_for_a_project(machine: Machine, put: Put, key:
     assert machine.ask().state == "off"
 
 
+@pytest.mark.parametrize("scope", [{"telemetry": "off"}, {"all": {"telemetry": False}}], ids=repr)
+def test_a_no_to_one_program_is_heard_from_whoever_may_name_programs(
+    machine: Machine, put: Put, file: Path, scope: dict[str, object]
+) -> None:
+    put(file, {"programs": {"cloudquery": scope}})
+    assert states(machine) == "off"
+    if file == machine.project_file:
+        assert "it names programs, which are not its to name" in why(machine.ask())
+
+
+@pytest.mark.parametrize("name", ["a b", "", "unnamed", "../x", "-", "é"])
+def test_what_is_no_program_s_name_makes_a_file_unreadable(
+    machine: Machine, put: Put, name: str
+) -> None:
+    put(machine.choices, {"version": 2, "programs": {name: {"all": YES}}, "all": YES})
+    assert machine.ask().state == "off"
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_what_is_no_json_object_is_a_no(machine: Machine, put: Put, file: Path, text: str) -> None:
     put(file, text)
     assert states(machine) == "off"
 
 
-@pytest.mark.parametrize("version", [2, 99, 10**30])
+@pytest.mark.parametrize("version", [3, 99, 10**30])
 def test_a_file_of_a_newer_version_is_not_read_and_that_is_said(
     machine: Machine, put: Put, file: Path, version: int
 ) -> None:
@@ -136,7 +154,7 @@ def test_a_version_that_is_none_is_not_read_either(
 def test_a_no_at_the_top_counts_whatever_stands_below(machine: Machine, put: Put) -> None:
     put(machine.choices, {"telemetry": "off", "all": YES, "projects": {str(machine.project): YES}})
     said = [(r.says, r.note) for r in reasons(machine.ask()) if r.layer == "user"]
-    assert ("off", "you said so for all projects") in said
+    assert ("off", "you chose this for all programs") in said
     assert machine.ask().state == "off"
 
 

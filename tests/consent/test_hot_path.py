@@ -46,7 +46,7 @@ before = set(sys.modules)
 import os
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.folders import folders
-decision = ask(folders(os.environ))
+decision = ask(folders(os.environ), program="cloudquery")
 if decision.state == "on":
     from cqtel_tui.consent.cookie_file import cookie_of
     assert cookie_of(os.getcwd(), folders(os.environ)[1], create=True)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 YES = {"telemetry": "on", "catalogue": 1, "consented": 5}
 NO = {"telemetry": "off"}
 NOBODY = 65534
+PROGRAM = "cloudquery"
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, and give files away")
 
@@ -33,7 +34,7 @@ def below(machine: Machine) -> Path:
 
 def asked(machine: Machine, directory: Path, *named: str, home: Path | None = None) -> Decision:
     environ = {} if home is None else {"HOME": str(home)}
-    return ask(machine.places, (), environ, str(directory), named)
+    return ask(machine.places, (), environ, str(directory), named, PROGRAM)
 
 
 class TestANoOfAProject:
@@ -59,7 +60,7 @@ class TestANoOfAProject:
 
     def test_to_debug_mode_holds_as_well(self, machine: Machine, put: Put, below: Path) -> None:
         put(machine.project_file, {"debug": False})
-        decision = ask(machine.places, ["--debug-telemetry"], {}, str(below))
+        decision = ask(machine.places, ["--debug-telemetry"], {}, str(below), (), PROGRAM)
         assert (decision.state, decision.debug) == ("hold", False)
 
     def test_does_not_hold_beside_it(self, machine: Machine, put: Put) -> None:
@@ -202,7 +203,8 @@ class TestTheUsersChoiceForAProject:
         decision = asked(machine, below)
         assert decision.state == "off"
         assert why(decision) == (
-            f"{machine.choices} (you said so for {machine.project}, which this lies in)"
+            f"{machine.choices} (you chose this for all programs in {machine.project}, "
+            "which this lies in)"
         )
 
     def test_if_it_is_no_to_debug_mode_holds_there_too(self, machine: Machine, below: Path) -> None:
@@ -259,7 +261,8 @@ class TestAMovedHomeInARepository:
     def decided(self, machine: Machine, home: Path, environ: dict[str, str]) -> Decision:
         machine.choices.rename(home / "choices.json")
         places = (str(home), str(home), ())
-        return ask(places, (), {"HOME": str(machine.home), **environ}, str(machine.project))
+        given = {"HOME": str(machine.home), **environ}
+        return ask(places, (), given, str(machine.project), (), PROGRAM)
 
     @pytest.mark.parametrize("variable", ["CQ_TELEMETRY_HOME", "XDG_CONFIG_HOME"])
     @pytest.mark.parametrize("mark", [".git", ".hg", ".jj", ".svn"])
@@ -270,7 +273,7 @@ class TestAMovedHomeInARepository:
         machine.user_chose({**YES, "endpoint": "https://evil.example/v1/traces"})
         decision = self.decided(machine, home, {variable: str(home)})
         assert decision.state == "off"
-        assert f"it lies in the repository {machine.project}" in why(decision)
+        assert f"it is in the repository {machine.project}" in why(decision)
 
     def test_cannot_name_an_endpoint_either(self, machine: Machine, repository: Path) -> None:
         home = repository / ".tele"
@@ -286,7 +289,12 @@ class TestAMovedHomeInARepository:
         link = machine.root / "link"
         link.symlink_to(home)
         decision = ask(
-            (str(link), str(link), ()), (), {"CQ_TELEMETRY_HOME": str(link)}, str(repository)
+            (str(link), str(link), ()),
+            (),
+            {"CQ_TELEMETRY_HOME": str(link)},
+            str(repository),
+            (),
+            PROGRAM,
         )
         assert decision.state == "off"
 
@@ -304,8 +312,10 @@ class TestAMovedHomeInARepository:
         machine.user_chose(YES)
         environ = {"HOME": str(machine.home), "CQ_TELEMETRY_HOME": str(machine.config)}
         (machine.home / "src").mkdir()
-        assert ask(machine.places, (), environ, str(machine.home)).state == "on"
-        assert ask(machine.places, (), environ, str(machine.home / "src")).state == "on"
+        assert ask(machine.places, (), environ, str(machine.home), (), PROGRAM).state == "on"
+        assert (
+            ask(machine.places, (), environ, str(machine.home / "src"), (), PROGRAM).state == "on"
+        )
 
 
 @as_root
@@ -334,4 +344,4 @@ class TestRootInTheHomeOfAUser:
         moved = machine.root / "moved"
         places = (str(moved), str(moved), ())
         environ = {"HOME": str(machine.home), "CQ_TELEMETRY_HOME": str(moved)}
-        assert ask(places, (), environ, str(machine.project)).state == "hold"
+        assert ask(places, (), environ, str(machine.project), (), PROGRAM).state == "hold"

@@ -103,7 +103,7 @@ class TestSaving:
         machine.config.rmdir()
         os.umask(umask)
         saved = save(str(machine.config), decide_telemetry("on", now=5))
-        assert (saved.every.telemetry, saved.every.consented) == ("on", 5)
+        assert (saved.choice().telemetry, saved.choice().consented) == ("on", 5)
         assert mode(machine.choices) == 0o600
         assert mode(machine.config) == 0o700
         assert mode(machine.config / ".choices.json.lock") == 0o600
@@ -119,14 +119,14 @@ class TestSaving:
         yes = decide_telemetry("on", now=5)
         save(str(machine.config), yes, project="/home/josé")
         assert machine.choices.read_text("utf-8") == (
-            '{\n  "version": 1,\n  "projects": {\n    "/home/josé": {\n'
+            '{\n  "version": 2,\n  "projects": {\n    "/home/josé": {\n'
             f'      "telemetry": "on",\n      "catalogue": {CATALOGUE_VERSION},\n'
             f'      "consented": 5,\n      "yes": "{yes["yes"]}"\n    }}\n  }}\n}}\n'
         )
 
     def test_keeps_every_key_it_does_not_know(self, machine: Machine, put: Put) -> None:
         content = {
-            "version": 1,
+            "version": 2,
             "theme": {"dark": [1, 2.5, None, True, "\N{SNOWMAN}"]},
             "all": {"telemetry": "off", "colour": "red"},
             "projects": {"/a": {"debug": True, "note": ""}, "/b": {}},
@@ -143,7 +143,7 @@ class TestSaving:
         folder = os.fsdecode(b"/not/utf-8/\xff")
         save(str(machine.config), decide_telemetry("off"), project=folder)
         assert json.loads(machine.choices.read_text("utf-8"))["lone"] == "\udfff"
-        assert read_user(str(machine.config)).projects[folder].telemetry == "off"
+        assert read_user(str(machine.config)).choice(None, folder).telemetry == "off"
 
     def test_forgets_a_project_of_which_nothing_is_left_to_say(self, machine: Machine) -> None:
         save(str(machine.config), decide_telemetry("off"), project="/a")
@@ -190,7 +190,7 @@ class TestSaving:
                 assert machine.choices.read_text() == content
             else:
                 assert saved.content["a"] == json.loads(content)["a"]
-                assert saved.every.telemetry == "off"
+                assert saved.choice().telemetry == "off"
 
     def test_refuses_to_grow_beyond_what_it_reads(self, machine: Machine, put: Put) -> None:
         projects = {f"/{number:>0100}": {"debug": True} for number in range(1900)}
@@ -290,7 +290,7 @@ class TestBeginningAnew:
         )
 
     def test_of_a_file_that_can_be_read_is_an_ordinary_save(self, machine: Machine) -> None:
-        machine.user_chose({"debug": True})
+        save(str(machine.config), decide_debug(True))
         save(str(machine.config), decide_telemetry("off"), replace_unreadable=True)
         assert names(machine.config) == {"choices.json"}
         assert json.loads(machine.choices.read_text())["all"] == {"debug": True, "telemetry": "off"}
@@ -379,9 +379,9 @@ while True:
     assert os.WTERMSIG(status) == signal.SIGKILL, status
     with open(path, "rb") if os.path.exists(path) else open(os.devnull, "rb") as file:
         found = file.read()
-    is_new = read.every.telemetry == "on" and read.every.endpoint == "https://a.example/x"
+    is_new = read.choice().telemetry == "on" and read.choice().endpoint == "https://a.example/x"
     assert is_new or found == before, (kill_at, found)
-assert read.every.telemetry == "on"
+assert read.choice().telemetry == "on"
 print(kill_at)
 """
 
@@ -430,7 +430,7 @@ def test_a_file_system_without_fsync_for_folders_will_do(
         real(opened)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    assert save(str(machine.config), decide_telemetry("off")).every.telemetry == "off"
+    assert save(str(machine.config), decide_telemetry("off")).choice().telemetry == "off"
 
 
 def test_the_file_and_then_its_folder_are_seen_to_the_disk(
@@ -552,7 +552,7 @@ def test_root_saves_nothing_in_the_home_of_a_user_and_says_why(
     monkeypatch.setenv("HOME", str(machine.home))
     machine.config.rmdir()
     os.chown(machine.home, NOBODY, NOBODY)
-    with pytest.raises(CqtelError, match=r"was not written: you are root, .* Go without sudo"):
+    with pytest.raises(CqtelError, match=r"was not changed: you are root, .* Go without sudo"):
         save(str(machine.config), decide_telemetry("off"))
     assert not machine.config.exists()
 
@@ -579,4 +579,4 @@ def test_a_failure_tells_its_true_reason_and_how_else_to_say_no(
         save(str(machine.config), decide_telemetry("off"))
     assert os.strerror(number) in str(refused.value)
     assert advice in str(refused.value)
-    assert "DO_NOT_TRACK=1 in the environment says no without a file" in str(refused.value)
+    assert "DO_NOT_TRACK=1 in the environment opts out without a file" in str(refused.value)

@@ -67,7 +67,7 @@ class Machine:
         created: int | None = None,
         headers: Mapping[str, str] = HEADERS,
         project: Path | None = None,
-        has_error_text: bool = False,
+        **stated: Any,
     ) -> str:
         """Hold a payload, recorded under the yes that holds now if one does; return its id."""
         self.held += 1
@@ -86,7 +86,7 @@ class Machine:
             headers=headers,
             project=where,
             consent=decision.mark(decision.endpoint),
-            has_error_text=has_error_text,
+            **{"has_error_text": False, **stated},
         )
         return identity_of(name)
 

@@ -228,7 +228,7 @@ def test_after_a_no_what_is_held_is_not_sent_by_asking_for_it(
         monkeypatch.setenv(each, own)
     monkeypatch.chdir(machine.project)
     assert main(["send", "--all"]) == 1
-    assert "refused: telemetry is off" in capsys.readouterr().err
+    assert "refused: telemetry of cloudquery is off" in capsys.readouterr().err
     assert collector.connections == 0
     assert len(machine.envelopes()) == 1
 

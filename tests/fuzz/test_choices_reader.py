@@ -91,10 +91,21 @@ JSON: st.SearchStrategy[Any] = st.recursive(
     ),
     max_leaves=12,
 )
+SCOPES = st.fixed_dictionaries(
+    {},
+    optional={
+        "all": st.sampled_from([YES, NO, {}]),
+        "projects": st.dictionaries(st.sampled_from([HERE, "/", "/a"]), st.sampled_from([YES, NO])),
+    },
+)
 FILES = st.fixed_dictionaries(
     {},
     optional={
-        "version": st.just(1) | LEAVES,
+        "version": st.just(1) | st.just(2) | LEAVES,
+        "programs": st.dictionaries(
+            st.sampled_from(["cloudquery", "dbt", "unnamed", "a b"]), SCOPES | JSON, max_size=3
+        )
+        | JSON,
         "all": st.sampled_from([YES, NO, {}]) | st.dictionaries(OTHER_KEYS, LEAVES, max_size=4),
         "projects": st.dictionaries(
             st.sampled_from([HERE, "/", "relative", "/a"]), st.sampled_from([YES, NO, {}]) | JSON
@@ -129,12 +140,18 @@ def test_a_reader_raises_one_type_of_error_and_invents_no_yes(data: bytes) -> No
     except UntrustedFileError:
         return
     whole = json.loads(data)
-    if read.every.telemetry == "on":
-        assert is_exact_yes(whole["all"])
-        assert "telemetry" not in whole
-    for where, choice in read.projects.items():
-        assert choice.telemetry != "on" or is_exact_yes(whole["projects"][where])
-    assert whole.get("version", 1) == 1
+    version = whole.get("version", 2 if "programs" in whole else 1)
+    assert version in {1, 2}
+    for program, (every, projects) in read.programs.items():
+        # A yes of version 1 was said to CloudQuery.
+        scope = whole if version == 1 or program is None else whole["programs"][program]
+        assert version == 2 or program in {None, "cloudquery"}
+        if every.telemetry == "on":
+            assert is_exact_yes(scope["all"])
+            assert program is not None or version == 2
+            assert "telemetry" not in whole or program is not None
+        for where, choice in projects.items():
+            assert choice.telemetry != "on" or is_exact_yes(scope["projects"][where])
 
 
 @examples(400)
@@ -158,7 +175,7 @@ def test_a_no_wherever_it_is_written_is_never_passed_over(
         read = understand("choices.json", parsed(text_of(content)))
     except UntrustedFileError:
         return
-    said = read.projects[HERE] if where == "project" else read.every
+    said = read.choice(None, HERE if where == "project" else None)
     assert said.telemetry == "off", content
 
 
@@ -170,12 +187,14 @@ def test_a_place_that_can_only_refuse_never_says_yes(tmp_path: Path, data: bytes
     (folder / "telemetry.json").write_bytes(data)
     (tmp_path / "choices.json").write_bytes(data)
     for read in (read_project(str(tmp_path)), read_policy(str(tmp_path))):
-        assert read.every.telemetry in {None, "off"}
-        assert read.every.debug in {None, False}
-        assert read.every.endpoint is None
-        assert not read.projects
+        for choice, projects in read.programs.values():
+            assert choice.telemetry in {None, "off"}
+            assert choice.debug in {None, False}
+            assert choice.endpoint is None
+            assert not projects
     nowhere = str(tmp_path / "nowhere")
-    decision = ask((nowhere, nowhere, (str(tmp_path),)), (), {}, str(tmp_path))
+    admin = (nowhere, nowhere, (str(tmp_path),))
+    decision = ask(admin, (), {}, str(tmp_path), (), "cloudquery")
     assert decision.state in {"hold", "off"}
     assert not decision.debug
     assert decision.endpoint is None
@@ -185,20 +204,22 @@ def test_a_place_that_can_only_refuse_never_says_yes(tmp_path: Path, data: bytes
 @given(
     choices=FILES.map(text_of) | st.binary(max_size=100),
     project=st.sampled_from([HERE, "/", "/a", "/a/project/below", "/b"]),
+    program=st.sampled_from([None, "cloudquery", "dbt"]),
 )
 def test_what_a_file_comes_to_is_never_more_than_it_says(
-    tmp_path: Path, choices: bytes, project: str
+    tmp_path: Path, choices: bytes, project: str, program: str | None
 ) -> None:
     (tmp_path / "choices.json").write_bytes(choices)
-    decision = ask((str(tmp_path), str(tmp_path), ()), (), {}, project)
+    decision = ask((str(tmp_path), str(tmp_path), ()), (), {}, project, (), program)
     read = read_user(str(tmp_path))
     if read.problem is not None:
         assert decision.state == "off"
     elif decision.state == "on":
-        here = read.projects.get(project)
-        assert "on" in {read.every.telemetry, here.telemetry if here else None}
-        assert read.every.telemetry != "off"
-        for where, choice in read.projects.items():
+        scopes = [read.programs[one] for one in {program, None} if one in read.programs]
+        said = [one for every, projects in scopes for one in (every, projects.get(project)) if one]
+        assert "on" in {one.telemetry for one in said}
+        assert "off" not in {every.telemetry for every, _ in scopes}
+        for where, choice in [pair for _, projects in scopes for pair in projects.items()]:
             is_around = f"{project}/".replace("//", "/").startswith(f"{where.rstrip('/')}/")
             assert not (is_around and choice.telemetry == "off")
 

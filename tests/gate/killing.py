@@ -121,14 +121,14 @@ def main(state: str, times: int) -> None:
         time.sleep(0.01)
     outbox = Outbox(state)
     held = [outbox.open(PENDING, label) for label in outbox.labels(PENDING)]
-    bodies = [read_original(each.caught).body for each in held]
-    linked = {identity for run in read_runs(state) for identity in run.caught}
+    bodies = [read_original(each.intercepted).body for each in held]
+    linked = {identity for run in read_runs(state) for identity in run.intercepted}
     found = {
         "acknowledged": len(acknowledged),
         "lost": len(set(acknowledged) - set(bodies)),
         "twice": len(bodies) - len(set(bodies)),
         "unlinked": len({each.id for each in held} - linked),
-        "unread": sum(each.kind == "unknown" for each in held),
+        "unread": sum(each.kind == "unredacted" for each in held),
         "left": has_leftovers(state),
         "whole": all(outbox.open(PENDING, label).is_sealed for label in outbox.labels(PENDING)),
     }

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from cqtel_tui.paths import Places
     from cqtel_tui.tui.ahead import Ahead
 
+PROGRAM = "cloudquery"
+"""Whose payloads these are, and whose choices."""
 SETTLED = 2.0  # seconds, for what a test holds up by design
 PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
 
@@ -55,7 +57,8 @@ class Machine:
         self._held = 0
 
     def choose(self, *, project: bool = False, **change: Any) -> None:
-        save(self.places.config, change, project=str(self.project) if project else None)
+        where = str(self.project) if project else None
+        save(self.places.config, change, program=PROGRAM, project=where)
 
     def allow(self, endpoint: str | None = None) -> None:
         """Say yes, to what is held already as well."""
@@ -66,18 +69,20 @@ class Machine:
 
     @property
     def chosen(self) -> Choice:
-        """What is on disk for all projects."""
-        return read_user(self.places.config).every
+        """What is on disk for the program, in all projects."""
+        return read_user(self.places.config).choice(PROGRAM)
 
     @property
     def included(self) -> frozenset[str]:
         """The ids of what was pending before the yes that holds, and is covered by it."""
-        return included(self.places.state, ask(self.places, directory=str(self.project)))
+        decision = ask(self.places, directory=str(self.project), program=PROGRAM)
+        return included(self.places.state, decision)
 
     @property
     def chosen_here(self) -> Choice | None:
-        """What is on disk for this project."""
-        return read_user(self.places.config).projects.get(str(self.project))
+        """What is on disk for the program in this project."""
+        programs = read_user(self.places.config).programs
+        return programs[PROGRAM][1].get(str(self.project)) if PROGRAM in programs else None
 
     def write_choices(self, content: object) -> None:
         self.choices.parent.mkdir(mode=0o700, exist_ok=True)
@@ -87,10 +92,10 @@ class Machine:
     def hold(self, payload: bytes, **other: Any) -> Label:
         """Hold a payload as it is, and return its label."""
         self._held += 1
-        decision = ask(self.places, directory=str(self.project))
-        is_caught = other.get("origin") == "gate"
+        decision = ask(self.places, directory=str(self.project), program=PROGRAM)
+        is_intercepted = other.get("origin") == "gate"
         given: dict[str, Any] = {
-            "app": "cloudquery",
+            "app": PROGRAM,
             "version": "6.21.1",
             "operation": "sync",
             "outcome": "ok",
@@ -98,7 +103,7 @@ class Machine:
             "headers": HEADERS,
             "project": str(self.project),
             "has_error_text": False,
-            "consent": decision.mark(None if is_caught else decision.endpoint),
+            "consent": decision.mark(None if is_intercepted else decision.endpoint),
         }
         name = hold(
             self.places.state,

@@ -128,7 +128,9 @@ def files(machine: Machine) -> dict[str, object]:
     found: dict[str, object] = {}
     if machine.choices.exists():
         content = json.loads(machine.choices.read_text())
-        for chosen in (content.get("all", {}), *content.get("projects", {}).values()):
+        scopes = [content, *content.get("programs", {}).values()]
+        chosen_in = [one for scope in scopes for one in scope.get("projects", {}).values()]
+        for chosen in (*(scope.get("all", {}) for scope in scopes), *chosen_in):
             chosen |= {key: True for key in ("consented", "yes") if key in chosen}
         found["choices"] = content
     for box in BOXES:

@@ -68,7 +68,7 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> Streams:
 
 def asked(machine: Machine) -> list[int]:
     path = Path(machine.places.state, ASKED)
-    return list(json.loads(path.read_text())) if path.exists() else []
+    return list(json.loads(path.read_text())["cloudquery"]) if path.exists() else []
 
 
 @pytest.mark.usefixtures("streams")
@@ -102,35 +102,35 @@ def test_it_is_asked_once_a_day_and_three_times_in_all(empty: Machine) -> None:
     places = empty.places
     for number in range(3):
         now = NOW + number * DAY
-        assert is_due(places, now)
-        note_asked(places, now)
-        assert not is_due(places, now)
-        assert not is_due(places, now + DAY - 1)
-        assert not is_due(places, now - 3600), "a clock that was put back asks no sooner"
-    assert not is_due(places, NOW + 100 * DAY)
+        assert is_due(places, now, "cloudquery")
+        note_asked(places, now, "cloudquery")
+        assert not is_due(places, now, "cloudquery")
+        assert not is_due(places, now + DAY - 1, "cloudquery")
+        assert not is_due(places, now - 3600, "cloudquery"), "a clock put back asks no sooner"
+    assert not is_due(places, NOW + 100 * DAY, "cloudquery")
     assert len(asked(empty)) == 3
 
 
-@pytest.mark.parametrize("record", [b"", b"{", b"{}", b"[1.5]", b'["x"]', b"[true]", b"\xff"])
+@pytest.mark.parametrize("record", [b"", b"{", b'{"a": 1}', b"[1.5]", b'["x"]', b"[true]", b"\xff"])
 def test_a_record_that_cannot_be_read_counts_as_often_enough(empty: Machine, record: bytes) -> None:
-    note_asked(empty.places, NOW)
+    note_asked(empty.places, NOW, "cloudquery")
     Path(empty.places.state, ASKED).write_bytes(record)
-    assert not is_due(empty.places, NOW + 10 * DAY)
+    assert not is_due(empty.places, NOW + 10 * DAY, "cloudquery")
 
 
 def test_who_has_decided_is_not_asked(empty: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert is_due(empty.places, NOW)
+    assert is_due(empty.places, NOW, "cloudquery")
     for change in (decide_telemetry("on"), decide_telemetry("off")):
         empty.choose(**change)
-        assert not is_due(empty.places, NOW)
+        assert not is_due(empty.places, NOW, "cloudquery")
     empty.choose(**decide_telemetry(None), debug=True)
-    assert is_due(empty.places, NOW), "debug mode is another question"
+    assert is_due(empty.places, NOW, "cloudquery"), "debug mode is another question"
     for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK", "CQ_INSPECT_TELEMETRY"):
         monkeypatch.setenv(name, "1")
-        assert not is_due(empty.places, NOW)
+        assert not is_due(empty.places, NOW, "cloudquery")
         monkeypatch.delenv(name)
     empty.choices.write_text("{")
-    assert not is_due(empty.places, NOW), "a file that cannot be read is no silence"
+    assert not is_due(empty.places, NOW, "cloudquery"), "a file that cannot be read is no silence"
 
 
 def test_it_is_noted_before_it_is_asked(
@@ -210,7 +210,11 @@ def test_the_plain_prompt_takes_one_letter_and_all_else_for_no_answer(
     assert len(machine.labels()) == 5
     assert "service.name = cloudquery" in said
     assert "There is no endpoint yet" in said
-    outcome = {"off": "telemetry is off", "on": "telemetry is on", None: "nothing is decided"}
+    outcome = {
+        "off": "telemetry of cloudquery is off",
+        "on": "telemetry of cloudquery is on",
+        None: "nothing is decided",
+    }
     assert outcome[telemetry] in said
 
 

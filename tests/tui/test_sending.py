@@ -81,7 +81,7 @@ async def test_all_are_sent_whatever_the_filter_shows(
         await it.press("y")
         await it.told("Sent 5.")
         assert sorted(collector.bodies) == sorted(payloads)
-        await it.shows("Nothing is held.")
+        await it.shows("Nothing is pending.")
 
 
 async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
@@ -91,7 +91,7 @@ async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
     async with ui() as it:
         await it.press("s")
         await it.answer()
-        assert "Allow telemetry from now on, and send 1 payload?" in it.question
+        assert "Allow telemetry of cloudquery from now on, and send 1 payload?" in it.question
         await it.press("n")
         await it.until(lambda: it.room == "pending")
         undecided = machine.chosen.telemetry
@@ -125,16 +125,16 @@ async def test_off_and_without_an_endpoint_it_is_said_why_not(
     machine.allow()
     async with ui(look_every=0.05) as it:
         await it.press("s")
-        await it.told("there is no endpoint. 4 sets one")
+        await it.told("no endpoint is set. 4 sets one")
         machine.choose(endpoint=collector.url, **decide_telemetry("off"))
         await it.shows(" OFF ")
         await it.press("S")
-        await it.told("Nothing is sent: telemetry is off")
+        await it.told("Nothing is sent: telemetry of cloudquery is off")
     machine.allow(collector.url)
     monkeypatch.setenv("DO_NOT_TRACK", "1")
     async with ui() as it:
         await it.press("s")
-        await it.told("telemetry is off: DO_NOT_TRACK=1")
+        await it.told("telemetry of cloudquery is off: DO_NOT_TRACK=1")
     assert collector.connections == 0
 
 
@@ -151,7 +151,7 @@ async def test_a_no_that_comes_meanwhile_stops_the_rest(
     async with ui() as it:
         await it.press("S")
         await it.answer("y")
-        await it.told("Sent 1 of 5: refused, telemetry is off")
+        await it.told("Sent 1 of 5: refused, telemetry of cloudquery is off")
         assert len(collector.bodies) == 1
         assert len(machine.labels()) == 4
 

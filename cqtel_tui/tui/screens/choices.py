@@ -1,4 +1,4 @@
-"""The screen of choices: what you said, what all layers come to, and why."""
+"""The screen of choices: what you said for which program, what that comes to, and why."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Input, Label
 
+from ...actions.programs import ALL_PROGRAMS, name_of
 from ...actions.status import WORDS
 from ...consent.choices import Choice, read_user
 from ...consent.endpoint import endpoint_problem
@@ -25,21 +26,24 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
+    from ...consent import Program
     from ...consent.layers import Reason
     from ..snapshot import Snapshot
 
+_EVERY = ("*", ALL_PROGRAMS)
+"""The answer that stands for all programs: no program has this name."""
 _SIGNS = {"off": "$text-error", "on": "$text-success", "no debug": "$text-error"}
 _WAYS_OUT = {
     "command line": "start without that option",
     "environment": "unset it in this shell",
     "admin policy": "ask whoever administers this machine",
-    "project": "it came with this directory; look at that file",
+    "project": "it came with this directory; see that file",
     "user": "choose above",
 }
 
 
 class Choices(Room):
-    """Telemetry, debug mode and the endpoint, for all projects or for this one."""
+    """Telemetry, debug mode and the endpoint: of a program or all, in all projects or in this."""
 
     NAME = "choices"
 
@@ -47,7 +51,7 @@ class Choices(Room):
         Binding("down", "app.focus_next", "Next", show=False, id="choices.next",
                 tooltip="To the next choice"),
         Binding("up", "app.focus_previous", "Previous", show=False, id="choices.previous",
-                tooltip="To the choice before"),
+                tooltip="To the previous choice"),
         Binding("escape", "leave_field", "Leave field", show=False, id="choices.leave",
                 tooltip="Leave the endpoint as it is stored"),
     ]  # fmt: skip
@@ -60,8 +64,9 @@ class Choices(Room):
     def body(self) -> Iterable[Widget]:
         """Lay out the choices, and why below them."""
         with Vertical(id="choices"):
+            yield from _row("Program", OneOf((), id="program"))
             yield from _row(
-                "For", OneOf((("all", "all projects"), ("project", "this directory")), id="scope")
+                "In", OneOf((("all", "all projects"), ("project", "this directory")), id="scope")
             )
             answers = (("on", "on"), ("undecided", "undecided"), ("off", "off"))
             yield from _row("Telemetry", OneOf(answers, id="telemetry"))
@@ -84,9 +89,11 @@ class Choices(Room):
     def news(self, snapshot: Snapshot) -> None:
         """Show what is stored, and what it comes to."""
         read = read_user(self.home.places.config)
-        project = self.project
-        choice = read.every if project is None else read.projects.get(project, Choice())
-        self._choice = choice
+        program, project = snapshot.status.program, self.project
+        choice = self._choice = read.choice(program, project)
+        programs = self.query_one("#program", OneOf)
+        programs.offer([*((name, name) for name in snapshot.status.decisions), _EVERY])
+        programs.show(program or _EVERY[0])
         self.query_one("#scope", OneOf).show(self._scope)
         # Of a file that cannot be read nobody knows what it says: no answer is marked.
         telemetry = choice.telemetry or "undecided"
@@ -97,11 +104,12 @@ class Choices(Room):
         field = self.query_one("#endpoint", Input)
         if not field.has_focus:
             field.value = choice.endpoint or ""
-        lines = _why(snapshot)
-        if project is not None:
-            here = f"What is chosen above is for {one_line(project, 300)} alone."
-            lines = [views.muted(here), Content(""), *lines]
+        lines = [*_scope_words(program, project), *_why(snapshot)]
         self.query_one("#why", Lines).show(lines, keep_position=True)
+
+    @on(OneOf.Asked, "#program")
+    async def _program_asked(self, event: OneOf.Asked) -> None:
+        await self.home.choose_for(None if event.key == _EVERY[0] else event.key)
 
     @on(OneOf.Asked, "#scope")
     def _scope_asked(self, event: OneOf.Asked) -> None:
@@ -127,17 +135,17 @@ class Choices(Room):
     @work(group="change")
     async def _choose_telemetry(self, choice: str, project: str | None) -> None:
         if self.home.may_change:
-            await choosing.set_telemetry(self.home, choice, project)
+            await choosing.set_telemetry(self.home, choice, self.home.program, project)
 
     @work(group="change")
     async def _choose_debug(self, debug: bool, project: str | None) -> None:  # noqa: FBT001  # the choice itself
         if self.home.may_change:
-            await choosing.set_debug(self.home, project, is_on=debug)
+            await choosing.set_debug(self.home, self.home.program, project, is_on=debug)
 
     @work(group="change")
     async def _choose_endpoint(self, url: str | None, project: str | None) -> None:
         if self.home.may_change:
-            await choosing.set_endpoint(self.home, url, project)
+            await choosing.set_endpoint(self.home, url, self.home.program, project)
 
     @on(Input.Blurred, "#endpoint")
     def _left_field(self, event: Input.Blurred) -> None:
@@ -155,21 +163,32 @@ def _row(name: str, widget: Widget) -> Iterable[Widget]:
         yield widget
 
 
+def _scope_words(program: Program, project: str | None) -> list[Content]:
+    """Say what is chosen for, where that is not one program in all projects."""
+    where = "" if project is None else f" in {one_line(project, 300)} alone"
+    whom = "all programs, those that are not known yet as well" if program is None else program
+    if program is not None and not where:
+        return []
+    return [views.muted(f"The choice above is for {whom}{where}."), Content("")]
+
+
 def _why(snapshot: Snapshot) -> list[Content]:
     decision = snapshot.status.decision
     lines = [
-        Content.assemble("So telemetry is ", (WORDS[decision.state], "bold"), "."),
+        Content.assemble(
+            f"So telemetry of {name_of(decision.program)} is ", (WORDS[decision.state], "bold"), "."
+        ),
         Content(f"Why: {one_line(snapshot.status.why, 400)}."),
         Content(
             f"Payloads go to {decision.endpoint}."
             if decision.endpoint
-            else "There is no endpoint: payloads stay on this machine."
+            else "No endpoint is set: payloads stay on this machine."
         ),
         *_new_fields(decision.catalogue),
         *[views.warning(one_line(each.text, 600)) for each in snapshot.status.problems],
         Content(""),
-        views.title("Who says what (▶ decides)"),
-        views.muted("A no from anywhere wins; a yes must be your own."),
+        views.title("Policy sources (▶ in effect)"),
+        views.muted("Any opt-out wins; only you can opt in."),
         Content(""),
     ]
     for reason in snapshot.status.reasons:
@@ -178,11 +197,11 @@ def _why(snapshot: Snapshot) -> list[Content]:
 
 
 def _last_run(snapshot: Snapshot) -> list[Content]:
-    """Return what was closed in the last run of a program under the gate."""
+    """Return what was blocked in the last run of a program under the gate."""
     runs = snapshot.status.runs
     if not runs:
         return []
-    from ..caught import closed_lines
+    from ..intercepted import closed_lines
 
     run = runs[0]
     lines = closed_lines(run)
@@ -200,7 +219,7 @@ def _new_fields(agreed: int) -> list[Content]:
     if not fields:
         return []
     lines = [Content(""), views.title(f"New since your yes: {len(fields)}")]
-    lines.append(views.muted("They are left out until you say yes again: choose on once more."))
+    lines.append(views.muted("They are left out until you choose on again."))
     lines += [
         Content.assemble("  + ", (field.key, "bold"), f"  {field.why} Identifying: {field.risk}.")
         for field in fields

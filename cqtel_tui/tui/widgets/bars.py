@@ -9,6 +9,7 @@ from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
+from ...actions.programs import name_of
 from ...sanitize import one_line
 from ..views import MUTED
 
@@ -21,14 +22,14 @@ if TYPE_CHECKING:
 
 _STATES = {
     "on": ("ON", "recorded and delivered", "$text-warning"),
-    "hold": ("UNDECIDED", "held here, nothing is sent", "$text-accent"),
+    "hold": ("UNDECIDED", "stays here, nothing is sent", "$text-accent"),
     "off": ("OFF", "nothing is recorded or sent", "$text-success"),
 }
 _COOKIES = {
-    "present": "cookie present",
-    "absent": "no cookie",
-    "locked": "cookie locked",
-    "unsafe": "cookie unsafe, not sent",
+    "present": "ID present",
+    "absent": "no ID",
+    "locked": "ID locked",
+    "unsafe": "ID unsafe, not sent",
 }
 
 
@@ -38,6 +39,7 @@ class StatusLine(Static):
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
         self._state = ""
+        self._whose = ""
         self._facts: list[str] = []
 
     def show(
@@ -59,6 +61,7 @@ class StatusLine(Static):
         if readonly:
             facts.append("read-only")
         self._state = status.decision.state
+        self._whose = name_of(status.program)
         self._facts = facts
         self.tooltip = Content(one_line(status.why, 200))
         self._draw()
@@ -72,7 +75,7 @@ class StatusLine(Static):
         if not self._state:
             return
         word, meaning, style = _STATES[self._state]
-        state = Content.assemble(" Telemetry ", (f" {word} ", f"bold reverse {style}"))
+        state = Content.assemble(f" {self._whose} ", (f" {word} ", f"bold reverse {style}"))
         facts = Content.assemble(*(part for f in self._facts for part in ((" · ", MUTED), f)))
         full = Content.assemble(state, f" {meaning}", facts)
         self.update(full if full.cell_length <= self.size.width else state + facts, layout=False)

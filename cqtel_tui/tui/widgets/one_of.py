@@ -56,6 +56,16 @@ class OneOf(Static, can_focus=True):
         self._at = 0
         self._columns: list[tuple[int, int]] = []
 
+    def offer(self, answers: Sequence[tuple[str, str]]) -> None:
+        """Offer other answers; the cursor stays on its own, if that is still there."""
+        if list(answers) == self._answers:
+            return
+        at = self._answers[self._at][0] if self._answers else ""
+        self._answers = list(answers)
+        keys = [key for key, _ in answers]
+        self._at = keys.index(at) if at in keys else 0
+        self._draw()
+
     def show(self, stored: str) -> None:
         """Show what is stored."""
         if stored != self._stored:

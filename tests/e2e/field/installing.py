@@ -13,7 +13,7 @@ from ...cli.machines import SYSTEM_PATH, Machine, Result, run
 PROJECT = Path(__file__).parents[3]
 OPERATION = """\
 from cqtel_tui import Telemetry
-with Telemetry("myprog", version="1.0.0").operation("fetch") as operation:
+with Telemetry("cloudquery", version="1.0.0").operation("fetch") as operation:
     operation.exit(0)
 """
 
@@ -108,8 +108,8 @@ class Installed(Machine):
         lines = self.cq("status").lines
         return next((line for line in lines if line.startswith(word)), "")
 
-    def caught(self) -> list[str]:
-        """Return the ids of what was caught of a program and is held."""
+    def intercepted(self) -> list[str]:
+        """Return the ids of what was intercepted of a program and is held."""
         return [row["id"] for row in self.cq("pending", "--json").json if row["origin"] == "gate"]
 
 

@@ -112,7 +112,7 @@ def test_a_repository_cannot_say_yes_by_a_relative_home(machine: Installed) -> N
     assert (
         machine.python(
             "from cqtel_tui import Telemetry\n"
-            'with Telemetry("myprog", version="1.0.0").operation("fetch") as o: o.exit(0)',
+            'with Telemetry("cloudquery", version="1.0.0").operation("fetch") as o: o.exit(0)',
             more={"CQ_TELEMETRY_HOME": ".tele"},
         ).code
         == 0
@@ -150,6 +150,6 @@ def test_a_no_that_somebody_wrote_by_hand_is_heard(machine: Installed, written: 
 def test_a_hand_written_yes_needs_what_the_command_writes(machine: Installed) -> None:
     machine.cq("on")
     saved = json.loads((machine.config / "choices.json").read_text())
-    assert saved["all"]["telemetry"] == "on"
+    assert saved["programs"]["cloudquery"]["all"]["telemetry"] == "on"
     machine.record()
     assert len(machine.envelopes()) == 1
