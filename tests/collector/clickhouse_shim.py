@@ -7,6 +7,7 @@ https://clickhouse.com/docs/interfaces/http
 from __future__ import annotations
 
 import gzip
+import importlib
 import json
 import re
 import sys
@@ -31,9 +32,7 @@ class Engine:
     """One session of the engine; it does one thing at a time."""
 
     def __init__(self, folder: str) -> None:
-        from chdb import session
-
-        self._session: Any = session.Session(folder)  # type: ignore[no-untyped-call]  # it has none
+        self._session: Any = importlib.import_module("chdb.session").Session(folder)
         self._lock = threading.Lock()
 
     def run(self, statement: str, given: dict[str, str], data: bytes) -> bytes:
