@@ -174,7 +174,7 @@ _MELTANO = Profile(
         blocked=(
             Blocked(
                 "usage statistics (Snowplow)",
-                "its library takes no address with a port and a path, so that they cannot be held",
+                "its library takes no address with a port and path, so they cannot be intercepted",
             ),
         ),
     ),
@@ -200,7 +200,7 @@ _CDK = Profile(
         blocked=(
             Blocked(
                 "usage statistics",
-                "they are sent over TLS alone, so that they cannot be held for review",
+                "they are sent over TLS only, so they cannot be intercepted for review",
             ),
         ),
     ),
