@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..consent.endpoint import endpoint_problem
 from ..formats import OPAQUE, UNREDACTED
 
-if TYPE_CHECKING:
-    from ..outbox.envelope import Envelope
-
-__all__ = ["INTERCEPTED", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "bound_for"]
+__all__ = ["INTERCEPTED", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "Bound", "bound_for"]
 
 INTERCEPTED = "gate"
 """The origin of what was intercepted."""
@@ -22,7 +19,21 @@ UNREDACTED_WORDS = (
 )
 
 
-def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
+class Bound(Protocol):
+    """What says where it is bound for: an envelope, or its header line alone."""
+
+    @property
+    def origin(self) -> str:
+        """`record` or `gate`."""
+        ...
+
+    @property
+    def target(self) -> str | None:
+        """Where it was bound for, if the program said so."""
+        ...
+
+
+def bound_for(envelope: Bound, endpoint: str | None) -> str | None:
     """Return the URL that an envelope goes to: what was intercepted, only where it was bound for.
 
     Args:
