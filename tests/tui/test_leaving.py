@@ -28,7 +28,7 @@ keys = pytest.mark.keys
 BASH = shutil.which("bash")
 FACES = {"ui": (), "prompt": ("--consent",)}
 SHOWS = {"ui": "The program", "prompt": "from now on"}
-WRITES = {"ui": b"The program", "prompt": b"May it be?"}
+WRITES = {"ui": b"The program", "prompt": b"Send it?"}
 NO_UTF_8 = {
     "latin 1": b"\xe9",
     "8-bit meta": b"\xf1",
@@ -72,7 +72,7 @@ def test_a_signal_that_was_ignored_stays_so(machine: Machine, tmp_path: Path) ->
         it.shows("The program")
         it.signal(signal.SIGHUP)
         it.type(b"4")
-        it.shows("Policy sources")
+        it.shows("Who says what")
         it.type(b"q")
         assert it.end() == 0
 
@@ -162,7 +162,7 @@ def test_a_byte_that_is_no_utf_8_is_left_out(machine: Machine, name: str) -> Non
         it.type("\N{EURO SIGN}".encode()[1:])
         it.type(b"4" if name == "ui" else b"l")
         if name == "ui":
-            it.shows("Policy sources")
+            it.shows("Who says what")
             it.type(b"q")
         assert it.end() == 0
         assert b"Traceback" not in it.written
