@@ -127,15 +127,6 @@ class Rights:
                 self._since = max(self._since, when.replace(tzinfo=UTC))
             return self._erased
 
-    def trouble(self) -> str:
-        """Say why nobody can be given their data; empty if they can."""
-        try:
-            self._clickhouse().rows("SELECT 1 FROM {database}.erased LIMIT 0")
-        except Exception as error:  # noqa: BLE001  # told without its words, which name places
-            tell_error("ClickHouse does not answer", error)
-            return "ClickHouse does not answer"
-        return ""
-
     def close(self) -> None:
         """Finish what is being erased."""
         self._erasing.shutdown()

@@ -212,7 +212,7 @@ class _Workers:
         self._processes: dict[int, BaseProcess] = {}
         self._replaced: list[float] = []
         self._is_stopping = False
-        self._ears, self._bell = os.pipe()
+        self._wake_reader, self._wake_writer = os.pipe()
         self._code = 0
 
     def run(self) -> int:
@@ -225,8 +225,8 @@ class _Workers:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            os.close(self._ears)
-            os.close(self._bell)
+            os.close(self._wake_reader)
+            os.close(self._wake_writer)
         return self._code
 
     def _start(self, number: int) -> None:
@@ -236,9 +236,9 @@ class _Workers:
 
     def _wait(self) -> None:
         sentinels = {process.sentinel: number for number, process in self._processes.items()}
-        ended = wait([*sentinels, self._ears])
-        if self._ears in ended:
-            os.read(self._ears, 1)
+        ended = wait([*sentinels, self._wake_reader])
+        if self._wake_reader in ended:
+            os.read(self._wake_reader, 1)
             self._end_all()
         for sentinel in ended:
             if sentinel in sentinels:
@@ -262,7 +262,7 @@ class _Workers:
         return len(self._replaced) > _REPLACED_A_MINUTE
 
     def _stop(self, *_: object) -> None:
-        os.write(self._bell, b"\0")
+        os.write(self._wake_writer, b"\0")
 
     def _end_all(self) -> None:
         self._is_stopping = True

@@ -158,7 +158,6 @@ def test_what_is_erased_is_gone_from_every_table_and_stays_gone(place: Place) ->
         assert counts(place, cookie(2)) == [3, 0]
         assert rights.erased() == {digest_of(cookie(1)).hex()}
         assert rights.erase_late() == 0
-        assert rights.trouble() == ""
 
 
 @needs_clickhouse
@@ -183,9 +182,8 @@ def test_an_erased_cookie_is_known_to_every_edge(place: Place) -> None:
 
 
 @needs_client
-def test_rights_that_cannot_be_had_are_told_of_without_a_place() -> None:
+def test_rights_that_cannot_be_had_are_an_error_and_nobody_waits_for_them() -> None:
     with closing(Rights(read_place("clickhouse://127.0.0.1:1"))) as rights:
-        assert rights.trouble() == "ClickHouse does not answer"
         assert rights.erased() == set()
         with pytest.raises(StoreError):
             next(rights.pages(cookie(1)))

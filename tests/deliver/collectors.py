@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     Reply = bytes | Callable[["Request", socket.socket], bytes]
 
-PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
+PATIENCE = 60.0  # seconds, for a machine under load; nothing here takes so long by design
 PATIENCE_WITH_A_PROCESS = 120.0  # which has to be started first, and to load its modules
 QUICK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 

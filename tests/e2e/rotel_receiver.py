@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 HAS_WHEEL = sys.platform == "linux" and platform.machine() == "x86_64"
 NO_WHEEL = "rotel has a wheel for Linux on x86-64 alone"
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 _TRIES = 5
 _NO_LIBRARY = "error while loading shared libraries: libpython"
 

@@ -44,7 +44,7 @@ pytestmark = pytest.mark.skipif(
 
 IS_LONG = bool(os.environ.get("CQTEL_LONG_TESTS"))
 KILLS = 400 if IS_LONG else 100
-SLACK = 1.0
+SLACK = 30.0
 
 # What sends one request to the gate, with a text of its own, and says what came of it.
 CLIENT = """\

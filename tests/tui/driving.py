@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 PROGRAM = "cloudquery"
 """Whose payloads these are, and whose choices."""
 SETTLED = 2.0  # seconds, for what a test holds up by design
-PATIENCE = 20.0  # seconds, for a machine under load; nothing here takes so long by design
+PATIENCE = 60.0  # seconds, for a machine under load; nothing here takes so long by design
 
 
 class Machine:

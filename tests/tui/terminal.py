@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 A_BREATH = AGAIN_SECONDS + 0.05
-PATIENCE = 20.0  # seconds, for a machine under load
+PATIENCE = 60.0  # seconds, for a machine under load
 # Which pyte does not know: kitty's keys, and the shape of the pointer.
 _UNKNOWN = re.compile(rb"\x1b\[[<>=?]\d*u|\x1b\]22;[a-z]*\x07")
 MODES = (1000, 1003, 1004, 1006, 1015, 1049, 2004)

@@ -72,7 +72,7 @@ def test_a_signal_that_was_ignored_stays_so(machine: Machine, tmp_path: Path) ->
         it.shows("The program")
         it.signal(signal.SIGHUP)
         it.type(b"4")
-        it.shows("Who says what")
+        it.shows("Policy sources")
         it.type(b"q")
         assert it.end() == 0
 
@@ -162,7 +162,7 @@ def test_a_byte_that_is_no_utf_8_is_left_out(machine: Machine, name: str) -> Non
         it.type("\N{EURO SIGN}".encode()[1:])
         it.type(b"4" if name == "ui" else b"l")
         if name == "ui":
-            it.shows("Who says what")
+            it.shows("Policy sources")
             it.type(b"q")
         assert it.end() == 0
         assert b"Traceback" not in it.written

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 keys = pytest.mark.keys
 in_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix thing")
 
-PATIENCE = 20.0  # seconds, for a machine under load
+PATIENCE = 60.0  # seconds, for a machine under load
 TITLE = "Nothing was sent. Send it?"
 
 
