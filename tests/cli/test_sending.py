@@ -199,7 +199,7 @@ def test_show_status_and_send_say_the_same_of_what_may_have_been_sent(
     )
     assert doubt in cq("show", identity).out.decode()
     assert doubt in cq("show", identity, "--json").json["stays_because"]
-    assert f"1 payload held here: {doubt}" in cq("status").out.decode()
+    assert f"1 payload pending: {doubt}" in cq("status").out.decode()
     assert doubt in cq("send", "--all").said
     assert collector.connections == 0
     assert cq("send", identity).code == 0
