@@ -162,7 +162,7 @@ def plan_lowering(outbox: Outbox, label: Label, config: str) -> TrimPlan | None:
         (
             f"Exposure before: {before.points}, risk {before.risk}",
             f"Exposure after: {after.points}, risk {after.risk}",
-            "The receiver may refuse what has lost a field that it needs. u takes it back.",
+            "The receiver may reject a payload without a field it needs. u undoes it.",
         ),
         "yes, remove",
     )

@@ -155,7 +155,7 @@ async def test_too_small_says_so(machine: Machine) -> None:
             if size > (30, 3):
                 await it.shows("too small", "60 columns and 20 lines", "q leaves")
             await it.pilot.resize_terminal(60, 20)
-            await it.shows("Telemetry", "tables")
+            await it.shows("UNDECIDED", "tables")
         await it.pilot.resize_terminal(1, 1)
         await it.press("q")
         assert it.app.return_code == 0

@@ -60,7 +60,7 @@ async def test_removing_the_riskiest_field_takes_two(machine: Machine) -> None:
         assert "Exposure before: 10, risk medium" in it.question
         assert "Exposure after: 6, risk medium" in it.question
         await it.press("y")
-        await it.told("u takes it back")
+        await it.told("u undoes it")
         assert b"cloudquery.plugins" not in machine.payloads()[0]
         await it.press("u")
         await it.until(lambda: b"cloudquery.plugins" in machine.payloads()[0])
