@@ -164,7 +164,7 @@ async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine)
         assert "cloudquery recorded this run." in shown
         assert "service.name = cloudquery" in shown
         assert f"If you allow it, payloads go to {url}." in shown
-        assert "allow, and send the 5 held" in shown
+        assert "allow, and send the 5 pending" in shown
     async with prompt(question(machine)) as pilot:
         assert "No endpoint is set" in text(pilot)
 
@@ -176,7 +176,7 @@ async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
     async with app.run_test(size=(60, 16)) as pilot:
         await pilot.pause(0.02)
         shown = text(pilot)
-        for words_ in ("don't send", "allow, and send the 5 held", "decide later", "x" * 20):
+        for words_ in ("don't send", "allow, and send the 5 pending", "decide later", "x" * 20):
             assert words_ in shown
 
 
@@ -212,10 +212,10 @@ def asked(tmp_path: Path, *options: str, size: tuple[int, int] = (80, 30)) -> It
         (b"n", "off", "telemetry of cloudquery is off"),
         (b"a", "on", "telemetry of cloudquery is on from now on"),
         (b"s", "on", "telemetry of cloudquery is on"),
-        (b"l", None, "nothing is decided"),
-        (b"\x1b", None, "nothing is decided"),
-        (b"\x03", None, "nothing is decided"),
-        (b"\x04", None, "nothing is decided"),
+        (b"l", None, "nothing was decided or sent"),
+        (b"\x1b", None, "nothing was decided or sent"),
+        (b"\x03", None, "nothing was decided or sent"),
+        (b"\x04", None, "nothing was decided or sent"),
     ],
     ids=["no", "yes", "send", "later", "escape", "ctrl+c", "ctrl+d"],
 )
@@ -268,7 +268,7 @@ def test_a_resize_or_a_closed_terminal_is_no_answer(machine: Machine, tmp_path: 
         it.resize(70, 24)
         it.type(b"l")
         assert it.end() == 0
-        assert "nothing is decided" in it.text.replace("\n", "")
+        assert "nothing was decided or sent" in it.text.replace("\n", "")
     with asked(tmp_path) as it:
         it.shows(TITLE, "decide later")
         it.hang_up()
@@ -289,7 +289,7 @@ def test_where_there_is_no_room_or_on_request_it_is_asked_line_by_line(
         assert b"\x1b" not in it.written, "nothing is drawn"
         it.type(b"\n")
         assert it.end() == 0
-        assert "nothing is decided" in it.text.replace("\n", "")
+        assert "nothing was decided or sent" in it.text.replace("\n", "")
     with asked(tmp_path, *options, size=size) as it:
         it.shows("Your answer, one letter")
         it.type(b"\x03")
