@@ -12,6 +12,7 @@ from ..outbox.deliveries import Deliveries
 from ..outbox.shown import was_shown
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
+from ..review.destination import NOWHERE, destination_of
 from ..sanitize import one_line
 from .results import Confirmation, Message, Result, number
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..deliver.sender import Result as Delivery  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..paths import Places
+    from ..review.destination import Destination
 
 __all__ = [
     "ALL",
@@ -51,11 +53,13 @@ class Route:
         label: the envelope's.
         now: as things stand; None if the envelope cannot be opened: the sender sets it aside.
         once: if what is undecided is allowed in the same breath.
+        destination: where it goes.
     """
 
     label: Label
     now: Permission | None
     once: Permission | None
+    destination: Destination = NOWHERE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +106,8 @@ def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[R
 
 def _route(label: Label, envelope: Envelope, known: Grounds, asked: Asked) -> Route:
     now = permission(envelope, known, asked)
-    return Route(label, now, permission(envelope, known, replace(asked, is_once=True)))
+    once = permission(envelope, known, replace(asked, is_once=True))
+    return Route(label, now, once, destination_of(envelope, known.decision.endpoint))
 
 
 def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:

@@ -10,7 +10,7 @@ _RUN = (
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
 _ENVELOPE = (
     "id, created, attempt, size, origin, app, version, operation, outcome, duration, "
-    f"receipt ({_RECEIPT}), problem"
+    f"receipt ({_RECEIPT}), problem, destination (kind, url)"
 )
 KEYS = {
     "status": (

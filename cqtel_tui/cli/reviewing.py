@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
@@ -45,7 +45,11 @@ def listing(arguments: argparse.Namespace) -> int:
     """List what is pending, sent or rejected, the newest first."""
     outbox = Outbox(places().state)
     labels = outbox.labels(arguments.box)[::-1]
-    rows = (wording.read_row(outbox, arguments.box, label) for label in labels)
+    if arguments.box == PENDING:
+        routes = sending.read_routes(places(), labels, DUE)
+        rows = [wording.pending_row(route) for route in routes]
+    else:
+        rows = [wording.read_row(outbox, arguments.box, label) for label in labels]
     if arguments.json:
         show_json([row.as_json() for row in rows])
         return 0
@@ -160,6 +164,8 @@ def send(arguments: argparse.Namespace) -> int:
     deliveries = []
     if labels:
         asked = sending.ALL if arguments.all else sending.NAMED
+        if arguments.once:
+            asked = replace(asked, is_once=True)
         try:
             for delivery in sending.send(places(), labels, asked):
                 deliveries.append(delivery)

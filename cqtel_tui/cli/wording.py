@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from ..actions.status import time_json, time_words
 from ..errors import CqtelError
-from ..outbox.writing import PENDING
 from ..review import promises
+from ..review.destination import ENDPOINT
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..review.inspected import explain_inspection
 from .output import say, show
 
 if TYPE_CHECKING:
+    from ..actions.sending import Route
     from ..deliver.permission import Permission
     from ..formats.inspection import Inspection
     from ..formats.spans import Span
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
     from ..outbox.store import Outbox
+    from ..review.destination import Destination
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
 
@@ -36,11 +38,13 @@ class Row:
         label: what stands on its outside.
         receipt: its receipt, if it has one.
         problem: why the receipt cannot be read; empty if it can.
+        destination: where it would go; None for what has gone.
     """
 
     label: Label
     receipt: Receipt | None
     problem: str
+    destination: Destination | None = None
 
     def as_line(self) -> str:
         """Return it as one line."""
@@ -53,6 +57,8 @@ class Row:
         if self.receipt is not None:
             by = f" by {self.receipt.proxy}" if self.receipt.proxy else ""
             line += f"  {self.receipt.status} {self.receipt.url}{by}"
+        if self.destination is not None:
+            line += f"  → {destination_words(self.destination)}"
         return f"{line}  {self.problem}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
@@ -65,13 +71,27 @@ class Row:
             "created": time_json(self.label.created / _MICROSECONDS),
             "receipt": receipt,
             "problem": self.problem or None,
+            "destination": None if self.destination is None else self.destination.as_json(),
         }
+
+
+def destination_words(destination: Destination) -> str:
+    """Return where a destination is, and whose it is."""
+    if destination.url is None:
+        return "nowhere: no endpoint is set"
+    whose = "your endpoint" if destination.kind == ENDPOINT else "the program's own"
+    return f"{destination.url} ({whose})"
+
+
+def pending_row(route: Route) -> Row:
+    """Return the row of a pending envelope."""
+    return Row(route.label, None, "", route.destination)
 
 
 def read_row(outbox: Outbox, box: str, label: Label) -> Row:
     """Return the row of an envelope; a receipt that cannot be read hides no other row."""
     try:
-        return Row(label, None if box == PENDING else outbox.receipt(box, label), "")
+        return Row(label, outbox.receipt(box, label), "")
     except (CqtelError, OSError) as error:
         return Row(label, None, str(error))
 

@@ -199,6 +199,8 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     state = "off" if decision.state == OFF else "undecided"
     refusal = f"telemetry of {decision.program} is {state}: {why(decision)}"
     remedy = f"To allow it: cq-telemetry on --program {decision.program}"
+    if decision.state == HOLD:
+        remedy += "; to send it this once: cq-telemetry send --once"
     return Permission(url, refusal, remedy, not is_projects)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import endpoint_problem
@@ -10,7 +11,20 @@ from ..formats import OPAQUE, UNREDACTED
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
 
-__all__ = ["INTERCEPTED", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "bound_for"]
+__all__ = [
+    "ENDPOINT",
+    "INTERCEPTED",
+    "NONE",
+    "NOWHERE",
+    "UNREAD",
+    "UNREDACTED",
+    "UNREDACTED_WORDS",
+    "UPSTREAM",
+    "Destination",
+    "bound_for",
+    "destination_of",
+    "to_endpoint",
+]
 
 INTERCEPTED = "gate"
 """The origin of what was intercepted."""
@@ -20,18 +34,52 @@ UNREAD = OPAQUE
 UNREDACTED_WORDS = (
     "This could not be redacted, so it is never sent. What was intercepted is kept here to be read."
 )
+UPSTREAM = "upstream"
+"""Where the program itself would have sent it: its makers, or a place of the user's own."""
+ENDPOINT = "endpoint"
+"""The endpoint that the user has set."""
+NONE = "none"
+"""Nowhere: it stays on this machine."""
 
 
-def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
-    """Return the URL that an envelope goes to: what was intercepted, only where it was bound for.
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a payload would go.
+
+    Attributes:
+        kind: `upstream`, `endpoint` or `none`.
+        url: the URL; None for nowhere.
+    """
+
+    kind: str
+    url: str | None
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return it under its stable keys."""
+        return {"kind": self.kind, "url": self.url}
+
+
+NOWHERE = Destination(NONE, None)
+
+
+def destination_of(envelope: Envelope, endpoint: str | None) -> Destination:
+    """Return where an envelope goes: what was intercepted, only where it was bound for.
 
     Args:
         envelope: of any origin; the target that its file names counts only if it was intercepted.
         endpoint: the user's, for our own payloads; None if there is none.
-
-    Returns:
-        the URL; None if it goes nowhere.
     """
     if envelope.origin != INTERCEPTED:
-        return endpoint
-    return None if endpoint_problem(envelope.target) else envelope.target
+        return to_endpoint(endpoint)
+    is_fit = envelope.target is not None and endpoint_problem(envelope.target) is None
+    return Destination(UPSTREAM, envelope.target) if is_fit else NOWHERE
+
+
+def to_endpoint(endpoint: str | None) -> Destination:
+    """Return where what a program records goes."""
+    return NOWHERE if endpoint is None else Destination(ENDPOINT, endpoint)
+
+
+def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
+    """Return the URL of `destination_of`; None if it goes nowhere."""
+    return destination_of(envelope, endpoint).url
