@@ -78,7 +78,7 @@ class Row:
 def destination_words(destination: Destination) -> str:
     """Return where a destination is, and whose it is."""
     if destination.url is None:
-        return "nowhere: no endpoint is set"
+        return "no destination: no endpoint is set"
     whose = "your endpoint" if destination.kind == ENDPOINT else "the program's own"
     return f"{destination.url} ({whose})"
 

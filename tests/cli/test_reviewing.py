@@ -56,7 +56,7 @@ def test_what_is_pending_is_listed_the_newest_first(cq: Here) -> None:
     ended = cq("pending")
     assert ended.err == b""
     day = "2027-01-15"
-    name, to = "cloudquery 6.21.1", "  → nowhere: no endpoint is set"
+    name, to = "cloudquery 6.21.1", "  → no destination: no endpoint is set"
     assert ended.lines == [
         f"{second}  {day} 08:01:01  sync             ok        1.234 s      20 B  cloudquery{to}",
         f"{first}  {day} 08:00:00  init             failed    12.0 ms      20 B  {name}{to}",

@@ -210,10 +210,10 @@ def asked(tmp_path: Path, *options: str, size: tuple[int, int] = (80, 30)) -> It
         (b"n", "off", "telemetry of cloudquery is off"),
         (b"a", "on", "telemetry of cloudquery is on from now on"),
         (b"s", "on", "telemetry of cloudquery is on"),
-        (b"l", None, "nothing was decided"),
-        (b"\x1b", None, "nothing was decided"),
-        (b"\x03", None, "nothing was decided"),
-        (b"\x04", None, "nothing was decided"),
+        (b"l", None, "nothing was decided or sent"),
+        (b"\x1b", None, "nothing was decided or sent"),
+        (b"\x03", None, "nothing was decided or sent"),
+        (b"\x04", None, "nothing was decided or sent"),
     ],
     ids=["no", "yes", "send", "later", "escape", "ctrl+c", "ctrl+d"],
 )
@@ -266,7 +266,7 @@ def test_a_resize_or_a_closed_terminal_is_no_answer(machine: Machine, tmp_path: 
         it.resize(70, 24)
         it.type(b"l")
         assert it.end() == 0
-        assert "nothing was decided" in it.text.replace("\n", "")
+        assert "nothing was decided or sent" in it.text.replace("\n", "")
     with asked(tmp_path) as it:
         it.shows(TITLE, "decide later")
         it.hang_up()
@@ -287,7 +287,7 @@ def test_where_there_is_no_room_or_on_request_it_is_asked_line_by_line(
         assert b"\x1b" not in it.written, "nothing is drawn"
         it.type(b"\n")
         assert it.end() == 0
-        assert "nothing was decided" in it.text.replace("\n", "")
+        assert "nothing was decided or sent" in it.text.replace("\n", "")
     with asked(tmp_path, *options, size=size) as it:
         it.shows("Your answer, one letter")
         it.type(b"\x03")
