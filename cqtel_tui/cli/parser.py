@@ -183,7 +183,7 @@ def _sending(commands: Commands) -> None:
     send.add_argument(
         "--once",
         action="store_true",
-        help="also of a program that is undecided, and decide nothing; an opt-out applies all the same",
+        help="also of an undecided program, without deciding; an opt-out still applies",
     )
 
 
