@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import work
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 from textual.css.query import NoMatches
+
+if TYPE_CHECKING:
+    from textual.events import Mount
+
+_WITH_ONE_BELOW = 2
 
 
 class Palette(CommandPalette):
@@ -19,6 +24,11 @@ class Palette(CommandPalette):
     """
 
     _is_left = False
+
+    def _on_mount(self, event: Mount) -> None:
+        """Begin, unless it was left before it was there: then no screen lies under it."""
+        if self._is_left or len(self.app.screen_stack) < _WITH_ONE_BELOW:
+            event.prevent_default()
 
     def dismiss(self, result: Any = None) -> AwaitComplete:
         """Go away, once."""

@@ -118,7 +118,7 @@ def test_what_nobody_could_read_goes_only_when_it_is_asked_for(
         list(ready.sender().send(ready.labels(PENDING), ALL)),
     ):
         assert results[0].outcome is Outcome.REFUSED
-        assert "Name it by its id" in results[0].why
+        assert "name it by its ID" in results[0].why
         # It stands in no other's way.
         assert all(result.outcome is Outcome.SENT for result in results[1:])
     assert len(upstream.bodies) == 1

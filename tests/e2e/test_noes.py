@@ -363,7 +363,7 @@ def test_the_real_program_calls_nobody_but_the_gate(machine: Machine, no: No) ->
         more={name: value} if name else {},
     )
     assert ended.code == 1
-    assert ended.said.startswith("cq-telemetry: --telemetry-level was turned down")
+    assert ended.said.startswith("cq-telemetry: --telemetry-level was lowered")
     assert "Error: failed to load spec(s)" in ended.said
     lines = [line for line in log.read_text().splitlines() if _CONNECTS.search(line)]
     called = [line for line in lines if "connect(" in line or "sendto(" in line]

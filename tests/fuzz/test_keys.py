@@ -48,10 +48,10 @@ def burst(chance: random.Random, columns: int, lines: int) -> bytes:
     return keys
 
 
-def check_left(it: Terminal, code: int) -> None:
+def check_left(it: Terminal, *codes: int) -> None:
     ended = it.end()
     written = it.written[-20_000:].decode("utf-8", "replace")
-    assert ended == code, re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", written)
+    assert ended in codes, re.sub(r"\x1b\[[\d;?]*[a-zA-Z]", "", written)
     assert it.echoes
     assert modes_left_on(it) == set()
     assert b"Traceback" not in it.written
@@ -81,6 +81,7 @@ def test_no_keys_break_anything(tmp_path: Path, scrubbed: Path, size: tuple[int,
                 check_left(it, 0)
             else:
                 it.signal(signal.SIGTERM)
-                check_left(it, -signal.SIGTERM)
+                # Where ending takes too long, the terminal is given back by hand.
+                check_left(it, -signal.SIGTERM, 128 + signal.SIGTERM)
     assert pressed >= _BURST
     print(f"{pressed} keys at {size}")  # noqa: T201  # for who asked for more
