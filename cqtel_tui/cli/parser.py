@@ -144,6 +144,11 @@ def _reviewing(commands: Commands) -> None:
     _chosen(drop, "held payloads")
     send = add(commands, "send", "send payloads now", "reviewing", "send")
     _chosen(send, "held payloads")
+    send.add_argument(
+        "--once",
+        action="store_true",
+        help="also of a program that is undecided, and decide nothing; a no holds all the same",
+    )
     retry = add(commands, "retry", "hold rejected payloads again", "reviewing", "retry")
     _chosen(retry, "rejected payloads")
     export = add(commands, "export", "the requests as they would be sent", "reviewing", "export")

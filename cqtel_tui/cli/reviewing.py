@@ -6,7 +6,7 @@ import json
 import os
 import stat
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
@@ -44,12 +44,20 @@ def listing(given: argparse.Namespace) -> int:
     """List what is pending, sent or rejected, the newest first."""
     outbox = Outbox(places().state)
     labels = outbox.labels(given.box)[::-1]
-    rows = (wording.read_row(outbox, given.box, label) for label in labels)
+    if given.box == PENDING:
+        routes = sending.read_routes(places(), labels, DUE)
+        rows = [wording.pending_row(route) for route in routes]
+    else:
+        rows = [wording.read_row(outbox, given.box, label) for label in labels]
     if given.json:
         show_json([row.as_json() for row in rows])
         return 0
+    excluded = False
     for row in rows:
+        excluded = excluded or row.is_excluded
         show(row.as_line())
+    if excluded:
+        say("what is marked ! was pending before your yes; cq-telemetry on --include-held adds it")
     if not labels:
         say(f"nothing is {given.box}")
     return 0
@@ -155,6 +163,8 @@ def send(given: argparse.Namespace) -> int:
     deliveries = []
     if labels:
         asked = sending.ALL if given.all else sending.NAMED
+        if given.once:
+            asked = replace(asked, is_once=True)
         try:
             for delivery in sending.send(places(), labels, asked):
                 deliveries.append(delivery)

@@ -5,16 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..actions.destinations import whose
+from ..actions.destinations import words as destination_words
 from ..actions.status import time_json, time_words
 from ..errors import CqtelError
-from ..outbox.writing import PENDING
 from ..review import promises
+from ..review.destination import destination_of
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..review.inspected import explain_inspection
 from .output import say, show
 
 if TYPE_CHECKING:
+    from ..actions.sending import Route
     from ..deliver.permission import Permission
     from ..formats.inspection import Inspection
     from ..formats.spans import Span
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
     from ..outbox.store import Outbox
+    from ..review.destination import Destination
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
 
@@ -36,11 +40,15 @@ class Row:
         label: what stands on its outside.
         receipt: its receipt, if it has one.
         problem: why the receipt cannot be read; empty if it can.
+        destination: where it would go; None for what has gone.
+        is_excluded: whether the yes did not include it, so that it stays.
     """
 
     label: Label
     receipt: Receipt | None
     problem: str
+    destination: Destination | None = None
+    is_excluded: bool = False
 
     def as_line(self) -> str:
         """Return it as one line."""
@@ -53,6 +61,8 @@ class Row:
         if self.receipt is not None:
             by = f" by {self.receipt.proxy}" if self.receipt.proxy else ""
             line += f"  {self.receipt.status} {self.receipt.url}{by}"
+        if self.destination is not None:
+            line += f"  {'!' if self.is_excluded else '→'} {destination_words(self.destination)}"
         return f"{line}  {self.problem}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
@@ -65,13 +75,20 @@ class Row:
             "created": time_json(self.label.created / _MICROSECONDS),
             "receipt": receipt,
             "problem": self.problem or None,
+            "destination": None if self.destination is None else self.destination.as_json(),
         }
+
+
+def pending_row(route: Route) -> Row:
+    """Return the row of a pending envelope."""
+    is_excluded = route.now is not None and route.now.is_excluded
+    return Row(route.label, None, "", route.destination, is_excluded)
 
 
 def read_row(outbox: Outbox, box: str, label: Label) -> Row:
     """Return the row of an envelope; a receipt that cannot be read hides no other row."""
     try:
-        return Row(label, None if box == PENDING else outbox.receipt(box, label), "")
+        return Row(label, outbox.receipt(box, label), "")
     except (CqtelError, OSError) as error:
         return Row(label, None, str(error))
 
@@ -128,7 +145,7 @@ def _show_head(
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"goes to    {may.url or 'nowhere'}")
+    show(f"goes to    {may.url or 'nowhere'}{_whose(envelope, may)}")
     if may.refusal:
         show(f"stays      by itself it is not sent: {may.reason}")
     for name, value in headers_of(envelope, may.url, reveal=reveal):
@@ -143,6 +160,13 @@ def _show_head(
             else "the catalogue or a bound does not allow"
         )
         show(f"left out   {envelope.dropped:,} values that {why}")
+
+
+def _whose(envelope: Envelope, may: Permission) -> str:
+    """Say whose a destination is."""
+    if may.url is None:
+        return ""
+    return f" ({whose(destination_of(envelope, may.url))})"
 
 
 def show_explanation(  # noqa: PLR0913  # what is known of a payload

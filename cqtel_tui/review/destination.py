@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import endpoint_problem
@@ -15,17 +16,52 @@ CAUGHT = "gate"
 UNREAD = OPAQUE
 """The kind of what nobody here can read: it goes only where the user has named it."""
 
+UPSTREAM = "upstream"
+"""Where the program itself would have sent it: its makers, or a place of the user's own."""
+ENDPOINT = "endpoint"
+"""The endpoint that the user has set."""
+NONE = "none"
+"""Nowhere: it stays on this machine."""
 
-def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
-    """Return the URL that an envelope goes to: what was caught, only where it was bound for.
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a payload would go.
+
+    Attributes:
+        kind: `upstream`, `endpoint` or `none`.
+        url: the URL; None for nowhere.
+    """
+
+    kind: str
+    url: str | None
+
+    def as_json(self) -> dict[str, str | None]:
+        """Return it under its stable keys."""
+        return {"kind": self.kind, "url": self.url}
+
+
+NOWHERE = Destination(NONE, None)
+
+
+def destination_of(envelope: Envelope, endpoint: str | None) -> Destination:
+    """Return where an envelope goes: what was caught, only where it was bound for.
 
     Args:
         envelope: of any origin; a target that its file names is used for what was caught alone.
         endpoint: the user's, for our own payloads; None if there is none.
-
-    Returns:
-        the URL; None if it goes nowhere.
     """
     if envelope.origin != CAUGHT:
-        return endpoint
-    return None if endpoint_problem(envelope.target) else envelope.target
+        return to_endpoint(endpoint)
+    is_fit = envelope.target is not None and endpoint_problem(envelope.target) is None
+    return Destination(UPSTREAM, envelope.target) if is_fit else NOWHERE
+
+
+def to_endpoint(endpoint: str | None) -> Destination:
+    """Return where what a program records goes."""
+    return NOWHERE if endpoint is None else Destination(ENDPOINT, endpoint)
+
+
+def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
+    """Return the URL of `destination_of`; None if it goes nowhere."""
+    return destination_of(envelope, endpoint).url

@@ -34,7 +34,11 @@ if TYPE_CHECKING:
     from .ahead import Ahead
 
 LOOK_EVERY_SECONDS = 1.0
-_CHANGING = frozenset({"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim"})
+_CHANGING = frozenset(
+    {"telemetry", "debug", "send", "include", "drop", "retry", "cookie", "undo", "trim"}
+)
+    {"telemetry", "debug", "send", "include", "drop", "retry", "cookie", "undo", "trim"}
+)
 
 
 def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
@@ -195,6 +199,13 @@ class TelemetryApp(Home):
         from .payloads import send
 
         await send(self, every=every)
+
+    @work(group="change")
+    async def action_include(self) -> None:
+        """Let the yes that holds cover payloads that were pending before it."""
+        from .payloads import include
+
+        await include(self)
 
     @work(group="change")
     async def action_drop(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument

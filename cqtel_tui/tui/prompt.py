@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from ..actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, words
+from ..actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, destination, words
 from ..errors import CqtelError
 from ..sanitize import one_line
 from . import views
@@ -32,11 +32,12 @@ _RISKIEST = 3
 LAST_SECONDS = 10
 """From here on, the seconds are counted."""
 MEANINGS = (
-    ("Don't send", "Turn telemetry off; what is held stays here"),
-    ("Allow from now on", "Turn telemetry on; what was held before stays here"),
-    ("Allow, and send what is held", "Turn telemetry on for what is held, too"),
-    ("Show me everything", "Decide nothing yet, and open the whole terminal UI"),
-    ("Decide later", "Save nothing, send nothing, ask another day"),
+    ("Never", "Turn telemetry of this program off; what is pending stays here"),
+    ("Once", "Send what is listed now, and decide nothing for later"),
+    ("Always", "Turn telemetry of this program on; what was pending before stays here"),
+    ("Always, and send", "Turn telemetry of this program on for what is pending, too"),
+    ("Review", "Decide nothing yet, and open the whole terminal UI"),
+    ("Later", "Save nothing, send nothing, ask another day"),
 )
 
 
@@ -79,7 +80,7 @@ class Prompt(OwnApp[Answer]):
         with Vertical(id="prompt"):
             yield Static(self._title(), id="prompt-title")
             yield Lines(id="prompt-text")
-            yield Static(views.muted(self._destination()), id="prompt-where")
+            yield Static(self._destination(), id="prompt-where")
             yield Horizontal(id="prompt-answers")
 
     def on_mount(self) -> None:
@@ -152,7 +153,7 @@ class Prompt(OwnApp[Answer]):
     def _title(self, more: str = "") -> Content:
         return Content.assemble(
             (f"{one_line(self.question.envelope.app, 40)} recorded this run. ", "bold"),
-            "Nothing was sent. May it be?",
+            "Nothing was sent. Send it?",
             (more, views.MUTED),
         )
 
@@ -161,11 +162,9 @@ class Prompt(OwnApp[Answer]):
         words = f"{len(envelope.payload):,} bytes. ↑ ↓ scroll. Most identifying:"
         return [views.muted(words), *views.riskiest(envelope, _RISKIEST), Content("")]
 
-    def _destination(self) -> str:
-        endpoint = self.question.endpoint
-        if endpoint is None:
-            return "No endpoint is set: after a yes, payloads stay here until you set one."
-        return f"After a yes, payloads go to {one_line(endpoint, 200)}."
+    def _destination(self) -> Content:
+        lines = [one_line(line, 300) for line in destination(self.question)]
+        return Content("\n").join([views.muted(line) for line in lines])
 
 
 def ask_inline(

@@ -82,6 +82,7 @@ class Ask(Modal[str | None]):
 
 
 def asking(asked: Confirmation) -> Ask:
-    """Return a question to be answered by y or n, with the no in focus."""
+    """Return a question to be answered by y or n, or by another key, with the no in focus."""
     answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
+    answers += [(key, words, "error") for key, words in asked.others]
     return Ask(asked.question, asked.details, answers)

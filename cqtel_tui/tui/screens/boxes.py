@@ -352,6 +352,8 @@ class Pending(Box):
                 tooltip="Send the marked payloads, or the one under the cursor"),
         Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",
                 tooltip="Send all that are held"),
+        Binding("i", "app.include", "Include", show=False, id="pending.include",
+                tooltip="Let your yes cover what was pending before it"),
         Binding("x,delete", "app.drop", "Drop", key_display="x", id="pending.drop",
                 tooltip="Delete the marked payloads, or the one under the cursor, unsent"),
         Binding("X", "app.drop(True)", "Drop all", show=False, id="pending.drop_all",
