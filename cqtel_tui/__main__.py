@@ -47,7 +47,9 @@ def parser() -> argparse.ArgumentParser:
         help="serve it to a browser on this machine (needs the extra `serve`)",
     )
     options.add_argument(
-        "--collector", metavar="STORE", help="show the report of a collector's store, with charts"
+        "--collector",
+        metavar="STORE",
+        help="show the report of a collector's store, with charts; or of clickhouse://HOST/DATABASE",
     )
     options.add_argument(
         "--keys", action="store_true", help="print all keys, with the ids a key map names them by"
@@ -94,11 +96,10 @@ def _run(given: argparse.Namespace) -> int:
     if given.consent:
         return _consent(plain=given.plain)
     if given.collector is not None:
-        from pathlib import Path
-
+        from .collector.report import source_of
         from .tui.reporting import run as run_report
 
-        return run_report(Path(given.collector))
+        return run_report(source_of(given.collector))
     from .paths import places
     from .tui.ahead import look_ahead
 

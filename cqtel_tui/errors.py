@@ -2,7 +2,7 @@
 
 import errno
 
-from .paths import HOME_VARIABLE
+from .folders import HOME_VARIABLE
 
 _ADVICE = {
     errno.ENOSPC: "Free some space there, and try again",

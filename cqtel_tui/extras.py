@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 DISTRIBUTION = "cqtel-tui"
 PLAIN = {
+    "clickhouse": ("clickhouse-connect",),
     "collector": ("iptocc", "maxminddb", "msgspec", "opentelemetry-proto", "prometheus-client",
                   "starlette", "uvicorn", "zstandard"),
     "gate": ("h11", "opentelemetry-proto"),

@@ -3,9 +3,20 @@
 For every room. Nothing but builtin modules is imported: some of it runs where a program records.
 """
 
-import errno
 import os
 import stat
+
+from .opening import (
+    CREATE,
+    HAS_DIR_FD,
+    NO_LINK,
+    OPEN_FOLDER,
+    PROJECT_FOLDER,
+    READ,
+    is_root,
+    open_folder,
+    owner_of,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,44 +25,28 @@ if TYPE_CHECKING:
 
     AnyPath = str | os.PathLike[str]
 
-PROJECT_FOLDER = ".cq"
-HAS_DIR_FD = os.open in os.supports_dir_fd
-NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-READ = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | NO_LINK
-"""How an untrusted file is opened: itself, and without waiting for the writer of a FIFO."""
-CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | NO_LINK
-OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
-"""How an untrusted folder is opened: itself, never what a link points to."""
+__all__ = [
+    "CREATE",
+    "HAS_DIR_FD",
+    "NO_LINK",
+    "OPEN_FOLDER",
+    "PROJECT_FOLDER",
+    "READ",
+    "create",
+    "create_beside",
+    "is_locked",
+    "is_root",
+    "locked",
+    "make_folder",
+    "open_folder",
+    "owner_of",
+    "read",
+    "replace",
+    "sync_folder",
+]
+
 _LONGEST_NAME = 200
 _PRIVATE = 0o700
-
-
-def is_root() -> bool:
-    """Tell whether this is root, who can write where others are at home."""
-    return hasattr(os, "geteuid") and not os.geteuid()
-
-
-def owner_of(folder: str) -> int:
-    """Return whose a folder is, or the nearest one above it that is there; root's if neither."""
-    while folder:
-        try:
-            return os.stat(folder).st_uid  # noqa: PTH116  # pathlib costs 13 ms
-        except (FileNotFoundError, NotADirectoryError):
-            folder = folder.rpartition(os.sep)[0]
-        except OSError:
-            break  # what root cannot look at, it does not write to
-    return 0
-
-
-def open_folder(directory: str) -> int:
-    """Open the folder of the cookie and the plugins, never what a link points to.
-
-    Raises:
-        OSError: it is not there, is a link or no folder, or cannot be opened.
-    """
-    if not HAS_DIR_FD:
-        raise OSError(0, "this system cannot open the folder without following links")
-    return os.open(f"{directory}/{PROJECT_FOLDER}", OPEN_FOLDER)
 
 
 def read(path: "AnyPath", most: int, folder: "int | None" = None) -> bytes:
@@ -150,6 +145,8 @@ def sync_folder(folder: "AnyPath") -> None:
     try:
         os.fsync(opened)
     except OSError as error:
+        import errno
+
         if error.errno not in {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}:
             raise
     finally:
@@ -213,6 +210,8 @@ def make_folder(folder: str) -> None:
 
 def _make(folder: str) -> None:
     if is_root() and not os.path.lexists(folder) and (owner := owner_of(folder)):
+        import errno
+
         raise OSError(
             errno.EPERM,
             f"you are root, and the folder above is another user's (uid {owner})",

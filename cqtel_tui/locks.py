@@ -9,7 +9,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .files import CREATE, NO_LINK
+from .opening import CREATE, NO_LINK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

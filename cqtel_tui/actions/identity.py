@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent import cookie as cookies
+from ..gate.profiles import PROFILES
 from .erasing import offered_erasure
 from .programs import is_any_on
 from .results import Confirmation, Message, Result
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..consent.cookie import Cookie
     from ..paths import Places
@@ -40,16 +42,32 @@ class IdentityPlan:
         confirmation: what is asked before.
         erasure: what can be erased at the collector first, for the ID is the key to it; None if
             the ID is not lost, or there is nothing to be erased.
+        named: folders that stand in for the directory's `.cq`, where earlier releases kept one.
     """
 
     action: str
     directory: str
     confirmation: Confirmation
     erasure: ErasurePlan | None
+    named: tuple[str, ...] = ()
+
+
+def named_folders(given: Iterable[str] = ()) -> tuple[str, ...]:
+    """Return the folders that a program keeps its files in, in place of `.cq`.
+
+    Args:
+        given: those that the user names; the environment may name more.
+    """
+    variables = sorted({name for profile in PROFILES for name in profile.folder_variables})
+    return (*given, *(folder for name in variables if (folder := os.environ.get(name))))
 
 
 def plan_identity(
-    action: str, directory: str, cookie: Cookie, endpoint: str | None
+    action: str,
+    directory: str,
+    cookie: Cookie,
+    endpoint: str | None,
+    named: tuple[str, ...] = (),
 ) -> IdentityPlan:
     """Return what a change of the installation ID would mean.
 
@@ -58,11 +76,12 @@ def plan_identity(
         directory: whose ID, a real path.
         cookie: the ID as it is now.
         endpoint: where payloads go to; None for nowhere.
+        named: folders that stand in for its `.cq` (see `named_folders`).
     """
     question, detail = _QUESTIONS[action]
     asking = Confirmation(question, (detail,), f"yes, {action} it")
     erasure = None if action == UNLOCK else offered_erasure(cookie, endpoint)
-    return IdentityPlan(action, directory, asking, erasure)
+    return IdentityPlan(action, directory, asking, erasure, named)
 
 
 def change_identity(places: Places, plan: IdentityPlan) -> Result:
@@ -73,9 +92,9 @@ def change_identity(places: Places, plan: IdentityPlan) -> Result:
     """
     state = places.state
     if plan.action == LOCK:
-        return _listed("locked", cookies.lock(plan.directory, state))
+        return _listed("locked", cookies.lock(plan.directory, state, plan.named))
     if plan.action == UNLOCK:
-        return _listed("unlocked", cookies.unlock(plan.directory, state))
+        return _listed("unlocked", cookies.unlock(plan.directory, state, plan.named))
     # Asked anew: nobody gets a new ID by a yes that was taken back meanwhile.
     is_on = is_any_on(places, plan.directory)
     old, new = cookies.reset(plan.directory, state, create=is_on)

@@ -17,6 +17,7 @@ from ..files import PROJECT_FOLDER
 from ..outbox.runs import Run, read_runs
 from ..outbox.store import Counts, Outbox
 from ..outbox.writing import RETRY_AT
+from .identity import named_folders
 from .problems import find_problems
 from .programs import known_programs, usual_program
 
@@ -155,7 +156,7 @@ def look(  # noqa: PLR0913  # what is known already, each thing by its name
         reasons(decision),
         _NO_COOKIE if directory is None else cookie.look(directory, places.state),
         None if directory is None else is_tracked(directory, f"{PROJECT_FOLDER}/{cookie.NAME}"),
-        [] if directory is None else cookie.legacy(directory, places.state),
+        [] if directory is None else cookie.legacy(directory, places.state, named_folders()),
         counts,
         problem,
         proxy_to(decision.endpoint),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..actions import choosing as choices
 from ..actions import status as standing
 from ..actions.destinations import Outlook, bound_lines, read_outlook
-from ..actions.identity import LOCK, RESET, change_identity, plan_identity
+from ..actions.identity import LOCK, RESET, change_identity, named_folders, plan_identity
 from ..actions.programs import collectors, name_of, only_program
 from ..actions.withdrawal import discard, read_withdrawal
 from ..consent import cookie as cookies
@@ -26,6 +26,7 @@ from .rights import offer_erasure
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Sequence
 
     from ..actions.problems import Problem
     from ..consent import Program
@@ -202,21 +203,25 @@ def endpoint(given: argparse.Namespace) -> int:
 def cookie(given: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
     directory, state = here(), places().state
+    named = named_folders(given.named)
     if given.erase and given.action not in {RESET, LOCK}:
         raise WrongUsageError("--erase goes with reset and lock. By itself: cq-telemetry erase")
     if given.action != "show":
         endpoint = next(iter(collectors(places())), None)
-        plan = plan_identity(given.action, directory, cookies.look(directory, state), endpoint)
+        cookie = cookies.look(directory, state)
+        plan = plan_identity(given.action, directory, cookie, endpoint, named)
         if given.action in {RESET, LOCK}:
             offer_erasure(plan.erasure, directory, wanted=given.erase)
         tell(change_identity(places(), plan))
-    _show_cookies(given, directory, state)
+    found = [cookies.look(directory, state), *cookies.legacy(directory, state, named)]
+    _show_cookies(given, found, tracked=is_tracked(directory, _COOKIE_FILE))
     return 0
 
 
-def _show_cookies(given: argparse.Namespace, directory: str, state: str) -> None:
-    tracked = is_tracked(directory, _COOKIE_FILE)
-    found, *legacy = cookies.look(directory, state), *cookies.legacy(directory, state)
+def _show_cookies(
+    given: argparse.Namespace, cookies_here: Sequence[Cookie], *, tracked: bool | None
+) -> None:
+    found, *legacy = cookies_here
     if given.json:
         own = standing.cookie_json(found) | {"tracked": tracked}
         show_json([own, *map(standing.cookie_json, legacy)])

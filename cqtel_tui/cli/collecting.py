@@ -49,12 +49,24 @@ def settings_of(given: argparse.Namespace) -> Settings:
     Raises:
         WrongUsageError: one has a value that it cannot have.
     """
-    from ..collector.settings import Settings, read_forward, read_listen, read_network, read_origin
+    from ..collector.clickhouse_asking import read_place
+    from ..collector.settings import (
+        HMAC_DAILY,
+        Settings,
+        read_forward,
+        read_listen,
+        read_network,
+        read_origin,
+    )
 
     host, port = read_listen(given.listen)
     for option in ("workers", "retention", "error_retention"):
         if getattr(given, option) < 1:
             raise WrongUsageError(f"--{option.replace('_', '-')} takes 1 or more")
+    if given.clickhouse and not given.forward:
+        raise WrongUsageError("--clickhouse is for an edge: give --forward as well")
+    if given.hmac_key_file and given.ip_hash != HMAC_DAILY:
+        raise WrongUsageError(f"--hmac-key-file is for --ip-hash {HMAC_DAILY}: give that as well")
     if not given.rate >= 0:
         raise WrongUsageError("--rate takes 0 (no limit) or more")
     return Settings(
@@ -72,6 +84,8 @@ def settings_of(given: argparse.Namespace) -> Settings:
         cors=tuple(map(read_origin, given.cors)),
         hosts=tuple(name.lower() for name in given.host),
         believes_clock=given.believe_clock,
+        clickhouse=read_place(given.clickhouse) if given.clickhouse else None,
+        hmac_key_file=Path(given.hmac_key_file) if given.hmac_key_file else None,
     )
 
 

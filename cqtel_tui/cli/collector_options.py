@@ -48,6 +48,11 @@ def _addresses(collector: Parser) -> None:
         help="sha1 as documented; hmac-daily forgets its key each day (default: %(default)s)",
     )
     collector.add_argument(
+        "--hmac-key-file",
+        metavar="FILE",
+        help="with hmac-daily: the keys of days, as several edges share them",
+    )
+    collector.add_argument(
         "--city-database", metavar="FILE", help="an mmdb that knows regions and cities"
     )
 
@@ -68,6 +73,11 @@ def _keeping(collector: Parser) -> None:
         "--forward",
         metavar="URL",
         help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+    )
+    collector.add_argument(
+        "--clickhouse",
+        metavar="URL",
+        help="with --forward: give people their data from there, and erase it there",
     )
     collector.add_argument(
         "--believe-clock",
@@ -108,6 +118,11 @@ def _acting(actions: Commands) -> None:
     report = add(actions, "report", "what a store tells of everybody", "reporting", "report")
     report.add_argument(
         "--since", metavar="DAYS", default="30d", help="30d is today and 29 days before (default)"
+    )
+    report.add_argument(
+        "--clickhouse",
+        metavar="URL",
+        help="read from ClickHouse behind the edges, such as clickhouse://127.0.0.1:8123/cqtel",
     )
     report.add_argument("--csv", action="store_true", help="as CSV, all tables in one")
     report.add_argument(

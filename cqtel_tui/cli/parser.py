@@ -37,6 +37,37 @@ def parser() -> Parser:
 def _choosing(commands: Commands) -> None:
     status = add(commands, "status", "what is decided, and why", "choosing", "status")
     _whose(status)
+    _deciding(commands)
+    debug = add(commands, "debug", "let error texts be recorded, or not", "choosing", "debug")
+    debug.add_argument("choice", choices=("on", "off"))
+    _scope(debug)
+    endpoint = add(commands, "endpoint", "where to deliver to", "choosing", "endpoint")
+    endpoint.add_argument("url", metavar="URL|none")
+    _scope(endpoint)
+    cookie = add(commands, "cookie", "the installation's random id", "choosing", "cookie")
+    cookie.add_argument(
+        "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
+    )
+    cookie.add_argument(
+        *("--data-dir", "--cq-dir"),
+        dest="named",
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="look into this folder as well, which a program keeps its files in instead of .cq",
+    )
+    _erasing(cookie)
+    shell = add(
+        commands,
+        "env",
+        "what to evaluate in a shell so that its `cloudquery` runs through here",
+        "running",
+        "environment",
+    )
+    shell.add_argument("--shell", choices=SHELLS, default="bash")
+
+
+def _deciding(commands: Commands) -> None:
     for name, help_text in (
         ("on", "allow telemetry from now on"),
         ("off", "refuse telemetry"),
@@ -58,25 +89,6 @@ def _choosing(commands: Commands) -> None:
                 help="delete what is pending, what is kept of what was sent, and the cookie",
             )
             _erasing(command)
-    debug = add(commands, "debug", "let error texts be recorded, or not", "choosing", "debug")
-    debug.add_argument("choice", choices=("on", "off"))
-    _scope(debug)
-    endpoint = add(commands, "endpoint", "where to deliver to", "choosing", "endpoint")
-    endpoint.add_argument("url", metavar="URL|none")
-    _scope(endpoint)
-    cookie = add(commands, "cookie", "the installation's random id", "choosing", "cookie")
-    cookie.add_argument(
-        "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
-    )
-    _erasing(cookie)
-    shell = add(
-        commands,
-        "env",
-        "what to evaluate in a shell so that its `cloudquery` runs through here",
-        "running",
-        "environment",
-    )
-    shell.add_argument("--shell", choices=SHELLS, default="bash")
 
 
 def _whose(command: Parser) -> None:

@@ -26,13 +26,17 @@ _FEWEST = 2
 def report(given: argparse.Namespace) -> int:
     """Print what a store tells of everybody."""
     from ..collector import report as reports
+    from ..collector.clickhouse_asking import is_place
 
     if given.json and given.csv:
         raise WrongUsageError("--json and --csv are two forms of one answer: give one of them")
     if given.k < _FEWEST:
         raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may be about one installation")
     days = days_of(given.since)
-    found = reports.read(store_of(given), now=time.time(), days=days, k=given.k)
+    if given.clickhouse and not is_place(given.clickhouse):
+        raise WrongUsageError("--clickhouse takes a URL, such as clickhouse://127.0.0.1:8123/cqtel")
+    source = reports.source_of(given.clickhouse) if given.clickhouse else store_of(given)
+    found = reports.read(source, now=time.time(), days=days, k=given.k)
     if given.json:
         show_json(reports.as_json(found))
     elif given.csv:

@@ -20,7 +20,7 @@ from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
 from ..review import promises
-from ..review.destination import CAUGHT
+from ..review.destination import CAUGHT, UNREDACTED
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
 from . import wording
@@ -182,6 +182,11 @@ def send(given: argparse.Namespace) -> int:
 def export(given: argparse.Namespace) -> int:
     """Print requests as they would be sent: their bodies, an HTTP archive, or curl commands."""
     envelopes = [_open(identity)[1] for identity in given.id]
+    if unredacted := [one.id for one in envelopes if one.kind == UNREDACTED]:
+        raise CqtelError(
+            f"{', '.join(unredacted)} could not be redacted, and would never be sent. "
+            "See what was intercepted: cq-telemetry show ID --caught"
+        )
     if given.format == "json":
         for envelope in envelopes:
             may = permission(envelope, grounds(places(), envelope), DUE)

@@ -8,6 +8,7 @@ __all__ = [
     "STORE_NAME",
     "checking",
     "clickhouse",
+    "clickhouse_asking",
     "durations",
     "engine",
     "report",

@@ -12,7 +12,7 @@ import ipaddress
 import os
 import secrets
 import time
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import iptocc
 import maxminddb
@@ -20,6 +20,7 @@ import maxminddb
 from ..errors import CqtelError
 from ..files import NO_LINK, locked
 from .arrivals import Origin
+from .given_keys import GivenKeys
 from .settings import SHA1
 
 if TYPE_CHECKING:
@@ -76,11 +77,31 @@ class Addresses:
         self._trusted = settings.trusted_proxies
         self._cities = None if settings.city_database is None else _open(settings.city_database)
         self._secret = secret or secrets.token_bytes(_KEY_BYTES)
-        self._keys = None
-        if settings.ip_hash != SHA1:
+        self._keys: DailyKeys | GivenKeys | None = None
+        if settings.hmac_key_file is not None:
+            self._keys = GivenKeys(settings.hmac_key_file, clock)
+        elif settings.ip_hash != SHA1:
             self._keys = DailyKeys(
                 settings.store.with_name(f"{settings.store.name}.day-key"), clock
             )
+
+    def again(self, peer: str, forwarded: Sequence[str], memory: dict[str, Any]) -> Derived | None:
+        """Derive what may be kept of who sent a request; None if that cannot be read.
+
+        Args:
+            peer: as for `sender`.
+            forwarded: likewise.
+            memory: what is remembered of the connection: most requests of one are of one sender.
+                It holds what was derived, for as long as that is of this day.
+        """
+        day = self._day()
+        asked = (day, peer, *forwarded)
+        if memory.get("asked") != asked:
+            address = self.sender(peer, forwarded)
+            memory["asked"] = asked
+            memory["derived"] = None if address is None else self.derive(address)
+        found: Derived | None = memory["derived"]
+        return found
 
     def derive(self, address: Address) -> Derived:
         """Derive what may be kept of an address."""
@@ -138,6 +159,10 @@ class Addresses:
 
     def _trusts(self, address: Address) -> bool:
         return is_within(address, self._trusted)
+
+    def _day(self) -> bytes:
+        """Return what hashes of another day are not made with."""
+        return b"" if self._keys is None else self._keys.today()
 
     def _hash(self, text: str) -> str:
         if self._keys is None:

@@ -8,14 +8,23 @@ is quoted but the names of its keys.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
-from ..catalogue import CATALOGUE_VERSION, MAX_NAME, ON_SPANS, RECORDED, allows, is_name
+from ..catalogue import (
+    CATALOGUE_VERSION,
+    MAX_NAME,
+    MAX_PLUGINS,
+    ON_SPANS,
+    RECORDED,
+    allows,
+    is_name,
+    is_plugin,
+    is_plugins,
+)
 from ..consent import UNNAMED
 from ..formats.encodings import TooLargeError
-from ..record.payload import SCOPE
+from ..record import SCOPE
 from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 
@@ -62,6 +71,8 @@ _ONLY_IN_DEBUG = frozenset(key for key, (_, _, only) in RECORDED.items() if only
 _COMMON = frozenset({"service.name", "service.version", "cloudquery.build_date", "error.type"})
 """Keys whose values many requests have in common, so that they are looked at once."""
 _MAX_COMMON = 100
+_PLUGINS = frozenset(key for key, (accepts, _, _) in RECORDED.items() if accepts is is_plugins)
+"""Keys of lists of plugins, of which the same is true."""
 
 UNKNOWN = "not in the catalogue"
 _MISPLACED = "not in the catalogue at that place"
@@ -74,8 +85,7 @@ class MalformedError(ValueError):
     """A request is no OTLP; the message says why, and quotes nothing of it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allowed:
+class Allowed(NamedTuple):
     """What may be kept of a request.
 
     Attributes:
@@ -107,15 +117,19 @@ def too_many() -> TooLargeError:
     return TooLargeError(f"it has more than {MAX_ELEMENTS:,} elements")
 
 
+def bounds(received: float) -> tuple[int, int]:
+    """Return when the spans of a request may begin and end, in nanoseconds since 1970."""
+    now = int(received * 10**9)
+    return now - OLDEST_DAYS * _DAY, now + AHEAD_DAYS * _DAY
+
+
 class Allowing:
     """One request on its way through the catalogue."""
 
     def __init__(self, origin: Origin, received: float) -> None:
         self._origin = origin
         self._received = int(received)
-        now = int(received * 10**9)
-        self._earliest = now - OLDEST_DAYS * _DAY
-        self._latest = now + AHEAD_DAYS * _DAY
+        self._earliest, self._latest = bounds(received)
         self._arrivals: list[Arrival] = []
         self._spans = 0
         self._refused: dict[str, int] = {}
@@ -225,7 +239,7 @@ class Allowing:
         return True
 
     def _name(self, name: object) -> str:
-        if type(name) is str and len(name) <= MAX_NAME and _is_name(name):
+        if type(name) is str and len(name) <= MAX_NAME and fits_as_name(name):
             return name
         self.left_out("name", _UNFIT_SHAPE)
         return UNNAMED
@@ -238,7 +252,7 @@ class Allowing:
             if (
                 (key in ON_SPANS) is on_span
                 and (debug or key not in _ONLY_IN_DEBUG)
-                and _fits(key, value)
+                and fits(key, value)
             ):
                 kept[key] = value
             elif key != "cloudquery.debug" or value is not False:
@@ -260,10 +274,17 @@ def _named(where: str, key: str) -> str:
     return f"{where} {shown}".strip()
 
 
-def _fits(key: str, value: object) -> bool:
+def is_plain(key: str, *, on_span: bool) -> bool:
+    """Tell whether the catalogue has a key at that place, in any mode."""
+    return key in RECORDED and (key in ON_SPANS) is on_span and key not in _ONLY_IN_DEBUG
+
+
+def fits(key: str, value: object) -> bool:
     """Tell whether the catalogue allows a value of a key, whatever the mode."""
     if type(value) is str and len(value) <= _MAX_COMMON and key in _COMMON:
         return _fits_again(key, value)
+    if type(value) is list and key in _PLUGINS:
+        return len(value) <= MAX_PLUGINS and all(map(_fits_as_plugin, value))
     return allows(key, value, CATALOGUE_VERSION, debug=True) and (
         type(value) is not str or _is_text(value)
     )
@@ -276,8 +297,14 @@ def _fits_again(key: str, value: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _is_name(name: str) -> bool:
+def fits_as_name(name: str) -> bool:
+    """Tell whether a text may be the name of an operation or a part of it, from memory."""
     return is_name(name)
+
+
+@lru_cache(maxsize=4096)
+def _fits_as_plugin(plugin: object) -> bool:
+    return is_plugin(plugin)
 
 
 def _is_text(value: str) -> bool:

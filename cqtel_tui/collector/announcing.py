@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..catalogue import CATALOGUE_VERSION
 from ..review.promises import COLLECTOR, FIELDS
+from .clickhouse import ON_ITS_WAY_DAYS
 from .settings import SHA1
 
 if TYPE_CHECKING:
@@ -51,6 +52,21 @@ def policy(settings: Settings, *, keeps_data: bool) -> dict[str, Any]:
         "retention": {"days": settings.retention_days, "error_days": settings.error_days}
         if keeps_data
         else None,
-        "forwards": not keeps_data,
+        "forwards": bool(settings.forward),
         "keeps_data": keeps_data,
+        "on_its_way": _on_its_way(settings),
+    }
+
+
+def _on_its_way(settings: Settings) -> dict[str, Any] | None:
+    """Say where else what was sent may be, and for how long."""
+    if settings.clickhouse is None:
+        return None
+    return {
+        "days": ON_ITS_WAY_DAYS,
+        "what": (
+            "What was handed on may stay in queues and in Kafka for as long, without an address "
+            "and without your installation ID: its SHA-256 is there. What comes from there of one "
+            "that was erased is dropped."
+        ),
     }

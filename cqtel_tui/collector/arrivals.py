@@ -6,6 +6,8 @@ The address that a request came from is in none of these: only what was derived 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from typing import overload
 
 import msgspec
 
@@ -54,6 +56,77 @@ class ArrivedSpan(msgspec.Struct, frozen=True, gc=False):
     message: str | None = None
 
 
+class Columns(Sequence[ArrivedSpan]):
+    """The spans of one trace, as far as none says more than its status, by columns.
+
+    What is told of all is read and written in a fraction of the time that an object for each takes;
+    whoever wants these gets them.
+
+    Attributes:
+        trace: the trace's id, in lower-case hex.
+        ids: the spans' ids, likewise.
+        parents: those of their parents; empty for the operation itself.
+        names: as an `ArrivedSpan` has them, as have the others.
+        starts: nanoseconds since 1970.
+        durations: nanoseconds.
+        failed: whether each has failed.
+        said: exit code and type of the error of those that say them, by their place.
+    """
+
+    __slots__ = ("durations", "failed", "ids", "names", "parents", "said", "starts", "trace")
+
+    def __init__(  # noqa: PLR0913, PLR0917  # the columns
+        self,
+        trace: str,
+        ids: Sequence[str],
+        parents: Sequence[str],
+        names: Sequence[str],
+        starts: Sequence[int],
+        durations: Sequence[int],
+        failed: Sequence[bool],
+        said: dict[int, tuple[int | None, str | None]],
+    ) -> None:
+        self.trace = trace
+        self.ids = ids
+        self.parents = parents
+        self.names = names
+        self.starts = starts
+        self.durations = durations
+        self.failed = failed
+        self.said = said
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @overload
+    def __getitem__(self, place: int) -> ArrivedSpan: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> tuple[ArrivedSpan, ...]: ...
+
+    def __getitem__(self, place: int | slice) -> ArrivedSpan | tuple[ArrivedSpan, ...]:
+        if isinstance(place, slice):
+            return tuple(self[at] for at in range(*place.indices(len(self))))
+        exit_code, error_type = self.said.get(place % len(self), (None, None))
+        return ArrivedSpan(
+            bytes.fromhex(self.trace),
+            bytes.fromhex(self.ids[place]),
+            bytes.fromhex(self.parents[place]),
+            self.names[place],
+            self.starts[place],
+            self.durations[place],
+            self.failed[place],
+            exit_code,
+            error_type,
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+
 class Arrival(msgspec.Struct, frozen=True):
     """The spans of one program from one request.
 
@@ -77,7 +150,7 @@ class Arrival(msgspec.Struct, frozen=True):
     ci: bool | None
     plugins: tuple[str, ...]
     cookie: str | None
-    spans: tuple[ArrivedSpan, ...]
+    spans: Sequence[ArrivedSpan]
 
 
 def digest_of(cookie: str) -> bytes:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from ..formats import MAX_BODY_BYTES
 from .answers import JSON, PROTOBUF
-from .bodies import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from starlette.types import Receive, Scope
+
+    from .answers import Header
 
 _DRAINED_BYTES = 8 * MAX_BODY_BYTES
 
@@ -18,7 +22,15 @@ class DisconnectedError(Exception):
 
 
 class Asked:
-    """One request for traces: what its head says, and its body as it comes."""
+    """One request for traces: what its head says, and its body as it comes.
+
+    Args:
+        method: the request's.
+        peer: the address at the other end of the connection.
+        headers: their names in lower case.
+        receive: gives the body in parts; None if that came with the head.
+        memory: what is remembered of its connection from one request to the next.
+    """
 
     __slots__ = (
         "_expects",
@@ -28,23 +40,32 @@ class Asked:
         "forwarded",
         "is_over",
         "length",
+        "memory",
         "method",
         "origin",
         "peer",
     )
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
+    def __init__(
+        self,
+        method: str,
+        peer: str,
+        headers: Iterable[Header],
+        receive: Receive | None = None,
+        memory: dict[str, Any] | None = None,
+    ) -> None:
+        self.memory = {} if memory is None else memory
         self._receive = receive
-        self.is_over = False
+        self.is_over = receive is None
         self._expects = False
-        self.method: str = scope["method"]
-        self.peer: str = scope["client"][0] if scope["client"] else ""
+        self.method = method
+        self.peer = peer
         self.encoding: str | None = None
         self.compression = ""
         self.length = 0
         self.forwarded: list[str] = []
         self.origin = b""
-        for name, value in scope["headers"]:
+        for name, value in headers:
             if name == b"content-type":
                 kind = value.partition(b";")[0].strip().lower()
                 self.encoding = ENCODINGS.get(kind)
@@ -58,6 +79,12 @@ class Asked:
                 self._expects = True
             elif name == b"origin":
                 self.origin = value
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive) -> Asked:
+        """Return the request of a scope, as ASGI has it."""
+        peer = scope["client"][0] if scope["client"] else ""
+        return cls(scope["method"], peer, scope["headers"], receive)
 
     async def drain(self) -> None:
         """Read on without keeping anything: most clients read no answer before they have sent."""
@@ -73,8 +100,8 @@ class Asked:
         Raises:
             DisconnectedError: the client has gone.
         """
-        message = await self._receive()
-        if message["type"] == "http.disconnect":
+        message = None if self._receive is None else await self._receive()
+        if message is None or message["type"] == "http.disconnect":
             raise DisconnectedError
         more: bool = message.get("more_body", False)
         self.is_over = not more

@@ -11,6 +11,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, decoded
 from .allowing import MAX_ELEMENTS, too_many
 from .answers import JSON
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from .allowing import Allowed
     from .arrivals import Origin
 
-MAX_BODY_BYTES = 4 << 20
-"""Of a request, compressed or not."""
 SMALL_BYTES = 1 << 15
 MAX_WAITING = 64
 """Large bodies that may wait to be read."""

@@ -2,15 +2,18 @@
 
 The exporter of an OpenTelemetry Collector inserts into `otel_traces`, as it has it (0.161), which
 keeps nothing: what is kept is in typed columns, and no error text for longer than it may be. A span
-that was delivered twice is one row: rows of one trace and span id replace each other.
+that was delivered twice is one row: rows of one trace and span id replace each other. What comes
+of a cookie that was erased is dropped where it would be kept, however late it comes.
 """
 
 from __future__ import annotations
 
 from .engine import ADDRESS_HASH, INSTALLATION
 
-VERSION = 1
+VERSION = 2
 """Of these tables; it is in the comment of each, and rises with what is changed in them."""
+ON_ITS_WAY_DAYS = 30
+"""How long a payload may be in the queues of an engine, and in Kafka, before it is here."""
 
 
 def schema(*, database: str, retention_days: int, error_days: int) -> str:
@@ -27,6 +30,7 @@ def schema(*, database: str, retention_days: int, error_days: int) -> str:
         error_days=error_days,
         address_hash=ADDRESS_HASH,
         installation=INSTALLATION,
+        on_its_way_days=ON_ITS_WAY_DAYS,
         comment=f"cqtel schema {VERSION}",
     )
 
@@ -83,11 +87,13 @@ CREATE TABLE IF NOT EXISTS {database}.spans (
     city LowCardinality(String),
     failed Bool,
     exit_code Nullable(UInt8),
-    error_type LowCardinality(String)
+    error_type LowCardinality(String),
+    INDEX of_installation installation TYPE bloom_filter GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(day)
 ORDER BY (trace_id, span_id)
 TTL day + INTERVAL {retention_days} DAY
+SETTINGS old_parts_lifetime = 60
 COMMENT '{comment}';
 
 CREATE TABLE IF NOT EXISTS {database}.errors (
@@ -95,12 +101,22 @@ CREATE TABLE IF NOT EXISTS {database}.errors (
     trace_id FixedString(32),
     span_id FixedString(16),
     installation String,
-    text String
+    text String,
+    INDEX of_installation installation TYPE bloom_filter GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
 PARTITION BY day
 ORDER BY (trace_id, span_id)
 TTL day + INTERVAL {error_days} DAY
-SETTINGS ttl_only_drop_parts = 1
+SETTINGS ttl_only_drop_parts = 1, old_parts_lifetime = 60
+COMMENT '{comment}';
+
+CREATE TABLE IF NOT EXISTS {database}.erased (
+    installation FixedString(64) COMMENT 'SHA-256 of a cookie that was erased',
+    had_data Bool COMMENT 'no: it stays for as long as data may be on its way',
+    erased_at DateTime64(3, 'UTC')
+) ENGINE = ReplacingMergeTree(erased_at)
+ORDER BY installation
+TTL toDateTime(erased_at) + INTERVAL {on_its_way_days} DAY WHERE NOT had_data
 COMMENT '{comment}';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_spans TO {database}.spans AS
@@ -127,7 +143,9 @@ SELECT
     StatusCode = 'Error' AS failed,
     toUInt8OrNull(SpanAttributes['process.exit.code']) AS exit_code,
     SpanAttributes['error.type'] AS error_type
-FROM {database}.otel_traces;
+FROM {database}.otel_traces
+WHERE ResourceAttributes['{installation}'] NOT IN (
+    SELECT toString(installation) FROM {database}.erased);
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_errors TO {database}.errors AS
 SELECT
@@ -137,5 +155,7 @@ SELECT
     ResourceAttributes['{installation}'] AS installation,
     SpanAttributes['exception.message'] AS text
 FROM {database}.otel_traces
-WHERE SpanAttributes['exception.message'] != '';
+WHERE SpanAttributes['exception.message'] != ''
+    AND ResourceAttributes['{installation}'] NOT IN (
+        SELECT toString(installation) FROM {database}.erased);
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from .upgrades import Declining as _Protocol
+    from .exchanges import Whole as _Protocol
 except ImportError:  # slower, and in Python; it declines by itself
     from uvicorn.protocols.http.h11_impl import (  # type: ignore[assignment]
         H11Protocol as _Protocol,
@@ -18,7 +18,7 @@ except ImportError:  # slower, and in Python; it declines by itself
 if TYPE_CHECKING:
     import asyncio
 
-    from .metrics import Metrics
+    from .server import Application
 
 MAX_CONNECTIONS = 1000
 HEAD_SECONDS = 10.0
@@ -35,17 +35,19 @@ _FULL = (
 ) % (len(_FULL_BODY), _FULL_BODY)
 
 
-def bounded(metrics: Metrics) -> type[asyncio.Protocol]:
-    """Return the protocol of a server whose connections are counted in `metrics`."""
-    return type("Counted", (Bounded,), {"metrics": metrics})
+def bounded(application: Application) -> type[asyncio.Protocol]:
+    """Return the protocol of an application's server."""
+    return type("Served", (Bounded,), {"application": application})
 
 
 class Bounded(_Protocol):
     """A connection with bounds."""
 
-    metrics: Metrics
+    application: Application
 
     def __init__(self, *given: Any, **named: Any) -> None:
+        self.metrics = self.application.metrics
+        self.take = self.application.take_at_once
         super().__init__(*given, **named)
         self._since: float | None = None
         self._head = 0
@@ -102,6 +104,8 @@ class Bounded(_Protocol):
             self._unread_since, UNREAD_SECONDS, now
         ):
             self.transport.abort()
+        elif _is_past(getattr(self, "idle_since", None), IDLE_SECONDS, now):
+            self.transport.close()
         else:
             self._look_again = self.loop.call_later(_LOOK_SECONDS, self._look)
 

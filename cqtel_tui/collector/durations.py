@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_GROWTH = 1.02
-_LOG_GROWTH = math.log(_GROWTH)
+GROWTH = 1.02
+_LOG_GROWTH = math.log(GROWTH)
 _THREE_DIGITS = 100
 
 
@@ -23,7 +23,7 @@ def bucket(duration: int) -> int:
 
 def middle(number: int) -> float:
     """Return the duration, in nanoseconds, that stands for all of a bucket: within 1 % of each."""
-    return 0.0 if number == 0 else float(2 * _GROWTH ** (number - 1) / (_GROWTH + 1))
+    return 0.0 if number == 0 else float(2 * GROWTH ** (number - 1) / (GROWTH + 1))
 
 
 def in_words(seconds: float | None) -> str:

@@ -12,30 +12,22 @@ import contextlib
 import threading
 from collections import deque
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import httpx
 from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
-from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from .arrivals import digest_of
-from .engine import ADDRESS_HASH, INSTALLATION
 from .logs import tell, tell_error
+from .otlp_writing import encode
 from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept, RefusedError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
-    from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-
-    from .arrivals import Arrival, ArrivedSpan
-
-    _Attributes = RepeatedCompositeFieldContainer[KeyValue]
+    from .arrivals import Arrival
+    from .clickhouse_rights import Rights
 
 REQUEST_SECONDS = 10.0
 MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -44,7 +36,6 @@ MAX_ANSWER_BYTES = 64 * 1024
 MAX_WORDS = 500
 MAX_RETRY_SECONDS = 3600
 _LANES = 4
-_SHA1_DIGITS = 40
 _SUCCESS = range(200, 300)
 _TOO_MANY = 429
 _REFUSALS = {400, 413, 415, 422}
@@ -58,11 +49,21 @@ _AGAIN = "Try again later."
 
 
 class _Waiting(NamedTuple):
-    """The arrivals of one request, on their way."""
+    """The arrivals of one request, on their way.
+
+    Attributes:
+        body: what is handed on of them.
+        spans: how many these are.
+        kept: what came of them.
+        parts: where somebody may have erased something: whose each is, its body and spans.
+        erased: how many spans were left out for that.
+    """
 
     body: bytes
     spans: int
     kept: Future[Kept]
+    parts: tuple[tuple[str, bytes, int], ...] = ()
+    erased: int = 0
 
 
 class Edge:
@@ -74,9 +75,13 @@ class Edge:
     Args:
         url: where the engine takes traces.
         seconds: how long it may take to answer.
+        rights: tells who has erased what they sent.
     """
 
-    def __init__(self, url: str, *, seconds: float = REQUEST_SECONDS) -> None:
+    def __init__(
+        self, url: str, *, seconds: float = REQUEST_SECONDS, rights: Rights | None = None
+    ) -> None:
+        self._rights = rights
         self._url = url
         self._seconds = seconds
         self._lock = threading.Lock()
@@ -97,8 +102,14 @@ class Edge:
                 them: with its own status and time for 429 and 503, else with 502 or 503; and
                 RefusedError where the engine refuses them.
         """
-        body = encode(arrivals)
-        waiting = _Waiting(body, sum(len(arrival.spans) for arrival in arrivals), Future())
+        parts: tuple[tuple[str, bytes, int], ...] = ()
+        if self._rights is None:
+            body = encode(arrivals)
+        else:  # messages that follow each other are one
+            parts = tuple((_whose(each), encode([each]), len(each.spans)) for each in arrivals)
+            body = b"".join(part for _, part, _ in parts)
+        spans = sum(len(arrival.spans) for arrival in arrivals)
+        waiting = _Waiting(body, spans, Future(), parts)
         with self._lock:
             if self._is_closed:
                 raise BusyError(f"This collector is about to stop. {_AGAIN}")
@@ -146,8 +157,10 @@ class Edge:
         while True:
             batch = self._take()
             if batch:
+                batch = await self._without_erased(batch)
+            if batch:
                 await self._deliver(client, batch)
-            elif self._is_closed:
+            elif self._is_closed and not self._waiting:
                 return
             else:
                 self._has_more.clear()
@@ -172,6 +185,25 @@ class Edge:
                     taken.append(waiting)
                     size += len(waiting.body)
         return taken
+
+    async def _without_erased(self, batch: Sequence[_Waiting]) -> list[_Waiting]:
+        """Return what is left of some requests without what comes of erased cookies."""
+        if self._rights is None:
+            return [*batch]
+        erased = await asyncio.to_thread(self._rights.erased)
+        left = []
+        for waiting in batch:
+            parts = tuple(part for part in waiting.parts if part[0] not in erased)
+            spans = sum(count for _, _, count in parts)
+            gone = waiting.spans - spans
+            if not parts:
+                waiting.kept.set_result(Kept(0, erased=gone))
+            elif gone:
+                body = b"".join(part for _, part, _ in parts)
+                left.append(_Waiting(body, spans, waiting.kept, parts, gone))
+            else:
+                left.append(waiting)
+        return left
 
     async def _deliver(self, client: httpx.AsyncClient, batch: Sequence[_Waiting]) -> None:
         # Protobuf messages that follow each other are one message with the lists of all.
@@ -225,60 +257,40 @@ class Edge:
             await response.aclose()
 
 
-def encode(arrivals: Sequence[Arrival]) -> bytes:
-    """Return arrivals as an OTLP `ExportTraceServiceRequest` in protobuf."""
-    request = ExportTraceServiceRequest()
-    for arrival in arrivals:
-        resource = request.resource_spans.add()
-        _describe(resource.resource.attributes, arrival)
-        scope = resource.scope_spans.add()
-        scope.scope.name = "cqtel"
-        for span in arrival.spans:
-            _fill(scope.spans.add(), span)
-    return request.SerializeToString()
+class KeepingEdge(Edge):
+    """An edge that gives people their data from ClickHouse behind it, and erases it there.
+
+    Args:
+        url: where the engine takes traces.
+        rights: what is kept behind it.
+        seconds: how long the engine may take to answer.
+    """
+
+    def __init__(self, url: str, rights: Rights, *, seconds: float = REQUEST_SECONDS) -> None:
+        self._keeper = rights
+        super().__init__(url, seconds=seconds, rights=rights)
+
+    def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:
+        """Yield everything that is kept of a cookie, some operations at a time."""
+        return self._keeper.pages(cookie)
+
+    def erase(self, cookie: str) -> Future[int]:
+        """Erase everything of a cookie, now and later; the number of spans that were there."""
+        return self._keeper.erase(cookie)
+
+    def expire(self) -> int:
+        """Erase what came past while its cookie was erased; ClickHouse forgets by itself."""
+        return self._keeper.erase_late()
+
+    def close(self) -> None:
+        """Hand on what waits, and take no more."""
+        super().close()
+        self._keeper.close()
 
 
-def _describe(attributes: _Attributes, arrival: Arrival) -> None:
-    """Say of a resource what is known of a program and of where it ran."""
-    origin = arrival.origin
-    is_sha1 = len(origin.address_hash) == _SHA1_DIGITS
-    for key, text in (
-        ("service.name", arrival.app),
-        ("service.version", arrival.version),
-        ("cloudquery.build_date", arrival.build_date),
-        (INSTALLATION, None if arrival.cookie is None else digest_of(arrival.cookie).hex()),
-        ("cloudquery.ip_sha1" if is_sha1 else ADDRESS_HASH, origin.address_hash),
-        ("geo.country.iso_code", origin.country),
-        ("geo.region.name", origin.region),
-        ("geo.locality.name", origin.city),
-    ):
-        if text is not None:
-            attributes.add(key=key).value.string_value = text
-    if arrival.ci is not None:
-        attributes.add(key="cloudquery.ci").value.bool_value = arrival.ci
-    if arrival.plugins:
-        plugins = attributes.add(key="cloudquery.plugins").value.array_value
-        for plugin in arrival.plugins:
-            plugins.values.add(string_value=plugin)
-    if any(span.message is not None for span in arrival.spans):
-        attributes.add(key="cloudquery.debug").value.bool_value = True
-
-
-def _fill(message: Span, span: ArrivedSpan) -> None:
-    message.trace_id = span.trace_id
-    message.span_id = span.span_id
-    message.parent_span_id = span.parent_id
-    message.name = span.name
-    message.kind = Span.SPAN_KIND_INTERNAL
-    message.start_time_unix_nano = span.started
-    message.end_time_unix_nano = span.started + span.duration
-    message.status.code = Status.STATUS_CODE_ERROR if span.failed else Status.STATUS_CODE_OK
-    if span.exit_code is not None:
-        message.attributes.add(key="process.exit.code").value.int_value = span.exit_code
-    if span.error_type is not None:
-        message.attributes.add(key="error.type").value.string_value = span.error_type
-    if span.message is not None:
-        message.attributes.add(key="exception.message").value.string_value = span.message
+def _whose(arrival: Arrival) -> str:
+    """Return the digest of an arrival's cookie; empty if it has none."""
+    return "" if arrival.cookie is None else digest_of(arrival.cookie).hex()
 
 
 async def _beginning(response: httpx.Response) -> bytes:
@@ -317,7 +329,9 @@ def _succeed(batch: Sequence[_Waiting], refused: int, words: str) -> None:
     """
     for waiting in batch:
         of_these = min(refused, waiting.spans)
-        waiting.kept.set_result(Kept(waiting.spans - of_these, refused=of_these, words=words))
+        waiting.kept.set_result(
+            Kept(waiting.spans - of_these, erased=waiting.erased, refused=of_these, words=words)
+        )
 
 
 def _fail(batch: Sequence[_Waiting], error: Exception) -> None:

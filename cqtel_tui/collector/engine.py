@@ -28,7 +28,7 @@ from ..catalogue import (
     is_version,
 )
 from ..consent import UNNAMED
-from ..record.payload import SCOPE
+from ..record import SCOPE
 from ..review.promises import COLLECTOR, FIELDS
 
 if TYPE_CHECKING:

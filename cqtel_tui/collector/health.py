@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sqlite3
 import threading
 import time
@@ -12,8 +13,9 @@ from .schema import StoreError, connected_to_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
     from pathlib import Path
+
+    from .waiting import Awaited
 
 GONE = "the store is gone: it was removed or moved, or another one is in its place"
 DAMAGED = "the store is damaged"
@@ -40,8 +42,9 @@ class Place:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._journal = path.with_name(f"{path.name}-wal")
-        self._file = _identity(path)
+        self._name = str(path)
+        self._journal = f"{path}-wal"
+        self._file = _identity(self._name)
         self._log: tuple[int, int] | None = None
 
     def check(self) -> None:
@@ -53,17 +56,17 @@ class Place:
         journal = _identity(self._journal)
         if self._log is None:
             self._log = journal
-        if _identity(self._path) != self._file or journal != self._log or self._file is None:
+        if _identity(self._name) != self._file or journal != self._log or self._file is None:
             raise GoneError(f"The store {self._path} is gone: {GONE.partition(': ')[2]}.")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _identity(path: str) -> tuple[int, int] | None:
     """Return what a file is, whatever its name; None if there is nothing of it."""
     try:
-        found = path.stat()
+        found = os.stat(path)  # noqa: PTH116  # asked before and after each commit
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found.st_size or path.name.endswith("-wal") else None
+    return (found.st_dev, found.st_ino) if found.st_size or path.endswith("-wal") else None
 
 
 class Health:
@@ -79,7 +82,7 @@ class Health:
         self,
         path: Path,
         place: Place,
-        write: Callable[[Callable[[sqlite3.Connection], object]], Future[object]],
+        write: Callable[[Callable[[sqlite3.Connection], object]], Awaited[object]],
     ) -> None:
         self._path = path
         self._place = place

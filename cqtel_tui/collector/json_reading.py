@@ -24,6 +24,7 @@ from .allowing import (
     MalformedError,
     too_many,
 )
+from .usual import MOST_USUAL_BYTES, usual
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -132,6 +133,8 @@ def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
     """
     if len(body) > MAX_ELEMENTS and elements(body) > MAX_ELEMENTS:
         raise too_many()
+    if len(body) <= MOST_USUAL_BYTES and (allowed := usual(body, origin, received)):
+        return allowed
     if is_too_deep(body):
         raise MalformedError("too deep")
     allowing = Allowing(origin, received)

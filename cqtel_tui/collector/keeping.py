@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+from operator import not_
 from typing import TYPE_CHECKING, Any
 
-import msgspec
-
-from .arrivals import digest_of
-from .durations import bucket
+from . import rows
+from .arrivals import Columns, digest_of
 from .kinds import (
     CI,
     COUNTRY,
@@ -35,6 +34,7 @@ MOST_DAYS_HELD = 60
 _MOST_KNOWN = 50_000
 _REMOVED_AT_ONCE = 20
 _ASKED_AT_ONCE = 500
+_INSERTED_AT_ONCE = 128
 MOST_PARTS = 512
 """Requests that one trace may come in."""
 _TOO_MANY_PARTS = f"its trace came in more than {MOST_PARTS} requests"
@@ -47,13 +47,15 @@ class Known:
     def __init__(self) -> None:
         self.traits: dict[tuple[str, str], int] = {}
         self.contexts: dict[tuple[Any, ...], int] = {}
-        self.names: dict[tuple[str, str, bool], int] = {}
-        self.taken: dict[bytes, set[bytes]] = {}
+        self.names: dict[str, dict[tuple[str, bool], int]] = {}  # read by other threads, too
+        self.taken: dict[bytes, set[str]] = {}
+        self.forgotten = 0
         self._spans = 0
         self._version = -1
 
     def forget(self) -> None:
         """Look up everything anew."""
+        self.forgotten += 1
         self.traits.clear()
         self.names.clear()
         self.taken.clear()
@@ -63,34 +65,71 @@ class Known:
     def check(self, connection: sqlite3.Connection) -> None:
         """Forget what another process may have changed, and what grew too long."""
         version = connection.execute("PRAGMA data_version").fetchone()[0]
-        grown = len(self.contexts) + len(self.traits) + len(self.names) + self._spans
+        grown = len(self.contexts) + len(self.traits) * 2 + self._spans
         if version != self._version or grown > _MOST_KNOWN:
             self._version = version
             self.forget()
 
-    def is_new(self, span: ArrivedSpan) -> bool:
-        """Tell whether a span is not there yet; it is from now on. Its trace was looked up."""
-        ids = self.taken[span.trace_id]
-        if span.span_id in ids:
+    def names_of(self, app: str) -> dict[tuple[str, bool], int]:
+        """Return the names of a program's operations (true) and of their parts."""
+        return self.names.setdefault(app, {})
+
+    def new_of(self, spans: Sequence[ArrivedSpan]) -> Sequence[ArrivedSpan]:
+        """Return those that are not there yet; they are there from now on.
+
+        Their traces were looked up.
+        """
+        if isinstance(spans, Columns):
+            taken, ids = self.taken[bytes.fromhex(spans.trace)], set(spans.ids)
+            if len(ids) == len(spans) and taken.isdisjoint(ids):  # as it nearly always is
+                taken |= ids
+                self._spans += len(ids)
+                return spans
+        return [span for span in spans if self._is_new(span)]
+
+    def _is_new(self, span: ArrivedSpan) -> bool:
+        taken, span_id = self.taken[span.trace_id], span.span_id.hex()
+        if span_id in taken:
             return False
-        ids.add(span.span_id)
+        taken.add(span_id)
         self._spans += 1
         return True
 
 
-def keep(
-    connection: sqlite3.Connection, known: Known, requests: Sequence[Sequence[Arrival]]
-) -> list[Kept]:
+class Request:
+    """What came in one request, with as much of its rows as can be made before it is written.
+
+    Attributes:
+        arrivals: what came.
+        bodies: the spans of each as its row has them, where all names were known.
+        forgotten: how often these were forgotten before.
+    """
+
+    __slots__ = ("arrivals", "bodies", "forgotten")
+
+    def __init__(self, known: Known, arrivals: Sequence[Arrival]) -> None:
+        self.arrivals = arrivals
+        self.forgotten = known.forgotten
+        self.bodies = [_body_of_known(known, arrival) for arrival in arrivals]
+
+    def body(self, known: Known, place: int, spans: Sequence[ArrivedSpan]) -> str | None:
+        """Return what was made of spans, if it still says the same."""
+        if self.forgotten != known.forgotten or spans is not self.arrivals[place].spans:
+            return None
+        return self.bodies[place]
+
+
+def keep(connection: sqlite3.Connection, known: Known, requests: Sequence[Request]) -> list[Kept]:
     """Write the spans of some requests that are not there yet; tell what became of each.
 
     As few statements as can be: Python's lock is free only while one of them runs.
     """
-    rows = _Rows(_next_row(connection))
+    made = _Rows(_next_row(connection))
     full = _look_up(connection, known, requests)
     kept = []
-    for arrived in requests:
+    for request in requests:
         new = duplicates = erased = refused = 0
-        for arrival in arrived:
+        for place, arrival in enumerate(request.arrivals):
             who = _who(arrival)
             context = known.contexts.get(_key(who, arrival))
             if context is None and _is_erased(connection, who):
@@ -100,17 +139,18 @@ def keep(
             if full:
                 came = tuple(span for span in came if span.trace_id not in full)
                 refused += len(arrival.spans) - len(came)
-            spans = [span for span in came if known.is_new(span)]
+            spans = known.new_of(came) if came else came
             duplicates += len(came) - len(spans)
             if spans:
                 if context is None:
                     context = _context(connection, known, who, arrival)
                     known.contexts[_key(who, arrival)] = context
-                body = _body(connection, known, arrival.app, spans)
-                rows.add(context, arrival, spans, body)
+                body = request.body(known, place, spans)
+                body = body or _body(connection, known, arrival.app, spans)
+                made.add(context, arrival, spans, body)
                 new += len(spans)
         kept.append(Kept(new, duplicates, erased, refused, _TOO_MANY_PARTS if refused else ""))
-    rows.insert(connection)
+    made.insert(connection)
     return kept
 
 
@@ -125,12 +165,16 @@ class _Rows:
 
     def add(self, context: int, arrival: Arrival, spans: Sequence[ArrivedSpan], body: str) -> None:
         """Add those of one."""
-        row, day, first = self._next, _day(arrival), spans[0]
+        row, day = self._next, _day(arrival)
         self._next += 1
-        self._arrivals.append(
-            (row, context, day, arrival.received, first.trace_id.hex(), first.started, body)
-        )
-        self._traces += [(each, row) for each in {span.trace_id for span in spans}]
+        if isinstance(spans, Columns):
+            trace, began = spans.trace, spans.starts[0]
+        else:
+            trace, began = spans[0].trace_id.hex(), spans[0].started
+        self._arrivals.append((row, context, day, arrival.received, trace, began, body))
+        self._traces += [(each, row) for each in rows.traces_of(spans)]
+        if isinstance(spans, Columns):
+            return  # it has no error text
         self._messages += [
             (row, number, day, span.message)
             for number, span in enumerate(spans)
@@ -159,17 +203,18 @@ def _next_row(connection: sqlite3.Connection) -> int:
 
 
 def _look_up(
-    connection: sqlite3.Connection, known: Known, requests: Sequence[Sequence[Arrival]]
+    connection: sqlite3.Connection, known: Known, requests: Sequence[Request]
 ) -> set[bytes]:
     """Look up the spans that are there of each trace; return those traces that have too many rows.
 
     A trace may come in parts, but not in so many that to look for what came twice costs more with
     each.
     """
-    traces = {
-        span.trace_id for arrived in requests for arrival in arrived for span in arrival.spans
-    }
-    asked = list(traces - known.taken.keys())
+    traces: set[bytes] = set()
+    for request in requests:
+        for arrival in request.arrivals:
+            traces |= rows.traces_of(arrival.spans)
+    asked = [trace for trace in traces if trace not in known.taken]
     parts: dict[bytes, list[int]] = {}
     for at in range(0, len(asked), _ASKED_AT_ONCE):
         some = asked[at : at + _ASKED_AT_ONCE]
@@ -184,42 +229,38 @@ def _look_up(
     for trace in full:
         del known.taken[trace]
         del parts[trace]
-    for arrival in {one for arrivals in parts.values() for one in arrivals}:
+    for row in {one for arrivals in parts.values() for one in arrivals}:
         for trace, span in connection.execute(
-            "SELECT trace_id, span_id FROM spans WHERE arrival = ?", (arrival,)
+            "SELECT trace_id, span_id FROM spans WHERE arrival = ?", (row,)
         ):
             # Of another trace that it has a span of, not all is known by that.
             if (ids := known.taken.get(bytes.fromhex(trace))) is not None:
-                ids.add(bytes.fromhex(span))
+                ids.add(span)
     return full
+
+
+def _body_of_known(known: Known, arrival: Arrival) -> str | None:
+    """Return the spans of an arrival as its row has them, if all their names are known."""
+    spans = arrival.spans
+    if isinstance(spans, Columns):
+        names = known.names_of(arrival.app)
+        numbers = list(map(names.get, zip(spans.names, map(not_, spans.parents), strict=True)))
+        if None not in numbers:
+            return rows.body(spans, numbers)
+    return None
 
 
 def _body(
     connection: sqlite3.Connection, known: Known, app: str, spans: Sequence[ArrivedSpan]
 ) -> str:
     """Return the spans of an arrival as its row has them; see the table."""
-    began, trace = spans[0].started, spans[0].trace_id
-    numbers = {span.span_id: number for number, span in enumerate(spans)}
-    rows: list[list[Any]] = []
-    for span in spans:
-        parent: int | str | None = None
-        if span.parent_id:
-            number = numbers.get(span.parent_id)
-            parent = span.parent_id.hex() if number is None else number
-        row = [
-            span.span_id.hex(),
-            parent,
-            _name(connection, known, app, span),
-            span.started - began,
-            span.duration,
-            bucket(span.duration),
-            int(span.failed),
-        ]
-        if span.exit_code is not None or span.error_type is not None or span.trace_id != trace:
-            other = None if span.trace_id == trace else span.trace_id.hex()
-            row += [span.exit_code, span.error_type, other]
-        rows.append(row)
-    return msgspec.json.encode(rows).decode("ascii")
+    columns = spans if isinstance(spans, Columns) else rows.columns_of(spans)
+    numbers = known.names_of(app)
+    names = [
+        numbers.get((name, not parent)) or _name(connection, known, app, name, parent)
+        for name, parent in zip(columns.names, columns.parents, strict=True)
+    ]
+    return rows.body(spans, names)
 
 
 def _said(arrival: Arrival) -> dict[str, Any]:
@@ -254,12 +295,11 @@ def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
         yield PROVIDER, provider
 
 
-def _name(connection: sqlite3.Connection, known: Known, app: str, span: ArrivedSpan) -> int:
-    key = (app, span.name, bool(span.parent_id))
-    number = known.names.get(key)
-    if number is None:
-        kind = SPAN if span.parent_id else OPERATION
-        number = known.names[key] = _trait(connection, known, kind, f"{app} {span.name}")
+def _name(  # who writes it, where, and what
+    connection: sqlite3.Connection, known: Known, app: str, name: str, parent: str
+) -> int:
+    number = _trait(connection, known, SPAN if parent else OPERATION, f"{app} {name}")
+    known.names_of(app)[name, not parent] = number
     return number
 
 
@@ -308,27 +348,24 @@ def _context(connection: sqlite3.Connection, known: Known, who: bytes, arrival: 
 
 def _day(arrival: Arrival) -> int:
     """Return the day on which its operation began, as its clock says, if that can be."""
-    whole = (span.started for span in arrival.spans if not span.parent_id)
-    began = next(whole, arrival.spans[0].started) // 1_000_000_000
+    spans = arrival.spans
+    if isinstance(spans, Columns):
+        began = spans.starts[spans.parents.index("") if "" in spans.parents else 0]
+    else:
+        began = next((span.started for span in spans if not span.parent_id), spans[0].started)
     today = day_of(arrival.received)
-    return min(max(day_of(began), today - MOST_DAYS_HELD), today)
+    return min(max(day_of(began // 1_000_000_000), today - MOST_DAYS_HELD), today)
 
 
-def _insert(
-    connection: sqlite3.Connection, table: str, rows: Sequence[tuple[Any, ...]], but: str = ""
-) -> int:
-    """Insert rows, many by one statement; return how many were."""
-    inserted = at = 0
-    for many in (128, 16, 1):
-        while len(rows) - at >= many:
-            places = f"({', '.join('?' * len(rows[at]))})"
-            values = ", ".join([places] * many)
-            inserted += connection.execute(
-                f"INSERT INTO {table} VALUES {values} {but}",  # noqa: S608  # the words are ours
-                [value for row in rows[at : at + many] for value in row],
-            ).rowcount
-            at += many
-    return inserted
+def _insert(connection: sqlite3.Connection, table: str, new: Sequence[tuple[Any, ...]]) -> None:
+    """Insert rows, many by one statement."""
+    for at in range(0, len(new), _INSERTED_AT_ONCE):
+        some = new[at : at + _INSERTED_AT_ONCE]
+        places = f"({', '.join('?' * len(some[0]))})"
+        connection.execute(
+            f"INSERT INTO {table} VALUES {', '.join([places] * len(some))}",  # noqa: S608  # ours
+            [value for row in some for value in row],
+        )
 
 
 def installation_of(connection: sqlite3.Connection, who: bytes) -> int | None:

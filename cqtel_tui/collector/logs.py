@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 OURS = "cqtel.collector"
-_FOREIGN = ("uvicorn", "asyncio", "concurrent.futures", "starlette", "maxminddb")
+_FOREIGN = (
+    *("uvicorn", "asyncio", "concurrent.futures", "starlette", "maxminddb"),
+    *("clickhouse_connect", "urllib3"),
+)
 _FRAMES = 12
 _log = logging.getLogger(OURS)
 

@@ -19,10 +19,13 @@ day's; and whoever sends as many made-up installations makes up a row that has o
 
 from __future__ import annotations
 
+import contextlib
 from collections import Counter, defaultdict
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .clickhouse_asking import ClickHouse, Place, is_place, read_place
 from .durations import percentile
 from .figures import DAY, Group, date, read_figures
 from .health import refuse_damaged
@@ -32,7 +35,6 @@ from .settling import settle_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from pathlib import Path
 
     from .figures import Figures
 
@@ -119,11 +121,20 @@ class Report:
     tables: Mapping[str, Sequence[Row]]
 
 
-def read(path: Path, *, now: float, days: int = DAYS, k: int = K) -> Report:
-    """Read the report of the last `days` days from a store.
+def source_of(text: str) -> Path | Place:
+    """Return what a report is read from: a store, or ClickHouse if that is what is named.
+
+    Raises:
+        WrongUsageError: it is named in a way that it cannot be.
+    """
+    return read_place(text) if is_place(text) else Path(text)
+
+
+def read(source: Path | Place, *, now: float, days: int = DAYS, k: int = K) -> Report:
+    """Read the report of the last `days` days.
 
     Args:
-        path: the store.
+        source: the store, or where ClickHouse is.
         now: seconds since 1970.
         days: the period, today included.
         k: the least installations of a row.
@@ -131,12 +142,18 @@ def read(path: Path, *, now: float, days: int = DAYS, k: int = K) -> Report:
     Raises:
         StoreError: the store cannot be read, or is damaged.
     """
-    refuse_damaged(path, _CHECK_SECONDS)
-    settle_all(path)
     today = day_of(now)
     since = today - days + 1
-    with connected_to_read(path) as connection:
-        figures = read_figures(connection, since, k)
+    if isinstance(source, Place):
+        from . import clickhouse_figures
+
+        with contextlib.closing(ClickHouse(source)) as clickhouse:
+            figures = clickhouse_figures.read_figures(clickhouse, date(since), date(today), k)
+    else:
+        refuse_damaged(source, _CHECK_SECONDS)
+        settle_all(source)
+        with connected_to_read(source) as connection:
+            figures = read_figures(connection, since, k)
     return report(figures, k, since=date(since), until=date(today))
 
 

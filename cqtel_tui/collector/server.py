@@ -12,28 +12,30 @@ import time
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
+from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, UndecodableError, UnknownEncodingError
 from .allowing import MalformedError
 from .answers import JSON, PROTOBUF, Answer, done, refusal, retry_after, send_answer
 from .asking import Asked, DisconnectedError
-from .bodies import MAX_BODY_BYTES, Body, Reader
+from .bodies import SMALL_BYTES, Body, Reader, read
 from .limits import Limits
 from .logs import tell_error
 from .metrics import Metrics
 from .pages import COME_AGAIN, KEEP_SECONDS, NO_ADDRESS, TOO_OFTEN, Pages
-from .sinks import BAD_GATEWAY, BusyError, RefusedError
-from .waiting import result
+from .sinks import BAD_GATEWAY, BusyError, Kept, RefusedError
+from .waiting import done_of, when_done
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import Receive, Scope, Send
 
-    from .addresses import Addresses
+    from .addresses import Addresses, Derived
     from .allowing import Allowed
     from .answers import Header
     from .settings import Settings
     from .sinks import Sink
+    from .waiting import Awaited
 
 TRACES = "/v1/traces"
 MAX_COMING_BYTES = 64 << 20
@@ -99,7 +101,7 @@ class Application:
 
     async def _serve_traces(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
-        asked = Asked(scope, receive)
+        asked = Asked.of(scope, receive)
         try:
             async with asyncio.timeout(BODY_SECONDS) as deadline:
                 answer = await self._take(asked, deadline)
@@ -108,54 +110,93 @@ class Application:
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001  # told without its message, which may quote
-            tell_error("a request could not be answered", error)
-            answer = refusal(asked.encoding or JSON, 500, "there is an error in the collector")
+            answer = _broken(asked.encoding or JSON, error)
         if self._cors:
             answer = answer._replace(headers=(*answer.headers, *self._to_browsers(asked)))
         await send_answer(send, answer)
-        if answer.status == _TAKEN:
-            self.metrics.taken.inc()
+        self._count(answer, begun)
+
+    def take_at_once(self, asked: Asked, data: bytes, reply: Callable[[Answer], None]) -> bool:
+        """Take a request that came whole, if it is small and as simple as most are.
+
+        Args:
+            asked: its head.
+            data: its body.
+            reply: is given the answer: before this returns, or later in this loop.
+
+        Returns:
+            whether it is taken: if it is not, nothing was done.
+        """
+        encoding = asked.encoding
+        if encoding is None or asked.compression or asked.origin or len(data) > SMALL_BYTES:
+            return False
+        begun = time.perf_counter()
+
+        def end(answer: Answer) -> None:
+            reply(answer)
+            self._count(answer, begun)
+
+        try:
+            derived = self._derived(asked)
+            if isinstance(derived, Answer):
+                end(derived)
+                return True
+            self.metrics.bytes.inc(len(data))
+            allowed = read(Body(data, "", encoding), derived.origin, self._clock())
+        except Exception as error:  # noqa: BLE001  # told without its message, which may quote
+            end(_unread(encoding, error) or _broken(encoding, error))
+            return True
+        self._keep_at_once(encoding, allowed, end)
+        return True
+
+    def _keep_at_once(self, encoding: str, allowed: Allowed, end: Callable[[Answer], None]) -> None:
+        """Hand arrivals on, and give the answer once they cannot be lost any more."""
+        kept = self._hand_on(encoding, allowed)
+        if isinstance(kept, Answer):
+            end(kept)
+        elif kept.done():
+            end(self._kept(encoding, allowed, kept))
         else:
-            self.metrics.requests.labels("traces", str(answer.status)).inc()
-        self.metrics.seconds.observe(time.perf_counter() - begun)
+            limit = asyncio.get_running_loop().call_later(
+                KEEP_SECONDS, lambda: end(_busy(encoding))
+            )
+
+            def ended() -> None:
+                limit.cancel()
+                end(self._kept(encoding, allowed, kept))
+
+            when_done(kept, ended)
 
     async def _take(self, asked: Asked, deadline: asyncio.Timeout) -> Answer:
         """Take one request for traces."""
         encoding = asked.encoding or JSON
         try:
-            read = await self._read(asked, encoding)
+            found = await self._read(asked, encoding)
         except TooLargeError as error:
             await asked.drain()
             return refusal(encoding, 413, f"{error}", _CLOSE)
-        except UnknownEncodingError as error:
-            return refusal(encoding, 415, f"{error}; gzip, deflate and zstd are")
-        except (UndecodableError, MalformedError) as error:
-            return refusal(encoding, 400, f"{error}")
-        except BusyError as error:
-            return refusal(encoding, 503, "busy", retry_after(error.seconds), _CLOSE)
-        except CqtelError as error:
-            tell_error("nothing could be derived", error)
-            return refusal(encoding, 503, "busy", retry_after(COME_AGAIN))
-        if isinstance(read, Answer):
-            return read
+        except (CqtelError, ValueError) as error:
+            answer = _unread(encoding, error)
+            if answer is None:
+                raise
+            return answer
+        if isinstance(found, Answer):
+            return found
         deadline.reschedule(asyncio.get_running_loop().time() + KEEP_SECONDS)
-        return await self._keep(encoding, read)
+        kept = self._hand_on(encoding, found)
+        if isinstance(kept, Answer):
+            return kept
+        await done_of(kept)
+        return self._kept(encoding, found, kept)
 
     async def _read(self, asked: Asked, encoding: str) -> Allowed | Answer:
         """Read one request, or say why it is not read."""
         if asked.method == "OPTIONS" and self._to_browsers(asked):
             return Answer(204, JSON, b"", _PREFLIGHT)
-        if refused := _refused_by_head(asked):
+        derived = self._derived(asked)
+        if isinstance(derived, Answer):
             await asked.drain()
-            return refused
-        address = self._addresses.sender(asked.peer, asked.forwarded)
-        if address is None:
-            return refusal(encoding, 400, NO_ADDRESS)
-        derived = self._addresses.derive(address)
-        if wait := self._limits.wait(*derived.networks):
-            self.metrics.limited.inc()
-            await asked.drain()
-            return refusal(encoding, 429, TOO_OFTEN, retry_after(wait))
+            return derived
         data = await self._body(asked)
         self.metrics.bytes.inc(len(data))
         body = Body(data, asked.compression, encoding)
@@ -165,6 +206,19 @@ class Application:
                 self._limits.charge(size / CHARGED_BYTES - 1, *derived.networks)
 
         return await self._reader.read(body, derived.origin, self._clock(), charge)
+
+    def _derived(self, asked: Asked) -> Derived | Answer:
+        """Derive what may be kept of who sent a request, or say why it is not read."""
+        if refused := _refused_by_head(asked):
+            return refused
+        encoding = asked.encoding or JSON
+        derived = self._addresses.again(asked.peer, asked.forwarded, asked.memory)
+        if derived is None:
+            return refusal(encoding, 400, NO_ADDRESS)
+        if wait := self._limits.wait(*derived.networks):
+            self.metrics.limited.inc()
+            return refusal(encoding, 429, TOO_OFTEN, retry_after(wait))
+        return derived
 
     def _to_browsers(self, asked: Asked) -> tuple[Header, ...]:
         """Return what lets a page of an origin that the operator named read the answer."""
@@ -200,30 +254,44 @@ class Application:
         finally:
             self._coming -= size
 
-    async def _keep(self, encoding: str, allowed: Allowed) -> Answer:
-        """Hand arrivals on, and answer once they cannot be lost any more."""
-        rejected, message = allowed.rejected, allowed.message
-        if allowed.arrivals:
-            try:
-                kept = await result(self._sink.keep(allowed.arrivals))
-            except RefusedError as error:
-                return refusal(encoding, error.status, f"{error}")
-            except BusyError as error:
-                words = "busy" if error.status != BAD_GATEWAY else NOT_TAKEN
-                return refusal(encoding, error.status, words, retry_after(error.seconds))
-            except Exception as error:  # noqa: BLE001  # the client is to come again
-                tell_error("a request could not be kept", error)
-                return refusal(encoding, 503, "it could not be kept", retry_after(COME_AGAIN))
-            self.metrics.new.inc(kept.new)
-            if kept.duplicates:
-                self.metrics.duplicates.inc(kept.duplicates)
-            if kept.erased:
-                self.metrics.erased.inc(kept.erased)
-            rejected += kept.refused
-            message = "; ".join(filter(None, (message, kept.words)))
+    def _hand_on(self, encoding: str, allowed: Allowed) -> Awaited[Kept] | Answer:
+        """Hand arrivals on; return what is done once they cannot be lost any more, or an answer."""
+        if not allowed.arrivals:
+            return self._done(encoding, allowed, Kept(0))
+        try:
+            return self._sink.keep(allowed.arrivals)
+        except Exception as error:  # noqa: BLE001  # the client is to come again
+            return _unkept(encoding, error)
+
+    def _kept(self, encoding: str, allowed: Allowed, future: Awaited[Kept]) -> Answer:
+        """Say what became of what was handed on."""
+        try:
+            kept = future.result()
+        except Exception as error:  # noqa: BLE001  # the client is to come again
+            return _unkept(encoding, error)
+        self.metrics.new.inc(kept.new)
+        if kept.duplicates:
+            self.metrics.duplicates.inc(kept.duplicates)
+        if kept.erased:
+            self.metrics.erased.inc(kept.erased)
+        return self._done(encoding, allowed, kept)
+
+    def _done(self, encoding: str, allowed: Allowed, kept: Kept) -> Answer:
+        """Say that all was read, and what was left out or refused of it."""
+        rejected, message = allowed.rejected + kept.refused, allowed.message
         if rejected:
             self.metrics.refused.inc(rejected)
+        if kept.words:
+            message = f"{message}; {kept.words}" if message else kept.words
         return done(encoding, rejected, message)
+
+    def _count(self, answer: Answer, begun: float) -> None:
+        """Count a request for traces."""
+        if answer.status == _TAKEN:
+            self.metrics.taken.inc()
+        else:
+            self.metrics.requests.labels("traces", str(answer.status)).inc()
+        self.metrics.seconds.observe(time.perf_counter() - begun)
 
 
 def _refused_by_head(asked: Asked) -> Answer | None:
@@ -238,12 +306,52 @@ def _refused_by_head(asked: Asked) -> Answer | None:
     return None
 
 
+def _unread(encoding: str, error: Exception) -> Answer | None:
+    """Say why a request was not read; None if that is this collector's fault."""
+    match error:
+        case TooLargeError():
+            return refusal(encoding, 413, f"{error}", _CLOSE)
+        case UnknownEncodingError():
+            return refusal(encoding, 415, f"{error}; gzip, deflate and zstd are")
+        case UndecodableError() | MalformedError():
+            return refusal(encoding, 400, f"{error}")
+        case BusyError():
+            return refusal(encoding, 503, "busy", retry_after(error.seconds), _CLOSE)
+        case CqtelError():
+            tell_error("nothing could be derived", error)
+            return _busy(encoding)
+    return None
+
+
+def _unkept(encoding: str, error: Exception) -> Answer:
+    """Say that a request was not kept, and whether it is to come again."""
+    match error:
+        case RefusedError():
+            return refusal(encoding, error.status, f"{error}")
+        case BusyError():
+            words = "busy" if error.status != BAD_GATEWAY else NOT_TAKEN
+            return refusal(encoding, error.status, words, retry_after(error.seconds))
+    tell_error("a request could not be kept", error)
+    return refusal(encoding, 503, "it could not be kept", retry_after(COME_AGAIN))
+
+
+def _broken(encoding: str, error: Exception) -> Answer:
+    """Say that the collector is at fault, but not how: that may quote the request."""
+    tell_error("a request could not be answered", error)
+    return refusal(encoding, 500, "there is an error in the collector")
+
+
+def _busy(encoding: str) -> Answer:
+    return refusal(encoding, 503, "busy", retry_after(COME_AGAIN))
+
+
 def _late(asked: Asked) -> Answer:
     """Answer a request whose time is over: because of the client, or because of the sink."""
+    encoding = asked.encoding or JSON
     if asked.is_over:
-        return refusal(asked.encoding or JSON, 503, "busy", retry_after(COME_AGAIN))
+        return _busy(encoding)
     message = f"it did not come to its end within {BODY_SECONDS:.0f} seconds"
-    return refusal(asked.encoding or JSON, 408, message, _CLOSE)
+    return refusal(encoding, 408, message, _CLOSE)
 
 
 def _plain(path: str) -> str:

@@ -148,7 +148,7 @@ def server_of(application: Application) -> Server:
     return Server(
         uvicorn.Config(
             application,
-            http=bounded(application.metrics),
+            http=bounded(application),
             ws="none",
             lifespan="on",
             log_config=None,
@@ -295,8 +295,12 @@ def open_sink(settings: Settings) -> Sink:
         CqtelError: it cannot be opened.
     """
     if settings.forward:
-        from .edge import Edge
+        from .edge import Edge, KeepingEdge
 
+        if settings.clickhouse is not None:
+            from .clickhouse_rights import Rights
+
+            return KeepingEdge(settings.forward, Rights(settings.clickhouse))
         return Edge(settings.forward)
     from .store import Store
 

@@ -12,6 +12,8 @@ from ..errors import WrongUsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from .clickhouse_asking import Place
+
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SHA1 = "sha1"
@@ -45,6 +47,8 @@ class Settings:
         hosts: the names by which people ask for their data, beside its addresses.
         believes_clock: whether retention goes by the clock from the start on, however far it is
             ahead of when it was last looked at.
+        clickhouse: where an edge finds what people may ask for, or None.
+        hmac_key_file: where the keys of days are that several edges share, or None.
     """
 
     store: Path
@@ -61,6 +65,8 @@ class Settings:
     cors: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     believes_clock: bool = False
+    clickhouse: Place | None = None
+    hmac_key_file: Path | None = None
 
 
 def read_listen(text: str) -> tuple[str, int]:

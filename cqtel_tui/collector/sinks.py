@@ -8,9 +8,9 @@ from ..errors import CqtelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
-    from concurrent.futures import Future
 
     from .arrivals import Arrival
+    from .waiting import Awaited
 
 RETRY_SECONDS = 5
 BAD_GATEWAY = 502
@@ -66,7 +66,7 @@ class Kept(NamedTuple):
 class Sink(Protocol):
     """What takes arrivals."""
 
-    def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
+    def keep(self, arrivals: Sequence[Arrival]) -> Awaited[Kept]:
         """Take the arrivals of one request; the future is done once they cannot be lost any more.
 
         Raises:
@@ -87,7 +87,7 @@ class Keeper(Sink, Protocol):
     def pages(self, cookie: str) -> Iterator[list[dict[str, Any]]]:
         """Yield everything that is kept of a cookie, some operations at a time."""
 
-    def erase(self, cookie: str) -> Future[int]:
+    def erase(self, cookie: str) -> Awaited[int]:
         """Erase everything of a cookie, now and later; the number of spans that were there."""
 
     def expire(self) -> int:

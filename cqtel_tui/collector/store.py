@@ -1,6 +1,6 @@
 """The store: what was acknowledged is on disk, once, until it is erased or expires.
 
-One thread writes. It takes all that waits, writes it in one transaction, and resolves the futures
+One thread writes. It takes all that waits, writes it in one transaction, and resolves the promises
 when the commit has returned (SQLite with WAL and `synchronous=FULL`: `fsync`). Several processes
 may have the same store open; each waits for the others' transactions.
 """
@@ -11,7 +11,6 @@ import queue
 import sqlite3
 import threading
 import time
-from concurrent.futures import Future
 from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -25,6 +24,7 @@ from .schema import StoreError, connect_to_write, connected_to_read, transaction
 from .settings import ERROR_DAYS, RETENTION_DAYS
 from .sinks import BusyError, Kept
 from .turns import turn
+from .waiting import Promise
 from .work import Work, is_locked, pass_on
 
 if TYPE_CHECKING:
@@ -43,6 +43,10 @@ STEP_SECONDS = 0.04
 """How long it takes to remove some of what is to be removed; others write in between."""
 
 _MOST_AT_ONCE = 4_000
+_SIBLINGS = 4
+_GATHER_SECONDS = 0.001
+"""How long requests wait for others to be committed with, where as many as `_SIBLINGS` were before:
+one `fsync` is then enough for all, and the thread that reads them is not disturbed by each."""
 _ROWS_AT_ONCE = 200
 _IDLE_SECONDS = 0.5
 MOST_UNSETTLED = 5_000
@@ -99,12 +103,13 @@ class Store:
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
+        self._together = 0
         self._is_closed = False
         self._overwriter = Overwriter(path)
         self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._writer.start()
 
-    def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
+    def keep(self, arrivals: Sequence[Arrival]) -> Promise[Kept]:
         """Keep the spans that are not kept yet; resolved when they are on disk.
 
         The future fails with StoreError if they could not be written: none of them was.
@@ -113,7 +118,7 @@ class Store:
             StoreBusyError: too much waits already.
             StoreError: the store is closed.
         """
-        return self._put(Work(Future(), arrivals=tuple(arrivals)))
+        return self._put(Work(keeping.Request(self._known, tuple(arrivals))))
 
     def trouble(self) -> str:
         """Say why nothing can be kept, without a path; empty if it can."""
@@ -145,7 +150,7 @@ class Store:
                 return
             after = rows[-1][0]
 
-    def erase(self, cookie: str) -> Future[int]:
+    def erase(self, cookie: str) -> Promise[int]:
         """Erase all of a cookie; resolves to the number of its spans.
 
         It is done in small steps; what breaks off is done with `expire`. The bytes are overwritten
@@ -156,13 +161,13 @@ class Store:
         Raises:
             StoreError: the store is closed.
         """
-        done: Future[int] = Future()
+        done: Promise[int] = Promise()
 
         def begin(connection: sqlite3.Connection) -> int | None:
             self._known.forget()
             return removing.begin_erasing(connection, cookie)
 
-        def begun(future: Future[int | None]) -> None:
+        def begun(future: Promise[int | None]) -> None:
             if future.exception() is None and (installation := future.result()) is not None:
                 self._erase_on(installation, done, 0)
             else:
@@ -183,9 +188,6 @@ class Store:
         """
         today = day_of(self._do(self._believe).result())
 
-        def messages(connection: sqlite3.Connection) -> int:
-            return removing.expire_messages(connection, today - self.error_days)
-
         def spans(connection: sqlite3.Connection) -> tuple[int, bool]:
             self._known.forget()
             before = today - self.retention_days
@@ -194,10 +196,11 @@ class Store:
         while self._do(settling.settle).result():
             pass
         for installation in self._do(removing.half_erased).result():
-            erased: Future[int] = Future()
+            erased: Promise[int] = Promise()
             self._erase_on(installation, erased, 0)
             erased.result()
-        total = self._do(messages).result()
+        oldest = today - self.error_days
+        total = self._do(lambda each: removing.expire_messages(each, oldest)).result()
         is_done = False
         while not is_done:
             begun = time.perf_counter()
@@ -228,14 +231,14 @@ class Store:
         self._writer.join()
         self._overwriter.close()
 
-    def _erase_on(self, installation: int, done: Future[int], before: int) -> None:
+    def _erase_on(self, installation: int, done: Promise[int], before: int) -> None:
         """Erase some of an installation, and have the rest erased after what waits meanwhile."""
 
         def step(connection: sqlite3.Connection) -> tuple[int, bool]:
             self._known.forget()
             return removing.erase(connection, installation, time.perf_counter() + STEP_SECONDS)
 
-        def went_on(future: Future[tuple[int, bool]]) -> None:
+        def went_on(future: Promise[tuple[int, bool]]) -> None:
             if future.exception() is not None:
                 pass_on(future, done, before)
                 return
@@ -274,12 +277,11 @@ class Store:
         while self._do(step).result():
             time.sleep(STEP_SECONDS)
 
-    def _do(self, write: Callable[[sqlite3.Connection], T]) -> Future[T]:
+    def _do(self, write: Callable[[sqlite3.Connection], T]) -> Promise[T]:
         """Have the writer do something in a transaction of its own."""
-        return self._put(Work(Future(), write=write))
+        return self._put(Work(write=write))
 
-    def _put(self, work: Work) -> Future[Any]:
-        work.done.set_running_or_notify_cancel()  # it is written, whoever has gone away meanwhile
+    def _put(self, work: Work) -> Promise[Any]:
         weight = work.weight
         with self._lock:
             if self._is_closed:
@@ -299,6 +301,7 @@ class Store:
         with closing(self._connection):
             while is_open:
                 work, is_open = self._next()
+                self._together = len(work)
                 if not work and is_open:
                     self._settle()
                     continue
@@ -325,6 +328,8 @@ class Store:
                 break
             if each is None:
                 return work, False
+            if not work and each.write is None and self._together >= _SIBLINGS:
+                time.sleep(_GATHER_SECONDS)
             work.append(each)
             weight += each.weight + 1
             if each.write is not None:
@@ -337,9 +342,7 @@ class Store:
         try:
             answers = self._transacted(work)
         except Exception as error:  # noqa: BLE001  # whatever it is, it is told to whoever waits
-            if len(work) > 1 and not isinstance(
-                error, (sqlite3.OperationalError, GoneError, OSError)
-            ):
+            if len(work) > 1 and not isinstance(error, _OF_THE_STORE):
                 for each in work:  # one of them is what cannot be written
                     self._write([each])
                 return
@@ -391,6 +394,6 @@ class Store:
             write = work[0].write
             if write is not None:
                 return [write(self._connection)]
-            requests = [each.arrivals for each in work]
-            self._unsettled += sum(map(len, requests))
+            requests = [each.request for each in work if each.request is not None]
+            self._unsettled += sum([len(each.arrivals) for each in requests])
             return [*keeping.keep(self._connection, self._known, requests)]

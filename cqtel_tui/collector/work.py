@@ -3,37 +3,43 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from .waiting import Promise
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from concurrent.futures import Future
 
-    from .arrivals import Arrival
+    from .keeping import Request
+    from .waiting import Awaited
 
 
-@dataclass(frozen=True, slots=True)
 class Work:
     """What the writer is asked for.
 
     Attributes:
         done: resolved after the commit.
-        arrivals: to be kept, in a transaction with others.
+        request: to be kept, in a transaction with others.
         write: else called in a transaction of its own; what it returns is the answer.
+        weight: how many spans it is about.
     """
 
-    done: Future[Any]
-    arrivals: tuple[Arrival, ...] = ()
-    write: Callable[[sqlite3.Connection], Any] | None = None
+    __slots__ = ("done", "request", "weight", "write")
 
-    @property
-    def weight(self) -> int:
-        """How many spans it is about."""
-        return sum(len(arrival.spans) for arrival in self.arrivals)
+    def __init__(
+        self,
+        request: Request | None = None,
+        write: Callable[[sqlite3.Connection], Any] | None = None,
+    ) -> None:
+        self.done: Promise[Any] = Promise()
+        self.request = request
+        self.write = write
+        self.weight = 0
+        if request is not None:
+            self.weight = sum([len(arrival.spans) for arrival in request.arrivals])
 
 
-def pass_on(future: Future[Any], done: Future[int], none: int) -> None:
+def pass_on(future: Awaited[Any], done: Promise[int], none: int) -> None:
     """Resolve a future as another one, where that has nothing to count."""
     error = future.exception()
     if error is None:

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Chosen, Program, Statement
 
     ByProgram = dict[Program, tuple[Chosen, dict[str, Chosen]]]

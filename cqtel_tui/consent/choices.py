@@ -11,7 +11,7 @@ import stat
 
 from ..catalogue import is_name
 from ..errors import UntrustedFileError
-from ..files import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
+from ..opening import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
 from . import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE, VERSION
 from .choice_file import checked_choices, parsed
 from .endpoint import MAX_ENDPOINT, TRACES_PATH, endpoint_problem, is_loopback, with_path

@@ -4,8 +4,8 @@ import os
 import stat
 
 from ..catalogue import is_cookie
-from ..files import READ, open_folder
 from ..formats import sha256
+from ..opening import READ, open_folder
 from .trusted import owners, read_trusted
 
 TYPE_CHECKING = False

@@ -4,9 +4,9 @@ import os
 import stat
 
 from ..catalogue import CATALOGUE_VERSION
-from ..files import PROJECT_FOLDER, is_root, owner_of
+from ..folders import HOME_VARIABLE
 from ..formats import sha256
-from ..paths import HOME_VARIABLE
+from ..opening import PROJECT_FOLDER, is_root, owner_of
 from . import (
     ADMIN,
     CLOUDQUERY,
@@ -56,7 +56,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Chosen, Program, Statement
 
 

@@ -2,13 +2,14 @@
 
 import os
 
-from ..files import is_root, owner_of
-from ..paths import HOME_VARIABLE
+from ..errors import CqtelError
+from ..folders import HOME_VARIABLE
+from ..opening import is_root, owner_of
 from . import OFF, USER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from ..paths import Folders
+    from ..folders import Folders
     from . import Statement
 
 
@@ -22,6 +23,16 @@ def foreign_statements(places: "Folders", home: str) -> "list[Statement]":
         if note := foreign_home(folder, home):
             return [(USER, OFF, folder, note)]
     return []
+
+
+def refuse_foreign(folder: str) -> None:
+    """Let nothing be changed in a folder of ours where this is root, and it is another user's.
+
+    Raises:
+        CqtelError: it is; nothing was changed.
+    """
+    if why_not := foreign_home(folder, os.environ.get("HOME", "").rstrip("/")):
+        raise CqtelError(f"{folder} was not changed: {why_not}.")
 
 
 def foreign_home(folder: str, home: str) -> str:
@@ -39,7 +50,7 @@ def foreign_home(folder: str, home: str) -> str:
         if owner:
             return (
                 f"you are root, and it is the folder of another user (uid {owner}), where root "
-                f"makes nothing. Go without sudo, or set HOME or {HOME_VARIABLE} to a folder of "
+                f"changes nothing. Go without sudo, or set HOME or {HOME_VARIABLE} to a folder of "
                 "root's own"
             )
     return ""

@@ -15,7 +15,7 @@ from . import FILE_NAME, UNNAMED, VERSION
 from .choice_file import migrated, parsed
 from .choices import Choices, read_user, understand
 from .endpoint import endpoint_problem, with_path
-from .foreign import foreign_home
+from .foreign import refuse_foreign
 from .trusted import check_folder
 
 if TYPE_CHECKING:
@@ -127,8 +127,7 @@ def save(
     """
     path = Path(config) / FILE_NAME
     check_program(program)
-    if why_not := foreign_home(config, os.environ.get("HOME", "").rstrip("/")):
-        raise CqtelError(f"{path} was not written: {why_not}.")
+    refuse_foreign(config)
     where = None if project is None else os.path.realpath(project)
     try:
         make_folder(config)

@@ -3,7 +3,7 @@
 import os
 import stat
 
-from ..files import READ
+from ..opening import READ
 
 MAX_BYTES = 256 * 1024
 _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH

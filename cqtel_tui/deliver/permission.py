@@ -20,7 +20,7 @@ from ..outbox.included import included
 from ..outbox.projects import path_of
 from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import project_mark
-from ..review.destination import CAUGHT, UNREAD, bound_for
+from ..review.destination import CAUGHT, UNREAD, UNREDACTED, bound_for
 from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
@@ -221,6 +221,9 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
 
 def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
     drop = f"cq-telemetry drop {envelope.id}"
+    if envelope.kind == UNREDACTED:
+        look = f"Look at what was intercepted: cq-telemetry show {envelope.id} --caught"
+        return Permission(url, "it could not be redacted", f"{look}; to delete it: {drop}")
     if not envelope.is_sealed:
         refusal = "an earlier release wrote it, without a seal that shows whether it was altered"
         return Permission(url, refusal, f"Look at it, and delete it: {drop}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import random
 import time
 from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent.foreign import foreign_home
+from ..consent.foreign import refuse_foreign
 from ..errors import CqtelError
 from ..files import locked, make_folder
 from ..formats import sha256
@@ -154,9 +153,7 @@ class Sender:
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        home = os.environ.get("HOME", "").rstrip("/")
-        if why_not := foreign_home(self.places.state, home):
-            raise CqtelError(f"{self.outbox.folder} was not touched: {why_not}.")
+        refuse_foreign(self.places.state)
         try:
             make_folder(str(self.outbox.folder))
             with locked(self.outbox.folder / LOCK):

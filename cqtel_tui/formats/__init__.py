@@ -3,26 +3,38 @@
 import sys
 
 __all__ = [
+    "MAX_BODY_BYTES",
     "OPAQUE",
+    "UNREDACTED",
     "bare_json",
     "documents",
     "encodings",
     "fields",
+    "headers",
     "inspection",
     "json_paths",
     "otlp_fields",
     "otlp_protobuf",
     "otlp_traces",
+    "posthog_fields",
+    "queries",
     "quote",
+    "readers",
     "rudderstack_fields",
+    "sentry_fields",
     "sha256",
+    "snowplow_fields",
     "spans",
     "strict_json",
     "values",
 ]
 
+MAX_BODY_BYTES = 4 << 20
+"""Of a request, compressed or not: what the gate takes is read, and what it sends is taken."""
 OPAQUE = "unknown"
 """The kind of a payload that nobody here can read."""
+UNREDACTED = "unredacted"
+"""The kind of what could not be redacted: it has nothing that would be sent."""
 
 
 def sha256(data: bytes) -> str:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING
 
+from . import MAX_BODY_BYTES
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-MAX_DECODED_BYTES = 1 << 20
-"""200 MB of zeros come as 200 kB of gzip."""
 
 _GZIP = 16 + zlib.MAX_WBITS
 _ANY_SPELLING_OF_GZIP = {"gzip", "x-gzip"}
@@ -36,7 +35,7 @@ class TooLargeError(UndecodableError):
 def decoded(
     body: bytes,
     encoding: str,
-    limit: int = MAX_DECODED_BYTES,
+    limit: int = MAX_BODY_BYTES,
     look: Callable[[bytes], None] | None = None,
 ) -> bytes:
     """Return a body as it was before its Content-Encoding.
@@ -44,7 +43,7 @@ def decoded(
     Args:
         body: as it came.
         encoding: the header's value.
-        limit: how many bytes it may have.
+        limit: how many bytes it may have; 200 MB of zeros come as 200 kB of gzip.
         look: is given each piece as soon as there is one, and may raise to have no more.
 
     Raises:

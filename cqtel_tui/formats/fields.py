@@ -1,4 +1,4 @@
-"""What a field of a protocol is: the tables of `otlp_fields` and `rudderstack_fields` hold these.
+"""What a field of a protocol is: the tables of `otlp_fields`, `rudderstack_fields` … hold these.
 
 One table for each protocol says what its messages have that may leave this machine, and by which
 key it is explained. The gate's redaction, the review's explanation and the leak check are derived
@@ -20,6 +20,7 @@ ATTRIBUTES = "attributes"
 PROPERTIES = "properties"
 """An object of the program's own keys, each of which has a rule of its own."""
 BOOLEAN = "boolean"
+CLASS_NAME = "class name"
 COUNT = "count"
 ENUM = "enum"
 ERROR_TEXT = "error text"
@@ -27,10 +28,16 @@ EVENT = "event"
 """An event's name, which may have spaces; another one stands in for what may not leave."""
 ID = "id"
 """An id of any form."""
+KEY = "project key"
+"""By which a service knows the program: its makers publish it, and it is not the user's."""
+MOMENT = "moment"
+"""A time in UTC, as a text or in seconds since 1970."""
 NAME = "name"
 NANOSECONDS = "nanoseconds"
 NUMBER = "number"
 ONE_OF = "one of a few texts"
+SCHEMA = "schema"
+"""The name of one of Snowplow's schemas."""
 SPAN_ID = "span id"
 STATUS = "status"
 """OTLP's status of a span, which some write by its name."""
@@ -48,7 +55,7 @@ class Field:
         kind: what its value is.
         key: by which it is explained; of attributes and properties, whose they are. Empty where
             our own recorder and CloudQuery's releases send none: then it is told of as unknown.
-        members: of a message, its fields by their names.
+        members: of a message, its fields by their names; of properties, the protocol's own.
         options: of one of a few texts, those.
         is_list: whether there is a list of such values.
         after: of a time, the name of the field beside it that it comes after.

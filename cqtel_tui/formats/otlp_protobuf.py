@@ -15,7 +15,7 @@ from .protobuf_wire import has_too_many_fields
 if TYPE_CHECKING:
     from .strict_json import JsonValue
 
-MAX_FIELDS = 100_000
+MAX_FIELDS = 500_000
 """Of one message and all in it; more of them say less than they cost."""
 
 _IDS = frozenset({"traceId", "spanId", "parentSpanId"})

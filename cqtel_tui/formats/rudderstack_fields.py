@@ -1,12 +1,13 @@
 """The fields of RudderStack's and Segment's messages.
 
 https://www.rudderstack.com/docs/api/http-api/: a message, or `{"batch": [message, …]}`. The order
-is that in which the fields are explained.
+is that in which the fields are explained. Browsers and pixels have the key of the program in the
+message, where others have it in a header.
 """
 
 from __future__ import annotations
 
-from .fields import EVENT, ID, NAME, ONE_OF, PROPERTIES, TIME, VERSION, Field, message
+from .fields import EVENT, ID, KEY, NAME, ONE_OF, PROPERTIES, TIME, VERSION, Field, message
 
 CALLS = ("track", "identify", "page", "screen", "group", "alias")
 _CHANNELS = frozenset({"browser", "mobile", "sdk", "server", "source", "sources", "web"})
@@ -25,10 +26,15 @@ _MESSAGE = {
     "sentAt": Field(TIME, "sentAt"),
     "anonymousId": Field(ID, "anonymousId"),
     "messageId": Field(ID, "messageId"),
+    "writeKey": Field(KEY, "segment.writeKey"),
 }
 
 MESSAGE = message(_MESSAGE)
 """One message by itself."""
 BATCH = message(
-    {"batch": message(_MESSAGE, is_list=True, group="event"), "sentAt": _MESSAGE["sentAt"]}
+    {
+        "batch": message(_MESSAGE, is_list=True, group="event"),
+        "sentAt": _MESSAGE["sentAt"],
+        "writeKey": _MESSAGE["writeKey"],
+    }
 )

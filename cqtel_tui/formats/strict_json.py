@@ -37,14 +37,13 @@ __all__ = [
 JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | float | bool | None"
 JsonObject: TypeAlias = dict[str, JsonValue]
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 8 << 20
+"""A request's body has half of it at most; what stands in for what was removed can be longer."""
 MAX_FILE_BYTES = 5 << 20
 MAX_DOCUMENTS = 1_000
 MAX_DEPTH = 64
-MAX_TOKENS = 300_000
+MAX_TOKENS = 1_500_000
 """Brackets, commas and quotes: what a decoded document costs in time and memory goes by them."""
-MAX_FILE_TOKENS = 1_000_000
-"""Likewise, of a file that a user reads on purpose."""
 MAX_NUMBER = 4_300
 """Characters of one number: Python reads so many by default, as the cost grows with the square."""
 
@@ -271,7 +270,7 @@ def _problem(data: bytes, offset: int, reason: str) -> Problem:
 
 
 def _readable_part(
-    data: bytes, *, final: bool, max_depth: int, max_tokens: int = MAX_FILE_TOKENS
+    data: bytes, *, final: bool, max_depth: int, max_tokens: int = MAX_TOKENS
 ) -> tuple[_Source, Problem | None]:
     """Give as much as the decoder may have, and what ends that early, if anything does.
 

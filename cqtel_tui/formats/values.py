@@ -31,6 +31,7 @@ SPAN_KIND_PREFIX = "SPAN_KIND_"
 _DIGITS = re.compile(r"-?[0-9]{1,20}")
 _DECIMAL = re.compile(r"(-?)([0-9]{1,40})(?:\.([0-9]{1,40}))?(?:[eE]([+-]?[0-9]{1,2}))?")
 _HEX = re.compile(r"[0-9a-fA-F]+")
+_EVENT = re.compile(r"\$?[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}", re.ASCII)
 # Of UTC alone: another offset says where the user is.
 _UTC_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", re.ASCII)
 
@@ -135,6 +136,11 @@ def identifier(value: object, digits: int) -> str | None:
     if not isinstance(value, str) or len(value) != digits or not _HEX.fullmatch(value):
         return None
     return value.lower() if value.strip("0") else ""
+
+
+def is_event(value: object) -> bool:
+    """Tell whether a value is the name of an event, which may have spaces: `Sync Completed`."""
+    return isinstance(value, str) and _EVENT.fullmatch(value) is not None
 
 
 def is_utc_time(value: object) -> bool:

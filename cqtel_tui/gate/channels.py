@@ -44,8 +44,10 @@ class Channels:
             gate. Unset is the empty text. What is not in the list is the program's to complain of.
         blocked: the channels that are blocked.
         own: variables by which a user sends to a place of their own; they are left as they are.
-        forwarded: headers that go along to the upstream, in lower case, beside the Content-Type.
+        forwarded: headers that go along to the upstream, in lower case, beside those that its
+            protocol needs (`formats.headers`).
         duration_unit: what one of `duration` is, in nanoseconds.
+        protocol: in which it reports, one of `PROTOCOLS`; empty where its requests tell.
         words: what the names of its events, statuses and libraries are made of, in lower case; no
             other name leaves. Without any, names go by their shapes (see `names`).
     """
@@ -59,8 +61,9 @@ class Channels:
     levels: "Mapping[str, Mapping[str, str]]" = {}  # noqa: RUF012  # never changed
     blocked: "tuple[Blocked, ...]" = ()
     own: "tuple[str, ...]" = ()
-    forwarded: "tuple[str, ...]" = ("authorization",)
+    forwarded: "tuple[str, ...]" = ()
     duration_unit: int = 1_000_000
+    protocol: str = ""
     words: frozenset[str] = frozenset()
 
 

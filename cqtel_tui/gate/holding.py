@@ -14,15 +14,18 @@ from typing import TYPE_CHECKING, Any
 
 from ..catalogue import is_name, is_version
 from ..consent.endpoint import endpoint_problem
+from ..formats import UNREDACTED
 from ..formats.documents import as_document
 from ..formats.encodings import UndecodableError, decoded
+from ..formats.headers import needed_headers
+from ..formats.strict_json import MAX_BYTES
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import count_loss
 from ..outbox.writing import hold
 from ..record.inspection import CAUGHT_KEY
 from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
-from .protocols import Understood, headers_of, understand
+from .protocols import Understood, understand
 from .protocols.described import Description
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import Redaction, Removal
@@ -41,6 +44,8 @@ UNNAMED = "unnamed"
 _MAX_HEAD_BYTES = 2 * 1024 * 1024
 _MAX_HEADER = 4096
 _KEY_BYTES = 32
+_UNREDACTED = Understood(UNREDACTED, "", Description(), Redaction(b""))
+"""What nothing is sent of: a redaction ended with a mistake of ours, or could not be done."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,14 +167,14 @@ def hold_one(  # noqa: PLR0913, PLR0917  # what makes an envelope
         request: the request.
         channels: how its program reports.
         reporter: where it comes from.
-        rules: what may leave of it; None for one that is to be held unread.
+        rules: what may leave of it; None for one that cannot be redacted.
         identity: 16 random hex digits; the same request with the same is the same envelope.
 
     Raises:
         OSError: it could not be written.
         ValueError: no envelope can be made of it.
     """
-    understood = _unread(request) if rules is None else _understood(request, rules)
+    understood = _UNREDACTED if rules is None else _understood(request, rules)
     return _hold(state, request, understood, channels, reporter, identity)
 
 
@@ -202,13 +207,10 @@ def for_inspection(request: Request, channels: Channels, reporter: Reporter, rul
 
 def _understood(request: Request, rules: Rules) -> Understood:
     try:
-        return understand(request, rules)
+        understood = understand(request, rules)
     except Exception:  # noqa: BLE001  # a mistake of ours loses nothing, and sends nothing
-        return _unread(request)
-
-
-def _unread(request: Request) -> Understood:
-    return Understood(UNKNOWN, "", Description(), Redaction(request.body))
+        return _UNREDACTED
+    return understood if len(understood.redaction.sent) <= MAX_BYTES else _UNREDACTED
 
 
 def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
@@ -254,8 +256,11 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
 
 def _headers(request: Request, understood: Understood, channels: Channels) -> dict[str, str]:
     """Return the headers that go along: what the body is, and what the upstream asks for."""
+    if understood.kind == UNREDACTED:
+        return {}
     headers = {"content-type": understood.content_type or request.header("content-type")}
-    wanted = sorted({*headers_of(understood.kind), *channels.forwarded} - OF_HTTP - headers.keys())
+    needed = needed_headers(understood.kind)
+    wanted = sorted({*needed, *channels.forwarded} - OF_HTTP - headers.keys())
     headers |= {name: request.header(name) for name in wanted}
     return {
         name.title(): value

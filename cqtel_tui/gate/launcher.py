@@ -11,7 +11,7 @@ import sys
 
 from ..consent.decision import NO_TELEMETRY, OFF, RUN_VARIABLE, ask_each, concerning
 from ..errors import CqtelError
-from ..paths import folders
+from ..folders import folders
 from .nesting import Outer, check_nesting, mark_of
 from .prefixes import ELSEWHERE, layers, plain_name
 from .profiles import PROFILES, known_profiles
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from ..consent import Program
     from ..consent.decision import Decision
-    from ..paths import Folders
+    from ..folders import Folders
     from .listening import Gate
     from .prefixes import Layer
     from .profiles import Invocation, Profile

@@ -16,8 +16,9 @@ from ..consent.endpoint import endpoint_problem
 from ..consent.trusted import check_folder, owners, read_trusted
 from ..errors import CqtelError, UntrustedFileError
 from .channels import Blocked, Channels
-from .field_shapes import ALL_SHAPES
+from .field_shapes import ALL_SHAPES, fields_at
 from .profiles import FOLDER, SUFFIX, Profile
+from .responses import PROTOCOLS
 
 if TYPE_CHECKING:
     from .field_shapes import Schema
@@ -182,7 +183,7 @@ def _channels(table: _Table) -> Channels:
     found = Channels(
         variable=_variable(catch.text("variable")),
         upstream=upstream,
-        fields={key: _shape(key, value) for key, value in table.table("fields").rest().items()},
+        fields=fields_at({k: _shape(k, v) for k, v in table.table("fields").rest().items()}),
         never=table.table("never").all_texts(),
         also=_variables(catch.table("also")),
         blocking=_variables(catch.table("closing")),
@@ -193,10 +194,13 @@ def _channels(table: _Table) -> Channels:
         blocked=tuple(map(_blocked, table.tables("close"))),
         own=tuple(map(_variable, catch.texts("own"))),
         forwarded=tuple(name.lower() for name in catch.texts("forwarded")),
+        protocol=catch.text("protocol"),
         duration_unit=catch.number("duration_unit", 1_000_000),
         words=frozenset(word.lower() for word in catch.texts("words")),
     )
     catch.end()
+    if found.protocol not in {"", *PROTOCOLS}:
+        raise ValueError(f'"catch.protocol" is not one of {", ".join(PROTOCOLS)}')
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ..consent.foreign import foreign_home
 from ..outbox.runs import has_leftovers
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ def recover(
         seconds: after so many, no other run is begun with.
         before_each: called before each request.
     """
-    if not has_leftovers(state):
+    if not has_leftovers(state) or foreign_home(state, os.environ.get("HOME", "").rstrip("/")):
         return 0
     from .spool import left_over
 

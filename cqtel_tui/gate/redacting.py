@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 CLOSING_SECONDS = 30
 """How long the child may take for what is left when all is over."""
 _MAX_RESTARTS = 50
-_MAX_CPU_SECONDS = 3
-"""For one request; the bounds on what is read of it keep it far below."""
+_MAX_CPU_SECONDS = 20
+"""For one request; the bounds on what is read of it keep it below a third of that."""
 _RETRY_SECONDS = 1.0
 _LINE_BYTES = 64 * 1024
 

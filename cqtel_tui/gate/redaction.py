@@ -6,7 +6,6 @@ is. Nothing is searched for: a secret that nobody thought of is not on the list 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -18,8 +17,10 @@ from ..formats.fields import (
     COUNT,
     ERROR_TEXT,
     EVENT,
+    KEY,
     NAME,
     NANOSECONDS,
+    SCHEMA,
     STATUS,
     VERSION,
 )
@@ -36,9 +37,8 @@ OTHER_EVENT = "other"
 
 MAX_REMOVALS = 500
 MAX_ITEMS = 10_000
-_EVENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._:-]{0,79}", re.ASCII)
 _ERROR = 2
-_NAMES = frozenset({"class name", NAME, VERSION})
+_NAMES = frozenset({"class name", NAME, SCHEMA, VERSION})
 _INTEGERS = frozenset({COUNT, NANOSECONDS})
 _ERROR_NAMES = frozenset({"error", "status_code_error", "2", "2.0"})
 
@@ -117,6 +117,7 @@ class Rules:
         names: which names may leave.
         published: the names of plugins that are known to be published.
         arguments: those of the command, whose values never leave.
+        protocol: in which the program reports; empty where its requests tell.
     """
 
     fields: Mapping[str, Schema]
@@ -127,6 +128,7 @@ class Rules:
     names: Names = field(default_factory=Names)
     published: frozenset[str] = frozenset()
     arguments: tuple[str, ...] = field(default=(), repr=False)
+    protocol: str = ""
 
 
 def redact_json(document: JsonValue, schema: Schema, rules: Rules) -> Redaction:
@@ -218,6 +220,8 @@ class _Work:
         rules = self._rules
         if shape in _NAMES:
             return rules.names.problem(text, is_version=shape == "version")
+        if shape == KEY:
+            return ARGUMENT if is_value_of(text, rules.arguments) else ""
         if shape != "plugin":
             return ""
         if text not in rules.published:
@@ -236,7 +240,7 @@ class _Work:
     def _keep_event(self, value: JsonValue, path: Path) -> JsonValue | _Gone:
         if value is None or value == "":
             return self._remove(value, path, "not an event's name")
-        is_name = isinstance(value, str) and _EVENT.fullmatch(value)
+        is_name = values.is_event(value)
         why = self._rules.names.problem(str(value)) if is_name else "not an event's name"
         if not why:
             return value

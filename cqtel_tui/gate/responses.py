@@ -6,18 +6,40 @@ is loaded for it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
-RUDDERSTACK = "rudderstack"
 OTLP = "otlp"
+POSTHOG = "posthog"
+RUDDERSTACK = "rudderstack"
+SENTRY = "sentry"
+SNOWPLOW = "snowplow"
+OWN = "own"
+"""A program's own form: JSON, a form, or a query."""
 UNKNOWN = "unknown"
-CALLS = ("batch", "track", "identify", "page", "screen", "group", "alias")
-"""RudderStack's, each with a path of its own."""
+PROTOCOLS = (OTLP, OWN, POSTHOG, RUDDERSTACK, SENTRY, SNOWPLOW)
 SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
 """OTLP's, by their paths."""
-_CALL_PATHS = frozenset(f"/v1/{call}" for call in CALLS)
+_CALLS = "batch|import|track|identify|page|screen|group|alias"
+_PATHS = {
+    # Segment's own library for browsers says `t` for `track`; RudderStack's beacons and pixels.
+    RUDDERSTACK: re.compile(rf"/(beacon/|pixel/)?v1/({_CALLS}|[abgimpst])|/v1/pixel/({_CALLS})"),
+    POSTHOG: re.compile(r"/(batch|capture|e|i/v0/e)/?"),
+    SENTRY: re.compile(r"/api/[0-9]{1,20}/(envelope|store)/?"),
+    # A collector may be given another path for what is posted: it has three parts, the last of
+    # which is the version.
+    SNOWPLOW: re.compile(r"/com\.snowplowanalytics\.snowplow/tp[12]|/i"),
+}
+_TEXT = "text/plain"
+_RESPONSES = {
+    RUDDERSTACK: ("text/plain; charset=utf-8", b"OK"),
+    POSTHOG: (JSON, b'{"status":1}'),
+    SENTRY: (JSON, b"{}"),
+    SNOWPLOW: (_TEXT, b"ok"),
+    UNKNOWN: (_TEXT, b""),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,27 +51,30 @@ class Response:
 
 
 def protocol_of(path: str) -> str:
-    """Return the protocol that a path is of: `rudderstack`, `otlp` or `unknown`.
+    """Return the protocol that a path is of, one of `PROTOCOLS`, or `unknown`.
 
     Args:
         path: without the secret; a query says nothing of it.
     """
     path = path.partition("?")[0]
-    if path in _CALL_PATHS:
-        return RUDDERSTACK
-    return OTLP if path in SIGNALS else UNKNOWN
+    if path in SIGNALS:
+        return OTLP
+    return next((name for name, known in _PATHS.items() if known.fullmatch(path)), UNKNOWN)
 
 
 def response_to(path: str, content_type: str) -> Response:
     """Return what the real service responds: for what is unknown, a success that says nothing."""
     protocol = protocol_of(path)
-    if protocol == RUDDERSTACK:
-        return Response("text/plain; charset=utf-8", b"OK")
     if protocol == OTLP:  # an empty message, in the encoding of the request
         return Response(JSON, b"{}") if is_json(content_type) else Response(PROTOBUF, b"")
-    return Response("text/plain", b"")
+    return Response(*_RESPONSES[protocol])
 
 
 def is_json(content_type: str) -> bool:
     """Tell whether a media type, parameters and all, is that of JSON."""
-    return content_type.partition(";")[0].strip().lower() == JSON
+    return media_type(content_type) == JSON
+
+
+def media_type(content_type: str) -> str:
+    """Return a media type without its parameters, in lower case."""
+    return content_type.partition(";")[0].strip().lower()

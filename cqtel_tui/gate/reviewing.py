@@ -5,25 +5,28 @@ The review takes documents; what a caught request is one of, only the gate knows
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..errors import CqtelError
-from ..formats.documents import as_document
+from ..formats.documents import as_document, is_plain_json
 from ..formats.values import as_json
 from ..review.caught import Comparison, compare
+from ..review.destination import UNREDACTED, UNREDACTED_WORDS
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
 from ..review.requests import scan_request
-from .field_shapes import SHAPES
+from .field_shapes import EACH, SHAPES
 from .holding import read_original
 from .profile_files import read_profiles
 from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
+from .protocols import document_caught
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import ONLY_IN_DEBUG
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator
 
     from ..outbox.envelope import Envelope
     from ..review.explain import Explanation
@@ -36,6 +39,7 @@ _UNKNOWN_KIND = (
     "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
     "caught, byte for byte. It is sent only if you choose it by itself."
 )
+_KEPT_AS_IT_CAME = {UNKNOWN: _UNKNOWN_KIND, UNREDACTED: UNREDACTED_WORDS}
 _UNREADABLE = "What was caught cannot be read here as {kind}, so it is shown as it came."
 _SPECIAL = {
     "event": "an event's name",
@@ -81,9 +85,9 @@ def beside(envelope: Envelope) -> Beside:
         TornEnvelopeError: what was caught is not what the gate put there.
     """
     original = read_original(envelope.caught)
-    if envelope.kind == UNKNOWN:
-        return Beside(original, Comparison((), problem=_UNKNOWN_KIND))
-    caught = as_document(envelope.kind, original.body)
+    if problem := _KEPT_AS_IT_CAME.get(envelope.kind):
+        return Beside(original, Comparison((), problem=problem))
+    caught = document_caught(original.request, envelope.kind)
     sent = as_document(envelope.kind, envelope.payload)
     if caught is None or sent is None:
         problem = _UNREADABLE.format(kind=envelope.kind)
@@ -127,8 +131,8 @@ def withheld_errors(original: Original) -> int:
 
 
 def readable(envelope: Envelope) -> bytes:
-    """Return a payload as JSON: as it is, or what its protobuf says."""
-    if not envelope.kind.endswith("-protobuf"):
+    """Return a payload as JSON: as it is, or what its encoding says."""
+    if is_plain_json(envelope.kind):
         return envelope.payload
     document = as_document(envelope.kind, envelope.payload)
     return envelope.payload if document is None else as_json(document)
@@ -154,7 +158,21 @@ def _own_fields(app: str, config: str) -> Mapping[str, str]:
     except CqtelError:
         return {}  # what nobody vouches for is told of as unknown
     found = next((one for one in profiles if one.name == app), None)
-    return {} if found is None else {k: _words(v) for k, v in found.channels.fields.items()}
+    return {} if found is None else dict(_each_field(found.channels.fields, ""))
+
+
+def _each_field(fields: Mapping[str, Schema], before: str) -> Iterator[tuple[str, str]]:
+    """Give each field that may leave, by where it stands, with its shape in words."""
+    for name, schema in fields.items():
+        here, inside = f"{before}{name}", schema
+        if isinstance(schema, tuple) and isinstance(schema[0], Mapping):
+            here, inside = f"{here}/{EACH}", schema[0]
+        if isinstance(inside, Mapping):
+            yield from _each_field(inside, f"{here}/")
+        else:
+            yield here, _words(schema)
+            if isinstance(schema, tuple):
+                yield f"{here}/{EACH}", _words(schema)
 
 
 def _words(schema: Schema) -> str:

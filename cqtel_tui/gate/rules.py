@@ -52,6 +52,7 @@ def rules_for(  # noqa: PLR0913  # each by name
         ),
         published=published_plugins(project),
         arguments=tuple(arguments),
+        protocol=channels.protocol,
     )
 
 

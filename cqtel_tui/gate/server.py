@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import h11
 
+from ..formats import MAX_BODY_BYTES
 from .refusals import (
     BROKEN,
     DISK_FULL,
@@ -36,8 +37,6 @@ from .spool import BacklogError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-MAX_BODY_BYTES = 4 << 20
-"""As many as the collector takes."""
 MAX_UNDER_WAY_BYTES = 64 << 20
 """Of all bodies that are not complete yet."""
 MAX_HEAD_BYTES = 16 * 1024

@@ -7,7 +7,7 @@ Whatever goes wrong with the recording is told on stderr, and stops nothing.
 import os
 
 from ..consent.decision import NO_TELEMETRY
-from ..paths import folders
+from ..folders import folders
 from ..record.telemetry import Telemetry
 from .launcher import prepare, say
 from .process import run

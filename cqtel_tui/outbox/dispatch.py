@@ -20,7 +20,7 @@ import os
 import sys
 import time
 
-from ..files import CREATE, NO_LINK
+from ..opening import CREATE, NO_LINK
 from .writing import OUTBOX, RETRY_AT, is_sender_due
 
 TYPE_CHECKING = False

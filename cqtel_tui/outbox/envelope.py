@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 MAX_HEADER_BYTES = 16 * 1024
-MAX_ENVELOPE_BYTES = 8 * 1024 * 1024
+MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
+"""What would be sent, and what was intercepted with all that was removed of it."""
 UNSEALED_VERSION = 1
 """The format of earlier releases, whose header nothing covers: it is read, and never sent."""
 _FIELDS = 10

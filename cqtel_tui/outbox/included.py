@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent.decision import yes_mark
+from ..consent.foreign import refuse_foreign
 from ..errors import CqtelError
 from ..files import make_folder, read, replace
 from ..formats import sha256
@@ -38,6 +39,7 @@ def include(state: str, yes: str, endpoint: str | None, ids: Iterable[str]) -> N
     Raises:
         CqtelError: it could not be written, so that the yes covers none of them.
     """
+    refuse_foreign(state)
     folder = _folder(state)
     rest = "\n".join(ids).encode("ascii", "replace")
     try:

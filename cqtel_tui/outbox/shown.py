@@ -9,6 +9,8 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..consent.foreign import refuse_foreign
+from ..errors import CqtelError
 from ..files import make_folder, read, replace
 from . import OUTBOX
 
@@ -24,7 +26,8 @@ def note_shown(state: str, envelope: Envelope) -> None:
     """Write down that a payload was shown. Where that fails, it counts as not shown."""
     lines = _lines(state)
     if _line(envelope) not in lines:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, CqtelError):
+            refuse_foreign(state)
             make_folder(str(_file(state).parent))
             kept = [*lines[1 - MAX_SHOWN :], _line(envelope)]
             replace(_file(state), "".join(f"{line}\n" for line in kept).encode("ascii"))

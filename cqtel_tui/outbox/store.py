@@ -24,6 +24,7 @@ from .envelope import (
     read_label,
 )
 from .expiry import MAX_AGE_SECONDS, retention_clock
+from .guarding import by_its_owner
 from .losses import UNSENT, count_loss, read_losses
 from .receipts import (
     RECEIPT_SUFFIX,
@@ -158,6 +159,7 @@ class Outbox:
             raise TornEnvelopeError(f"it is larger than {MAX_ENVELOPE_BYTES} bytes")
         return data
 
+    @by_its_owner
     def set_aside(self, box: str, label: Label) -> Path:
         """Take an envelope that is not whole out of the way; return where it lies now."""
         target = self.folder / SET_ASIDE / label.file_name
@@ -165,6 +167,7 @@ class Outbox:
         self.path(box, label).replace(target)
         return target
 
+    @by_its_owner
     def set_misnamed_aside(self) -> None:
         """Take what is called as no envelope is out of the way, such as an altered name."""
         for name in [name for name in self.names(PENDING) if read_label(name) is None]:
@@ -172,12 +175,14 @@ class Outbox:
             with contextlib.suppress(OSError):  # one of that name lies there already
                 (self.folder / PENDING / name).rename(self.folder / SET_ASIDE / name)
 
+    @by_its_owner
     def drop(self, box: str, label: Label) -> None:
         """Remove an envelope, and its receipt if it has one."""
         path = self.path(box, label)
         path.unlink(missing_ok=True)
         remove_receipt(path)
 
+    @by_its_owner
     def clear(self, box: str, app: str | None = None) -> int:
         """Remove all envelopes of a box, or those of one program; return how many there were."""
         labels = [label for label in self.labels(box) if app in {None, label.app}]
@@ -185,12 +190,14 @@ class Outbox:
             self.drop(box, label)
         return len(labels)
 
+    @by_its_owner
     def put_back(self, box: str, label: Label, data: bytes) -> None:
         """Put back an envelope that was dropped, with the bytes it had."""
         path = self.path(box, label)
         make_folder(str(path.parent))
         write_over(path, data)
 
+    @by_its_owner
     def reserve(self, label: Label, url: str, now: float) -> Reservation:
         """Take the room for an envelope's receipt, and note that it is being sent.
 
@@ -206,6 +213,7 @@ class Outbox:
         folders = (self.folder / SENT, self.folder / REJECTED)
         return Reservation(self.folder / SENDING / label.id, begun, folders)
 
+    @by_its_owner
     def close(self, label: Label, box: str, receipt: Receipt) -> None:
         """Move a pending envelope to `sent` or `rejected`, with its receipt.
 
@@ -220,6 +228,7 @@ class Outbox:
         write_receipt(target, receipt)
         self.path(PENDING, label).replace(target)
 
+    @by_its_owner
     def settle(self) -> None:
         """Finish the moves that a crash or a full disk cut short."""
         self._settle_begun()
@@ -245,10 +254,12 @@ class Outbox:
                 box = SENT if outcome.status in SUCCESS else REJECTED
                 path.replace(receipt_path(self.folder / box / label.file_name))
 
+    @by_its_owner
     def postpone(self, label: Label) -> None:
         """Count one more attempt in vain on a pending envelope's label."""
         self.path(PENDING, label).rename(self.path(PENDING, label.tried_again()))
 
+    @by_its_owner
     def replace(self, label: Label, payload: bytes, *, dropped: int = 0) -> Label:
         """Let a pending envelope have another payload, from which its user took something out.
 
@@ -310,6 +321,7 @@ class Outbox:
             temporary.unlink(missing_ok=True)
             raise
 
+    @by_its_owner
     def retry(self, label: Label) -> None:
         """Put a rejected envelope back among the pending ones."""
         source = self.path(REJECTED, label)
@@ -321,6 +333,7 @@ class Outbox:
         """Return the receipt of an envelope; None if it has none."""
         return read_receipt(self.path(box, label))
 
+    @by_its_owner
     def sweep(self, now: float | None = None, uptime: Uptime | None = None) -> None:
         """Remove what is older than 30 days from all boxes, and what crashes left behind.
 

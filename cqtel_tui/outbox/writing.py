@@ -2,8 +2,8 @@
 
 import os
 
-from ..files import CREATE
 from ..formats import quote, sha256
+from ..opening import CREATE
 from . import OUTBOX, PENDING, PROJECTS, SUFFIX, project_mark
 
 TYPE_CHECKING = False

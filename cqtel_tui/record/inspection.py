@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import CqtelError
 from ..files import READ, replace
-from .payload import SCOPE
+from . import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
 CAUGHT_KEY = "cqtel.caught"

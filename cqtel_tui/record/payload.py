@@ -2,12 +2,13 @@
 
 import os
 
-from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows, is_name
+from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows
 from ..consent import UNNAMED
 from ..consent.decision import CI_VARIABLES, ON, boolean
-from ..files import PROJECT_FOLDER
 from ..formats import quote
+from ..opening import PROJECT_FOLDER
 from ..outbox.writing import MAX_PAYLOAD_BYTES
+from . import PLAIN, SCOPE, name_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +16,6 @@ if TYPE_CHECKING:
 
     from ..consent.decision import Decision
     from .telemetry import Attributes, Operation, Span
-
-SCOPE = "cqtel"
-PLAIN = frozenset({str, int, bool, list})
-"""The very classes that a value may have: one derived from them can do anything."""
 
 
 def encoded(
@@ -148,17 +145,6 @@ def _allowed(
         else:
             dropped += 1
     return kept, dropped
-
-
-def name_of(value: object) -> str:
-    """Return a plain name, empty if it is none."""
-    name = plain(value)
-    return str(name) if type(name) is str and is_name(name) else ""
-
-
-def plain(value: object) -> object:
-    """Return a text without what a class of the program's own may have added to it."""
-    return str.__str__(value) if issubclass(type(value), str) else value
 
 
 def _message(error: object) -> "str | None":

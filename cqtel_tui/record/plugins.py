@@ -3,7 +3,7 @@
 import os
 
 from ..catalogue import MAX_PLUGINS, is_plugin
-from ..files import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
+from ..opening import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -5,27 +5,23 @@ import sys
 import time
 from _thread import _local
 
-from ..catalogue import is_version
 from ..consent import UNNAMED
-from ..consent.decision import OFF, ON, OPTIONS, Decision, ask, concerning
-from ..outbox.writing import hold, is_sender_due
-from ..paths import folders
-from .payload import PLAIN, encoded, has_error_text, name_of, plain
+from ..consent.decision import OFF, OPTIONS, ask, concerning
+from ..folders import folders
+from . import PLAIN, name_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _contextvars import ContextVar
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
     from types import TracebackType
     from typing import Self
 
-    from ..paths import Folders
+    from ..consent.decision import Decision
+    from ..folders import Folders
 
     Attributes = dict[str, object]
 
-# What a payload says, and how large it may be.
-HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
-"""What goes with a payload, beside what HTTP itself needs (Host, Content-Length)."""
 MAX_SPANS = 512
 _SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
@@ -254,49 +250,11 @@ class Operation(Span):
         if self.decision is None or self.where is None or os.getpid() != self.process:
             return
         try:
-            self._finish(self.where, self.decision)
+            from .ending import finish
+
+            finish(self, self.where, self.decision)
         except Exception as problem:  # noqa: BLE001  # nothing of ours may reach the program
             self._lose(self.where, problem)
-
-    def _finish(self, where: "Folders", began: "Decision") -> None:
-        environ = concerning(os.environ)
-        given = self.telemetry
-        decision = ask(where, given.options, environ, self.project, given.named, given.program)
-        if decision.inspect or began.inspect:
-            from .inspection import inspect
-
-            self.telemetry.inspected.append(encoded(self, decision, environ)[0])
-            inspect(self.telemetry.inspected, self.project, self.telemetry.left_open)
-        elif OFF not in (decision.state, began.state):
-            self._hold(where[1], decision, environ)
-
-    def _hold(self, state: str, decision: "Decision", environ: "Mapping[str, str]") -> None:
-        telemetry = self.telemetry
-        is_on = decision.state == ON
-        payload, dropped = encoded(self, decision, environ, create_cookie=is_on)
-        version = plain(telemetry.version)
-        is_plain = type(version) is str and is_version(version)
-        now = telemetry.clock()
-        self.held = telemetry.held = hold(
-            state,
-            payload,
-            now // 1000,
-            telemetry.entropy(8).hex(),
-            app=telemetry.program,
-            version=str(version) if is_plain else "",
-            operation=name_of(self.name) or UNNAMED,
-            outcome="failed" if self.failed else "ok",
-            duration=(self.end - self.start) // 1_000_000,
-            headers=HEADERS,
-            project=self.project,
-            consent=decision.mark(decision.endpoint),
-            has_error_text=decision.debug and has_error_text(self.spans),
-            dropped=dropped,
-        )
-        if is_on and decision.endpoint and is_sender_due(state, now / 1e9):
-            from ..outbox.dispatch import start_if_due
-
-            start_if_due(state, telemetry.options)
 
     def _lose(self, where: "Folders | None", problem: Exception) -> None:
         self.telemetry.lost += 1

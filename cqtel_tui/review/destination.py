@@ -6,16 +6,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import endpoint_problem
-from ..formats import OPAQUE
+from ..formats import OPAQUE, UNREDACTED
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
+
+__all__ = ["CAUGHT", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "bound_for"]
 
 CAUGHT = "gate"
 """The origin of what was caught."""
 UNREAD = OPAQUE
 """The kind of what nobody here can read: it goes only where the user has named it."""
 
+UNREDACTED_WORDS = (
+    "This could not be redacted, so it is never sent. What was intercepted is kept here to be read."
+)
 UPSTREAM = "upstream"
 """Where the program itself would have sent it: its makers, or a place of the user's own."""
 ENDPOINT = "endpoint"

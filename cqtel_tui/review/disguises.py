@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
+from ..formats import MAX_BODY_BYTES
 from ..outbox.writing import MAX_PAYLOAD_BYTES
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ ESCAPED = "JSON-escaped"
 PERCENT = "percent-encoded"
 BASE64 = "base64-encoded"
 
-MAX_BYTES = 1 << 20
-"""How much of a payload is looked through for disguises: as much as can be explained."""
+MAX_BYTES = MAX_BODY_BYTES
+"""How much of a payload is looked through for disguises: as much as a request can have."""
 MAX_UNDONE = MAX_PAYLOAD_BYTES // 2
 """Escapes that are undone in one view: as many as a payload of the recorder could have."""
 MAX_DECODED = MAX_PAYLOAD_BYTES // 6

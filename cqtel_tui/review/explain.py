@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING
 from ..formats.json_paths import path_text
 from ..formats.strict_json import UnreadableError, count_values, parse
 from ..sanitize import printable
+from .destination import UNREDACTED, UNREDACTED_WORDS
 from .events import EVENT_FIELDS, own_field
-from .facts import UNKNOWN, Fact, Place, compact
-from .field_facts import read_events, read_traces
+from .facts import UNKNOWN, Fact, Place, compact, own_key
+from .field_facts import reader_of
+from .other_fields import OTHER_FIELDS
 from .promises import BY_KEY, Field
 
 if TYPE_CHECKING:
@@ -31,11 +33,10 @@ MAX_VALUE = 10_000
 MAX_STRANGE_VALUE = 2_000
 PROGRAM = "program"
 OTLP = "otlp-traces"
-RUDDERSTACK = "rudderstack"
 
 _MAX_KEY = 200
 
-_FIELDS = {**BY_KEY, **EVENT_FIELDS}
+_FIELDS = {**OTHER_FIELDS, **BY_KEY, **EVENT_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,29 +85,30 @@ def explain(
     """Explain a payload; never raises, whatever the bytes are.
 
     Args:
-        payload: OTLP/JSON, or RudderStack's JSON.
+        payload: as JSON.
         kind: its envelope's.
         own: what else the user's profile of that program lets through: each key with its shape.
     """
+    if kind == UNREDACTED:
+        return Explanation((), UNREDACTED_WORDS)
     try:
         document = parse(payload)
     except UnreadableError as error:
         return Explanation((), printable(str(error), limit=MAX_STRANGE_VALUE))
-    read = read_events if kind == RUDDERSTACK else read_traces
-    facts = list(islice(read(Place(document, None, PROGRAM)), MAX_ROWS))
-    rows = tuple(_row(fact, own) for fact in facts)
+    facts = list(islice(reader_of(kind)(Place(document, None, PROGRAM)), MAX_ROWS))
+    rows = tuple(_row(fact, kind, own) for fact in facts)
     left_out = count_values(document) - sum(
         count_values(fact.value) + fact.is_attribute for fact in facts
     )
     return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
 
 
-def _row(fact: Fact, own: Mapping[str, str]) -> Row:
+def _row(fact: Fact, kind: str, own: Mapping[str, str]) -> Row:
     path = path_text(fact.place.path)
     key = printable(fact.key or path or "the document", limit=_MAX_KEY)
     field = None if fact.problem else _FIELDS[fact.key]
-    if own and fact.problem == UNKNOWN and (shape := own.get(fact.own_key)):
-        field = own_field(fact.own_key, shape)
+    if own and fact.problem == UNKNOWN and (shape := own.get(own_key(fact, kind))):
+        field = own_field(own_key(fact, kind), shape)
         fact = fact._replace(problem="")
     if field is not None and isinstance(fact.value, list):
         shown = printable(", ".join(map(str, fact.value)), limit=MAX_VALUE)

@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
+from ..formats.documents import OWN_QUERY
+from ..formats.queries import QUERY
 from .events import PROPERTIES
 
 if TYPE_CHECKING:
@@ -46,17 +48,32 @@ class Fact(NamedTuple):
     words: str = ""
     is_attribute: bool = False
 
-    @property
-    def own_key(self) -> str:
-        """The program's own key, under which a profile may let it through; empty for all else."""
-        if self.is_attribute:
-            return self.key
-        path = self.place.path
-        while path is not None and path[0] is not None:
-            if path[0][1] == PROPERTIES:
-                return str(path[1])
-            path = path[0]
-        return ""
+
+_OWN_BEGINS = {"rudderstack": PROPERTIES, "posthog": PROPERTIES, "snowplow": "data", "own": ""}
+"""Behind which name the program's own fields stand in a document of each protocol."""
+
+
+def own_key(fact: Fact, kind: str) -> str:
+    """Return the program's own key, under which a profile may let it through; empty for all else.
+
+    Args:
+        fact: of one value.
+        kind: the payload's.
+    """
+    if fact.is_attribute:
+        return fact.key
+    begins = _OWN_BEGINS.get(kind.partition("-")[0])
+    steps: list[str] = []
+    path = fact.place.path
+    while path is not None:
+        path, step = path
+        if step == (QUERY if kind == OWN_QUERY else begins):
+            break
+        steps.append("*" if isinstance(step, int) else step)
+    else:
+        if begins or begins is None:
+            return ""
+    return "/".join(reversed(steps))
 
 
 Reader: TypeAlias = Callable[[Place], Iterator[Fact]]

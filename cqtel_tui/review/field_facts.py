@@ -6,15 +6,33 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..catalogue import is_name, is_version, matches
+from ..catalogue import is_boolean, is_class_name, is_message, is_name, is_version, matches
+from ..formats import values
+from ..formats.documents import (
+    OWN_FORM,
+    OWN_JSON,
+    OWN_QUERY,
+    POSTHOG,
+    RUDDERSTACK,
+    SENTRY,
+    SENTRY_EVENT,
+    SNOWPLOW,
+)
 from ..formats.fields import (
     ATTRIBUTES,
+    BOOLEAN,
+    CLASS_NAME,
+    COUNT,
+    ERROR_TEXT,
     EVENT,
     ID,
+    KEY,
+    MOMENT,
     NAME,
     NANOSECONDS,
     ONE_OF,
     PROPERTIES,
+    SCHEMA,
     SPAN_ID,
     TIME,
     TRACE_ID,
@@ -22,7 +40,13 @@ from ..formats.fields import (
     Field,
 )
 from ..formats.otlp_fields import REQUESTS
+from ..formats.posthog_fields import BATCH as POSTHOG_BATCH
+from ..formats.posthog_fields import MESSAGE as POSTHOG_MESSAGE
+from ..formats.queries import REQUEST
 from ..formats.rudderstack_fields import BATCH, MESSAGE
+from ..formats.sentry_fields import ENVELOPE
+from ..formats.sentry_fields import EVENT as SENTRY_TABLE
+from ..formats.snowplow_fields import POSTED
 from ..formats.values import is_usual, is_utc_time, unsigned
 from ..sanitize import printable
 from .attribute_facts import attributes_reader
@@ -42,10 +66,17 @@ _SCOPE = "cqtel"
 _BACKWARDS = "it ends before it starts"
 
 _OF_KIND: dict[str, Callable[[JsonValue], bool]] = {
-    EVENT: is_name,
+    BOOLEAN: is_boolean,
+    CLASS_NAME: is_class_name,
+    COUNT: lambda value: values.count(value) is not None and is_usual(value),
+    ERROR_TEXT: is_message,
+    EVENT: values.is_event,
     ID: is_event_id,
+    KEY: is_message,
+    MOMENT: lambda value: is_utc_time(value) or isinstance(value, int | float),
     NAME: is_name,
     ONE_OF: is_name,
+    SCHEMA: is_message,
     SPAN_ID: lambda value: matches(value, "f" * 16),
     TIME: is_utc_time,
     TRACE_ID: lambda value: matches(value, "f" * 32),
@@ -65,7 +96,7 @@ def _reader_of(field: Field) -> Reader:
     if field.kind == ATTRIBUTES:
         return attributes_reader(field.key)
     if field.kind == PROPERTIES:
-        return _properties
+        return _properties if field.key == PROPERTIES else _known_properties(field)
     read = _message(field) if field.members else _value(field)
     if field.group:
         return _numbered(read, field.group)
@@ -165,7 +196,7 @@ def _moment(value: JsonValue) -> int | None:
     return (unsigned(value) or None) if is_usual(value) else None
 
 
-# The two protocols that are explained -------------------------------------------------------------
+# What a program says of its own ------------------------------------------------------------------
 
 
 def _property_reader(key: str) -> Reader:
@@ -192,15 +223,51 @@ def _properties(place: Place) -> Iterator[Fact]:
             yield from strange(place.at(key, value))
 
 
-_BATCH_READER = _message(BATCH)
-_MESSAGE_READER = _message(MESSAGE)
-read_traces = _reader_of(REQUESTS["traces"])
+def _known_properties(field: Field) -> Reader:
+    """Make a reader of properties of which the protocol has some; all others are the program's."""
+    readers = {name: _reader_of(one) for name, one in field.members.items()}
+
+    def read(place: Place) -> Iterator[Fact]:
+        inside = place.value
+        if not isinstance(inside, dict):
+            yield from strange(place)
+            return
+        for name, value in inside.items():
+            yield from readers.get(name, strange)(place.at(name, value))
+
+    return read
 
 
-def read_events(place: Place) -> Iterator[Fact]:
-    """Tell of RudderStack's message, or of a batch of them."""
-    inside = place.value
-    if isinstance(inside, dict) and "batch" not in inside:
-        yield from _MESSAGE_READER(place._replace(group=_group("event", 0, inside)))
-    else:
-        yield from _BATCH_READER(place)
+# The protocols that are explained ----------------------------------------------------------------
+
+
+def _one_or_many(message_table: Field, batch_table: Field) -> Reader:
+    """Make a reader of a message by itself, or of a batch of them."""
+    one, many = _message(message_table), _message(batch_table)
+
+    def read(place: Place) -> Iterator[Fact]:
+        inside = place.value
+        if isinstance(inside, dict) and "batch" not in inside:
+            yield from one(place._replace(group=_group("event", 0, inside)))
+        else:
+            yield from many(place)
+
+    return read
+
+
+_READERS: dict[str, Reader] = {
+    POSTHOG: _one_or_many(POSTHOG_MESSAGE, POSTHOG_BATCH),
+    RUDDERSTACK: _one_or_many(MESSAGE, BATCH),
+    SENTRY: _message(ENVELOPE),
+    SENTRY_EVENT: _message(SENTRY_TABLE),
+    SNOWPLOW: _message(POSTED),
+    OWN_FORM: strange,
+    OWN_JSON: strange,
+    OWN_QUERY: _message(REQUEST),
+}
+_READ_TRACES = _reader_of(REQUESTS["traces"])
+
+
+def reader_of(kind: str) -> Reader:
+    """Return what reads a payload of this kind; what is no other is read as traces."""
+    return _READERS.get(kind, _READ_TRACES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..actions import erasing
-from ..actions.identity import change_identity, plan_identity
+from ..actions.identity import change_identity, named_folders, plan_identity
 from ..errors import CqtelError
 from .screens.asking import Ask, asking
 from .screens.requesting import request
@@ -20,7 +20,9 @@ async def change(app: Home, action: str) -> None:
     """Reset, lock or unlock the installation ID, after a question."""
     if app.snapshot is None:
         return
-    plan = plan_identity(action, app.directory, app.snapshot.status.cookie, app.endpoint)
+    plan = plan_identity(
+        action, app.directory, app.snapshot.status.cookie, app.endpoint, named_folders()
+    )
     if await agrees_to_lose(app, plan.confirmation, plan.erasure):
         await app.perform(lambda: change_identity(app.places, plan))
 

@@ -11,12 +11,14 @@ from .screens.report import ReportScreen
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..collector.clickhouse_asking import Place
+
 
 class ReportApp(OwnApp[None]):
     """Shows the report of one store.
 
     Args:
-        path: the store.
+        path: the store, or where ClickHouse is.
     """
 
     TITLE = "cqtel collector"
@@ -24,7 +26,7 @@ class ReportApp(OwnApp[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | Place) -> None:
         super().__init__()
         self.path = path
 
@@ -33,7 +35,7 @@ class ReportApp(OwnApp[None]):
         self.push_screen(ReportScreen(self.path))
 
 
-def run(path: Path) -> int:
+def run(path: Path | Place) -> int:
     """Show the report until it is left; return the exit code."""
     code = 1
     with signals_deferred() as deferred:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from textual.color import BLACK, WHITE, Color, ColorParseError
 
+from ..consent.foreign import refuse_foreign
 from ..files import make_folder, replace
 
 if TYPE_CHECKING:
@@ -117,6 +118,8 @@ def keep_theme(config: str, name: str) -> None:
 
     Raises:
         OSError: it cannot be written.
+        CqtelError: it is another user's folder.
     """
+    refuse_foreign(config)
     make_folder(config)
     replace(Path(config, FILE_NAME), f"{json.dumps({'theme': name})}\n".encode())

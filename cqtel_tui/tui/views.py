@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from ..review.destination import UNREAD
+from ..review.destination import UNREAD, UNREDACTED, UNREDACTED_WORDS
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..sanitize import one_line, printable, printable_bytes
@@ -134,8 +134,10 @@ def _explanation(envelope: Envelope, config: str) -> Explanation:
 
 
 def _as_json(envelope: Envelope) -> bytes:
-    """Return a payload as JSON; as it is where it is no protobuf, or cannot be read."""
-    if not envelope.kind.endswith("-protobuf"):
+    """Return a payload as JSON; as it is where it is that already, or cannot be read."""
+    from ..formats.documents import is_plain_json
+
+    if is_plain_json(envelope.kind):
         return envelope.payload
     from ..gate.reviewing import readable
 
@@ -173,6 +175,8 @@ def raw(
         Content(""),
     ]
     payload = envelope.payload
+    if envelope.kind == UNREDACTED:
+        return [*lines, warning(UNREDACTED_WORDS)]
     if not verbatim and envelope.kind != UNREAD:
         try:
             text = json.dumps(parse(_as_json(envelope)), indent=2, ensure_ascii=False)

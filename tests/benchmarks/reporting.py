@@ -27,9 +27,8 @@ from cqtel_tui.collector.store import Store, StoreBusyError
 from ..collector.arriving import DAY, NOW, cookie, some
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from cqtel_tui.collector.sinks import Kept
+    from cqtel_tui.collector.waiting import Awaited
 
 DAYS = 30
 BLOCK = 5_000
@@ -55,7 +54,7 @@ def fill(store: Store, operations: int) -> dict[str, float]:
             now=moment,
         )
         began, began_cpu = time.perf_counter(), time.process_time()
-        futures: list[Future[Kept]] = []
+        futures: list[Awaited[Kept]] = []
         while len(futures) * REQUEST < BLOCK:
             at = len(futures) * REQUEST
             try:

@@ -12,7 +12,8 @@ from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.outbox.writing import PENDING, hold
 from cqtel_tui.paths import places
-from cqtel_tui.record.telemetry import HEADERS, Telemetry
+from cqtel_tui.record.ending import HEADERS
+from cqtel_tui.record.telemetry import Telemetry
 
 from ..deliver.collectors import Collector, running
 from .machines import Machine, Result

@@ -46,6 +46,24 @@ def test_looking_creates_nothing(cq: Here) -> None:
     assert cq.files() == set()
 
 
+def test_one_of_2021_is_shown_and_locked_in_the_folder_that_its_program_was_told(
+    cq: Here, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = cq.home / "files" / "telemetry-random-id"
+    old.parent.mkdir()
+    old.write_text(COOKIE)
+    assert str(old) not in cq("cookie").out.decode()
+    for option in ("--data-dir", "--cq-dir"):
+        assert f"{old}: present: {COOKIE}" in cq("cookie", option, str(old.parent)).lines
+    monkeypatch.setenv("CQ_DATA_DIR", str(old.parent))
+    assert f"{old}: present: {COOKIE}" in cq("cookie").lines
+    assert f"{old} is present: {COOKIE}" in cq("status").out.decode()
+    assert cq("cookie", "lock").code == 0
+    assert old.is_dir()
+    assert cq("cookie", "unlock").code == 0
+    assert not old.exists()
+
+
 def test_a_value_is_shown(cq: Here, cookie: Path) -> None:
     has_cookie(cq, cookie)
     assert cq("cookie").lines[0] == f"{cookie}: present: {COOKIE}"

@@ -497,3 +497,12 @@ def test_a_header_that_curl_would_obey_is_not_given_to_it(
     assert (ended.code, ended.out) == (1, b"")
     assert "--format har" in ended.said
     assert cq("export", identity, "--format", "har").code == 0
+
+
+def test_what_could_not_be_redacted_is_explained_and_exported_nowhere(cq: Here) -> None:
+    identity = cq.hold(b"", kind="unredacted")
+    assert "could not be redacted, so it is never sent" in cq("show", identity).out.decode()
+    for form in ("json", "har", "curl"):
+        ended = cq("export", identity, "--format", form)
+        assert (ended.code, ended.out) == (1, b"")
+        assert f"{identity} could not be redacted" in ended.said

@@ -15,9 +15,10 @@ import zstandard
 
 from cqtel_tui.collector.allowing import MAX_ELEMENTS
 from cqtel_tui.collector.arrivals import Origin
-from cqtel_tui.collector.bodies import MAX_BODY_BYTES, Body, read
+from cqtel_tui.collector.bodies import Body, read
 from cqtel_tui.collector.json_reading import elements, from_json
 from cqtel_tui.collector.protobuf_reading import from_protobuf
+from cqtel_tui.formats import MAX_BODY_BYTES
 from cqtel_tui.formats.encodings import TooLargeError
 
 from .requests import as_json, as_protobuf, request, span

@@ -18,8 +18,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
 )
 
 from cqtel_tui.collector.arrivals import Arrival, ArrivedSpan, Origin
-from cqtel_tui.collector.edge import MAX_REQUEST_BYTES, MAX_WAITING_BYTES, Edge, encode
+from cqtel_tui.collector.edge import MAX_REQUEST_BYTES, MAX_WAITING_BYTES, Edge
 from cqtel_tui.collector.engine import ADDRESS_HASH, allowed_keys
+from cqtel_tui.collector.otlp_writing import encode
 from cqtel_tui.collector.settings import read_forward
 from cqtel_tui.collector.sinks import RETRY_SECONDS, BusyError, Kept, RefusedError
 from cqtel_tui.errors import WrongUsageError

@@ -250,7 +250,7 @@ def test_what_an_edge_hands_on_passes_unchanged(
     from google.protobuf.json_format import MessageToDict
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-    from cqtel_tui.collector.edge import encode
+    from cqtel_tui.collector.otlp_writing import encode
 
     from .test_edge import FULL
 

@@ -13,10 +13,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from cqtel_tui.collector import server as serving
 from cqtel_tui.collector.announcing import policy as policy_of
-from cqtel_tui.collector.bodies import MAX_BODY_BYTES
 from cqtel_tui.collector.settings import Settings
 from cqtel_tui.collector.sinks import BusyError
 from cqtel_tui.errors import CqtelError
+from cqtel_tui.formats import MAX_BODY_BYTES
 
 from ..deliver.collectors import PATIENCE
 from .requests import PROGRAM, as_json, as_protobuf, request, span

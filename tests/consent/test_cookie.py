@@ -801,6 +801,26 @@ class TestWhatEarlierReleasesLeft:
         assert all(Path(path).is_dir() for path in paths)
         assert unlock(project, state) == paths
 
+    def test_is_found_in_the_folders_that_a_program_was_told_to_keep_its_files_in(
+        self, machine: Machine, project: str, state: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HOME", str(machine.home))
+        files = machine.root / "files"
+        files.mkdir()
+        (files / "telemetry-random-id").write_text(VALUE)
+        named = [str(files), "../files", "not/there", ".cq", str(machine.root / "a link")]
+        (machine.root / "a link").symlink_to(files)
+        found = {one.path: one.state for one in legacy(project, state, named)}
+        assert found[str(files / "telemetry-random-id")] == "present"
+        assert len([path for path in found if "files" in path]) == 2
+        assert lock(project, state, named)[2:] == [
+            str(files / "telemetry-cookie"),
+            str(files / "telemetry-random-id"),
+        ]
+        assert (files / "telemetry-random-id").is_dir()
+        assert not (Path(project) / "not").exists()
+        assert len(unlock(project, state, named)) == 4
+
     def test_makes_no_folder_in_a_home_that_has_none(
         self, machine: Machine, project: str, monkeypatch: pytest.MonkeyPatch, state: str
     ) -> None:
@@ -819,7 +839,7 @@ class TestWhatEarlierReleasesLeft:
 def test_a_system_that_cannot_hold_a_folder_has_no_cookie(
     machine: Machine, project: str, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr("cqtel_tui.files.HAS_DIR_FD", False)
+    monkeypatch.setattr("cqtel_tui.opening.HAS_DIR_FD", False)
     machine.has_cookie(VALUE)
     assert look(project, state).state == "unsafe"
     assert read_or_create(project, state) is None

@@ -33,7 +33,7 @@ FREE = {
 }
 
 DECIDING = {
-    *("cqtel_tui", "catalogue", "consent", "consent.decision", "files", "formats", "paths"),
+    *("cqtel_tui", "catalogue", "consent", "consent.decision", "folders", "formats", "opening"),
 }
 CHOSEN = {
     *("consent.choice_file", "consent.cookie_file", "consent.endpoint", "consent.trusted"),
@@ -45,7 +45,7 @@ sys.path.insert(0, sys.argv[1])
 before = set(sys.modules)
 import os
 from cqtel_tui.consent.decision import ask
-from cqtel_tui.paths import folders
+from cqtel_tui.folders import folders
 decision = ask(folders(os.environ), program="cloudquery")
 if decision.state == "on":
     from cqtel_tui.consent.cookie_file import cookie_of

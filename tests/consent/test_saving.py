@@ -552,7 +552,7 @@ def test_root_saves_nothing_in_the_home_of_a_user_and_says_why(
     monkeypatch.setenv("HOME", str(machine.home))
     machine.config.rmdir()
     os.chown(machine.home, NOBODY, NOBODY)
-    with pytest.raises(CqtelError, match=r"was not written: you are root, .* Go without sudo"):
+    with pytest.raises(CqtelError, match=r"was not changed: you are root, .* Go without sudo"):
         save(str(machine.config), decide_telemetry("off"))
     assert not machine.config.exists()
 

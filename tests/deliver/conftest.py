@@ -19,7 +19,7 @@ from cqtel_tui.outbox.included import include
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
 from cqtel_tui.outbox.writing import PENDING, hold
 from cqtel_tui.paths import Places
-from cqtel_tui.record.telemetry import HEADERS
+from cqtel_tui.record.ending import HEADERS
 
 from .collectors import PATIENCE, PATIENCE_WITH_A_PROCESS, Collector, running
 
@@ -67,7 +67,7 @@ class Machine:
         created: int | None = None,
         headers: Mapping[str, str] = HEADERS,
         project: Path | None = None,
-        has_error_text: bool = False,
+        **stated: Any,
     ) -> str:
         """Hold a payload, recorded under the yes that holds now if one does; return its id."""
         self.held += 1
@@ -86,7 +86,7 @@ class Machine:
             headers=headers,
             project=where,
             consent=decision.mark(decision.endpoint),
-            has_error_text=has_error_text,
+            **{"has_error_text": False, **stated},
         )
         return identity_of(name)
 

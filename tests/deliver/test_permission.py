@@ -15,6 +15,7 @@ from cqtel_tui.deliver.forecast import staying
 from cqtel_tui.deliver.permission import ALL, DUE, NAMED, Asked, grounds, permission
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.files import locked
+from cqtel_tui.formats import UNREDACTED
 from cqtel_tui.outbox.included import INCLUDED, include, included
 from cqtel_tui.outbox.projects import path_of
 from cqtel_tui.outbox.shown import note_shown
@@ -150,6 +151,19 @@ def test_once_goes_where_nothing_is_decided_and_never_against_a_no(
     assert may(machine, ONCE).refusal == ""
     machine.forbid()
     assert may(machine, ONCE).is_for_all
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_could_not_be_redacted_never_goes_whoever_names_it(
+    ready: Machine, collector: Collector, way: str
+) -> None:
+    identity = ready.hold(b"raw", kind=UNREDACTED)
+    found = may(ready, WAYS[way])
+    assert found.refusal == "it could not be redacted"
+    assert f"cq-telemetry show {identity} --caught" in found.remedy
+    [result] = ready.sender().send(ready.labels(), WAYS[way])
+    assert result.outcome is Outcome.REFUSED
+    assert collector.connections == 0
 
 
 # What was sent, or may have been ------------------------------------------------------------------

@@ -160,6 +160,6 @@ def test_root_touches_nothing_in_the_home_of_a_user(
     monkeypatch.setenv("HOME", str(home.parent))
     os.chown(home, 65534, 65534)
     before = sorted(home.rglob("*"))
-    with pytest.raises(CqtelError, match="was not touched: you are root"):
+    with pytest.raises(CqtelError, match="was not changed: you are root"):
         list(Sender(machine.places).send([], NAMED))
     assert sorted(home.rglob("*")) == before

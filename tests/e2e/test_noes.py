@@ -23,7 +23,7 @@ from cqtel_tui.cli import main
 from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.gate.profiles import CLOUDQUERY
 from cqtel_tui.outbox.writing import hold
-from cqtel_tui.record.telemetry import HEADERS
+from cqtel_tui.record.ending import HEADERS
 
 from ..cli.machines import Machine, Result, real_cloudquery, without_rights
 from ..deliver.collectors import Collector, running

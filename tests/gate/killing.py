@@ -128,7 +128,7 @@ def main(state: str, times: int) -> None:
         "lost": len(set(acknowledged) - set(bodies)),
         "twice": len(bodies) - len(set(bodies)),
         "unlinked": len({each.id for each in held} - linked),
-        "unread": sum(each.kind == "unknown" for each in held),
+        "unread": sum(each.kind == "unredacted" for each in held),
         "left": has_leftovers(state),
         "whole": all(outbox.open(PENDING, label).is_sealed for label in outbox.labels(PENDING)),
     }

@@ -4,26 +4,33 @@ import errno
 import gzip
 import json
 import os
+import random
 import sys
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
 
+from cqtel_tui.formats import MAX_BODY_BYTES, UNREDACTED
+from cqtel_tui.formats.headers import needed_headers
 from cqtel_tui.gate import holding, protocols
-from cqtel_tui.gate.channels import CLOUDQUERY
+from cqtel_tui.gate.channels import CLOUDQUERY, Channels
 from cqtel_tui.gate.holding import Original, Reporter, hold_requests, read_original
 from cqtel_tui.gate.process import run
 from cqtel_tui.gate.profiles import CLOUDQUERY as PROFILE
 from cqtel_tui.gate.requests import Request
+from cqtel_tui.gate.reviewing import beside, explained, header_fates
 from cqtel_tui.gate.variables import held
 from cqtel_tui.outbox.envelope import TornEnvelopeError
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
+from cqtel_tui.review.destination import UNREDACTED_WORDS
+from cqtel_tui.review.leaks import scan
+from cqtel_tui.review.needles import Surroundings
 
 from .served import ServedGate
 
@@ -138,7 +145,71 @@ def test_a_mistake_of_ours_with_one_request_takes_no_other_along(
     monkeypatch.setattr(holding, "understand", understand)
     home.hold(*(replace(caught(), when=NOW + number) for number in range(3)))
     kinds = {label.created: home.open(label).kind for label in home.labels}
-    assert kinds == {NOW: "rudderstack", NOW + 1: "unknown", NOW + 2: "rudderstack"}
+    assert kinds == {NOW: "rudderstack", NOW + 1: UNREDACTED, NOW + 2: "rudderstack"}
+
+
+def test_what_could_not_be_redacted_has_nothing_that_could_be_sent(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def understand(*_: object) -> NoReturn:
+        raise RuntimeError("a mistake of ours")
+
+    monkeypatch.setattr(holding, "understand", understand)
+    (label,) = home.hold(caught())
+    envelope = home.open(label)
+    assert (envelope.kind, envelope.payload, envelope.headers) == (UNREDACTED, b"", {})
+    assert home.original(label).body == BODY
+    assert explained(envelope, "").unreadable == UNREDACTED_WORDS
+    assert beside(envelope).comparison.problem == UNREDACTED_WORDS
+
+
+def test_what_would_be_larger_than_what_is_read_is_not_sent(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "MAX_BYTES", 100)
+    (label,) = home.hold(caught())
+    assert (home.open(label).kind, home.open(label).payload) == (UNREDACTED, b"")
+
+
+def spans(size: int) -> bytes:
+    """Return traces of so many bytes as an SDK writes them, with one span after the other."""
+    attributes = [
+        {"key": f"http.request.header.{at}", "value": {"stringValue": f"canary {at}"}}
+        for at in range(8)
+    ]
+    span = {
+        "traceId": "5b8efff798038103d269b633813fc60c",
+        "spanId": "eee19b7ec3c1b174",
+        "name": "sync",
+        "startTimeUnixNano": "1",
+        "endTimeUnixNano": "2",
+        "attributes": attributes,
+    }
+    one = json.dumps(span, separators=(",", ":")).encode()
+    before, after = b'{"resourceSpans":[{"scopeSpans":[{"spans":[', b"]}]}]}"
+    count = (size - len(before) - len(after) + 1) // (len(one) + 1)
+    return (before + b",".join([one] * count) + after).ljust(size)
+
+
+@pytest.mark.parametrize("encoding", ["", "gzip"])
+def test_a_body_of_as_many_bytes_as_the_gate_takes_is_read_redacted_and_shown(
+    home: Home, encoding: str
+) -> None:
+    body = spans(MAX_BODY_BYTES)
+    sent = gzip.compress(body) if encoding else body
+    (label,) = home.hold(caught(sent, "/v1/traces", content_encoding=encoding))
+    envelope = home.open(label)
+    assert envelope.kind == "otlp-traces-json"
+    assert b"canary" not in envelope.payload
+    assert not explained(envelope, "").unreadable
+    assert not beside(envelope).comparison.problem
+    assert scan(envelope.payload, Surroundings()).findings == ()
+
+
+def test_a_body_of_as_many_bytes_that_nobody_can_read_can_be_opened(home: Home) -> None:
+    body = random.Random(4).randbytes(MAX_BODY_BYTES)  # noqa: S311  # the same each time
+    (label,) = home.hold(caught(body, "/v9/x"))
+    assert (home.open(label).kind, home.open(label).payload) == ("unknown", body)
 
 
 def test_arguments_of_the_command_are_looked_for_and_not_written_down(home: Home) -> None:
@@ -191,6 +262,39 @@ def test_a_credential_is_kept_only_where_it_is_needed(home: Home) -> None:
     (label,) = home.hold(caught())
     assert WRITE_KEY.encode() not in home.open(label).caught
     assert home.original(label).request.header("authorization") == "Basic •••••••• (8 characters)"
+
+
+@pytest.mark.parametrize(
+    ("path", "sent"),
+    [
+        ("/v1/batch", {"Content-Type", "Authorization", "X-Forwarded-Key"}),
+        ("/v1/traces", {"Content-Type", "Authorization", "X-Forwarded-Key"}),
+        ("/v9/x", {"Content-Type", "Authorization", "Content-Encoding", "X-Forwarded-Key"}),
+    ],
+)
+def test_the_headers_of_its_protocol_leave_and_all_others_are_listed_as_removed(
+    home: Home, path: str, sent: set[str]
+) -> None:
+    bodies = {"/v1/batch": {"batch": [EVENT]}, "/v1/traces": {"resourceSpans": []}, "/v9/x": {}}
+    body = json.dumps(bodies[path])
+    more = {"anonymousid": "e027be13", "user-agent": "x/1 (alice)", "x-forwarded-key": "1"}
+    request = caught(gzip.compress(body.encode()), path, content_encoding="gzip", **more)
+    channels = Channels(variable="", forwarded=("x-forwarded-key",))
+    hold_requests(home.state, [request], channels, one_run())
+    (label,) = home.labels
+    envelope = home.open(label)
+    assert set(envelope.headers) == sent
+    fates = {one.name: one for one in header_fates(envelope, home.original(label))}
+    removed = {name for name, one in fates.items() if not one.sent}
+    undone = {"content-encoding"} - {name.lower() for name in sent}
+    assert removed == {"anonymousid", "user-agent"} | undone
+    assert {fates[name].why for name in removed} == {"not on the list of headers that may leave"}
+
+
+def test_a_protocol_that_the_list_of_headers_does_not_have_needs_none() -> None:
+    assert needed_headers("otlp-logs-protobuf") == {"authorization"}
+    assert needed_headers("rudderstack") == {"authorization"}
+    assert needed_headers(UNREDACTED) == needed_headers("new-one-json") == frozenset()
 
 
 def test_names_that_are_none_do_not_reach_the_label(home: Home) -> None:

@@ -20,8 +20,9 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cqtel_tui.catalogue import is_cookie
+from cqtel_tui.formats import MAX_BODY_BYTES
 from cqtel_tui.formats.documents import as_document
-from cqtel_tui.formats.encodings import MAX_DECODED_BYTES, UndecodableError, decoded
+from cqtel_tui.formats.encodings import UndecodableError, decoded
 from cqtel_tui.gate.channels import CLOUDQUERY
 from cqtel_tui.gate.names import Names
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
@@ -271,11 +272,11 @@ def test_a_body_is_never_decompressed_beyond_the_bound() -> None:
     for encoding, body in {
         "gzip": gzip.compress(bytes(50_000_000)),
         "deflate": zlib.compress(bytes(50_000_000)),
-        "identity": bytes(MAX_DECODED_BYTES + 1),
+        "identity": bytes(MAX_BODY_BYTES + 1),
     }.items():
         with pytest.raises(UndecodableError):
             decoded(body, encoding)
-    assert len(decoded(gzip.compress(bytes(MAX_DECODED_BYTES)), "gzip")) == MAX_DECODED_BYTES
+    assert len(decoded(gzip.compress(bytes(MAX_BODY_BYTES)), "gzip")) == MAX_BODY_BYTES
 
 
 @given(st.binary(max_size=300), st.sampled_from(["gzip", "deflate", "", "br", "gzip,deflate"]))
@@ -617,7 +618,7 @@ def test_the_official_javascript_sdk_is_caught(package: str, encoding: str) -> N
 
 
 def _filled(before: bytes, unit: bytes, after: bytes) -> bytes:
-    number = (MAX_DECODED_BYTES - len(before) - len(after)) // (len(unit) + 1)
+    number = (MAX_BODY_BYTES - len(before) - len(after)) // (len(unit) + 1)
     return before + b",".join([unit] * number) + after
 
 
@@ -637,12 +638,12 @@ def _nested(body: bytes, *numbers: int) -> bytes:
         ("/v1/traces", "application/json", _filled(b'{"resourceSpans":[', b"{}", b"]}")),
         ("/v1/batch", "application/json", _filled(b'{"batch":[', b"{}", b"]}")),
         ("/v1/batch", "application/json", _filled(b'{"batch":[', b"0", b"]}")),
-        ("/v1/traces", "application/x-protobuf", b"\x0a\x00" * (MAX_DECODED_BYTES // 2)),
-        ("/v1/logs", "application/x-protobuf", b"\x0a\x00" * (MAX_DECODED_BYTES // 2)),
+        ("/v1/traces", "application/x-protobuf", b"\x0a\x00" * (MAX_BODY_BYTES // 2)),
+        ("/v1/logs", "application/x-protobuf", b"\x0a\x00" * (MAX_BODY_BYTES // 2)),
         (
             "/v1/metrics",
             "application/x-protobuf",
-            _nested(b"\x12\x00" * (MAX_DECODED_BYTES // 2 - 10), 1, 2),
+            _nested(b"\x12\x00" * (MAX_BODY_BYTES // 2 - 10), 1, 2),
         ),
     ],
 )

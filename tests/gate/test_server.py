@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from cqtel_tui.formats import MAX_BODY_BYTES
 from cqtel_tui.gate import refusals, server
 from cqtel_tui.gate.listening import HOST
 from cqtel_tui.gate.refusals import (
@@ -28,7 +29,6 @@ from cqtel_tui.gate.refusals import (
     WHAT_TO_DO,
     refused_words,
 )
-from cqtel_tui.gate.server import MAX_BODY_BYTES
 from cqtel_tui.gate.spool import BacklogError
 
 from .served import ServedGate

@@ -197,7 +197,7 @@ def test_what_ends_the_redaction_takes_no_other_request_along(machine: Machine) 
     assert machine.wrap("cloudquery", "sync").out == b"[200, 200, 200, 200, 200]\n"
     found = {one["event"]: one for one in _as_read(machine)}
     assert sorted(events(machine)) == ["a", "b", "bomb", "bomb", "c"]
-    assert {name for name, one in found.items() if one["kind"] == "unknown"} == {"bomb"}
+    assert {name for name, one in found.items() if one["kind"] == "unredacted"} == {"bomb"}
     assert not has_leftovers(str(machine.state))
 
 
@@ -233,7 +233,7 @@ def test_taking_everything_back_takes_what_waits_too(machine: Machine) -> None:
     spool.close()
 
 
-def test_what_two_redactions_died_of_is_held_unread_and_once(machine: Machine) -> None:
+def test_what_two_redactions_died_of_is_never_sent_and_is_held_once(machine: Machine) -> None:
     spool = Spool(_session(str(machine.state)))
     spool.put(_caught(b'{"batch":[]}'), "0" * 16)
     for _ in range(2):
@@ -242,7 +242,7 @@ def test_what_two_redactions_died_of_is_held_unread_and_once(machine: Machine) -
     os.close(spool._lock)
     assert recover(str(machine.state)) == 1
     [found] = intercepted(machine)
-    assert (found.id, found.kind) == ("0" * 16, "unknown")
+    assert (found.id, found.kind) == ("0" * 16, "unredacted")
 
 
 def test_a_redaction_that_was_killed_after_it_was_done_is_not_done_twice(machine: Machine) -> None:

@@ -408,7 +408,7 @@ def test_an_interrupt_while_recording_reaches_the_program(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt), telemetry.operation("fetch"):
-        monkeypatch.setattr("cqtel_tui.record.telemetry.hold", interrupted)
+        monkeypatch.setattr("cqtel_tui.record.ending.hold", interrupted)
     assert machine.envelopes() == []
 
 

@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from cqtel_tui.formats.documents import RUDDERSTACK
 from cqtel_tui.formats.values import is_utc_time
 from cqtel_tui.review.events import EVENT_FIELDS, PROPERTY_SHAPES
-from cqtel_tui.review.explain import RUDDERSTACK, Explanation, explain
+from cqtel_tui.review.explain import Explanation, explain
 from cqtel_tui.review.promises import DEBUG_SENTENCE, UNPROMISED_SENTENCE
 
 TIME = "2026-11-22T08:30:03.568622768Z"

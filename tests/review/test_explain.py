@@ -14,7 +14,7 @@ from cqtel_tui.formats.json_paths import path_text, paths_at
 from cqtel_tui.outbox.envelope import read_label
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
-from cqtel_tui.record.payload import SCOPE
+from cqtel_tui.record import SCOPE
 from cqtel_tui.record.telemetry import Telemetry
 from cqtel_tui.review import field_facts
 from cqtel_tui.review.durations import duration

@@ -17,7 +17,7 @@ from cqtel_tui import __version__
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.formats import sha256
 from cqtel_tui.outbox.envelope import Envelope
-from cqtel_tui.record.telemetry import HEADERS
+from cqtel_tui.record.ending import HEADERS
 from cqtel_tui.review.export import as_curl, as_har, asked_for
 from cqtel_tui.sanitize import is_printable
 

@@ -481,7 +481,7 @@ def test_what_was_not_looked_for_is_said() -> None:
     for words in ("home folder", "user name", "machine's name", "MAC", "IP", "arguments", "secret"):
         assert words in said
     long = scan(b" " * (MAX_BYTES + 1), Surroundings())
-    assert "disguised beyond the first 1,048,576 bytes" in long.not_looked_for[-1]
+    assert "disguised beyond the first 4,194,304 bytes" in long.not_looked_for[-1]
 
 
 def test_uuids_of_version_1_tell_the_mac_address() -> None:

@@ -19,7 +19,7 @@ from cqtel_tui.consent.saving import decide_telemetry, save
 from cqtel_tui.outbox.included import include, included
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING, hold
-from cqtel_tui.record.telemetry import HEADERS
+from cqtel_tui.record.ending import HEADERS
 from cqtel_tui.tui import app as application
 from cqtel_tui.tui.app import TelemetryApp
 from cqtel_tui.tui.screens.asking import Ask

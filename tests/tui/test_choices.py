@@ -366,7 +366,8 @@ async def test_an_endpoint_that_cannot_be_one_is_refused_with_the_reason(
 
 @keys("app.undo")
 async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
-    empty.write_choices({"all": {"telemetry": "off"}, "mine": [1, 2]})
+    no = {"all": {"telemetry": "off"}}
+    empty.write_choices({"version": 2, "programs": {"cloudquery": no}, "mine": [1, 2]})
     async with ui("choices") as it:
         await it.press("t")
         await it.answer("o")
@@ -384,7 +385,7 @@ async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
         await it.press("u")
         await it.told("There is nothing to take back.")
     content = json.loads(empty.choices.read_text())
-    assert content["all"] == {"telemetry": "off"}
+    assert content["programs"] == {"cloudquery": {"all": {"telemetry": "off"}}}
     assert content["mine"] == [1, 2], "what we do not know survives"
 
 

@@ -1,4 +1,4 @@
-"""What an intercepted request is: one module for each protocol, chosen by the path alone.
+"""What an intercepted request is: one module for each protocol, chosen by profile, path or shape.
 
 Each has the same three functions, called when the program has had its response (see `responses`).
 """
@@ -8,9 +8,19 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from ..responses import OTLP, RUDDERSTACK, protocol_of
+from ..responses import (
+    OTLP,
+    OWN,
+    POSTHOG,
+    RUDDERSTACK,
+    SENTRY,
+    SNOWPLOW,
+    protocol_of,
+)
+from .shapes import protocol_by_shape
 
 if TYPE_CHECKING:
+    from ...formats.strict_json import JsonValue
     from ..redaction import Redaction, Rules
     from ..requests import Request
     from .described import Description, Document
@@ -39,31 +49,43 @@ class _Module(Protocol):
         """Return what would be sent."""
 
 
-_HEADERS = {"unknown": frozenset({"content-encoding"})}
-_CREDENTIALS = frozenset({"authorization"})
-
-
-def headers_of(kind: str) -> frozenset[str]:
-    """Return the headers that requests of a kind need beside the Content-Type, in lower case.
-
-    What a profile forwards comes to these; all others are removed.
-    """
-    return _CREDENTIALS | _HEADERS.get(kind, frozenset())
-
-
 def understand(caught: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
-    from . import otlp, rudderstack, unknown
-
-    known: dict[str, _Module] = {RUDDERSTACK: rudderstack, OTLP: otlp}
-    last: _Module = unknown
-    module = known.get(protocol_of(caught.path), last)
-    document = module.read(caught)
-    if document is None:
-        module, document = last, unknown.read(caught)
+    module, document = _read(caught, rules.protocol)
     return Understood(
         document.kind,
         document.content_type,
         module.describe(document, rules),
         module.redact(document, rules),
     )
+
+
+def document_caught(caught: Request, kind: str) -> JsonValue:
+    """Return what a request told, as its kind is read; None if nobody here can read it.
+
+    Args:
+        caught: the request.
+        kind: its envelope's.
+    """
+    document = _read(caught, kind.partition("-")[0])[1]
+    return document.value if document.kind == kind else None
+
+
+def _read(caught: Request, protocol: str) -> tuple[_Module, Document]:
+    """Read a request by its profile, its path or its shape, whichever of them can be read first."""
+    from . import otlp, own, posthog, rudderstack, sentry, snowplow, unknown
+
+    known: dict[str, _Module] = {
+        OTLP: otlp,
+        OWN: own,
+        POSTHOG: posthog,
+        RUDDERSTACK: rudderstack,
+        SENTRY: sentry,
+        SNOWPLOW: snowplow,
+    }
+    for name in (protocol, protocol_of(caught.path), protocol_by_shape):
+        module = known.get(name if isinstance(name, str) else name(caught))
+        document = module.read(caught) if module is not None else None
+        if module is not None and document is not None:
+            return module, document
+    return unknown, unknown.read(caught)

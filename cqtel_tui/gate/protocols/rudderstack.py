@@ -8,13 +8,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ...catalogue import is_name
-from ...formats.encodings import UndecodableError, decoded
+from ...formats.readers import BASE64, NotOfKindError, read_form
 from ...formats.rudderstack_fields import BATCH, CALLS, MESSAGE
-from ...formats.strict_json import UnreadableError, parse
 from ...formats.values import as_json, count
 from ..field_shapes import schema_of
 from ..pseudonyms import id_text
 from ..redaction import MAX_ITEMS, OTHER_EVENT, Redaction, Removal, keep
+from ..responses import RUDDERSTACK
+from .bodies import document_of
 from .described import NANOSECONDS_PER_MILLISECOND, Description, Document
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from ..redaction import Rules
     from ..requests import Request
 
-_BATCH = "/v1/batch"
+_BATCHES = frozenset({"batch", "b", "import"})
 _OUTCOMES = {
     **dict.fromkeys(("success", "successful", "succeeded", "ok"), "ok"),
     **dict.fromkeys(("error", "failed", "failure", "panic", "aborted", "cancelled"), "failed"),
@@ -33,13 +34,10 @@ _FILLED = "replaced by a random id, as no message is taken without one"
 
 def read(caught: Request) -> Document | None:
     """Read a message or a batch of them; None if it is neither."""
-    try:
-        value = parse(decoded(caught.body, caught.header("content-encoding")))
-    except (UndecodableError, UnreadableError):
-        return None
+    value = document_of(caught, RUDDERSTACK) if caught.body else _of_pixel(caught.path)
     if not isinstance(value, dict) or (_is_of_batch(caught) and not _is_batch(value)):
         return None
-    return Document("rudderstack", "application/json", value)
+    return Document(RUDDERSTACK, "application/json", value)
 
 
 def describe(document: Document, rules: Rules) -> Description:
@@ -99,8 +97,18 @@ def _identified(value: Any, where: str, rules: Rules, removals: list[Removal]) -
     return {**rest, "anonymousId": rules.pseudonyms(user)}
 
 
+def _of_pixel(path: str) -> JsonValue:
+    """Return the message that the query of a pixel holds in base64; None if it holds none."""
+    try:
+        form: Any = read_form(path.partition("?")[2].encode("latin-1", "replace"))
+    except NotOfKindError:
+        return None
+    held = form.get("data")
+    return held.get(BASE64) if isinstance(held, dict) else None
+
+
 def _is_of_batch(caught: Request) -> bool:
-    return caught.path.partition("?")[0] == _BATCH
+    return caught.path.partition("?")[0].rpartition("/")[2] in _BATCHES
 
 
 def _is_batch(value: JsonObject) -> bool:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
+    from ...collector.clickhouse_asking import Place
     from ...collector.report import Report, Row
 
 TABLES = {
@@ -57,7 +58,7 @@ class ReportScreen(Screen[None]):
     """Shows one table of a report at a time, as bars and numbers.
 
     Args:
-        path: the store.
+        path: the store, or where ClickHouse is.
     """
 
     clock = staticmethod(time.time)
@@ -87,7 +88,7 @@ class ReportScreen(Screen[None]):
         Binding("q", "app.quit", "Quit", id="report.quit", tooltip="Leave the report"),
     ]  # fmt: skip
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | Place) -> None:
         super().__init__()
         self.path = path
         self.table = "days"
