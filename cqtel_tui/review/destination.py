@@ -11,7 +11,20 @@ from ..formats import OPAQUE, UNREDACTED
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
 
-__all__ = ["CAUGHT", "UNREAD", "UNREDACTED", "UNREDACTED_WORDS", "bound_for"]
+__all__ = [
+    "CAUGHT",
+    "ENDPOINT",
+    "NONE",
+    "NOWHERE",
+    "UNREAD",
+    "UNREDACTED",
+    "UNREDACTED_WORDS",
+    "UPSTREAM",
+    "Destination",
+    "bound_for",
+    "destination_of",
+    "to_endpoint",
+]
 
 CAUGHT = "gate"
 """The origin of what was caught."""

@@ -37,8 +37,6 @@ LOOK_EVERY_SECONDS = 1.0
 _CHANGING = frozenset(
     {"telemetry", "debug", "send", "include", "drop", "retry", "cookie", "undo", "trim"}
 )
-    {"telemetry", "debug", "send", "include", "drop", "retry", "cookie", "undo", "trim"}
-)
 
 
 def _late(module: str, name: str) -> Callable[[], Screen[Any]]:
