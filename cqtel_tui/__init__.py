@@ -1,4 +1,4 @@
-"""See, hold, refuse or send what a command-line program wants to phone home.
+"""Review what command-line programs want to phone home: send it, or refuse it.
 
 `Telemetry` is the client that a program records its operations with. It is imported only when it
 is asked for (PEP 562), so that importing this package costs next to nothing.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .cli.streams import run_among_streams, takes
 from .errors import CqtelError
-from .sanitize import printable
+from .standard_streams import say
 from .tui.terminal import is_drawable, why_not_drawable
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ def parser() -> argparse.ArgumentParser:
     """Return the options of `cq-telemetry-ui`."""
     options = argparse.ArgumentParser(
         prog="cq-telemetry-ui",
-        description="See, hold, refuse or send what a command-line program wants to phone home.",
+        description="Review what command-line programs want to phone home: send it, or refuse it.",
     )
     options.add_argument(
         "--demo",
         action="store_true",
-        help="look around in a throw-away home with payloads that were really recorded",
+        help="explore with really recorded payloads in a temporary home",
     )
     options.add_argument("--readonly", action="store_true", help="change nothing, send nothing")
     options.add_argument(
@@ -81,7 +81,7 @@ def _told(arguments: Sequence[str] | None) -> int:
     try:
         return _run(given)
     except CqtelError as error:
-        sys.stderr.write(f"cq-telemetry-ui: {printable(str(error))}\n")
+        _say(str(error))
         return 1
 
 
@@ -91,7 +91,7 @@ def _run(given: argparse.Namespace) -> int:
 
         return run_plain(readonly=given.readonly)
     if not is_drawable(plain=given.plain):
-        sys.stderr.write(f"cq-telemetry-ui: {why_not_drawable()}\n")
+        _say(why_not_drawable())
         return 1
     if given.consent:
         return _consent(plain=given.plain)
@@ -115,9 +115,7 @@ def _serve(given: argparse.Namespace) -> int:
     except ImportError:
         from .extras import how_to_install
 
-        sys.stderr.write(
-            f"cq-telemetry-ui: --serve needs an extra: {printable(how_to_install('serve'))}\n"
-        )
+        _say(f"--serve needs an extra: {how_to_install('serve')}")
         return 1
     options = [name for name in ("--demo", "--readonly") if getattr(given, name[2:])]
     options += ["--screen", given.screen]
@@ -126,13 +124,17 @@ def _serve(given: argparse.Namespace) -> int:
     return serve(given.serve, options=options)
 
 
+def _say(text: str) -> None:
+    say(text, program="cq-telemetry-ui")
+
+
 def _consent(*, plain: bool) -> int:
     from .paths import places
     from .tui.first_run import latest, put
 
     question = latest(places())
     if question is None:
-        sys.stderr.write("cq-telemetry-ui: nothing is held, so that there is nothing to ask\n")
+        _say("nothing is pending, so there is nothing to ask")
         return 1
     put(places(), question, plain=plain)
     return 0

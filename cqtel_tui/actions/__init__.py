@@ -14,6 +14,7 @@ __all__ = [
     "question",
     "results",
     "sending",
+    "showing",
     "status",
     "trimming",
     "withdrawal",

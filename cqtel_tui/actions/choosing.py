@@ -216,7 +216,7 @@ def _telemetry_messages(
         return (said,)
     messages = [said]
     if decision.endpoint is None:
-        text = "there is no endpoint, so that what is recorded stays here"
+        text = "no endpoint is set, so what is recorded stays here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
     if plan.outlook.upstream:
         upstream = one_line(plan.outlook.upstream, _MAX_WHY)
@@ -238,8 +238,8 @@ def _telemetry_messages(
 def _way_out(plan: TelemetryPlan, decision: Decision) -> str:
     """Return the command that takes a wider no of the user's own back; empty if that is not it."""
     noes = {(layer, note) for layer, says, _, note in decision.statements if says == OFF}
-    if plan.program is not None and noes == {(USER, f"you said so for {ALL_PROGRAMS}")}:
-        return "to take that no back: cq-telemetry undecide --all-programs"
+    if plan.program is not None and noes == {(USER, f"you chose this for {ALL_PROGRAMS}")}:
+        return "to undo that opt-out: cq-telemetry undecide --all-programs"
     return ""
 
 
@@ -253,7 +253,7 @@ def plan_debug(program: Program, project: str | None = None, *, is_on: bool) -> 
     confirmation = Confirmation(
         f"Record error texts of {name_of(program)} from now on?",
         (
-            "They can hold paths, names, addresses and credentials.",
+            "They can contain paths, names, addresses and credentials.",
             "Each one can be read here before it is sent.",
         ),
         "yes, record them",
@@ -306,7 +306,7 @@ def set_endpoint(
     directory: str | None = None,
     replace_unreadable: bool = False,
 ) -> Result:
-    """Save where to deliver to; return what it comes to.
+    """Save where payloads are delivered to; return what it comes to.
 
     Raises:
         CqtelError: nothing was saved.
@@ -337,7 +337,7 @@ def _endpoint_messages(
         text = f"no path is given in {plan.given}: traces go to {TRACES_PATH} there, as OTLP has it"
         messages.append(Message(text))
     if decision.endpoint != plan.url:
-        text = "your choice is saved, but here another one of yours decides"
+        text = "your choice is saved, but a more specific one of yours applies here"
         text = f"{text}: a program's before all programs', a project's before all projects'"
         messages.append(Message(text, is_warning=True))
     if proxy:

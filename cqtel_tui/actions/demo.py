@@ -171,14 +171,14 @@ def catch(now_nano: int, entropy: Callable[[int], bytes] = os.urandom) -> None:
     ]
     names = hold_requests(state, requests, CLOUDQUERY, run, entropy=entropy)
     labels = [label for name in names if (label := read_label(name)) is not None]
-    closed = (
-        runs.ClosedChannel(each.name, each.reason, 1 if each.counted else None)
+    blocked = (
+        runs.BlockedChannel(each.name, each.reason, 1 if each.counted else None)
         for each in CLOUDQUERY.blocked
     )
     ids = tuple(label.id for label in labels)
     runs.write_run(
         state,
-        runs.Run(operation.id, operation.created, run.app, run.version, ids, 0, tuple(closed)),
+        runs.Run(operation.id, operation.created, run.app, run.version, ids, 0, tuple(blocked)),
     )
 
 
@@ -188,7 +188,7 @@ _ERROR = (
 )
 
 
-def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Request:
+def _request(event: str, nanoseconds: int, properties: dict[str, str]) -> Request:
     """Return a request as CloudQuery makes it, which names a run and a path, too."""
     from ..gate.requests import Request
 
@@ -208,7 +208,7 @@ def _request(event: str, nanoseconds: int, said: dict[str, str]) -> Request:
             "invocation_uuid": _RUN_ID,
             "source": "cloudquery/hackernews",
             "spec_path": "/home/demo/specs/hackernews.yml",
-            **said,
+            **properties,
         },
         "channel": "server",
     }

@@ -40,17 +40,17 @@ def plan_drop(box: str, labels: Sequence[Label]) -> DropPlan:
     """Return what deleting payloads would mean."""
     where = "unsent" if box == PENDING else "and what is known of their delivery"
     question = f"Delete {number(len(labels), 'payload')}, {where}?"
-    asking = Confirmation(question, ("u takes it back.",), "yes, delete")
+    asking = Confirmation(question, ("u undoes it.",), "yes, delete")
     return DropPlan(box, tuple(labels), asking)
 
 
 def drop(outbox: Outbox, plan: DropPlan) -> Result:
     """Delete payloads, with their receipts; what could not be read has no undo."""
-    kept: list[tuple[Label, bytes, Receipt | None]] = []
+    dropped: list[tuple[Label, bytes, Receipt | None]] = []
     lines: list[str] = []
 
     def put_back() -> None:
-        for label, data, receipt in kept:
+        for label, data, receipt in dropped:
             outbox.put_back(plan.box, label, data)
             if receipt is not None:
                 write_receipt(outbox.path(plan.box, label), receipt)
@@ -61,13 +61,13 @@ def drop(outbox: Outbox, plan: DropPlan) -> Result:
             # What is gone already needs no undo, what cannot even be read can have none.
             with contextlib.suppress(NoSuchEnvelopeError, TornEnvelopeError):
                 data = outbox.read(plan.box, label)
-                kept.append((label, data, _receipt(outbox, plan.box, label)))
+                dropped.append((label, data, _receipt(outbox, plan.box, label)))
             outbox.drop(plan.box, label)
             lines.append(f"{label.id} dropped")
     except (CqtelError, OSError) as error:
         problem = error
-    undo = Undo(f"deleting {len(kept):,}", put_back) if kept else None
-    messages = _counted("deleted", len(lines), "u takes it back" if undo else "")
+    undo = Undo(f"deleting {len(dropped):,}", put_back) if dropped else None
+    messages = _counted("deleted", len(lines), "u undoes it" if undo else "")
     return Result(messages, undo, tuple(lines), problem)
 
 

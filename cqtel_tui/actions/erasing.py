@@ -18,10 +18,13 @@ if TYPE_CHECKING:
     from ..rights.announced import Announcement
 
 NO_COLLECTOR = (
-    "There is no endpoint, and so no collector to ask. To set one: cq-telemetry endpoint URL, or 4 "
-    "in cq-telemetry-ui"
+    "No endpoint is set, so there is no collector to ask. To set one: cq-telemetry endpoint URL, "
+    "or 4 in cq-telemetry-ui"
 )
-KEPT = Message("the cookie was kept: without it, nothing can be erased there", is_warning=True)
+KEPT = Message(
+    "the installation ID was left as it is: without it, nothing can be erased there",
+    is_warning=True,
+)
 STOPPED = "stopped; it may have been erased all the same: see cq-telemetry mine"
 
 
@@ -69,8 +72,8 @@ def key_of(cookie: Cookie) -> str:
         return cookie.value
     state = f"unsafe: {cookie.reason}" if cookie.state == UNSAFE else cookie.state
     raise CqtelError(
-        f"{cookie.path} is {state}. Without that cookie no collector can tell what is yours, and "
-        "nothing can be asked for or erased. Go to the directory whose cookie it was sent with."
+        f"{cookie.path} is {state}. Without the ID no collector can tell what is yours, and "
+        "nothing can be requested or erased. Go to the directory whose ID it was sent with."
     )
 
 
@@ -83,25 +86,25 @@ def plan_erasure(key: str, endpoint: str | None) -> ErasurePlan:
     collector = _required(endpoint)
     shown = one_line(collector, 200)
     meaning = (
-        f"{shown} sees your network address. What is sent with this cookie later is dropped there, "
-        "too. No undo."
+        f"{shown} sees your network address. What is sent with this ID later is dropped there, "
+        "too. This cannot be undone."
     )
     return ErasurePlan(
         collector,
         key,
         Confirmation(
-            "Have the collector erase all that it has of this cookie?",
+            "Have the collector erase all data under this installation ID?",
             (meaning,),
             "yes, erase it",
         ),
         Confirmation(
-            f"First have {shown} erase all that it has of this cookie?",
-            (f"The cookie is the key to what {one_line(collector, 100)} has of you.",),
+            f"First have {shown} erase all data under this ID?",
+            (f"The installation ID is the key to your data at {one_line(collector, 100)}.",),
             "yes, and erase there",
         ),
         Message(
-            f"what {shown} has of this cookie stays there: without it, it cannot be erased any "
-            "more. --erase does that first"
+            f"the data that {shown} has under this ID stays there: it cannot be erased without "
+            "the ID. --erase does that first"
         ),
     )
 
@@ -134,11 +137,11 @@ def plan_data(key: str, endpoint: str | None) -> DataRequest:
     """
     collector = _required(endpoint)
     meaning = (
-        f"{one_line(collector, 200)} sees your network address, and the cookie: it is the key to "
-        "that data."
+        f"{one_line(collector, 200)} sees your network address and the installation ID, which is "
+        "the key to that data."
     )
     asking = Confirmation(
-        "Ask the collector for all that it has of this cookie?",
+        "Ask the collector for all data under this installation ID?",
         (meaning,),
         "yes, ask",
     )

@@ -23,12 +23,12 @@ RESET = "reset"
 LOCK = "lock"
 UNLOCK = "unlock"
 _QUESTIONS = {
-    RESET: ("Forget this cookie?", "The next payload has a new id, or none."),
+    RESET: ("Reset the installation ID?", "The next payload has a new ID, or none."),
     LOCK: (
-        "Put a directory in the cookie's place?",
-        "No payload has an id from then on. Earlier releases' cookies are locked, too.",
+        "Lock the installation ID?",
+        "No payload has an ID from then on. Earlier releases' files are locked, too.",
     ),
-    UNLOCK: ("Unlock the cookie?", "The next payload may have a new id."),
+    UNLOCK: ("Unlock the installation ID?", "The next payload may have a new ID."),
 }
 
 
@@ -98,10 +98,10 @@ def change_identity(places: Places, plan: IdentityPlan) -> Result:
     # Asked anew: nobody gets a new ID by a yes that was taken back meanwhile.
     is_on = is_any_on(places, plan.directory)
     old, new = cookies.reset(plan.directory, state, create=is_on)
-    words = f"{old or 'no cookie'} → {new or 'none, until telemetry is on'}"
+    words = f"{old or 'no installation ID'} → {new or 'none, until telemetry is on'}"
     return Result((Message(words),))
 
 
 def _listed(done: str, paths: Sequence[str]) -> Result:
-    text = f"{done}: {', '.join(paths) if paths else 'nothing, it was so already'}"
+    text = f"{done}: {', '.join(paths) if paths else 'no change'}"
     return Result((Message(text),))

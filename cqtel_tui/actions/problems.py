@@ -33,7 +33,7 @@ LOST = {
     "error": "could not be recorded",
     "full": "deleted unsent, because the outbox was full",
     "expired": "deleted unsent, because they were 30 days old",
-    "gate": "of another program could not be held",
+    "gate": "of another program could not be stored",
 }
 """What happened to what was lost, by the word that `count_loss` is given."""
 _NO_ROOM_BYTES = 32 * 1024
@@ -142,7 +142,7 @@ def _unsent(outbox: Outbox, losses: list[Loss], now: float, *, is_on: bool) -> I
     if called and is_on and abs(now - called) > STALE_SECONDS:
         yield Problem(
             "sender",
-            "a sender was started and did not get to work. To see why: cq-telemetry send --all",
+            "a sender was started but did not run. To see why: cq-telemetry send --all",
             called,
         )
 

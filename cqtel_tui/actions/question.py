@@ -58,7 +58,7 @@ class Question:
         return self.envelope.app
 
     @property
-    def held(self) -> int:
+    def pending(self) -> int:
         """How many payloads of the program are pending."""
         return len(self.outlook.pending)
 
@@ -75,7 +75,7 @@ def read_question(places: Places, envelope: Envelope) -> Question:
 
 def words(question: Question) -> dict[Answer, str]:
     """Return the answers, in words, in the order in which they are offered."""
-    held = "it" if question.held == 1 else f"the {question.held}"
+    held = "it" if question.pending == 1 else f"the {question.pending}"
     return {
         Answer.REFUSE: "never",
         Answer.ONCE: f"once: send {held} now",
@@ -114,7 +114,7 @@ def answered(
     change = "To change it: cq-telemetry-ui"
     plan = plans.get(answer)
     if plan is None:
-        return Result((Message("nothing is decided, nothing was sent", change),))
+        return Result((Message("nothing was decided or sent", change),))
     is_included = answer is Answer.ALLOW_AND_SEND
     saved = set_telemetry(places, plan, include_pending=is_included)
     if is_included:
@@ -136,7 +136,7 @@ def _outcome(plan: TelemetryPlan, answer: Answer) -> str:
     if answer is Answer.REFUSE:
         return f"{telemetry} is off. To delete what is pending: cq-telemetry off --discard"
     if answer is Answer.ALLOW:
-        return f"{telemetry} is on from now on; what was pending before stays here"
+        return f"{telemetry} is on from now on; what was already pending stays here"
     if not any(where.url for where in plan.outlook.bound):
-        return f"{telemetry} is on; there is no endpoint yet: payloads stay here until you set one"
+        return f"{telemetry} is on; no endpoint is set yet: payloads stay here until you set one"
     return f"{telemetry} is on; what is pending is sent now"

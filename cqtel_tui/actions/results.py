@@ -82,7 +82,7 @@ class Result:
 def take_back(undo: Undo) -> Result:
     """Take an action back; what raises is told like what an action raises."""
     undo.take_back()
-    return Result((Message(f"took back {undo.what}"),))
+    return Result((Message(f"undone: {undo.what}"),))
 
 
 def number(count: int, what: str) -> str:

@@ -42,7 +42,7 @@ _NO_COOKIE = cookie.Cookie(
 
 WORDS = {
     "on": "on: payloads are recorded and delivered",
-    "hold": "undecided: payloads are held on this machine, nothing is sent",
+    "hold": "undecided: payloads stay on this machine, nothing is sent",
     "off": "off: of what is run through cq-telemetry, nothing is recorded, nothing is sent",
 }
 """The decision, in words."""
@@ -67,7 +67,7 @@ class Status:
         retry_at: when the next attempt is due, in seconds since 1970; 0 if none is put off.
         retry_why: why it was put off; the server's part in it is untrusted.
         problems: what is wrong, the most urgent first.
-        runs: the last runs of other programs, the newest first: what they left, what was closed.
+        runs: the last runs of other programs, the newest first: what they left, what was blocked.
         destinations: how many of what is pending would go where, where that was looked up.
     """
 
@@ -201,14 +201,14 @@ def _why_put_off(outbox: Outbox) -> str:
         return ""
 
 
-def cookie_json(found: Cookie) -> dict[str, Any]:
+def cookie_json(cookie: Cookie) -> dict[str, Any]:
     """Return a cookie under its stable keys."""
     return {
-        "state": found.state,
-        "path": found.path,
-        "value": found.value,
-        "reason": found.reason,
-        "modified": None if found.modified is None else time_json(found.modified),
+        "state": cookie.state,
+        "path": cookie.path,
+        "value": cookie.value,
+        "reason": cookie.reason,
+        "modified": None if cookie.modified is None else time_json(cookie.modified),
     }
 
 

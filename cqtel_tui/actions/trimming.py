@@ -65,12 +65,12 @@ def plan_trim(label: Label, envelope: Envelope, paths: Sequence[str]) -> TrimPla
     listed = ", ".join(one_line(path, _MAX_PATH) for path in paths[:_MOST_LISTED])
     more = f" and {len(paths) - _MOST_LISTED:,} more" if len(paths) > _MOST_LISTED else ""
     asking = Confirmation(
-        f"Drop {number(len(paths), 'field')} of this payload?",
+        f"Remove {number(len(paths), 'field')} from this payload?",
         (
             f"{listed}{more}",
-            "The receiver may refuse what has lost a field that it needs. u takes it back.",
+            "The receiver may reject a payload without a field it needs. u undoes it.",
         ),
-        "yes, drop",
+        "yes, remove",
     )
     return TrimPlan(label, paths, envelope.payload, without(envelope, paths), asking)
 
@@ -83,7 +83,7 @@ def trim(outbox: Outbox, plan: TrimPlan) -> Result:
     """
     count = len(plan.paths)
     label = outbox.replace(plan.label, plan.after, dropped=count)
-    what = f"dropping {number(count, 'field')}"
+    what = f"removing {number(count, 'field')}"
     undo = Undo(what, lambda: outbox.replace(label, plan.before, dropped=-count))
-    message = Message(f"dropped {number(count, 'field')}", key="u takes it back")
+    message = Message(f"removed {number(count, 'field')}", key="u undoes it")
     return Result((message,), undo, (f"{label.id} has no {', '.join(plan.paths)} any more",))

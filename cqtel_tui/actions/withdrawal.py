@@ -69,22 +69,22 @@ def plan_withdrawal(
     asking = Confirmation(
         f"Telemetry of {name_of(program)} is off. Delete what was recorded, too?",
         (
-            "What is pending, what is kept of what was sent, and the cookie. No undo."
+            "Pending payloads, the sent history and the installation ID. This cannot be undone."
             if cookie is not None
-            else "What is pending of it, and what is kept of what was sent. No undo.",
+            else "Its pending payloads and its sent history. This cannot be undone.",
         ),
         "yes, delete all",
-        "no, keep it",
+        "no, leave it",
     )
     erasure = None if cookie is None else offered_erasure(cookie, endpoint)
     has_cookie = cookie is not None and cookie.state == cookies.PRESENT
     remains = []
     if payloads or has_cookie:
-        what = [number(payloads, "payload")] * bool(payloads) + ["the cookie"] * has_cookie
+        what = [number(payloads, "payload")] * bool(payloads) + ["the installation ID"] * has_cookie
         command = "to delete them: cq-telemetry off --discard"
         remains.append(Message(f"still here: {', '.join(what)}", command))
     if erasure is not None:
-        text = f"what {erasure.endpoint} has of this cookie is there, too"
+        text = f"still at {erasure.endpoint}: the data under this ID"
         remains.append(Message(text, "to erase it: cq-telemetry erase"))
     return WithdrawalPlan(program, directory, asking, erasure, tuple(remains))
 
@@ -161,5 +161,5 @@ def _removed_words(removed: Mapping[str, int], *, has_cookie: bool) -> str:
     words = [
         number(count, f"{_NAMES.get(box, box)} payload") for box, count in removed.items() if count
     ]
-    words += ["the cookie"] * has_cookie
+    words += ["the installation ID"] * has_cookie
     return f"deleted: {', '.join(words) or 'nothing, there was nothing'}"

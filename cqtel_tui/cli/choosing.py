@@ -67,24 +67,24 @@ def _show_status(found: standing.Status) -> None:
         ),
         *(("problem", _problem_words(each)) for each in found.problems),
         ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
-        ("cookie", _cookie_words(found.cookie)),
+        ("ID", _cookie_words(found.cookie)),
         *([("", _TRACKED)] if found.is_tracked else []),
         (
             "payloads",
             found.problem
-            or f"{counts.pending} held, {counts.sent} sent, {counts.rejected} rejected, "
+            or f"{counts.pending} pending, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
         *(("bound", line) for line in bound_lines(found.destinations)),
         ("endpoint", found.decision.endpoint or "none: what is recorded stays on this machine"),
     ]
     if found.decision.inspect:
-        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, and nothing is sent"))
+        lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, nothing is sent"))
     if found.proxy:
         lines.append(("proxy", found.proxy))
     if found.decision.state == ON and not found.problem:
         lines += [
-            ("waiting", f"{number(count, 'payload')} held here: {reason}")
+            ("waiting", f"{number(count, 'payload')} pending: {reason}")
             for reason, count in staying(places()).most_common(_REASONS)
         ]
     if found.retry_at:
@@ -117,23 +117,23 @@ def _problem_words(problem: Problem) -> str:
 
 
 def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
-    """Return what was closed to the program that ran last, each with the reason."""
+    """Return what was blocked for the program that ran last, each with the reason."""
     if not found.runs:
         return []
     run = found.runs[0]
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
-    lines = [("last run", f"{program} at {when}, {_caught_words(run)}")]
+    lines = [("last run", f"{program} at {when}, {_intercepted_words(run)}")]
     if any(run.refused.values()):
         lines.append(("refused", refused_words(run.refused)))
-    for closed in run.closed:
-        tried = "" if closed.attempts is None else f" (tried {closed.attempts:,} times)"
-        lines.append(("closed", f"{closed.name}: {closed.reason}{tried}"))
+    for blocked in run.blocked:
+        tried = "" if blocked.attempts is None else f" (tried {blocked.attempts:,} times)"
+        lines.append(("blocked", f"{blocked.name}: {blocked.reason}{tried}"))
     return lines
 
 
-def _caught_words(run: Run) -> str:
-    words = f"{number(len(run.caught), 'request')} caught"
+def _intercepted_words(run: Run) -> str:
+    words = f"{number(len(run.intercepted), 'request')} intercepted"
     if run.late:
         words += f", {run.late:,} of them after the program's end"
     if run.lost:
@@ -173,7 +173,7 @@ def _take_back(given: argparse.Namespace, program: Program) -> None:
         try:
             offer_erasure(plan.erasure, plan.directory, wanted=given.erase)
         except CqtelError as error:
-            say("your no is saved; nothing was deleted")
+            say("your choice is saved; nothing was deleted")
             raise error from None
     if given.discard:
         tell(discard(places(), plan))
@@ -190,7 +190,7 @@ def debug(given: argparse.Namespace) -> int:
 
 
 def endpoint(given: argparse.Namespace) -> int:
-    """Save where to deliver to, and say what it comes to."""
+    """Save where payloads are delivered to, and say what it comes to."""
     url = None if given.url == "none" else given.url
     try:
         plan = choices.plan_endpoint(url, _program(given), _project(given))

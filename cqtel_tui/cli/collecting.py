@@ -27,9 +27,9 @@ _PACKAGING = {"systemd": "cqtel-collector.service", "container": "Containerfile"
 NOT_INSTALLED = "The collector needs {module}, which is not installed. Install it with: {how}"
 
 
-def serve(given: argparse.Namespace) -> int:
+def serve(arguments: argparse.Namespace) -> int:
     """Receive payloads until told to stop."""
-    settings = settings_of(given)
+    settings = settings_of(arguments)
     try:
         from ..collector.serving import run
     except ModuleNotFoundError as error:
@@ -43,7 +43,7 @@ def serve(given: argparse.Namespace) -> int:
     return run(settings)
 
 
-def settings_of(given: argparse.Namespace) -> Settings:
+def settings_of(arguments: argparse.Namespace) -> Settings:
     """Read the options of `collector`.
 
     Raises:
@@ -59,39 +59,39 @@ def settings_of(given: argparse.Namespace) -> Settings:
         read_origin,
     )
 
-    host, port = read_listen(given.listen)
+    host, port = read_listen(arguments.listen)
     for option in ("workers", "retention", "error_retention"):
-        if getattr(given, option) < 1:
+        if getattr(arguments, option) < 1:
             raise WrongUsageError(f"--{option.replace('_', '-')} takes 1 or more")
-    if given.clickhouse and not given.forward:
+    if arguments.clickhouse and not arguments.forward:
         raise WrongUsageError("--clickhouse is for an edge: give --forward as well")
-    if given.hmac_key_file and given.ip_hash != HMAC_DAILY:
+    if arguments.hmac_key_file and arguments.ip_hash != HMAC_DAILY:
         raise WrongUsageError(f"--hmac-key-file is for --ip-hash {HMAC_DAILY}: give that as well")
-    if not given.rate >= 0:
+    if not arguments.rate >= 0:
         raise WrongUsageError("--rate takes 0 (no limit) or more")
     return Settings(
-        store=store_of(given),
+        store=store_of(arguments),
         host=host,
         port=port,
-        trusted_proxies=tuple(map(read_network, given.trusted_proxy)),
-        ip_hash=given.ip_hash,
-        city_database=Path(given.city_database) if given.city_database else None,
-        workers=given.workers,
-        retention_days=given.retention,
-        error_days=given.error_retention,
-        rate=given.rate,
-        forward=read_forward(given.forward) if given.forward else "",
-        cors=tuple(map(read_origin, given.cors)),
-        hosts=tuple(name.lower() for name in given.host),
-        believes_clock=given.believe_clock,
-        clickhouse=read_place(given.clickhouse) if given.clickhouse else None,
-        hmac_key_file=Path(given.hmac_key_file) if given.hmac_key_file else None,
+        trusted_proxies=tuple(map(read_network, arguments.trusted_proxy)),
+        ip_hash=arguments.ip_hash,
+        city_database=Path(arguments.city_database) if arguments.city_database else None,
+        workers=arguments.workers,
+        retention_days=arguments.retention,
+        error_days=arguments.error_retention,
+        rate=arguments.rate,
+        forward=read_forward(arguments.forward) if arguments.forward else "",
+        cors=tuple(map(read_origin, arguments.cors)),
+        hosts=tuple(name.lower() for name in arguments.host),
+        believes_clock=arguments.believe_clock,
+        clickhouse=read_place(arguments.clickhouse) if arguments.clickhouse else None,
+        hmac_key_file=Path(arguments.hmac_key_file) if arguments.hmac_key_file else None,
     )
 
 
-def store_of(given: argparse.Namespace) -> Path:
-    """Return the store that was given, or the one below the state folder."""
-    return Path(given.store) if given.store else store_path(places().state)
+def store_of(arguments: argparse.Namespace) -> Path:
+    """Return the store that is named, or the one below the state folder."""
+    return Path(arguments.store) if arguments.store else store_path(places().state)
 
 
 def engine_configuration(_: argparse.Namespace) -> int:
@@ -103,7 +103,7 @@ def engine_configuration(_: argparse.Namespace) -> int:
     return 0
 
 
-def clickhouse_schema(given: argparse.Namespace) -> int:
+def clickhouse_schema(arguments: argparse.Namespace) -> int:
     """Print the statements that make the tables of ClickHouse behind the edges.
 
     Raises:
@@ -111,21 +111,23 @@ def clickhouse_schema(given: argparse.Namespace) -> int:
     """
     from ..collector.clickhouse import schema
 
-    if not _DATABASE.fullmatch(given.database):
+    if not _DATABASE.fullmatch(arguments.database):
         raise WrongUsageError("--database takes a name of letters, digits and _, at most 64")
     made = schema(
-        database=given.database, retention_days=given.retention, error_days=given.error_retention
+        database=arguments.database,
+        retention_days=arguments.retention,
+        error_days=arguments.error_retention,
     )
     for line in made.splitlines():
         show(line)
     return 0
 
 
-def packaging(given: argparse.Namespace) -> int:
+def packaging(arguments: argparse.Namespace) -> int:
     """Print what an operator installs a collector with."""
     from importlib.resources import files
 
-    name = _PACKAGING[given.what]
+    name = _PACKAGING[arguments.what]
     text = files("cqtel_tui.collector").joinpath("packaging", name).read_text("utf-8")
     for line in text.splitlines():
         show(line)

@@ -26,7 +26,7 @@ def add_collector(commands: Commands) -> None:
         dest="command",
         action="store_const",
         const=late("reporting", "check"),
-        help="do not serve, but tell whether the store is whole; exit code 1 if it is not",
+        help="check the store instead of serving; exit code 1 if it is damaged",
     )
     # What else a collector can be asked to do, instead of serving.
     _acting(collector.add_subparsers(metavar="ACTION"))
@@ -53,7 +53,7 @@ def _addresses(collector: Parser) -> None:
         help="with hmac-daily: the keys of days, as several edges share them",
     )
     collector.add_argument(
-        "--city-database", metavar="FILE", help="an mmdb that knows regions and cities"
+        "--city-database", metavar="FILE", help="an mmdb file with regions and cities"
     )
 
 
@@ -67,12 +67,12 @@ def _keeping(collector: Parser) -> None:
         metavar="DAYS",
         type=int,
         default=30,
-        help="how long error texts are kept (default: %(default)s)",
+        help="how long error texts are stored (default: %(default)s)",
     )
     collector.add_argument(
         "--forward",
         metavar="URL",
-        help="keep nothing: hand what is allowed on to an OpenTelemetry Collector",
+        help="store nothing: forward what is allowed to an OpenTelemetry Collector",
     )
     collector.add_argument(
         "--clickhouse",
@@ -82,14 +82,18 @@ def _keeping(collector: Parser) -> None:
     collector.add_argument(
         "--believe-clock",
         action="store_true",
-        help="forget at once what is too old by the clock, however long this was not running",
+        help="trust the clock: delete what is too old at once, even after a long stop",
     )
 
 
 def _clients(collector: Parser) -> None:
     """Who may ask, by what name, and how often."""
     collector.add_argument(
-        "--workers", metavar="N", type=int, default=1, help="processes on one port (default: 1)"
+        "--workers",
+        metavar="N",
+        type=int,
+        default=1,
+        help="worker processes on one port (default: 1)",
     )
     collector.add_argument(
         "--rate",
@@ -110,12 +114,12 @@ def _clients(collector: Parser) -> None:
         metavar="NAME",
         action="append",
         default=[],
-        help="a name by which people ask here for their data; may be given more than once",
+        help="a host name under which people request their data; may be given more than once",
     )
 
 
 def _acting(actions: Commands) -> None:
-    report = add(actions, "report", "what a store tells of everybody", "reporting", "report")
+    report = add(actions, "report", "statistics over all installations", "reporting", "report")
     report.add_argument(
         "--since", metavar="DAYS", default="30d", help="30d is today and 29 days before (default)"
     )
@@ -130,7 +134,7 @@ def _acting(actions: Commands) -> None:
         metavar="N",
         type=int,
         default=5,
-        help="the fewest installations that a row may tell of (default: %(default)s)",
+        help="the fewest installations a row may cover (default: %(default)s)",
     )
     _store(report, default=argparse.SUPPRESS)  # it may be given before the action, too
     add(
@@ -143,7 +147,7 @@ def _acting(actions: Commands) -> None:
     tables = add(
         actions,
         "clickhouse",
-        "the tables of ClickHouse behind the edges, as SQL",
+        "the ClickHouse schema behind the edges, as SQL",
         "collecting",
         "clickhouse_schema",
     )
@@ -152,7 +156,7 @@ def _acting(actions: Commands) -> None:
     unit = add(
         actions,
         "packaging",
-        "a systemd unit, or what to build a container from",
+        "a systemd unit, or a Containerfile",
         "collecting",
         "packaging",
     )

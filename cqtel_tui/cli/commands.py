@@ -30,11 +30,11 @@ class Parser(argparse.ArgumentParser):
 def late(module: str, name: str) -> Command:
     """Return a command that imports what it needs only when it is run."""
 
-    def command(given: argparse.Namespace) -> int:
+    def command(arguments: argparse.Namespace) -> int:
         from importlib import import_module
 
         chosen: Command = getattr(import_module(f".{module}", __package__), name)
-        return chosen(given)
+        return chosen(arguments)
 
     return command
 

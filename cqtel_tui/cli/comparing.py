@@ -1,4 +1,4 @@
-"""What was caught beside what would be sent, in words and as JSON."""
+"""What was intercepted beside what would be sent, in words and as JSON."""
 
 from __future__ import annotations
 
@@ -7,33 +7,33 @@ from typing import TYPE_CHECKING, Any
 
 from ..actions.status import time_json, time_words
 from ..errors import WrongUsageError
-from ..review.caught import KEPT
 from ..review.headers import masked
+from ..review.intercepted import KEPT
 from .output import show, show_json
 
 if TYPE_CHECKING:
     from ..gate.holding import Original
     from ..outbox.envelope import Envelope
-    from ..review.caught import Comparison
+    from ..review.intercepted import Comparison
 
 _MICROSECONDS = 1_000_000
 _MAX_SHOWN = 256 * 1024
 
 
-def show_caught(envelope: Envelope, *, as_json: bool) -> int:
+def show_intercepted(envelope: Envelope, *, as_json: bool) -> int:
     """Show what a payload of the gate was made of, and what became of each value."""
-    if not envelope.caught:
+    if not envelope.intercepted:
         raise WrongUsageError(
-            f"{envelope.id} was recorded here, not caught. "
+            f"{envelope.id} was recorded here, not intercepted. "
             f"See what is in it: cq-telemetry show {envelope.id}"
         )
     from ..gate.reviewing import beside
 
-    found = beside(envelope)
+    both = beside(envelope)
     if as_json:
-        show_json(_json(envelope, found.original, found.comparison))
+        show_json(_json(envelope, both.original, both.comparison))
     else:
-        _show(envelope, found.original, found.comparison)
+        _show(envelope, both.original, both.comparison)
     return 0
 
 
@@ -60,7 +60,7 @@ def _show(envelope: Envelope, original: Original, comparison: Comparison) -> Non
     from ..gate.reviewing import header_fates
 
     request = original.request
-    show(f"caught     {time_words(request.when / _MICROSECONDS)}")
+    show(f"received   {time_words(request.when / _MICROSECONDS)}")
     show(f"request    {request.method} {request.path}, {len(request.body):,} bytes")
     for fate in header_fates(envelope, original):
         became = f"  ({'not sent: ' * (not fate.sent)}{fate.why})" if fate.why else ""
@@ -76,14 +76,14 @@ def _show(envelope: Envelope, original: Original, comparison: Comparison) -> Non
         f"{comparison.kept:,} kept"
     )
     if comparison.added:
-        show(f"!! {comparison.added:,} values would be sent that were not caught")
+        show(f"!! {comparison.added:,} values would be sent that were not intercepted")
     within = None
     for row in comparison.rows:
         if row.within != within:
             within = row.within
             show()
             show(within or "the document")
-        show(f"  {row.fate:<9} {row.name} = {row.caught}")
+        show(f"  {row.fate:<9} {row.name} = {row.intercepted}")
         if row.fate != KEPT:
             show(f"            sent: {f'{row.sent}, ' if row.sent else 'nothing, '}{row.why}")
     if comparison.left_out:

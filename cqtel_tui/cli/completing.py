@@ -11,9 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def completion(given: argparse.Namespace) -> int:
+def completion(arguments: argparse.Namespace) -> int:
     """Print the completion for a shell, to be evaluated in it."""
-    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[given.shell]())
+    print({"bash": _bash, "zsh": _zsh, "fish": _fish}[arguments.shell]())
     return 0
 
 

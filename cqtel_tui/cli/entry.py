@@ -32,11 +32,11 @@ def run_command(arguments: Sequence[str]) -> int:
         OSError: our own output could not be written.
         SystemExit: by argparse, which has told what is wrong, or has helped.
     """
-    given = parser().parse_args(arguments)
+    parsed = parser().parse_args(arguments)
     if arguments[0] not in _LEAVE_IT_TO_THE_GATE:
         _redact_what_is_left()
     try:
-        code: int = given.command(given)
+        code: int = parsed.command(parsed)
     except WrongUsageError as error:
         say(f"{error}")
         return _WRONG_USAGE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 _COOKIE = "state, path, value, reason, modified"
 _RUN = (
-    "operation, created, app, version, caught, lost, closed (name, reason, attempts), "
+    "operation, created, app, version, intercepted, lost, blocked (name, reason, attempts), "
     "id, refused (reason, requests), late, is_over"
 )
 _RECEIPT = "id, sha256, length, url, status, time, answer, rejected_spans, proxy"
@@ -28,17 +28,17 @@ KEYS = {
     "show": (
         "id, sha256, length, headers, dropped, unreadable, left_out, "
         "fields (group, key, value, known, problem, promise, why, risk, path), url, stays_because, "
-        "run (operation, caught); with --leaks: "
+        "run (operation, intercepted); with --leaks: "
         "findings (kind, what, disguise, offset, length, line, group, key, path, excerpt, advice, "
-        "count), looked_for, not_looked_for, left_out; with --caught: method, path, headers, "
+        "count), looked_for, not_looked_for, left_out; with --intercepted: method, path, headers, "
         "when, length, operation, problem, kept, removed, replaced, added, left_out, "
-        "values (within, name, path, fate, caught, sent, why), "
+        "values (within, name, path, fate, intercepted, sent, why), "
         "header_fates (name, value, sent, why)"
     ),
     "trim": "path, value",
     "verify": (
         "means, why_not_seen, decision, exit_code, outside, destinations "
-        "(family, protocol, address, port, times, what), caught, closed_attempts"
+        "(family, protocol, address, port, times, what), intercepted, blocked_attempts"
     ),
     "send": "id, outcome, why",
     "policy": (

@@ -71,10 +71,9 @@ def _shell() -> str:
 
 def _announced(state: str) -> str:
     if state == OFF:
-        return "this is a session: telemetry is off for all that you start in it; exit ends it"
+        return "this is a session: telemetry is off for every program in it; exit ends it"
     return (
-        "this is a session: what the programs that you start in it report is held for your review; "
-        "exit ends it"
+        "this is a session: what programs in it report is intercepted for your review; exit ends it"
     )
 
 
@@ -89,7 +88,7 @@ def _stay(start: "Start", *, is_session: bool) -> "NoReturn":
 
     wrapped = stay(start, run)
     if is_session and start.state != OFF:
-        say(f"the session is over; {wrapped.pending:,} pending of what was reported in it")
+        say(f"the session is over; {wrapped.pending:,} pending from it")
     if wrapped.held and wrapped.outcome.ended_by_itself and _is_at_terminal():
         from ..paths import places
         from ..tui.first_run import ask_if_due
@@ -100,8 +99,6 @@ def _stay(start: "Start", *, is_session: bool) -> "NoReturn":
 
 def _is_at_terminal() -> bool:
     """Tell whether somebody may be asked; what else it takes, `first_run` knows."""
-    if any([stream is None or stream.closed for stream in (sys.stdin, sys.stderr)]):
-        return False
-    from ..tui.terminal import has_terminal
+    from ..standard_streams import is_terminal
 
-    return has_terminal()
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)

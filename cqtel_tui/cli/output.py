@@ -10,6 +10,7 @@ from ..actions.results import number
 from ..errors import CqtelError
 from ..rights.exporting import json_text
 from ..sanitize import printable, printable_bytes
+from ..standard_streams import is_terminal, say
 
 if TYPE_CHECKING:
     from ..actions.results import Confirmation, Message, Result
@@ -27,11 +28,6 @@ __all__ = [
     "tell",
     "tell_message",
 ]
-
-
-def say(text: str) -> None:
-    """Say something about what happened, on stderr; the text may be untrusted."""
-    sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
 
 
 def tell(result: Result, *, listed: bool = False) -> None:
@@ -85,7 +81,7 @@ def show_json(value: Any) -> None:
 
 def show_bytes(data: bytes, *, end: bytes = b"") -> None:
     """Write bytes as they are; but to a terminal with all that it might obey made visible."""
-    if sys.stdout.isatty():
+    if is_terminal(sys.stdout):
         shown = printable_bytes(data, newlines=True)
         sys.stdout.write(f"{shown}\n")
         if shown.encode() != data:

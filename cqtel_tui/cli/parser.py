@@ -21,8 +21,8 @@ def parser() -> Parser:
     """Return the whole command line of `cq-telemetry`."""
     top = Parser(
         prog="cq-telemetry",
-        description="See, hold, refuse or send what a command-line program wants to phone home.",
-        epilog="cq-telemetry-ui is the same with a face.",
+        description="Review what command-line programs want to phone home: send it, or refuse it.",
+        epilog="cq-telemetry-ui does the same in a terminal UI.",
     )
     top.add_argument("--version", action="version", version=f"cqtel {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
@@ -35,16 +35,16 @@ def parser() -> Parser:
 
 
 def _choosing(commands: Commands) -> None:
-    status = add(commands, "status", "what is decided, and why", "choosing", "status")
+    status = add(commands, "status", "the decision, and the reasons for it", "choosing", "status")
     _whose(status)
     _deciding(commands)
-    debug = add(commands, "debug", "let error texts be recorded, or not", "choosing", "debug")
+    debug = add(commands, "debug", "allow error texts to be recorded, or not", "choosing", "debug")
     debug.add_argument("choice", choices=("on", "off"))
     _scope(debug)
-    endpoint = add(commands, "endpoint", "where to deliver to", "choosing", "endpoint")
+    endpoint = add(commands, "endpoint", "where payloads are delivered to", "choosing", "endpoint")
     endpoint.add_argument("url", metavar="URL|none")
     _scope(endpoint)
-    cookie = add(commands, "cookie", "the installation's random id", "choosing", "cookie")
+    cookie = add(commands, "cookie", 'the random installation ID ("cookie")', "choosing", "cookie")
     cookie.add_argument(
         "action", nargs="?", default="show", choices=("show", "reset", "lock", "unlock")
     )
@@ -60,7 +60,7 @@ def _choosing(commands: Commands) -> None:
     shell = add(
         commands,
         "env",
-        "what to evaluate in a shell so that its `cloudquery` runs through here",
+        "shell code that makes `cloudquery` run through cq-telemetry",
         "running",
         "environment",
     )
@@ -71,7 +71,7 @@ def _deciding(commands: Commands) -> None:
     for name, help_text in (
         ("on", "allow telemetry from now on"),
         ("off", "refuse telemetry"),
-        ("undecide", "take the choice back: payloads are held, nothing is sent"),
+        ("undecide", "undo the choice: payloads stay here, nothing is sent"),
     ):
         command = add(commands, name, help_text, "choosing", "telemetry")
         command.set_defaults(choice=name)
@@ -80,13 +80,13 @@ def _deciding(commands: Commands) -> None:
             command.add_argument(
                 "--include-held",
                 action="store_true",
-                help="let the yes cover what was held before it, too",
+                help="send what is already pending, too",
             )
         if name == "off":
             command.add_argument(
                 "--discard",
                 action="store_true",
-                help="delete what is pending, what is kept of what was sent, and the cookie",
+                help="delete pending payloads, the sent history and the installation ID",
             )
             _erasing(command)
 
@@ -105,13 +105,11 @@ def _whose(command: Parser) -> None:
 
 def _scope(command: Parser) -> None:
     _whose(command)
-    command.add_argument(
-        "--project", action="store_true", help="for the current directory, instead of everywhere"
-    )
+    command.add_argument("--project", action="store_true", help="for the current directory only")
     command.add_argument(
         "--replace-unreadable",
         action="store_true",
-        help="if the saved choices cannot be read, keep them beside a new file",
+        help="if the saved choices cannot be read, set them aside and start anew",
     )
 
 
@@ -119,15 +117,15 @@ def _erasing(command: Parser) -> None:
     command.add_argument(
         "--erase",
         action="store_true",
-        help="first have the collector erase all that it has of the cookie",
+        help="first have the collector erase all data under this installation ID",
     )
 
 
 def _reviewing(commands: Commands) -> None:
     for box, help_text in (
-        ("pending", "the payloads that are held"),
-        ("sent", "what was sent, with receipts"),
-        ("rejected", "what the collector refused, and why"),
+        ("pending", "payloads that wait to be sent"),
+        ("sent", "sent payloads, with receipts"),
+        ("rejected", "payloads the collector rejected, and why"),
     ):
         listing = add(commands, box, help_text, "reviewing", "listing")
         listing.set_defaults(box=box)
@@ -141,27 +139,29 @@ def _reviewing(commands: Commands) -> None:
     )
     how.add_argument("--explain", action="store_true", help="field by field (the default)")
     how.add_argument(
-        "--leaks", action="store_true", help="what should not be in it; exit code 1 if anything is"
+        "--leaks", action="store_true", help="check for leaks; exit code 1 if there are any"
     )
     how.add_argument(
-        "--caught", action="store_true", help="what was caught, beside what would be sent of it"
+        "--intercepted",
+        action="store_true",
+        help="what was intercepted, beside what would be sent",
     )
     _reveal(show)
     trim = add(
-        commands, "trim", "take fields out of a held payload, or list them", "reviewing", "trim"
+        commands, "trim", "remove fields from a pending payload, or list them", "reviewing", "trim"
     )
     trim.add_argument("id", metavar="ID")
     trim.add_argument("path", metavar="PATH", nargs="*")
     drop = add(commands, "drop", "delete payloads unsent", "reviewing", "drop")
-    _chosen(drop, "held payloads")
+    _chosen(drop, "pending payloads")
     send = add(commands, "send", "send payloads now", "reviewing", "send")
-    _chosen(send, "held payloads")
+    _chosen(send, "pending payloads")
     send.add_argument(
         "--once",
         action="store_true",
         help="also of a program that is undecided, and decide nothing; a no holds all the same",
     )
-    retry = add(commands, "retry", "hold rejected payloads again", "reviewing", "retry")
+    retry = add(commands, "retry", "requeue rejected payloads", "reviewing", "retry")
     _chosen(retry, "rejected payloads")
     export = add(commands, "export", "the requests as they would be sent", "reviewing", "export")
     export.add_argument("id", metavar="ID", nargs="+")
@@ -170,7 +170,7 @@ def _reviewing(commands: Commands) -> None:
     inspect = add(commands, "inspect", "read a cq-telemetry.txt", "reviewing", "inspect")
     inspect.add_argument("file", metavar="FILE", nargs="?")
     catalogue = add(
-        commands, "catalogue", "every field that may ever be stored", "reviewing", "catalogue"
+        commands, "catalogue", "every field that may be stored", "reviewing", "catalogue"
     )
     form = catalogue.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
@@ -178,9 +178,7 @@ def _reviewing(commands: Commands) -> None:
 
 
 def _reveal(command: Parser) -> None:
-    command.add_argument(
-        "--reveal", action="store_true", help="show the credentials in headers, too"
-    )
+    command.add_argument("--reveal", action="store_true", help="show credentials in headers")
 
 
 def _chosen(command: Parser, what: str) -> None:
@@ -192,18 +190,16 @@ def _asking(commands: Commands) -> None:
     policy = add(
         commands,
         "policy",
-        "ask the collector what it derives and keeps, and what it would derive from you; "
-        "that shows it your address",
+        "ask the collector what it derives and stores, and what it would derive from you; "
+        "it sees your address",
         "rights",
         "policy",
     )
     _collector_of(policy)
-    mine = add(commands, "mine", "ask the collector for all that it has of you", "rights", "mine")
+    mine = add(commands, "mine", "ask the collector for all data about you", "rights", "mine")
     _collector_of(mine)
     mine.add_argument("--export", metavar="FILE", help="write it to a new file, as JSON")
-    erase = add(
-        commands, "erase", "have the collector erase all that it has of you", "rights", "erase"
-    )
+    erase = add(commands, "erase", "have the collector erase all data about you", "rights", "erase")
     _collector_of(erase)
     erase.add_argument("--yes", action="store_true", help="without a question, for scripts")
 
@@ -227,23 +223,23 @@ def _running(commands: Commands) -> None:
     run = add(
         commands,
         "run",
-        "run a program, or a shell, and hold what all in it reports",
+        "run a program, or a shell, and intercept its telemetry for review",
         "running",
         "run",
     )
     run.usage = f"cq-telemetry run {_OPTIONS} [-- COMMAND ...]"
     _program(run)
     verify = add(
-        commands, "verify", "run a program, and list where it tried to send to", "running", "verify"
+        commands, "verify", "run a program, and list where it connects to", "running", "verify"
     )
     verify.usage = f"cq-telemetry verify [--json] {_OPTIONS} -- COMMAND ..."
     _program(verify)
-    completion = add(commands, "completion", "completion for a shell", "completing", "completion")
+    completion = add(commands, "completion", "print shell completions", "completing", "completion")
     completion.add_argument("shell", choices=SHELLS[:3])
     add(
         commands,
         "demo",
-        "look around in a throw-away home with payloads that were really recorded",
+        "explore with really recorded payloads in a temporary home",
         "running",
         "demo",
     )

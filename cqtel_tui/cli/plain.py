@@ -38,7 +38,7 @@ def _read_commands(*, readonly: bool) -> int:
         try:
             words = shlex.split(line)
         except ValueError as error:
-            print(f"That cannot be read: {error}")
+            print(f"Cannot parse this: {error}")
             continue
         if not words:
             continue

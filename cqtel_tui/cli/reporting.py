@@ -23,37 +23,41 @@ _PERIOD = re.compile(r"([1-9][0-9]{0,4})d?")
 _FEWEST = 2
 
 
-def report(given: argparse.Namespace) -> int:
-    """Print what a store tells of everybody."""
+def report(arguments: argparse.Namespace) -> int:
+    """Print statistics over all installations."""
     from ..collector import report as reports
     from ..collector.clickhouse_asking import is_place
 
-    if given.json and given.csv:
-        raise WrongUsageError("--json and --csv are two forms of one answer: give one of them")
-    if given.k < _FEWEST:
-        raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may be about one installation")
-    days = days_of(given.since)
-    if given.clickhouse and not is_place(given.clickhouse):
+    if arguments.json and arguments.csv:
+        raise WrongUsageError("Choose one: --json or --csv")
+    if arguments.k < _FEWEST:
+        raise WrongUsageError(f"-k takes {_FEWEST} or more: no row may cover a single installation")
+    days = days_of(arguments.since)
+    if arguments.clickhouse and not is_place(arguments.clickhouse):
         raise WrongUsageError("--clickhouse takes a URL, such as clickhouse://127.0.0.1:8123/cqtel")
-    source = reports.source_of(given.clickhouse) if given.clickhouse else store_of(given)
-    found = reports.read(source, now=time.time(), days=days, k=given.k)
-    if given.json:
-        show_json(reports.as_json(found))
-    elif given.csv:
-        csv.writer(sys.stdout).writerows(_csv(found))
+    source = (
+        reports.source_of(arguments.clickhouse) if arguments.clickhouse else store_of(arguments)
+    )
+    figures = reports.read(source, now=time.time(), days=days, k=arguments.k)
+    if arguments.json:
+        show_json(reports.as_json(figures))
+    elif arguments.csv:
+        csv.writer(sys.stdout).writerows(_csv(figures))
     else:
-        for line in _lines(found):
+        for line in _lines(figures):
             show(line)
-    if found.total is None:
-        say(f"fewer than {found.k} installations reported since {found.since}: nothing is told")
+    if figures.total is None:
+        say(
+            f"fewer than {figures.k} installations reported since {figures.since}: no figures shown"
+        )
     return 0
 
 
-def check(given: argparse.Namespace) -> int:
+def check(arguments: argparse.Namespace) -> int:
     """Say what is wrong with a store; fail if anything is."""
     from ..collector.checking import check as checked
 
-    store = store_of(given)
+    store = store_of(arguments)
     problems = checked(store)
     for problem in problems:
         show(problem)
@@ -68,19 +72,19 @@ def days_of(text: str) -> int:
     Raises:
         WrongUsageError: it is none.
     """
-    found = _PERIOD.fullmatch(text)
-    if found is None:
+    match = _PERIOD.fullmatch(text)
+    if match is None:
         raise WrongUsageError(f"--since takes a number of days, such as 30d, and not {text}")
-    return int(found[1])
+    return int(match[1])
 
 
-def _csv(found: Report) -> Iterator[Sequence[object]]:
+def _csv(report: Report) -> Iterator[Sequence[object]]:
     """Yield one table of all: the two columns that each row is of are named by the first one."""
     yield ("table", "of", "detail", "other", "count", "success_rate", "installations",
            "p50", "p95", "p99")  # fmt: skip
-    if found.total is not None:
-        yield "total", "", "", "no", *_numbers(found.total)
-    for name, rows in found.tables.items():
+    if report.total is not None:
+        yield "total", "", "", "no", *_numbers(report.total)
+    for name, rows in report.tables.items():
         for row in rows:
             of = [printable(text or "") for text in (*row.of, "")[:2]]
             yield name, *of, "yes" if None in row.of else "no", *_numbers(row)
@@ -91,18 +95,19 @@ def _numbers(row: Row) -> tuple[object, ...]:
     return row.count, rate, row.installations, row.p50, row.p95, row.p99
 
 
-def _lines(found: Report) -> Iterator[str]:
+def _lines(report: Report) -> Iterator[str]:
     from ..collector.report import COLUMNS, TIMED, TITLES
 
-    yield f"{found.since} to {found.until}; each row tells of {found.k} installations or more"
-    if found.total is None:
+    covered = f"rows cover at least {report.k} installations (k-anonymity)"
+    yield f"{report.since} to {report.until}; {covered}"
+    if report.total is None:
         return
-    total = found.total
+    total = report.total
     yield (
         f"{total.count:,} operations, {total.success_rate:.1%} succeeded, "
         f"{total.installations:,}+ installations"
     )
-    for name, rows in found.tables.items():
+    for name, rows in report.tables.items():
         if not rows:
             continue
         yield ""

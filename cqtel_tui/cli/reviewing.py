@@ -10,21 +10,22 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
+from ..actions.showing import note_payload_shown
 from ..deliver.permission import DUE, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..formats.inspection import read_inspection
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.runs import read_runs, run_of
-from ..outbox.shown import note_shown
 from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
 from ..review import promises
-from ..review.destination import CAUGHT, UNREDACTED
+from ..review.destination import INTERCEPTED, UNREDACTED
 from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
+from ..standard_streams import is_terminal
 from . import wording
-from .comparing import show_caught
+from .comparing import show_intercepted
 from .output import say, show, show_bytes, show_json, tell
 
 if TYPE_CHECKING:
@@ -40,16 +41,16 @@ _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that somebody put in a 
 _LOCAL_COLLECTOR = "http://127.0.0.1:4318/v1/traces"
 
 
-def listing(given: argparse.Namespace) -> int:
+def listing(arguments: argparse.Namespace) -> int:
     """List what is pending, sent or rejected, the newest first."""
     outbox = Outbox(places().state)
-    labels = outbox.labels(given.box)[::-1]
-    if given.box == PENDING:
+    labels = outbox.labels(arguments.box)[::-1]
+    if arguments.box == PENDING:
         routes = sending.read_routes(places(), labels, DUE)
         rows = [wording.pending_row(route) for route in routes]
     else:
-        rows = [wording.read_row(outbox, given.box, label) for label in labels]
-    if given.json:
+        rows = [wording.read_row(outbox, arguments.box, label) for label in labels]
+    if arguments.json:
         show_json([row.as_json() for row in rows])
         return 0
     excluded = False
@@ -59,33 +60,35 @@ def listing(given: argparse.Namespace) -> int:
     if excluded:
         say("what is marked ! was pending before your yes; cq-telemetry on --include-held adds it")
     if not labels:
-        say(f"nothing is {given.box}")
+        say(f"nothing is {arguments.box}")
     return 0
 
 
-def show_payload(given: argparse.Namespace) -> int:
+def show_payload(arguments: argparse.Namespace) -> int:
     """Show one payload: its exact bytes, what each field is, or what should not be in it."""
-    if given.raw and given.json:
+    if arguments.raw and arguments.json:
         raise WrongUsageError("Choose one: --raw for the exact bytes, or --json for the fields.")
-    label, envelope = _open(given.id)
-    if envelope.has_error_text and not given.leaks and not given.caught:
-        note_shown(places().state, envelope)
+    label, envelope = _open(arguments.id)
+    if not arguments.leaks and not arguments.intercepted:
+        note_payload_shown(places(), envelope)
     may = permission(envelope, grounds(places(), envelope), DUE)
-    if given.raw:
-        if sys.stdout.isatty():  # a file or a pipe gets the body alone
-            _say_headers(envelope, may.url, reveal=given.reveal)
+    if arguments.raw:
+        if is_terminal(sys.stdout):  # a file or a pipe gets the body alone
+            _say_headers(envelope, may.url, reveal=arguments.reveal)
         show_bytes(envelope.payload)
         return 0
-    if given.leaks:
-        return _show_leaks(envelope, as_json=given.json)
-    if given.caught:
-        return show_caught(envelope, as_json=given.json)
+    if arguments.leaks:
+        return _show_leaks(envelope, as_json=arguments.json)
+    if arguments.intercepted:
+        return show_intercepted(envelope, as_json=arguments.json)
     explanation = _explained(envelope)
     run = run_of(read_runs(places().state), label.id)
-    if given.json:
-        show_json(wording.explanation_json(envelope, explanation, may, run, reveal=given.reveal))
+    if arguments.json:
+        show_json(
+            wording.explanation_json(envelope, explanation, may, run, reveal=arguments.reveal)
+        )
     else:
-        wording.show_explanation(label, envelope, explanation, may, run, reveal=given.reveal)
+        wording.show_explanation(label, envelope, explanation, may, run, reveal=arguments.reveal)
     return 0
 
 
@@ -95,7 +98,7 @@ def _say_headers(envelope: Envelope, url: str | None, *, reveal: bool) -> None:
 
 
 def _explained(envelope: Envelope) -> Explanation:
-    if envelope.origin != CAUGHT:
+    if envelope.origin != INTERCEPTED:
         return explain(envelope.payload, envelope.kind)
     from ..gate.reviewing import explained
 
@@ -106,7 +109,7 @@ def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     """Show what should not be in a payload; a failure if there is anything."""
     from ..gate.surroundings import surroundings_here
 
-    if envelope.caught:
+    if envelope.intercepted:
         from ..gate.reviewing import leak_report
 
         report = leak_report(envelope, surroundings_here())
@@ -118,22 +121,24 @@ def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:
     if as_json:
         show_json(asdict(report))
     else:
-        if envelope.caught:
-            show(f"looked at what would be sent of what was caught, {len(envelope.payload):,} B:")
+        if envelope.intercepted:
+            show(f"checked {len(envelope.payload):,} B, which is what would be sent:")
         wording.show_leaks(report)
     return 1 if report.findings else 0
 
 
-def trim(given: argparse.Namespace) -> int:
+def trim(arguments: argparse.Namespace) -> int:
     """Take fields out of a pending payload; without any, list those that it has."""
     outbox = Outbox(places().state)
-    _, label = outbox.find(given.id, [PENDING])
+    _, label = outbox.find(arguments.id, [PENDING])
     _, envelope = _open(label.id)
-    if given.path:
-        tell(trimming.trim(outbox, trimming.plan_trim(label, envelope, given.path)), listed=True)
+    if arguments.path:
+        tell(
+            trimming.trim(outbox, trimming.plan_trim(label, envelope, arguments.path)), listed=True
+        )
         _, label = outbox.find(label.id, [PENDING])
     _, rows = trimming.read_fields(outbox, label)
-    if given.json:
+    if arguments.json:
         show_json([asdict(row) for row in rows])
     else:
         for row in rows:
@@ -141,29 +146,29 @@ def trim(given: argparse.Namespace) -> int:
     return 0
 
 
-def drop(given: argparse.Namespace) -> int:
+def drop(arguments: argparse.Namespace) -> int:
     """Delete payloads unsent."""
     outbox = Outbox(places().state)
-    plan = dropping.plan_drop(PENDING, _chosen(given, outbox, PENDING))
+    plan = dropping.plan_drop(PENDING, _chosen(arguments, outbox, PENDING))
     tell(dropping.drop(outbox, plan), listed=True)
     return 0
 
 
-def retry(given: argparse.Namespace) -> int:
+def retry(arguments: argparse.Namespace) -> int:
     """Let rejected payloads be pending again."""
     outbox = Outbox(places().state)
-    plan = dropping.plan_retry(_chosen(given, outbox, REJECTED))
+    plan = dropping.plan_retry(_chosen(arguments, outbox, REJECTED))
     tell(dropping.retry(outbox, plan), listed=True)
     return 0
 
 
-def send(given: argparse.Namespace) -> int:
+def send(arguments: argparse.Namespace) -> int:
     """Send payloads now; all of them must go, or the exit code is 1."""
-    labels = _chosen(given, Outbox(places().state), PENDING)
+    labels = _chosen(arguments, Outbox(places().state), PENDING)
     deliveries = []
     if labels:
-        asked = sending.ALL if given.all else sending.NAMED
-        if given.once:
+        asked = sending.ALL if arguments.all else sending.NAMED
+        if arguments.once:
             asked = replace(asked, is_once=True)
         try:
             for delivery in sending.send(places(), labels, asked):
@@ -172,40 +177,40 @@ def send(given: argparse.Namespace) -> int:
         except KeyboardInterrupt:
             say("stopped; what was under way may have arrived: see cq-telemetry pending")
             raise
-    if given.json:
+    if arguments.json:
         show_json([{"id": d.id, "outcome": d.outcome.value, "why": d.why} for d in deliveries])
     for line in sending.sending_result(labels, deliveries).lines[len(deliveries) :]:
         say(line)
     return 0 if sending.were_all_sent(labels, deliveries) else 1
 
 
-def export(given: argparse.Namespace) -> int:
+def export(arguments: argparse.Namespace) -> int:
     """Print requests as they would be sent: their bodies, an HTTP archive, or curl commands."""
-    envelopes = [_open(identity)[1] for identity in given.id]
+    envelopes = [_open(identity)[1] for identity in arguments.id]
     if unredacted := [one.id for one in envelopes if one.kind == UNREDACTED]:
         raise CqtelError(
             f"{', '.join(unredacted)} could not be redacted, and would never be sent. "
-            "See what was intercepted: cq-telemetry show ID --caught"
+            "See what was intercepted: cq-telemetry show ID --intercepted"
         )
-    if given.format == "json":
+    if arguments.format == "json":
         for envelope in envelopes:
             may = permission(envelope, grounds(places(), envelope), DUE)
-            _say_headers(envelope, may.url, reveal=given.reveal)
+            _say_headers(envelope, may.url, reveal=arguments.reveal)
             show_bytes(envelope.payload, end=b"\n")
         return 0
     urls = {envelope.id: _endpoint_of(envelope) for envelope in envelopes}
-    if any(urls[envelope.id] is None and envelope.origin != CAUGHT for envelope in envelopes):
+    if any(urls[envelope.id] is None and envelope.origin != INTERCEPTED for envelope in envelopes):
         say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
     requests = [(envelope, urls[envelope.id] or _LOCAL_COLLECTOR) for envelope in envelopes]
-    if given.format == "har":
-        archive, *more = [as_har([one], url, reveal=given.reveal) for one, url in requests]
+    if arguments.format == "har":
+        archive, *more = [as_har([one], url, reveal=arguments.reveal) for one, url in requests]
         for other in more:
             archive["log"]["entries"] += other["log"]["entries"]
         show_json(archive)
         return 0
-    for command in [as_curl(envelope, url, reveal=given.reveal) for envelope, url in requests]:
+    for command in [as_curl(envelope, url, reveal=arguments.reveal) for envelope, url in requests]:
         show(command)
-    if given.reveal:
+    if arguments.reveal:
         return 0
     variables = {name: header for one in envelopes for header, name in asked_for(one).items()}
     for name, header in variables.items():
@@ -218,14 +223,14 @@ def _endpoint_of(envelope: Envelope) -> str | None:
     return grounds(places(), envelope).decision.endpoint
 
 
-def inspect(given: argparse.Namespace) -> int:
+def inspect(arguments: argparse.Namespace) -> int:
     """Read a cq-telemetry.txt, ours or a 2021 release's, broken or not."""
-    found = read_inspection(_read_file(given.file))
-    if given.json:
-        show_json(wording.inspection_json(found))
+    inspection = read_inspection(_read_file(arguments.file))
+    if arguments.json:
+        show_json(wording.inspection_json(inspection))
     else:
-        wording.show_inspection(found)
-    return 1 if found.problems and not found.traces else 0
+        wording.show_inspection(inspection)
+    return 1 if inspection.problems and not inspection.traces else 0
 
 
 def _read_file(name: str | None) -> bytes:
@@ -243,11 +248,11 @@ def _read_file(name: str | None) -> bytes:
         ) from None
 
 
-def catalogue(given: argparse.Namespace) -> int:
-    """Print every field that may ever be stored."""
-    if given.json:
+def catalogue(arguments: argparse.Namespace) -> int:
+    """Print every field that may be stored."""
+    if arguments.json:
         sys.stdout.write(f"{promises.as_json()}\n")
-    elif given.markdown:
+    elif arguments.markdown:
         sys.stdout.write(promises.as_markdown())
     else:
         wording.show_catalogue()
@@ -263,19 +268,19 @@ def _open(identity: str) -> tuple[Label, Envelope]:
     except TornEnvelopeError as error:
         way_out = f"cq-telemetry drop {label.id}" if box == PENDING else "removing that file"
         raise CqtelError(
-            f"{label.id} cannot be shown: {error}. It lies in {outbox.path(box, label)}; "
+            f"{label.id} cannot be shown: {error}. It is in {outbox.path(box, label)}; "
             f"{way_out} deletes it."
         ) from None
     return label, envelope
 
 
-def _chosen(given: argparse.Namespace, outbox: Outbox, box: str) -> Sequence[Label]:
+def _chosen(arguments: argparse.Namespace, outbox: Outbox, box: str) -> Sequence[Label]:
     """Return the envelopes that were named, in that order, or all of a box, the oldest first."""
-    if bool(given.id) == given.all:
+    if bool(arguments.id) == arguments.all:
         raise WrongUsageError("Name payloads by their ids, or all of them by --all; not both.")
-    if given.all:
+    if arguments.all:
         labels = outbox.labels(box)
         if not labels:
             say(f"nothing is {box}")
         return labels
-    return list(dict.fromkeys(outbox.find(identity, (box,))[1] for identity in given.id))
+    return list(dict.fromkeys(outbox.find(identity, (box,))[1] for identity in arguments.id))

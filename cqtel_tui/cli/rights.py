@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from ..rights.announced import Line
 
 
-def policy(given: argparse.Namespace) -> int:
+def policy(arguments: argparse.Namespace) -> int:
     """Print what the collector says that it does, and what it would derive from this machine."""
-    announcement = erasing.ask_announcement(_endpoint(_named(given)))
-    if given.json:
+    announcement = erasing.ask_announcement(_endpoint(_named(arguments)))
+    if arguments.json:
         show_json(announcement.as_json())
     else:
         for line in announced(announcement):
@@ -33,35 +33,35 @@ def policy(given: argparse.Namespace) -> int:
     return 0
 
 
-def mine(given: argparse.Namespace) -> int:
+def mine(arguments: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
-    endpoint = _endpoint(_named(given))
+    endpoint = _endpoint(_named(arguments))
     operations = erasing.ask_data(erasing.plan_data(_key(here()), endpoint))
-    if given.export is not None:
-        write_operations(given.export, operations)
-        say(f"{number(len(operations), 'operation')} written to {given.export}")
-    if given.json:
+    if arguments.export is not None:
+        write_operations(arguments.export, operations)
+        say(f"{number(len(operations), 'operation')} written to {arguments.export}")
+    if arguments.json:
         show_json({"endpoint": endpoint, "operations": operations})
-    elif given.export is None:
+    elif arguments.export is None:
         for line in operation_lines(operations):
             _show(line, 4)
         if not operations:
-            say(f"{endpoint} has nothing of this cookie")
+            say(f"{endpoint} has no data under this installation ID")
     return 0
 
 
-def erase(given: argparse.Namespace) -> int:
+def erase(arguments: argparse.Namespace) -> int:
     """Have the collector erase everything of this directory's cookie, after a question."""
-    if not given.yes and not has_terminal():
-        raise WrongUsageError("Nobody is there to be asked. To go on without a question: --yes")
-    endpoint = _endpoint(_named(given))
+    if not arguments.yes and not has_terminal():
+        raise WrongUsageError("No terminal to ask at; pass --yes")
+    endpoint = _endpoint(_named(arguments))
     plan = erasing.plan_erasure(_key(here()), endpoint)
-    if not given.yes and not ask(plan.confirmation):
-        say("nothing was asked for")
+    if not arguments.yes and not ask(plan.confirmation):
+        say("nothing was requested")
         return 1
     _erase(plan)
-    say("payloads with this cookie are dropped there from now on. For a new one: cq-telemetry "
-        "cookie reset")  # fmt: skip
+    say("payloads with this installation ID are dropped there from now on. For a new one: "
+        "cq-telemetry cookie reset")  # fmt: skip
     return 0
 
 
@@ -110,8 +110,8 @@ def offer_erasure(plan: ErasurePlan | None, directory: str | None, *, wanted: bo
         ) from None
 
 
-def _named(given: argparse.Namespace) -> Program:
-    return given.program or ""
+def _named(arguments: argparse.Namespace) -> Program:
+    return arguments.program or ""
 
 
 def _key(directory: str) -> str:

@@ -26,14 +26,14 @@ _SETTING = {
 }
 
 
-def run(given: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> int:
     """Run a program, hold what it reports, and end as it ended; without one, a shell."""
     from .launching import launch
 
-    return launch(*_command(given))
+    return launch(*_command(arguments))
 
 
-def verify(given: argparse.Namespace) -> int:
+def verify(arguments: argparse.Namespace) -> int:
     """Run a program, and list where it tried to send to.
 
     Returns:
@@ -42,38 +42,38 @@ def verify(given: argparse.Namespace) -> int:
     from ..gate.executing import CommandNotFound
     from ..proof.verification import verify as look_on
 
-    command, options = _command(given)
+    command, options = _command(arguments)
     if not command:
         raise WrongUsageError(
             "Name the program to run: cq-telemetry verify -- cloudquery sync FILE"
         )
     try:
-        found = look_on(command, options)
+        verification = look_on(command, options)
     except CommandNotFound as error:
         say(f"{error}")
         return error.status
-    if given.json:
-        show_json(found.as_json())
+    if arguments.json:
+        show_json(verification.as_json())
     else:
-        for line in found.as_lines():
+        for line in verification.as_lines():
             show(line)
-    return 0 if found.is_proof else 1
+    return 0 if verification.is_proof else 1
 
 
-def _command(given: argparse.Namespace) -> tuple[list[str], list[str]]:
+def _command(arguments: argparse.Namespace) -> tuple[list[str], list[str]]:
     """Return the program's command line, and the telemetry options that stand before it."""
-    command = given.program[1:] if given.program[:1] == ["--"] else given.program
-    flags = (given.no_telemetry, given.debug_telemetry, given.inspect_telemetry)
+    command = arguments.program[1:] if arguments.program[:1] == ["--"] else arguments.program
+    flags = (arguments.no_telemetry, arguments.debug_telemetry, arguments.inspect_telemetry)
     return command, [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
 
 
-def environment(given: argparse.Namespace) -> int:
-    """Print what to evaluate in a shell so that its `cloudquery` runs through here."""
+def environment(arguments: argparse.Namespace) -> int:
+    """Print shell code that makes `cloudquery` run through cq-telemetry."""
     decision = ask(places(), program=CLOUDQUERY)
-    show(_THROUGH_HERE[given.shell])
+    show(_THROUGH_HERE[arguments.shell])
     if decision.state == OFF:
         for name, value in _opt_outs().items():
-            show(_SETTING[given.shell].format(name, _quoted(value, given.shell)))
+            show(_SETTING[arguments.shell].format(name, _quoted(value, arguments.shell)))
     return 0
 
 
@@ -102,9 +102,9 @@ def _quoted(value: str, shell: str) -> str:
     return quote(value)
 
 
-def demo(given: argparse.Namespace) -> int:
+def demo(arguments: argparse.Namespace) -> int:
     """Open the UI over a throw-away home."""
-    del given
+    del arguments
     from ..tui.terminal import is_drawable, why_not_drawable
 
     if not is_drawable():

@@ -13,6 +13,8 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from ..standard_streams import say
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -42,7 +44,7 @@ def run_among_streams(program: str, command: Callable[[], int]) -> int:
     except OSError as error:
         with contextlib.suppress(OSError):
             words = f"The output could not be written: {error.strerror}."
-            sys.stderr.write(f"{program}: {words}\n")
+            say(words, program=program)
         return _FAILED
     finally:
         _drop_what_cannot_be_written()

@@ -126,7 +126,7 @@ def explanation_json(
         ],
         "url": may.url,
         "stays_because": may.reason or None,
-        "run": run and {"operation": run.operation, "caught": list(run.caught)},
+        "run": run and {"operation": run.operation, "intercepted": list(run.intercepted)},
     }
 
 
@@ -145,18 +145,18 @@ def _show_head(
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"goes to    {may.url or 'nowhere'}{_whose(envelope, may)}")
+    show(f"to         {may.url or 'no destination'}{_whose(envelope, may)}")
     if may.refusal:
         show(f"stays      by itself it is not sent: {may.reason}")
     for name, value in headers_of(envelope, may.url, reveal=reveal):
         show(f"header     {name}: {value}")
     if run is not None:
-        caught = f", caught {', '.join(run.caught)}" if run.caught else ""
-        show(f"run        operation {run.operation}{caught}")
+        intercepted = f", intercepted {', '.join(run.intercepted)}" if run.intercepted else ""
+        show(f"run        operation {run.operation}{intercepted}")
     if envelope.dropped:
         why = (
             "were removed or replaced"
-            if envelope.caught
+            if envelope.intercepted
             else "the catalogue or a bound does not allow"
         )
         show(f"left out   {envelope.dropped:,} values that {why}")
@@ -202,7 +202,7 @@ def show_explanation(  # noqa: PLR0913  # what is known of a payload
 def show_leaks(report: LeakReport) -> None:
     """Show what should not be in a payload, and what was looked for."""
     number = len(report.findings) + report.left_out
-    show(f"{number:,} found that should not be there" if number else "nothing was found")
+    show(f"{number:,} that should not be there" if number else "no leaks found")
     for finding in report.findings:
         where = f"{finding.group} {finding.key}".strip() or f"line {finding.line:,}"
         disguise = f", {finding.disguise}" if finding.disguise else ""
@@ -211,8 +211,8 @@ def show_leaks(report: LeakReport) -> None:
         show(f"     in {where}, byte {finding.offset:,}: {finding.excerpt}")
         show(f"     {finding.advice}")
     for title, texts in (
-        ("looked for:", report.looked_for),
-        ("not looked for:", report.not_looked_for),
+        ("checked for:", report.looked_for),
+        ("not checked for:", report.not_looked_for),
     ):
         if texts:
             show()
@@ -221,16 +221,16 @@ def show_leaks(report: LeakReport) -> None:
             show(f"  {text}")
 
 
-def inspection_json(found: Inspection) -> dict[str, Any]:
+def inspection_json(inspection: Inspection) -> dict[str, Any]:
     """Return what an inspection file holds; attributes as pairs, since a key may stand twice."""
     return {
-        "shape": found.shape,
+        "shape": inspection.shape,
         "traces": [
             asdict(trace) | {"spans": [_span_json(span) for span in trace.spans]}
-            for trace in found.traces
+            for trace in inspection.traces
         ],
-        "unknown": found.unknown,
-        "problems": [asdict(problem) for problem in found.problems],
+        "unknown": inspection.unknown,
+        "problems": [asdict(problem) for problem in inspection.problems],
     }
 
 
@@ -238,9 +238,9 @@ def _span_json(span: Span) -> dict[str, Any]:
     return asdict(span) | {"events": [event._asdict() for event in span.events]}
 
 
-def show_inspection(found: Inspection) -> None:
+def show_inspection(inspection: Inspection) -> None:
     """Show what an inspection file holds, and say what is wrong with it."""
-    for row in explain_inspection(found):
+    for row in explain_inspection(inspection):
         indent = "  " * row.depth
         if row.kind == "problem":
             say(row.text)
@@ -250,12 +250,12 @@ def show_inspection(found: Inspection) -> None:
             show(f"{indent}{mark}{row.name}{joint}{row.text}")
         else:
             show(f"{indent}{row.text}")
-    if found.shape == "empty":
+    if inspection.shape == "empty":
         say("there is nothing in it")
 
 
 def show_catalogue() -> None:
-    """Show every field that may ever be stored, and what is never stored."""
+    """Show every field that may be stored, and what is never stored."""
     for field in promises.FIELDS:
         show(f"{field.key} ({field.type}: {field.shape})")
         show(f"    “{field.sentence}”")

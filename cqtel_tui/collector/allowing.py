@@ -78,7 +78,7 @@ UNKNOWN = "not in the catalogue"
 _MISPLACED = "not in the catalogue at that place"
 _UNFIT_SHAPE = "not of the shape in the catalogue"
 _TWICE = "there twice"
-_NO_DEBUG = "kept in debug mode only"
+_NO_DEBUG = "allowed in debug mode only"
 
 
 class MalformedError(ValueError):

@@ -23,7 +23,7 @@ def policy(settings: Settings, *, keeps_data: bool) -> dict[str, Any]:
     """Return what a collector announces of itself, as `/v1/policy` has it."""
     hows = {
         "cloudquery.ip_sha1": (
-            "SHA-1 of the text of your IP address. The address itself is not kept; but whoever "
+            "SHA-1 of the text of your IP address. The address itself is not stored; but whoever "
             "has the hash and tries all four billion IPv4 addresses finds yours in minutes."
             if settings.ip_hash == SHA1
             else "HMAC-SHA-256 of the text of your IP address, with a random key that is new each "

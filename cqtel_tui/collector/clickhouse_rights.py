@@ -119,7 +119,7 @@ class Rights:
             try:
                 rows = self._clickhouse().rows(_ERASED, since=self._since - _OVERLAP)
             except Exception as error:  # noqa: BLE001  # whatever it is, payloads go on
-                tell_error("whether a cookie was erased could not be looked up", error)
+                tell_error("whether an installation ID was erased could not be looked up", error)
                 self._rests_until = time.monotonic() + _REST_SECONDS
                 return self._erased
             for who, when in rows:

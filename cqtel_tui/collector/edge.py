@@ -114,7 +114,9 @@ class Edge:
             if self._is_closed:
                 raise BusyError(f"This collector is about to stop. {_AGAIN}")
             if self._waiting_bytes + len(body) > MAX_WAITING_BYTES:
-                raise BusyError(f"Too much waits for what stands behind this collector. {_AGAIN}")
+                raise BusyError(
+                    f"Too many requests wait for the server behind this collector. {_AGAIN}"
+                )
             self._waiting.append(waiting)
             self._waiting_bytes += len(body)
             # To wake a thread costs more than all else here; one that is busy looks by itself.
@@ -219,8 +221,8 @@ class Edge:
         except BusyError as error:
             _fail(batch, error)
         except (httpx.HTTPError, TimeoutError) as error:
-            tell("the engine did not answer", why=type(error).__name__)
-            _fail(batch, BusyError(f"What stands behind this collector is silent. {_AGAIN}"))
+            tell("the engine did not respond", why=type(error).__name__)
+            _fail(batch, BusyError(f"The server behind this collector does not respond. {_AGAIN}"))
         except Exception as error:  # noqa: BLE001  # told to whoever waits; the next one may do
             tell_error("nothing could be handed on", error)
             _fail(batch, BusyError(f"This collector could not hand it on. {_AGAIN}"))
@@ -240,17 +242,17 @@ class Edge:
             status = response.status_code
             if status in _SUCCESS:
                 return _partial_success(await _beginning(response))
-            tell("the engine did not take it", status=status)
+            tell("the engine did not accept it", status=status)
             if status in {_TOO_MANY, UNAVAILABLE}:
                 raise BusyError(
-                    f"What stands behind this collector has too much to do. {_AGAIN}",
+                    f"The server behind this collector is overloaded. {_AGAIN}",
                     _retry_seconds(response.headers.get("Retry-After", "")),
                     status,
                 )
             if status in _REFUSALS:
-                raise RefusedError("what stands behind this collector refuses it", status)
+                raise RefusedError("the server behind this collector rejected it", status)
             raise BusyError(
-                f"What stands behind this collector answered {status}. {_AGAIN}",
+                f"The server behind this collector responded {status}. {_AGAIN}",
                 status=BAD_GATEWAY,
             )
         finally:

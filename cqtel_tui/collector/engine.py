@@ -209,7 +209,7 @@ processors:
     limit_mib: 1024
     spike_limit_mib: 256
   redaction:
-    # The edge has left out all else already. This holds for whoever gets around it.
+    # The edge has left out all else already. This applies to whoever bypasses it.
     allow_all_keys: false
     allowed_keys:
 {keys}

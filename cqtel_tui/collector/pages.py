@@ -139,10 +139,10 @@ class Pages:
         self._look_at_host(request)
         self._known(request)
         if self._keeper is None:
-            raise HTTPException(501, "nothing is kept here: this collector hands everything on")
+            raise HTTPException(501, "nothing is stored here: this collector forwards everything")
         scheme, _, cookie = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not is_cookie(cookie):
-            message = "Authorization: Bearer <the cookie of an installation> is wanted"
+            message = "Authorization: Bearer <installation ID> is required"
             raise HTTPException(401, message, {"www-authenticate": "Bearer"})
         if request.method == "DELETE":
             return JSONResponse({"erased": await result(self._keeper.erase(cookie))})

@@ -56,7 +56,7 @@ COLUMNS = {
 TITLES = {
     "days": "Operations per day",
     "operations": "Operations",
-    "spans": "Parts of operations",
+    "spans": "Spans",
     "versions": "Versions",
     "providers": "Providers",
     "ci": "In CI",
@@ -271,7 +271,7 @@ def _by_count(row: Row) -> tuple[Any, ...]:
 
 def named(text: str | None) -> str:
     """Say what a row is of; the parentheses tell it from any name."""
-    return "(other)" if text is None else text or "(not said)"
+    return "(other)" if text is None else text or "(not given)"
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -42,7 +42,7 @@ MAX_COMING_BYTES = 64 << 20
 """Of all bodies that are coming in parts at one time."""
 BODY_SECONDS = 20.0
 """How long a request's body may take to come."""
-NOT_TAKEN = "what stands behind this collector did not take it"
+NOT_TAKEN = "the server behind this collector did not accept it"
 CHARGED_BYTES = 1 << 16
 """What one request of a network's rate may have, without compression; more counts as more."""
 _TAKEN = 200
@@ -331,8 +331,8 @@ def _unkept(encoding: str, error: Exception) -> Answer:
         case BusyError():
             words = "busy" if error.status != BAD_GATEWAY else NOT_TAKEN
             return refusal(encoding, error.status, words, retry_after(error.seconds))
-    tell_error("a request could not be kept", error)
-    return refusal(encoding, 503, "it could not be kept", retry_after(COME_AGAIN))
+    tell_error("a request could not be stored", error)
+    return refusal(encoding, 503, "it could not be stored", retry_after(COME_AGAIN))
 
 
 def _broken(encoding: str, error: Exception) -> Answer:

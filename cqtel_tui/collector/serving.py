@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from ..errors import CqtelError
+from ..standard_streams import say
 from . import logs
 from .addresses import Addresses
 from .connections import IDLE_SECONDS, bounded
@@ -104,7 +105,7 @@ def listener(settings: Settings) -> socket.socket:
         bound.close()
         where = f"{settings.host} port {settings.port}"
         raise CqtelError(
-            f"{where}: {error.strerror}. Say with --listen where else to listen."
+            f"{where}: {error.strerror}. Choose another address with --listen."
         ) from None
     return bound
 
@@ -279,7 +280,7 @@ def _work(settings: Settings, shared: Shared, number: int) -> None:
         with listener(settings) as listening:
             sys.exit(serve(settings, listening, tidies=number == 0, shared=shared))
     except CqtelError as error:
-        sys.stderr.write(f"cq-telemetry: {error}\n")
+        say(str(error))
         sys.exit(_HOPELESS)
 
 

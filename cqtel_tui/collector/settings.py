@@ -18,7 +18,6 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 SHA1 = "sha1"
 HMAC_DAILY = "hmac-daily"
-IP_HASHES = (SHA1, HMAC_DAILY)
 LISTEN = "127.0.0.1:4318"
 RETENTION_DAYS = 396
 ERROR_DAYS = 30
@@ -36,7 +35,7 @@ class Settings:
         host: the address to listen on.
         port: 0 lets the system choose one.
         trusted_proxies: whose X-Forwarded-For is believed.
-        ip_hash: one of `IP_HASHES`.
+        ip_hash: `SHA1` or `HMAC_DAILY`.
         city_database: an operator's mmdb with cities, or None.
         workers: how many processes share the port.
         retention_days: how long operations are kept.

@@ -191,7 +191,7 @@ def _lock(folder: int, name: str) -> None:
             _remove(folder, name)
         else:
             return
-    raise OSError(errno.EEXIST, "another program makes it again and again")
+    raise OSError(errno.EEXIST, "another program keeps recreating it")
 
 
 def _is_directory(folder: int, name: str) -> bool:

@@ -62,12 +62,12 @@ def _said(
     for name in (program, None) if program is not None and program in choices else (None,):
         every, projects = choices[name]
         whom = name or "all programs"
-        noted = [(every, f"you said so for {whom}")]
+        noted = [(every, f"you chose this for {whom}")]
         if projects:
             # Keyed by real path; a link to a project is that project.
             names = dict.fromkeys((os.path.realpath(project), project))
             here = [projects[where] for where in names if where in projects]
-            noted = [(one, f"you said so for {whom} in this project") for one in here] + noted
+            noted = [(one, f"you chose this for {whom} in this project") for one in here] + noted
             statements += _refused_around(projects, names, named, path, whom)
         chosen += [choice for choice, _ in noted]
         statements += _statements(noted, path)
@@ -110,7 +110,7 @@ def _refused_around(
             if (status.st_dev, status.st_ino) not in around:
                 continue
         statements += [
-            (USER, no, path, f"you said so for {whom} in {where}, which this lies in")
+            (USER, no, path, f"you chose this for {whom} in {where}, which this lies in")
             for no in refused
         ]
     return statements
@@ -153,7 +153,7 @@ def moved_statements(
                     os.lstat(f"{at}/{mark}")
                 except OSError:
                     continue
-                note = f"it lies in the repository {at}, which is not to answer for you"
+                note = f"it is in the repository {at}, which may not decide for you"
                 return [(USER, OFF, f"{config}/{FILE_NAME}", note)]
         at = at.rpartition(os.sep)[0]
     return []

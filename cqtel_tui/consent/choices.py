@@ -210,9 +210,7 @@ def check_reached(folder: str) -> None:
                 os.stat(at)  # noqa: PTH116
         except FileNotFoundError:
             if os.path.islink(at):  # noqa: PTH114
-                raise UntrustedFileError(
-                    f"it cannot be reached: {at} is a link to what is not there now"
-                ) from None
+                raise UntrustedFileError(f"it cannot be reached: {at} is a dangling link") from None
         except OSError as error:
             raise UntrustedFileError(f"it cannot be reached: {error.strerror}") from None
         else:
@@ -351,7 +349,7 @@ def _refusal(content: object, program: "Program" = None) -> "Choice":
         raise UntrustedFileError(f'its "programs" has a {program!r} that is not an object')
     check_version(content)
     if "projects" in content:
-        raise UntrustedFileError("it names projects, which are not its to name")
+        raise UntrustedFileError("it names projects, which it may not")
     # A no counts as well where a user's own file has it.
     for scope in (content, content.get("all", {})):
         if not isinstance(scope, dict):

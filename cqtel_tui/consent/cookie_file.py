@@ -58,7 +58,7 @@ def _not_made_here(value: str, state: str, folder: int, directory: str) -> str:
     try:
         record = read_trusted(cookie_record(state, value), owners())
     except ValueError as problem:
-        return f"the record of it cannot be trusted: {problem}"
+        return f"its record cannot be trusted: {problem}"
     if record is None:
         return (
             "it was not made on this machine by this version: it came with this folder, or is older"
@@ -100,13 +100,13 @@ def cookie_in(folder: int, name: str) -> "CookieStatus":
         elif status.st_uid != os.geteuid():
             reason = f"it belongs to another user (uid {status.st_uid})"
         elif status.st_mode & stat.S_IWOTH:
-            reason = "everybody may write it"
+            reason = "it is writable by everybody"
         else:
             data = os.read(opened, _MAX_COOKIE + 1)
             value = data.decode("ascii", "replace").strip()
             if len(data) <= _MAX_COOKIE and is_cookie(value):
                 return PRESENT, value, "", status.st_mtime
-            reason = "it does not hold a random UUID (version 4)"
+            reason = "it does not contain a random UUID (version 4)"
     except OSError as error:
         reason = f"it cannot be read: {error.strerror}"
     finally:

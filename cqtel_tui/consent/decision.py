@@ -316,11 +316,13 @@ def environment_statements(environ: "Mapping[str, str]") -> "list[Statement]":
         for name in ("CQ_NO_TELEMETRY", "DO_NOT_TRACK")
         if name in environ
         and boolean(environ[name], otherwise=True)
-        # Within a run this is the run's own doing, and closes what it cannot hold.
+        # Within a run this is the run's own doing, and blocks what it cannot show.
         and not (outer in {HOLD, ON} and environ[name] == CLOSED_BY_A_RUN)
     ]
     if outer == OFF:
-        statements.append((ENVIRONMENT, OFF, RUN_VARIABLE, "the run that this is within is off"))
+        statements.append(
+            (ENVIRONMENT, OFF, RUN_VARIABLE, "telemetry is off in the run this is part of")
+        )
     # Errors alone means no statistics, and statistics alone means no error texts. A level that
     # CloudQuery does not know makes it stop; here it makes telemetry stop.
     level = environ.get("CQ_TELEMETRY_LEVEL")

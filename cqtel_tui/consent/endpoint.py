@@ -27,7 +27,7 @@ def endpoint_problem(url: object) -> "str | None":
         return "its port is not a number from 1 to 65535"
     if scheme == "https" or (scheme == "http" and is_loopback(host)):
         return None
-    return "it is not https (http is for this machine alone)"
+    return "it is not https (http is for this machine only)"
 
 
 def with_path(url: str) -> str:

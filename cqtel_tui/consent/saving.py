@@ -140,12 +140,12 @@ def save(
     except (UntrustedFileError, RecursionError) as problem:
         raise CqtelError(
             f"{path} was not written, for it could not be read again: {problem}. "
-            "It was left as it is. Mend that, and try again."
+            "It was left as it is. Fix that, and try again."
         ) from problem
     except OSError as error:
         raise CqtelError(
             f"{path} could not be written: {error.strerror}. {what_to_do(error)}. cq-telemetry "
-            "status tells what holds now; DO_NOT_TRACK=1 in the environment says no without a file."
+            "status shows the decision; DO_NOT_TRACK=1 in the environment opts out without a file."
         ) from error
     return read_user(config)
 
@@ -162,8 +162,8 @@ def _change(
     before = read_user(str(path.parent))
     if before.problem is not None and not replace_unreadable:
         raise ChoicesUnreadableError(
-            f"{path}: {before.problem}. It counts as off, and was left as it is. Mend it, or begin "
-            "anew with --replace-unreadable, which keeps the old file beside the new one."
+            f"{path}: {before.problem}. It counts as off, and was left as it is. Fix it, or start "
+            "anew with --replace-unreadable, which sets the old file aside."
         )
     content = migrated(before.content)
     _apply(content, change, *scope)

@@ -32,7 +32,7 @@ _TELLING_WHOLE = frozenset(
         *("version", *_NOES),
     )
 )
-_HOW = 'a no is written as {"telemetry": "off"}'
+_HOW = 'an opt-out is written as {"telemetry": "off"}'
 
 
 def check_version(content: Mapping[str, object]) -> None:
@@ -67,7 +67,7 @@ def refusals(scope: Mapping[str, object]) -> tuple[str | None, bool | None]:
             raise UntrustedFileError('it may only say "telemetry": "off" or "debug": false')
         debug = False
     if "endpoint" in scope:
-        raise UntrustedFileError("it names an endpoint, which is not its to name")
+        raise UntrustedFileError("it names an endpoint, which it may not")
     return telemetry, debug
 
 

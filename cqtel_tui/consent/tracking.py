@@ -116,7 +116,7 @@ def _names(index: bytes, hash_length: int) -> set[bytes]:
 
     Raises:
         ValueError: it is not one with names of objects that are so long.
-        IndexError: it is torn, or the same.
+        IndexError: it is incomplete, or the same.
     """
     names = set()
     name = b""

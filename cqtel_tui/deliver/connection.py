@@ -7,7 +7,6 @@ or floods holds that thread, and never whoever waits for the answer.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import ssl
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from ..formats.bare_json import parse_object
 from ..review.headers import request_headers
 from .proxies import proxy_for, without_password
 
@@ -210,7 +210,7 @@ class Connection:
         until = time.monotonic() + self._seconds
         while not heard.is_over.wait(_GLANCE_SECONDS):
             if self._is_cancelled():
-                return "it was cancelled under way, but may have arrived"
+                return "it was cancelled on its way, but may have arrived"
             if time.monotonic() > until:
                 return f"not in {self._seconds:g} s, but it may have arrived"
         return ""
@@ -339,7 +339,7 @@ def _read_body(body: bytes) -> tuple[str, int]:
     """Return a collector's words and the number of spans it says it refused."""
     words = body.decode("utf-8", "replace")
     try:
-        partial = json.loads(body)["partialSuccess"]
+        partial = parse_object(body)["partialSuccess"]
         message = partial.get("errorMessage")
         # A 64-bit integer is a string in JSON, and a number where a server does not care.
         rejected = int(partial.get("rejectedSpans") or 0)

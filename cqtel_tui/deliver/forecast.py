@@ -15,7 +15,7 @@ from .permission import DUE, grounds, permission
 if TYPE_CHECKING:
     from ..paths import Places
 
-DAMAGED = "it is damaged, and is set aside by the next delivery"
+DAMAGED = "it is damaged; the next delivery sets it aside"
 
 
 def staying(places: Places) -> Counter[str]:

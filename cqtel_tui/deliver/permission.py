@@ -20,7 +20,7 @@ from ..outbox.included import included
 from ..outbox.projects import path_of
 from ..outbox.store import REJECTED, Outbox
 from ..outbox.writing import project_mark
-from ..review.destination import CAUGHT, UNREAD, UNREDACTED, bound_for
+from ..review.destination import INTERCEPTED, UNREAD, UNREDACTED, bound_for
 from ..review.headers import OF_HTTP
 
 if TYPE_CHECKING:
@@ -34,10 +34,10 @@ if TYPE_CHECKING:
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
-NO_ENDPOINT = "there is no endpoint"
-NOT_INCLUDED = "it was recorded before your yes to this destination, which did not include it"
+NO_ENDPOINT = "no endpoint is set"
+NOT_INCLUDED = "it was recorded before you allowed this destination, and was not included"
 """Why a payload stays that was pending before the yes."""
-SENDER_ENDED = "the sender ended before there was an answer"
+SENDER_ENDED = "the sender ended before there was a response"
 """Why a payload is in doubt."""
 
 
@@ -205,7 +205,7 @@ def _doubt(delivery: Delivery) -> str:
 
 def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
     if decision.inspect:
-        refusal = "telemetry is only inspected, by --inspect-telemetry or CQ_INSPECT_TELEMETRY"
+        refusal = "telemetry is only inspected (--inspect-telemetry or CQ_INSPECT_TELEMETRY)"
         return Permission(url, refusal, is_for_all=True)
     if decision.state == ON or (asked.is_once and decision.state == HOLD):
         return None
@@ -222,13 +222,13 @@ def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
 def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
     drop = f"cq-telemetry drop {envelope.id}"
     if envelope.kind == UNREDACTED:
-        look = f"Look at what was intercepted: cq-telemetry show {envelope.id} --caught"
+        look = f"Look at what was intercepted: cq-telemetry show {envelope.id} --intercepted"
         return Permission(url, "it could not be redacted", f"{look}; to delete it: {drop}")
     if not envelope.is_sealed:
         refusal = "an earlier release wrote it, without a seal that shows whether it was altered"
         return Permission(url, refusal, f"Look at it, and delete it: {drop}")
-    if url is None and envelope.origin == CAUGHT:
-        return Permission(None, "it was not bound for where it may be sent to")
+    if url is None and envelope.origin == INTERCEPTED:
+        return Permission(None, "it is bound for where it may not be sent to")
     if url is None:
         remedy = "To set one: cq-telemetry endpoint URL"
         return Permission(None, NO_ENDPOINT, remedy)
@@ -241,8 +241,8 @@ def _unread(
     url: str | None, envelope: Envelope, decision: Decision, asked: Asked
 ) -> Permission | None:
     if envelope.kind == UNREAD and not asked.is_named:
-        refusal = "nobody could read what is in it"
-        return Permission(url, refusal, "Name it by its id if it is to go")
+        refusal = "its format is unknown"
+        return Permission(url, refusal, "To send it, name it by its ID")
     if envelope.has_error_text and not decision.debug and not (asked.is_named and asked.was_read):
         refusal = "it has an error text, and debug mode is off"
         remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
@@ -253,9 +253,9 @@ def _unread(
 def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permission | None:
     remedy = f"To send it all the same: cq-telemetry send {envelope.id}"
     if not known.hears_project:
-        refusal = "the folder it was recorded in is not there to be asked for a no of its own"
+        refusal = "its project folder is gone, so its opt-out cannot be checked"
         return Permission(url, refusal, remedy)
-    destination = None if envelope.origin == CAUGHT else known.decision.endpoint
+    destination = None if envelope.origin == INTERCEPTED else known.decision.endpoint
     marks = {yes_mark(yes, destination) for yes in known.decision.yeses}
     if envelope.consent in marks or envelope.id in known.included:
         return None
@@ -266,7 +266,7 @@ def header_problem(envelope: Envelope) -> str:
     """Say which of an envelope's headers cannot be sent as it is; empty if all can be."""
     for name, value in envelope.headers.items():
         if name.lower() in OF_HTTP or not _HEADER_NAME.fullmatch(name):
-            return f"its header {name!r} is not one that an envelope can have"
+            return f"its header {name!r} is not one an envelope may have"
         if not _HEADER_VALUE.fullmatch(value):
             return f"the value of its header {name!r} cannot be sent"
     return ""

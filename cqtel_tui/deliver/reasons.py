@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 _MEANINGS = {
     400: "it cannot read this payload",
     401: "it asks for credentials, and none are sent",
-    403: "it takes nothing from here",
-    404: "nothing takes payloads at that address; to set another: cq-telemetry endpoint URL",
-    405: "nothing takes payloads at that address; to set another: cq-telemetry endpoint URL",
+    403: "it accepts nothing from here",
+    404: "nothing accepts payloads at that address; to set another: cq-telemetry endpoint URL",
+    405: "nothing accepts payloads at that address; to set another: cq-telemetry endpoint URL",
     407: "the proxy asks for a user name and a password",
     413: "the payload is too large for it",
-    415: "it does not take this kind of payload",
+    415: "it does not accept this kind of payload",
     429: "it is busy",
     502: "it is not available right now",
     503: "it is not available right now",
@@ -27,16 +27,16 @@ _MEANINGS = {
 _ERRORS = (
     ("Connection refused", "nothing listens there"),
     ("actively refused", "nothing listens there"),
-    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not one that is trusted here"),
-    ("WRONG_VERSION_NUMBER", "it does not speak TLS there; is it http?"),
+    ("CERTIFICATE_VERIFY_FAILED", "its certificate is not trusted here"),
+    ("WRONG_VERSION_NUMBER", "it does not speak TLS; is it http?"),
     ("Name or service not known", "its name is not known"),
     ("nodename nor servname", "its name is not known"),
     ("No address associated", "its name has no address"),
     ("getaddrinfo failed", "its name is not known"),
     ("Temporary failure in name resolution", "its name cannot be looked up right now"),
-    ("unreachable", "there is no way to it; is the network down?"),
-    ("disconnected", "it ended the connection without an answer"),
-    ("Connection reset", "it ended the connection without an answer"),
+    ("unreachable", "it cannot be reached; is the network down?"),
+    ("disconnected", "it closed the connection without a response"),
+    ("Connection reset", "it closed the connection without a response"),
 )
 
 
@@ -49,8 +49,8 @@ def meaning(status: int) -> str:
 def answer_words(receipt: Receipt) -> str:
     """Say what a collector answered; its own words in it are untrusted."""
     if receipt.status in REDIRECTED:
-        return f"it answered {receipt.status}, and redirects are not followed ({receipt.answer})"
-    words = f"it answered {receipt.status}"
+        return f"it responded {receipt.status}, and redirects are not followed ({receipt.answer})"
+    words = f"it responded {receipt.status}"
     if receipt.rejected_spans:
         words += f", and refused {receipt.rejected_spans} spans"
     elif receipt.status in SUCCESS:

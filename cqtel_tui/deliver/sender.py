@@ -219,14 +219,14 @@ class Sender:
             answer = connection.post(envelope)
             is_answered = answer.status not in _RETRIED
         except NoAnswerError as error:
-            return self._postpone(label, f"{url} did not answer{by}: {error_words(error)}")
+            return self._postpone(label, f"{url} did not respond{by}: {error_words(error)}")
         finally:
             # Whoever is interrupted is told that it may have arrived. If this process is killed
             # instead, the mark stays.
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            reason = f"{url} answered{by} {answer.status}{meaning(answer.status)}"
+            reason = f"{url} responded{by} {answer.status}{meaning(answer.status)}"
             return self._postpone(label, reason, answer.retry_after)
         receipt = self._receipt(envelope, url, connection.proxy, answer)
         box = SENT if answer.status in SUCCESS else REJECTED
@@ -235,8 +235,8 @@ class Sender:
             resume(self.outbox)
         except OSError as error:
             raise CqtelError(
-                f"{label.id} was sent to {url}, which answered {answer.status}, but that could not "
-                f"be written down in {self.outbox.folder}: {error.strerror}. It is not sent again. "
+                f"{label.id} was sent to {url}, which responded {answer.status}, but that could "
+                f"not be recorded in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
         return Result(label.id, Outcome(box), answer_words(receipt), receipt)
@@ -249,8 +249,8 @@ class Sender:
             count_loss(self.places.state, UNSENT, f"no receipt could be written: {reason}")
             self._wait(f"no receipt could be written: {reason}", pause(0, self.jitter(), None))
             raise CqtelError(
-                f"nothing was sent, for no receipt could be written in {self.outbox.folder}: "
-                f"{reason}. Look at its owner, make room on its disk (to delete what is pending: "
+                f"nothing was sent, as no receipt could be written in {self.outbox.folder}: "
+                f"{reason}. Look at its owner, free space on its disk (to delete what is pending: "
                 f"{_DROP} --all), and try again."
             ) from error
 
@@ -259,7 +259,7 @@ class Sender:
             lies = self.outbox.set_aside(PENDING, label)
         except FileNotFoundError:
             return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
-        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it lies in {lies}")
+        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it is in {lies}")
 
     def _open(self, label: Label) -> tuple[Label, Envelope]:
         """Return an envelope, and its label as it is now: attempts are counted on it."""

@@ -1,19 +1,20 @@
 """JSON without what importing `json` costs (11 ms): its C parts alone, or `json` without them.
 
-Used where a program records (DESIGN §11): to read a file of choices, and to write what is not
-plain ASCII.
+The reader of every small file of our own, and what a program uses while it records. What others
+send is read by `strict_json`, which bounds it and says where it is wrong.
 """
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 
 def _object(pairs: "list[tuple[str, object]]") -> "dict[str, object]":
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key stands twice")
-    return found
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a key occurs twice")
+    return members
 
 
 def _constant(name: str) -> object:
@@ -49,7 +50,15 @@ def parse(text: str) -> object:
         # The C scanner has no error to raise where `json` was not imported.
         return _parse_at_length(text)
     if end != len(stripped):
-        raise ValueError("something follows the JSON value")
+        raise ValueError("there is more after the JSON value")
+    return value
+
+
+def parse_object(data: "bytes | str") -> "dict[str, Any]":
+    """Return the object of one strict JSON text, bytes being UTF-8; ValueError if it is none."""
+    value = parse(data if isinstance(data, str) else data.decode())
+    if not isinstance(value, dict):
+        raise ValueError("it is not an object")  # noqa: TRY004  # all that is wrong with it is one
     return value
 
 

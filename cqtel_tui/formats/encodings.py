@@ -61,8 +61,8 @@ def decoded(
     elif named == ["zstd"]:
         pieces = _unpacked(body, limit)
     else:
-        raise UnknownEncodingError("its Content-Encoding is not one that we know")
-    found: list[bytes] = []
+        raise UnknownEncodingError("its Content-Encoding is unknown")
+    decompressed: list[bytes] = []
     size = 0
     for piece in pieces:
         size += len(piece)
@@ -70,8 +70,8 @@ def decoded(
             raise TooLargeError(f"it has more than {limit:,} bytes")
         if look is not None:
             look(piece)
-        found.append(piece)
-    return b"".join(found)
+        decompressed.append(piece)
+    return b"".join(decompressed)
 
 
 def _wrapping_of(body: bytes) -> int:
@@ -101,20 +101,20 @@ def _inflated(body: bytes, wrapping: int) -> Iterator[bytes]:
             if piece:
                 yield piece
             elif not more:
-                raise UndecodableError("it ends before its end")
+                raise UndecodableError("it ends too early")
         at -= len(inflater.unused_data)
         if wrapping != _GZIP and at < len(body):
-            raise UndecodableError("something follows its end")
+            raise UndecodableError("there is more after its end")
 
 
 def _unpacked(body: bytes, limit: int) -> Iterator[bytes]:
     try:
         import zstandard
     except ImportError:
-        raise UnknownEncodingError("its Content-Encoding is not one that we know") from None
+        raise UnknownEncodingError("its Content-Encoding is unknown") from None
     try:
-        said = zstandard.get_frame_parameters(body).content_size
-        if limit < said not in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
+        size = zstandard.get_frame_parameters(body).content_size
+        if limit < size not in {zstandard.CONTENTSIZE_UNKNOWN, zstandard.CONTENTSIZE_ERROR}:
             raise TooLargeError(f"it has more than {limit:,} bytes")
         unpacker = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
         yield unpacker.decompress(body, max_output_size=limit, allow_extra_data=False)

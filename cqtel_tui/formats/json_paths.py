@@ -67,17 +67,17 @@ def paths_at(payload: bytes, offsets: Iterable[int]) -> dict[int, Path]:
         offsets: in bytes.
     """
     wanted = sorted(set(offsets), reverse=True)
-    found: dict[int, Path] = {}
+    paths: dict[int, Path] = {}
     reading = _Reading()
     for token in _TOKEN.finditer(payload):
         while wanted and wanted[-1] < token.start():
-            found[wanted.pop()] = reading.here
+            paths[wanted.pop()] = reading.here
         if not wanted:
             break
         reading.go_on(token[0])
         while wanted and wanted[-1] < token.end():
-            found[wanted.pop()] = reading.here
-    return found | dict.fromkeys(wanted)
+            paths[wanted.pop()] = reading.here
+    return paths | dict.fromkeys(wanted)
 
 
 class _Reading:

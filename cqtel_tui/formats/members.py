@@ -156,7 +156,7 @@ def attributes_of(
             continue
         name = text_of(item.member(key))
         if name in keys:
-            item.tell("has a key that was there before")
+            item.tell("has a duplicate key")
         keys.add(name)
         attributes.append((name, read_value(item.member(value))))
     return tuple(attributes)

@@ -7,29 +7,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .members import (
-    SPAN_KINDS,
-    Place,
-    attributes_of,
-    check_times,
-    choice_of,
-    identifier_of,
-    own_identifier_of,
-    text_of,
-)
-from .spans import Event, Span, Trace
+from .members import Place, attributes_of, text_of
+from .span_reading import Words, read_span
+from .spans import Span, Trace
 from .values import SPAN_KIND_PREFIX, STATUS_PREFIX, signed, unsigned
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .spans import Attributes, StatusCode
+    from .spans import Attributes
     from .strict_json import JsonValue
 
 MAX_TRACES = 1_000
 MAX_SPANS = 10_000
 _MAX_DOUBLE = 1 << 1023
-_OTLP_STATUS_CODES: tuple[StatusCode, ...] = ("unset", "ok", "error")
 
 
 def read_otlp(document: JsonValue, *, where: str = "") -> tuple[Trace, ...]:
@@ -87,32 +78,8 @@ def _otlp_trace(place: Place, resource: Attributes, spans_left: int) -> Trace:
 
 def _otlp_span(place: Place) -> Span:
     place = place.telling([])
-    start = _unix_nano(place.member("startTimeUnixNano"))
-    end = _unix_nano(place.member("endTimeUnixNano"))
-    check_times(place, start, end)
-    status = place.part("status")
-    return Span(
-        name=text_of(place.member("name")),
-        trace_id=own_identifier_of(place.member("traceId"), 32),
-        span_id=own_identifier_of(place.member("spanId"), 16),
-        parent_span_id=identifier_of(place.member("parentSpanId"), 16) or None,
-        start_unix_nano=start,
-        end_unix_nano=end,
-        kind=choice_of(place.member("kind"), SPAN_KINDS, SPAN_KIND_PREFIX),
-        status_code=choice_of(status.member("code"), _OTLP_STATUS_CODES, STATUS_PREFIX),
-        status_message=text_of(status.member("message")),
-        attributes=_otlp_attributes(place.member("attributes")),
-        events=tuple(
-            Event(
-                name=text_of(event.member("name")),
-                time_unix_nano=_unix_nano(event.member("timeUnixNano")),
-                attributes=_otlp_attributes(event.member("attributes")),
-            )
-            for event in place.member("events").items()
-            if event.is_object()
-        ),
-        problems=tuple(place.problems),
-    )
+    ids = (place.member("traceId"), place.member("spanId"), place.member("parentSpanId"))
+    return read_span(place, _WORDS, ids)
 
 
 def _unix_nano(place: Place) -> int:
@@ -127,6 +94,22 @@ def _unix_nano(place: Place) -> int:
 
 def _otlp_attributes(place: Place) -> Attributes:
     return attributes_of(place, "key", "value", any_value)
+
+
+_WORDS = Words(
+    name="name",
+    start="startTimeUnixNano",
+    end="endTimeUnixNano",
+    kind="kind",
+    status=("status", "code", "message"),
+    attributes="attributes",
+    events="events",
+    event_time="timeUnixNano",
+    codes=("unset", "ok", "error"),
+    prefixes=(SPAN_KIND_PREFIX, STATUS_PREFIX),
+    read_time=_unix_nano,
+    read_attributes=_otlp_attributes,
+)
 
 
 def any_value(place: Place) -> JsonValue:

@@ -157,7 +157,7 @@ def read_posthog(body: bytes) -> JsonValue:
         held = form.get("data")
         value = held.get(BASE64, held.get(JSON)) if isinstance(held, dict) else None
         if value is None:
-            raise NotOfKindError("its form holds no document")
+            raise NotOfKindError("its form has no document")
         return value  # type: ignore[no-any-return]  # of JSON
     return _parsed(body)
 

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from typing import TYPE_CHECKING
 
-from .members import (
-    SPAN_KINDS,
-    Place,
-    attributes_of,
-    check_times,
-    choice_of,
-    identifier_of,
-    own_identifier_of,
-    text_of,
-)
+from .members import Place, attributes_of, text_of
 from .otlp_traces import any_bool, any_double, any_int, any_string
-from .spans import Event, Span, Trace
+from .span_reading import Words, read_span
+from .spans import Span, Trace
 from .values import MAX_UNSIGNED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .spans import Attributes, StatusCode
+    from .spans import Attributes
     from .strict_json import JsonValue
 
-# Go's own numbers, which are not OTLP's (opentelemetry-go v1.2.0, codes/codes.go).
-_GO_STATUS_CODES: tuple[StatusCode, ...] = ("unset", "error", "ok")
 _GO_VALUES: dict[str, Callable[[Place], JsonValue]] = {
     "BOOL": any_bool,
     "INT64": any_int,
@@ -78,34 +69,10 @@ def read_stdouttrace(document: JsonValue, *, where: str = "") -> Trace:
 
 
 def _go_span(place: Place) -> Span:
-    start = _rfc_3339(place.member("StartTime"))
-    end = _rfc_3339(place.member("EndTime"))
-    check_times(place, start, end)
     context = place.part("SpanContext")
-    status = place.part("Status")
-    return Span(
-        name=text_of(place.member("Name")),
-        trace_id=own_identifier_of(context.member("TraceID"), 32),
-        span_id=own_identifier_of(context.member("SpanID"), 16),
-        parent_span_id=identifier_of(place.part("Parent").member("SpanID"), 16) or None,
-        start_unix_nano=start,
-        end_unix_nano=end,
-        kind=choice_of(place.member("SpanKind"), SPAN_KINDS),
-        status_code=choice_of(status.member("Code"), _GO_STATUS_CODES),
-        status_message=text_of(status.member("Description")),
-        attributes=_go_attributes(place.member("Attributes")),
-        events=tuple(
-            Event(
-                name=text_of(event.member("Name")),
-                time_unix_nano=_rfc_3339(event.member("Time")),
-                attributes=_go_attributes(event.member("Attributes")),
-            )
-            for event in place.member("Events").items()
-            if event.is_object()
-        ),
-        problems=tuple(place.problems),
-        other=_other(place),
-    )
+    parent = place.part("Parent").member("SpanID")
+    ids = (context.member("TraceID"), context.member("SpanID"), parent)
+    return replace(read_span(place, _WORDS, ids), other=_other(place))
 
 
 def _other(place: Place) -> Attributes:
@@ -130,7 +97,7 @@ def _go_value(place: Place) -> JsonValue:
     kind = text_of(place.member("Type"))
     read = _GO_VALUES.get(kind.removesuffix("SLICE"))
     if read is None:
-        place.tell("has no Type that is known")
+        place.tell("has an unknown Type")
         return place.value
     value = place.member("Value")
     return [read(item) for item in value.items()] if kind.endswith("SLICE") else read(value)
@@ -138,16 +105,16 @@ def _go_value(place: Place) -> JsonValue:
 
 def _rfc_3339(place: Place) -> int:
     """Read a time as nanoseconds since 1970, in integers: a float would lose the last three."""
-    found = _RFC_3339.fullmatch(text_of(place))
-    if not found:
-        place.tell("is not a time as RFC 3339 has it")
+    match = _RFC_3339.fullmatch(text_of(place))
+    if not match:
+        place.tell("is not an RFC 3339 time")
         return 0
-    year, month, day, hour, minute, second = map(int, found.groups()[:6])
-    fraction, sign, zone_hours, zone_minutes = found.groups()[6:]
+    year, month, day, hour, minute, second = map(int, match.groups()[:6])
+    fraction, sign, zone_hours, zone_minutes = match.groups()[6:]
     try:
         days = date(year, month, day).toordinal() - _EPOCH
     except ValueError:
-        place.tell("is a day that no calendar has")
+        place.tell("is an impossible date")
         return 0
     seconds = ((days * 24 + hour) * 60 + minute) * 60 + second
     if sign:
@@ -156,6 +123,23 @@ def _rfc_3339(place: Place) -> int:
     time = seconds * 1_000_000_000 + int(f"{fraction or 0:0<9}"[:9])
     if not 0 < time <= MAX_UNSIGNED:
         # Go writes the year 1 for a time that was never set.
-        place.tell("is not set" if year == 1 else "is not a time that OTLP can hold")
+        place.tell("is not set" if year == 1 else "is out of the range of OTLP times")
         return 0
     return time
+
+
+_WORDS = Words(
+    name="Name",
+    start="StartTime",
+    end="EndTime",
+    kind="SpanKind",
+    status=("Status", "Code", "Description"),
+    attributes="Attributes",
+    events="Events",
+    event_time="Time",
+    # Go's own numbers, which are not OTLP's (opentelemetry-go v1.2.0, codes/codes.go).
+    codes=("unset", "error", "ok"),
+    prefixes=("", ""),
+    read_time=_rfc_3339,
+    read_attributes=_go_attributes,
+)

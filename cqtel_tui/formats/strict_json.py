@@ -118,13 +118,13 @@ def parse(
         reason = f"there are {len(data):,} bytes, and at most {max_bytes:,} are read"
         raise UnreadableError(_problem(data, max_bytes, reason))
     if data.startswith(_BYTE_ORDER_MARK):
-        raise UnreadableError(_problem(data, 0, "a byte order mark, which JSON has not"))
+        raise UnreadableError(_problem(data, 0, "a byte order mark, which JSON does not allow"))
     source, fault = _readable_part(data, final=True, max_depth=max_depth, max_tokens=max_tokens)
     if fault is not None:
         raise UnreadableError(fault)
     value, end = _decode(source, 0)
     if end < len(source.text):
-        raise UnreadableError(source.problem(end, "something follows the end of the document"))
+        raise UnreadableError(source.problem(end, "there is more after the end of the document"))
     return value
 
 
@@ -172,7 +172,7 @@ def parse_concatenated(
     problems = []
     start = 0
     if data.startswith(_BYTE_ORDER_MARK):
-        problems.append(_problem(data, 0, "a byte order mark, which JSON has not; passed over"))
+        problems.append(_problem(data, 0, "a byte order mark, which JSON does not allow; skipped"))
         start = 1
     values: list[JsonObject] = []
     try:
@@ -214,7 +214,9 @@ def _keep_objects(
     kept.extend(objects[:room])
     left_out = []
     if len(objects) < len(items):
-        left_out.append(f"left out of this array what is no object ({len(items) - len(objects):,})")
+        left_out.append(
+            f"items of this array that are not objects are left out ({len(items) - len(objects):,})"
+        )
     if len(objects) > room:
         left_out.append(_only_the_first(max_documents))
     return "; ".join(left_out)
@@ -255,8 +257,8 @@ class _Source:
         """
         offset = self.offset(begin)
         matches = re.finditer(token, _strings_blanked(self.data[offset:]))
-        found = next(islice(matches, nth - 1, None), None)
-        return _problem(self.data, offset + (found.start() if found else 0), reason)
+        match = next(islice(matches, nth - 1, None), None)
+        return _problem(self.data, offset + (match.start() if match else 0), reason)
 
     def offset(self, position: int) -> int:
         return position if self.text.isascii() else len(self.text[:position].encode())
@@ -317,8 +319,8 @@ def _long_number_at(data: bytes) -> int | None:
     # Strings may hold what they like, but most data have such a run nowhere.
     if not _LONG_NUMBER.search(data):
         return None
-    found = _LONG_NUMBER.search(_strings_blanked(data))
-    return found.start() if found else None
+    match = _LONG_NUMBER.search(_strings_blanked(data))
+    return match.start() if match else None
 
 
 def _not_utf8_at(data: bytes, *, final: bool) -> int | None:
@@ -366,7 +368,7 @@ def _decode(source: _Source, begin: int) -> tuple[JsonValue, int]:
         return value if math.isfinite(value) else not_a_number(number)
 
     def not_a_number(literal: str) -> NoReturn:
-        reason = f"{one_line(literal, 40)} is no number that JSON has"
+        reason = f"{one_line(literal, 40)} is not a JSON number"
         token = rb"(?<![\w.+-])%b(?![\w.])" % re.escape(literal.encode())
         raise UnreadableError(source.problem_at(token, 1, begin, reason))
 
@@ -388,5 +390,5 @@ def _decode(source: _Source, begin: int) -> tuple[JsonValue, int]:
 
 
 def _after_whitespace(text: str, position: int) -> int:
-    found = _WHITESPACE.match(text, position)
-    return found.end() if found else position
+    match = _WHITESPACE.match(text, position)
+    return match.end() if match else position

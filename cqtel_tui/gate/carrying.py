@@ -30,8 +30,8 @@ def carried(
         if layer.in_script:
             if layer.name in _CHANGING or set(_names(layer.assigned)) & set(variables):
                 notes.append(
-                    f"{layer.name} stands in a script here, and may change what its program is "
-                    "started with: whether that reports to somebody is not ours to say"
+                    f"{layer.name} is in a script here, and may change its program's "
+                    "environment: whether that program reports anything is unknown"
                 )
             continue
         own = layer.before[done:]
@@ -49,14 +49,14 @@ def carried(
     if plain_name(innermost) in ELSEWHERE:
         notes.append(
             f"{plain_name(innermost)} starts programs elsewhere, or with an environment of their "
-            "own: what they report is neither held nor refused here"
+            "own: what they report is neither intercepted nor refused here"
         )
     return [*found, *command[done:]], tuple(notes)
 
 
 def _told(name: str, means: str) -> str:
     return (
-        f"{name} gives its program an environment of its own: ours is passed on by {means}. "
+        f"{name} gives its program an environment of its own: ours is passed on with {means}. "
         f"Where that is not allowed, {name} says so, and starts nothing"
     )
 

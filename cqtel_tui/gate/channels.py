@@ -115,16 +115,16 @@ CLOUDQUERY = Channels(
     blocked=(
         Blocked(
             "error reports (Sentry)",
-            "their address cannot be changed, so that they cannot be held for review",
+            "their address cannot be changed, so they cannot be intercepted for review",
         ),
         Blocked(
             "the older usage statistics (gRPC)",
-            "they are no HTTP requests, so that they cannot be held for review",
+            "they are not HTTP requests, so they cannot be intercepted for review",
             counted="CQ_ANALYTICS_HOST",
         ),
         Blocked(
             "all that the releases of 2021 and 2022 report",
-            "its address cannot be changed, so that it cannot be held for review",
+            "its address cannot be changed, so it cannot be intercepted for review",
         ),
     ),
     own=("OTEL_ENDPOINT",),

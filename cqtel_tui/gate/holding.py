@@ -10,11 +10,12 @@ import binascii
 import json
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..catalogue import is_name, is_version
 from ..consent.endpoint import endpoint_problem
 from ..formats import UNREDACTED
+from ..formats.bare_json import parse_object
 from ..formats.documents import as_document
 from ..formats.encodings import UndecodableError, decoded
 from ..formats.headers import needed_headers
@@ -22,7 +23,7 @@ from ..formats.strict_json import MAX_BYTES
 from ..outbox.envelope import TornEnvelopeError
 from ..outbox.losses import count_loss
 from ..outbox.writing import hold
-from ..record.inspection import CAUGHT_KEY
+from ..record.inspection import INTERCEPTED_KEY
 from ..review.headers import OF_HTTP, masked, masked_headers
 from ..review.leaks import arguments_in
 from .protocols import Understood, understand
@@ -34,7 +35,7 @@ from .requests import Request
 from .rules import rules_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from .channels import Channels
     from .redaction import Rules
@@ -202,7 +203,7 @@ def for_inspection(request: Request, channels: Channels, reporter: Reporter, rul
         "headers": masked_headers(_headers(request, understood, channels)),
         "body": body,
     }
-    return json.dumps({CAUGHT_KEY: about}).encode()
+    return json.dumps({INTERCEPTED_KEY: about}).encode()
 
 
 def _understood(request: Request, rules: Rules) -> Understood:
@@ -250,7 +251,7 @@ def _hold(  # noqa: PLR0913, PLR0917  # what makes an envelope
         kind=understood.kind,
         origin="gate",
         target=_target(request, understood, reporter),
-        caught=_sealed(original),
+        intercepted=_sealed(original),
     )
 
 
@@ -290,7 +291,7 @@ def read_original(original: bytes) -> Original:
     """
     end = original.find(b"\n", 0, _MAX_HEAD_BYTES)
     try:
-        head: Mapping[str, Any] = json.loads(original[:end]) if end >= 0 else {}
+        head = parse_object(original[:end]) if end >= 0 else {}
         return Original(
             Request(
                 str(head["method"]),

@@ -218,9 +218,11 @@ def _with_arguments(start: Start, invocation: "Invocation") -> Start:
     hushed, is_hushed = hush(profile, arguments, levels)
     notes = start.notes
     if is_hushed and invocation.in_script:
-        notes += (f"{profile.level} stands in a script, and cannot be turned down there",)
+        notes += (
+            f"{profile.level} is in a script, so its telemetry level cannot be changed there",
+        )
     elif is_hushed:
-        notes += (f"{profile.level} was turned down: what cannot be reviewed is not sent",)
+        notes += (f"{profile.level} was lowered: what cannot be reviewed is not sent",)
     if not invocation.in_script:
         invocation = replace(invocation, arguments=tuple(hushed))
         command = (*invocation.before, *invocation.prefix, *invocation.arguments)
@@ -269,9 +271,8 @@ def _with_variables(
         variables.pop(name, None)
     notes = start.notes
     if opened.problem:
-        notes += (
-            (f"the program's own telemetry is blocked, as it cannot be held: {opened.problem}"),
-        )
+        why = f"as it cannot be intercepted: {opened.problem}"
+        notes += (f"the program's own telemetry is blocked, {why}",)
     return replace(
         start,
         environment=variables,
@@ -309,7 +310,7 @@ def _open_gate() -> "tuple[Gate | None, str]":
     try:
         return Gate(), ""
     except OSError as error:
-        return None, f"no port can be had: {error.strerror}"
+        return None, f"no port is available: {error.strerror}"
 
 
 def is_installed(module: str) -> bool:
@@ -339,11 +340,7 @@ def _is_elsewhere(word: str) -> bool:
 
 
 def say(text: str) -> None:
-    """Tell the user something on stderr; the text may be untrusted."""
-    from ..sanitize import printable
+    """Tell the user something on stderr, if there is one; the text may be untrusted."""
+    from ..standard_streams import say_if_possible
 
-    # Without stderr, or with nobody who reads it, the program runs all the same.
-    try:
-        sys.stderr.write(f"cq-telemetry: {printable(text)}\n")
-    except (AttributeError, OSError):
-        pass
+    say_if_possible(text)

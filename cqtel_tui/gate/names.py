@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 NOT_KNOWN = "not a name that this program is known to use"
-ARGUMENT = "it has a value from the command line in it"
+ARGUMENT = "it contains a value from the command line"
 OF_HERE = "it names this machine, its user or a folder of theirs"
-A_HOST = "it has the form of a host's name"
-AN_ID = "it has the form of an id"
-A_SECRET = "it has the form of an address or a key"  # noqa: S105  # words for the user
+A_HOST = "it looks like a host name"
+AN_ID = "it looks like an ID"
+A_SECRET = "it looks like an address or a key"  # noqa: S105  # words for the user
 
 _LEAST_PART = 3
 _LEAST_ANYWHERE = 6

@@ -118,6 +118,6 @@ def check_nesting(mark: str, program: str, outer: Outer, ourselves: str) -> None
     if not times or (len(times) < _MOST_STARTS and (mark not in times or is_native(program))):
         return
     raise EndlessError(
-        f"{program} starts {ourselves}, which starts {program} again: it would never end. "
+        f"{program} starts {ourselves}, which starts {program} again, and so on without end. "
         "Give the real program's path in that script."
     )

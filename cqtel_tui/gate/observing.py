@@ -72,7 +72,7 @@ class Destination:
         if self.family == "unix":
             return f"unix {self.address}"
         host = f"[{self.address}]" if self.family == "ipv6" else self.address
-        lookup = " (a name was looked up)" if self.is_lookup else ""
+        lookup = " (a name lookup)" if self.is_lookup else ""
         return f"{self.protocol or 'ip'} {host}:{self.port}{lookup}"
 
 
@@ -133,7 +133,7 @@ def observe(
 def strace_problem(environment: Mapping[str, str] = os.environ) -> str:
     """Say why strace cannot be used here; empty if it can be."""
     if sys.platform != "linux":
-        return "strace is for Linux alone"
+        return "strace is for Linux only"
     if shutil.which(STRACE, path=environment.get("PATH", os.defpath)) is None:
         return "strace is not installed"
     try:

@@ -176,31 +176,31 @@ def _answer(words: str) -> str:
 
 
 def _channels(table: _Table) -> Channels:
-    catch = table.table("catch")
-    upstream = catch.text("upstream")
+    intercept = table.table("intercept")
+    upstream = intercept.text("upstream")
     if upstream and (problem := endpoint_problem(upstream)):
-        raise ValueError(f'"catch.upstream" cannot be used: {problem}')
+        raise ValueError(f'"intercept.upstream" cannot be used: {problem}')
     found = Channels(
-        variable=_variable(catch.text("variable")),
+        variable=_variable(intercept.text("variable")),
         upstream=upstream,
         fields=fields_at({k: _shape(k, v) for k, v in table.table("fields").rest().items()}),
         never=table.table("never").all_texts(),
-        also=_variables(catch.table("also")),
-        blocking=_variables(catch.table("closing")),
+        also=_variables(intercept.table("also")),
+        blocking=_variables(intercept.table("blocking")),
         levels={
-            _variable(key): _Table(value, f"catch.levels.{key}").all_texts()
-            for key, value in catch.table("levels").rest().items()
+            _variable(key): _Table(value, f"intercept.levels.{key}").all_texts()
+            for key, value in intercept.table("levels").rest().items()
         },
         blocked=tuple(map(_blocked, table.tables("close"))),
-        own=tuple(map(_variable, catch.texts("own"))),
-        forwarded=tuple(name.lower() for name in catch.texts("forwarded")),
-        protocol=catch.text("protocol"),
-        duration_unit=catch.number("duration_unit", 1_000_000),
-        words=frozenset(word.lower() for word in catch.texts("words")),
+        own=tuple(map(_variable, intercept.texts("own"))),
+        forwarded=tuple(name.lower() for name in intercept.texts("forwarded")),
+        protocol=intercept.text("protocol"),
+        duration_unit=intercept.number("duration_unit", 1_000_000),
+        words=frozenset(word.lower() for word in intercept.texts("words")),
     )
-    catch.end()
+    intercept.end()
     if found.protocol not in {"", *PROTOCOLS}:
-        raise ValueError(f'"catch.protocol" is not one of {", ".join(PROTOCOLS)}')
+        raise ValueError(f'"intercept.protocol" is not one of {", ".join(PROTOCOLS)}')
     return found
 
 

@@ -16,6 +16,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from ..formats.bare_json import parse_object
 from .session import Known
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.
             *lines, received = received.split(b"\n")
             if lines:
                 number, _, told = lines[-1].partition(b" ")
-                redactor.know(Known(**json.loads(told)))
+                redactor.know(Known(**parse_object(told)))
                 _work(redactor)
                 link.sendall(number + b"\n")
         if spool.names():

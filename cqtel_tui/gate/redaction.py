@@ -1,4 +1,4 @@
-"""Take out of a caught document all that is not on the list of what may leave.
+"""Take out of an intercepted document all that is not on the list of what may leave.
 
 The list says by name what may stay, and in which shape; what it does not name is gone, whatever it
 is. Nothing is searched for: a secret that nobody thought of is not on the list either.
@@ -44,20 +44,20 @@ _ERROR_NAMES = frozenset({"error", "status_code_error", "2", "2.0"})
 
 _NOT_LISTED = "not on the list of what may leave"
 _REPLACED = "replaced by a random one, the same in all that this run sends"
-ONLY_IN_DEBUG = "an error's text leaves in debug mode only"
+ONLY_IN_DEBUG = "error texts leave in debug mode only"
 _CUT = f"cut: an error's text has up to {MAX_STRING_BYTES} bytes"
 _TOO_MANY = f"more than {MAX_ITEMS:,} items"
-_TWICE = "its key was there before"
-_NOT_ONE = "not one of the few texts that it may be"
-_UNPUBLISHED = "not known to be the name of a published plugin: none of that name was downloaded"
+_TWICE = "duplicate key"
+_NOT_ONE = "not one of the allowed texts"
+_UNPUBLISHED = "not known as a published plugin: none of that name was downloaded"
 _STANDS_IN = f'replaced by "{OTHER_EVENT}": '
-_AS_NUMBER = "replaced by the number that OpenTelemetry has for it"
-_NO_STATUS = "replaced by an error: what it says is no status that OpenTelemetry has"
+_AS_NUMBER = "replaced by its OpenTelemetry number"
+_NO_STATUS = "replaced by an error: it is not an OpenTelemetry status"
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """Something that was caught and would not be sent as it was.
+    """Something that was intercepted and would not be sent as it was.
 
     Attributes:
         path: where it stands in the document.
@@ -129,12 +129,6 @@ class Rules:
     published: frozenset[str] = frozenset()
     arguments: tuple[str, ...] = field(default=(), repr=False)
     protocol: str = ""
-
-
-def redact_json(document: JsonValue, schema: Schema, rules: Rules) -> Redaction:
-    """Return what may leave of a JSON document, as JSON."""
-    kept = keep(document, schema, rules)
-    return kept.written(values.as_json(kept.value))
 
 
 def keep(document: JsonValue, schema: Schema, rules: Rules) -> Kept:
@@ -307,13 +301,13 @@ class _Work:
             if kind == "intValue" and type(kept) is int:
                 kept = str(kept)
         else:
-            return self._remove(inner, here, "not a kind of value that it may have")
+            return self._remove(inner, here, "not a kind of value it may have")
         return _GONE if isinstance(kept, _Gone) else {"key": key, "value": {kind: kept}}
 
     def _keep_array(self, value: JsonValue, schema: Schema, path: Path) -> JsonValue | _Gone:
         items = value.get("values") if isinstance(value, dict) else None
         if not isinstance(items, list) or not isinstance(schema, tuple):
-            return self._remove(value, path, "not a kind of value that it may have")
+            return self._remove(value, path, "not a kind of value it may have")
         stays: list[JsonValue] = []
         for at, item in enumerate(items):
             here = (path, at)

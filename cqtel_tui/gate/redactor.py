@@ -17,7 +17,7 @@ from ..consent.decision import OFF, ON, ask_each
 from ..errors import CqtelError
 from ..outbox.envelope import identity_of
 from ..outbox.losses import count_loss
-from ..outbox.runs import ClosedChannel, Run, drop_run, read_run, write_run
+from ..outbox.runs import BlockedChannel, Run, drop_run, read_run, write_run
 from ..outbox.store import BOXES, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from ..paths import places
@@ -71,7 +71,7 @@ class Redactor:
         self._held: list[str] = []
         self._states: Mapping[str | None, str] = {}
         if (before := read_run(self.session.state, self._record().file_name)) is not None:
-            self._held = list(before.caught)
+            self._held = list(before.intercepted)
             self.known = _known(before)
 
     def work(self) -> int:
@@ -149,9 +149,9 @@ class Redactor:
                     None if is_hopeless else rules,
                     identity,
                 )
-            except ValueError:  # it is torn
+            except ValueError:  # it is incomplete
                 self._lost += 1
-                count_loss(self.session.state, LOST, "it was torn")
+                count_loss(self.session.state, LOST, "it was incomplete")
             except OSError:
                 self._spool.give_back(name, tries)  # the disk is full: it stays until there is room
                 raise
@@ -266,10 +266,10 @@ class Redactor:
             known.is_over,
         )
 
-    def _blocked(self) -> list[ClosedChannel]:
+    def _blocked(self) -> list[BlockedChannel]:
         names = dict.fromkeys([self.session.app, *self._used])
         return [
-            ClosedChannel(
+            BlockedChannel(
                 each.name, each.reason, self.known.blocked_attempts if each.counted else None
             )
             for name in names
@@ -288,7 +288,7 @@ def _programs(session: Session) -> dict[str, Profile]:
 
 def _known(run: Run) -> Known:
     """Return what the record of a run says that a gate knew of it."""
-    attempts = [each.attempts for each in run.closed if each.attempts is not None]
+    attempts = [each.attempts for each in run.blocked if each.attempts is not None]
     return Known(
         run.operation,
         run.version,

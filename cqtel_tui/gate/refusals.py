@@ -17,19 +17,19 @@ TOO_SLOW = "too slow"
 TOO_MANY = "too many at once"
 STRANGER = "without the secret"
 DISK_FULL = "not written"
-BROKEN = "broken off"
+BROKEN = "aborted"
 
 WHAT_TO_DO: Mapping[str, str] = {
-    TOO_LARGE: "a request may have 4 MiB; let the program send smaller batches",
-    HTTP_2: "let the program use HTTP/1.1, for OpenTelemetry OTEL_EXPORTER_OTLP_PROTOCOL="
+    TOO_LARGE: "a request may have up to 4 MiB; make the program send smaller batches",
+    HTTP_2: "make the program use HTTP/1.1, for OpenTelemetry OTEL_EXPORTER_OTLP_PROTOCOL="
     "http/protobuf",
-    TLS: "the address of the gate begins with http://; let the program keep it as it is",
-    NOT_HTTP: "let the program use HTTP/1.1",
+    TLS: "the gate's address begins with http://; make the program use it as it is",
+    NOT_HTTP: "make the program use HTTP/1.1",
     TOO_SLOW: "the program did not finish its request within 30 seconds",
-    TOO_MANY: "the program sent faster than requests can be written down; it may try again",
-    STRANGER: "another program on this machine tried to report here; it was not let in",
-    DISK_FULL: "make room on the disk that has the state folder, or look at who may write there",
-    BROKEN: "the program broke its request off",
+    TOO_MANY: "the program sent faster than requests can be stored; it may try again",
+    STRANGER: "another program on this machine tried to report here, and was refused",
+    DISK_FULL: "free space on the disk of the state folder, or check its permissions",
+    BROKEN: "the program aborted its request",
 }
 
 

@@ -1,6 +1,6 @@
 """Read an envelope for those who show it, the command line and the terminal UI.
 
-The review takes documents; what a caught request is one of, only the gate knows.
+The review takes documents; what an intercepted request is one of, only the gate knows.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 from ..formats.documents import as_document, is_plain_json
 from ..formats.values import as_json
-from ..review.caught import Comparison, compare
 from ..review.destination import UNREDACTED, UNREDACTED_WORDS
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
+from ..review.intercepted import Comparison, compare
 from ..review.requests import scan_request
 from .field_shapes import EACH, SHAPES
 from .holding import read_original
 from .profile_files import read_profiles
 from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
-from .protocols import document_caught
+from .protocols import document_intercepted
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import ONLY_IN_DEBUG
 
@@ -36,11 +36,11 @@ if TYPE_CHECKING:
     from .holding import Original
 
 _UNKNOWN_KIND = (
-    "Nobody here can read this, so nothing was taken out of it: what would be sent is what was "
-    "caught, byte for byte. It is sent only if you choose it by itself."
+    "This format is unknown, so nothing was removed: what would be sent is what was "
+    "intercepted, byte for byte. It is sent only if you select it by itself."
 )
 _KEPT_AS_IT_CAME = {UNKNOWN: _UNKNOWN_KIND, UNREDACTED: UNREDACTED_WORDS}
-_UNREADABLE = "What was caught cannot be read here as {kind}, so it is shown as it came."
+_UNREADABLE = "The intercepted request cannot be read as {kind}, so it is shown as it came."
 _SPECIAL = {
     "event": "an event's name",
     "id": "an id, replaced by a random one",
@@ -67,7 +67,7 @@ class HeaderFate:
 
 @dataclass(frozen=True, slots=True)
 class Beside:
-    """What was caught, beside what would be sent.
+    """What was intercepted, beside what would be sent.
 
     Attributes:
         original: the request; credentials in its headers are masked.
@@ -82,19 +82,19 @@ def beside(envelope: Envelope) -> Beside:
     """Return what an envelope of the gate was made of, beside what would be sent.
 
     Raises:
-        TornEnvelopeError: what was caught is not what the gate put there.
+        TornEnvelopeError: what was intercepted is not what the gate put there.
     """
-    original = read_original(envelope.caught)
+    original = read_original(envelope.intercepted)
     if problem := _KEPT_AS_IT_CAME.get(envelope.kind):
         return Beside(original, Comparison((), problem=problem))
-    caught = document_caught(original.request, envelope.kind)
+    intercepted = document_intercepted(original.request, envelope.kind)
     sent = as_document(envelope.kind, envelope.payload)
-    if caught is None or sent is None:
+    if intercepted is None or sent is None:
         problem = _UNREADABLE.format(kind=envelope.kind)
         return Beside(original, Comparison((), problem=problem))
     by_user = envelope.dropped > len(original.removals) + original.more_removals
     comparison = compare(
-        caught, sent, original.removals, more=original.more_removals, by_user=by_user
+        intercepted, sent, original.removals, more=original.more_removals, by_user=by_user
     )
     return Beside(original, comparison)
 
@@ -105,7 +105,7 @@ def leak_report(envelope: Envelope, surroundings: Surroundings) -> LeakReport:
     Raises:
         TornEnvelopeError: what was intercepted is not what the gate put there.
     """
-    arguments = read_original(envelope.caught).arguments
+    arguments = read_original(envelope.intercepted).arguments
     return scan_request(envelope.payload, envelope.headers, surroundings, envelope.kind, arguments)
 
 
@@ -120,13 +120,13 @@ def header_fates(envelope: Envelope, original: Original) -> list[HeaderFate]:
         elif replacement is None:
             why = "not on the list of headers that may leave"
         else:
-            why = "" if masked(name, replacement) == value else "replaced by what the body is"
+            why = "" if masked(name, replacement) == value else "replaced by the body's own"
         fates.append(HeaderFate(name, value, "" if replacement is None else name, why))
     return fates
 
 
 def withheld_errors(original: Original) -> int:
-    """Count the error texts that were caught and would not be sent."""
+    """Count the error texts that were intercepted and would not be sent."""
     return sum(removal.why == ONLY_IN_DEBUG for removal in original.removals)
 
 

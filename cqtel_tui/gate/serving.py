@@ -90,7 +90,7 @@ def _first_line(control: socket.socket) -> tuple[bytes, bytes]:
     while b"\n" not in received:
         part = control.recv(_LINE_BYTES)
         if not part:
-            raise EOFError("nothing was said of the run")
+            raise EOFError("the run was not described")
         received += part
     line, _, rest = received.partition(b"\n")
     control.setblocking(False)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ..formats.bare_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +64,7 @@ class Session:
             ValueError: they are no session.
         """
         try:
-            values: dict[str, Any] = json.loads(data)
+            values = parse_object(data)
             known = {each.name: values[each.name] for each in fields(cls) if each.name in values}
             for name in ("options", "arguments", "named", "debug"):
                 listed = known.get(name)

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from ..files import NO_LINK, READ, make_folder, replace
+from ..formats.bare_json import parse_object
 from ..outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
 from ..outbox.runs import INTERCEPTED
 from ..outbox.writing import OUTBOX
@@ -101,7 +102,7 @@ class Spool:
         if self._count >= MAX_PENDING or self._size >= MAX_PENDING_BYTES:
             self._count_again()
         if self._count >= MAX_PENDING or self._size >= MAX_PENDING_BYTES:
-            raise BacklogError("more requests wait to be redacted than there is room for")
+            raise BacklogError("too many requests wait to be redacted")
         head = {
             "method": request.method,
             "path": request.path,
@@ -164,9 +165,9 @@ class Spool:
         with os.fdopen(os.open(self.folder / name, READ), "rb") as file:
             head, newline, body = file.read(_MAX_FILE_BYTES).partition(b"\n")
         try:
-            fields = json.loads(head)
+            fields = parse_object(head)
             if not newline or fields["length"] != len(body):
-                raise UnreadableRequestError("it is torn")
+                raise UnreadableRequestError("it is incomplete")
             return Request(
                 fields["method"],
                 fields["path"],
@@ -217,7 +218,7 @@ def _taken(folder: Path, state: str) -> Spool | None:
         with os.fdopen(os.open(folder / _RUN, READ), "rb") as file:
             session = Session.from_json(file.read(_MAX_RUN_BYTES))
         if session.state != state:
-            raise ValueError("it is of another state folder")
+            raise ValueError("it belongs to another state folder")
     except (FileNotFoundError, ValueError):
         # Nothing was acknowledged before that file was there.
         if not Spool(Session("0", 0, state), folder).names():

@@ -72,7 +72,7 @@ def _document(envelope: Envelope) -> JsonValue:
     found = as_document(envelope.kind, envelope.payload)
     if found is None:
         raise UntrimmableError(
-            f"Nothing can be taken out of {envelope.id}, as it cannot be read here. "
+            f"Nothing can be removed from {envelope.id}, as it cannot be read here. "
             f"Send it whole, or not at all: cq-telemetry drop {envelope.id}"
         )
     return found

@@ -66,7 +66,7 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
     _block(profiles, variables)
     own = _own(profiles, variables)
     notes += [
-        f"{name} is your own setting, and stays open: what goes there is not refused"
+        f"{name} is your own setting, and is left as it is: what goes there is not refused"
         for name in own
     ]
     notes += [
@@ -140,7 +140,7 @@ def held(
         notes += told
     own_names = tuple([name for name in _own(profiles, given) if name not in taken])
     notes += [
-        f"{name} is your own setting, and is left as it is: what goes there is not held"
+        f"{name} is your own setting, and is left as it is: what goes there is not intercepted"
         for name in own_names
     ]
     return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
@@ -153,11 +153,11 @@ def _upstream(variable: str, own: str, otherwise: str) -> "tuple[str, list[str]]
     problem = upstream_problem(own)
     if problem is None:
         return own, [
-            f"{variable} is set: what was to go there is held, and goes there if you send it"
+            f"{variable} is set: what is bound for it is intercepted, and goes there if you send it"
         ]
     told = (
-        f"{variable} is set to what nothing can be sent to from here: {problem}. "
-        "What was to go there is held, and stays on this machine"
+        f"{variable} is set to an address that nothing can be sent to: {problem}. "
+        "What was bound for it is intercepted, and stays on this machine"
     )
     return "", [told]
 

@@ -8,6 +8,7 @@ import os
 
 from ..consent.decision import NO_TELEMETRY
 from ..folders import folders
+from ..outbox import field_of
 from ..record.telemetry import Telemetry
 from .launcher import prepare, say
 from .process import run
@@ -199,7 +200,7 @@ def _record(
             telemetry.inspected += seen.documents
         recorded.__exit__(None, None, None)
         if start.gate is not None:
-            held = (recorded.held or "").partition(",")[2].partition(",")[0]  # its id
+            held = field_of(recorded.held or "", "id")
             seen = start.gate.finish(held, telemetry.version or "")
             _tell(seen)
         # Only what is recorded leaves a trace on this machine: inspecting does not.
@@ -210,7 +211,7 @@ def _record(
     except KeyboardInterrupt:
         pass
     if telemetry.lost:
-        say("this operation could not be recorded; cq-telemetry status tells what is wrong")
+        say("this operation could not be recorded; cq-telemetry status says why")
     return Wrapped(outcome, start, recorded.held, seen)
 
 
@@ -232,17 +233,17 @@ def _known_version(start: "Start") -> str:
 def _tell(seen: "Seen") -> None:
     """Tell in a line each what was refused, and what else is not held."""
     if seen.failure or seen.lost:
-        reason = seen.failure or f"{seen.lost} requests could not be held"
-        say(f"not all that the program reported is held: {reason}")
+        reason = seen.failure or f"{seen.lost} requests could not be stored"
+        say(f"not all that the program reported was intercepted: {reason}")
     if any(seen.refused.values()):
         from .refusals import refused_words
 
-        say(f"not held, as the gate refused it: {refused_words(seen.refused)}")
+        say(f"refused by the gate: {refused_words(seen.refused)}")
     if seen.is_protobuf_unread:
         from ..extras import how_to_install
 
-        missing = "nothing here reads protobuf without opentelemetry-proto"
-        say(f"held as it came: {missing} ({how_to_install('gate')})")
+        missing = "opentelemetry-proto is needed to read protobuf"
+        say(f"intercepted unread: {missing} ({how_to_install('gate')})")
 
 
 def _remember_that_nothing_was_held(
@@ -250,12 +251,14 @@ def _remember_that_nothing_was_held(
 ) -> None:
     """Write the run's record, where there is no gate to do it."""
     from ..outbox.envelope import read_label
-    from ..outbox.runs import ClosedChannel, Run, write_run
+    from ..outbox.runs import BlockedChannel, Run, write_run
 
     problem = start.problem or (seen.failure if seen else "")
     known = () if start.invocation is None else start.invocation.profile.channels.blocked
-    blocked = [ClosedChannel("all that the gate would hold", f"it could not: {problem}", None)]
-    blocked += [ClosedChannel(one.name, one.reason, None) for one in known]
+    blocked = [
+        BlockedChannel("all that the gate would intercept", f"it could not: {problem}", None)
+    ]
+    blocked += [BlockedChannel(one.name, one.reason, None) for one in known]
     operation = read_label(held)
     if operation is None:
         return
@@ -271,4 +274,4 @@ def _remember_that_nothing_was_held(
     try:
         write_run(folders(os.environ)[1], run_)
     except OSError as error:
-        say(f"what was blocked could not be written down: {error.strerror}")
+        say(f"what was blocked could not be recorded: {error.strerror}")

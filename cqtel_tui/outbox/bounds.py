@@ -2,17 +2,15 @@
 
 import os
 
-from . import OUTBOX, PENDING, SUFFIX
+from . import OUTBOX, PENDING, SUFFIX, field_of
 from .expiry import DAY, horizon, retention_clock
 from .losses import count_loss
 
 MAX_PENDING = 1000
 MAX_PENDING_BYTES = 16 * 1024 * 1024
 
-
 _SPARE = MAX_PENDING // 8
 """How many more are held, as good as never, before somebody looks again (see `hold`)."""
-_CREATED_DIGITS = 16
 
 
 def make_room(state: str, now: int) -> None:
@@ -51,12 +49,10 @@ def make_room(state: str, now: int) -> None:
 
 
 def _oldest(names: "list[str]") -> "int | None":
-    times = [name[:_CREATED_DIGITS] for name in names]
+    times = [field_of(name, "created") for name in names]
     return min([int(time) for time in times if time.isdigit() and time.isascii()], default=None)
 
 
 def _size(name: str) -> int:
-    try:
-        return int(name.split(",", 4)[3])
-    except (IndexError, ValueError):
-        return 0
+    size = field_of(name, "size")
+    return int(size) if size.isdigit() and size.isascii() else 0

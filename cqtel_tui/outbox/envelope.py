@@ -1,21 +1,22 @@
 """Read an envelope: its label on the outside, its sealed header line and the payload inside.
 
 `outbox.writing.sealed` writes them. Nothing of what is inside is believed before its seal has been
-compared: one SHA-256 over the header line, the payload and what was caught. There is no key in
+compared: one SHA-256 over the header line, the payload and what was intercepted. There is no key in
 it, for whoever can write into the folder is its user; it tells what was altered by accident or by
 hand. Whatever is wrong with an envelope is a `TornEnvelopeError`, and nothing else.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from ..errors import CqtelError
 from ..formats import sha256
-from .writing import FORMAT_VERSION, SUFFIX, sealed
+from ..formats.bare_json import parse_object
+from . import FIELDS, SUFFIX, field_of, file_name
+from .writing import FORMAT_VERSION, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,15 +26,12 @@ MAX_ENVELOPE_BYTES = 16 * 1024 * 1024
 """What would be sent, and what was intercepted with all that was removed of it."""
 UNSEALED_VERSION = 1
 """The format of earlier releases, whose header nothing covers: it is read, and never sent."""
-_FIELDS = 10
-_APP = 5
-"""Which of them is the program."""
 _CREATED_DIGITS = 16
 _ID_DIGITS = 16
 _HEX = "0123456789abcdef"
 _SEAL = re.compile(rb',"seal":"([0-9a-f]{64})"\}')
 _SEAL_BYTES = len(',"seal":""}') + 64
-_NOTHING_CAUGHT = {"length": 0, "sha256": sha256(b"")}
+_NOTHING_INTERCEPTED = {"length": 0, "sha256": sha256(b"")}
 
 
 class TornEnvelopeError(CqtelError):
@@ -48,8 +46,8 @@ class Label:
         created: when it was sealed, in microseconds since 1970.
         id: 16 hex digits, random.
         attempt: how often delivery was tried in vain.
-        size: the length in bytes of the payload, and of what was caught.
-        origin: `record` (recorded here) or `gate` (caught).
+        size: the length in bytes of the payload, and of what was intercepted.
+        origin: `record` (recorded here) or `gate` (intercepted).
         app: the program, a plain name.
         version: its version, or empty.
         operation: the operation, a plain name.
@@ -71,31 +69,27 @@ class Label:
     @property
     def file_name(self) -> str:
         """The envelope's file name: sorts by time, never collides."""
-        return (
-            f"{self.created:016d},{self.id},{self.attempt},{self.size},{self.origin},{self.app},"
-            f"{self.version},{self.operation},{self.outcome},{self.duration}{SUFFIX}"
-        )
+        return file_name([getattr(self, field) for field in FIELDS])
 
     def tried_again(self) -> Label:
         """Return the label after one more attempt in vain."""
         return replace(self, attempt=self.attempt + 1)
 
 
-def identity_of(file_name: str) -> str:
+def identity_of(name: str) -> str:
     """Return the id in an envelope's file name, without reading the rest; empty if it has none."""
-    return file_name.partition(",")[2].partition(",")[0]
+    return field_of(name, "id")
 
 
-def app_of(file_name: str) -> str:
+def app_of(name: str) -> str:
     """Return the program in an envelope's file name, without reading the rest; empty for none."""
-    fields = file_name.split(",")
-    return fields[_APP] if len(fields) == _FIELDS else ""
+    return field_of(name, "app") if name.count(",") == len(FIELDS) - 1 else ""
 
 
-def read_label(file_name: str) -> Label | None:
+def read_label(name: str) -> Label | None:
     """Return what a file name says; None if it is not an envelope's."""
-    fields = file_name.removesuffix(SUFFIX).split(",")
-    if not file_name.endswith(SUFFIX) or len(fields) != _FIELDS or not file_name.isascii():
+    fields = name.removesuffix(SUFFIX).split(",")
+    if not name.endswith(SUFFIX) or len(fields) != len(FIELDS) or not name.isascii():
         return None
     created, identity, attempt, size, origin, app, version, operation, outcome, duration = fields
     numbers = (created, attempt, size, duration)
@@ -119,7 +113,7 @@ def read_label(file_name: str) -> Label | None:
         int(duration),
     )
     # A number that we write otherwise would lead to another file.
-    return label if label.file_name == file_name else None
+    return label if label.file_name == name else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +138,7 @@ class Envelope:
         dropped: how many values and spans were left out.
         sha256: the payload's, 64 hex digits.
         payload: the exact bytes that would be sent.
-        caught: what the payload was made of, by the gate; never sent. Empty for our own.
+        intercepted: what the payload was made of, by the gate; never sent. Empty for our own.
         is_sealed: whether a seal covers its header. Earlier releases wrote none.
     """
 
@@ -165,7 +159,7 @@ class Envelope:
     dropped: int
     sha256: str
     payload: bytes
-    caught: bytes = b""
+    intercepted: bytes = b""
     is_sealed: bool = True
 
     def label(self, attempt: int) -> Label:
@@ -174,7 +168,7 @@ class Envelope:
             self.created,
             self.id,
             attempt,
-            len(self.payload) + len(self.caught),
+            len(self.payload) + len(self.intercepted),
             self.origin,
             self.app,
             self.version,
@@ -202,7 +196,9 @@ class Envelope:
             TornEnvelopeError: it has no seal, and is given none: nobody knows what it was.
         """
         if not self.is_sealed:
-            raise TornEnvelopeError("an earlier release wrote it without a seal; it stays as it is")
+            raise TornEnvelopeError(
+                "an earlier release wrote it without a seal; it is left as it is"
+            )
         name, data = sealed(
             payload,
             self.created,
@@ -220,7 +216,7 @@ class Envelope:
             kind=self.kind,
             origin=self.origin,
             target=self.target,
-            caught=self.caught,
+            intercepted=self.intercepted,
         )
         label = read_label(name)
         if label is None:
@@ -240,10 +236,10 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
     """
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:
-        raise TornEnvelopeError("it has no header line; it was torn while it was written")
+        raise TornEnvelopeError("it has no header line; it was written incompletely")
     line, inside = data[:end], data[end + 1 :]
     try:
-        header = _strict(line)
+        header = parse_object(line.decode("ascii"))
         version = header.get("v")
         if type(version) is not int or version not in {UNSEALED_VERSION, FORMAT_VERSION}:
             raise TornEnvelopeError(f"its format is {version!r:.40}, not {FORMAT_VERSION}")
@@ -262,27 +258,6 @@ def _has_its_seal(line: bytes, inside: bytes) -> bool:
     return seal is not None and seal[1].decode() == sha256(line[:-_SEAL_BYTES] + inside)
 
 
-def _strict(line: bytes) -> dict[str, Any]:
-    """Return the object of a header line: no doubled keys, no NaN, plain ASCII."""
-    header = json.loads(
-        line.decode("ascii"), object_pairs_hook=_without_doubles, parse_constant=_no_constant
-    )
-    if not isinstance(header, dict):
-        raise TypeError("it is not an object")
-    return header
-
-
-def _without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise ValueError("a key stands twice")
-    return content
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
-
-
 def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
     """Return the envelope with this header, each value of the type that it is to have."""
     is_sealed = header["v"] != UNSEALED_VERSION or "seal" in header
@@ -290,13 +265,16 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
         stated = {"operation": label.operation, "outcome": label.outcome}
         header = {**header, **stated, "duration": label.duration, "consent": ""}
         header["has_error_text"] = True  # nobody knows
-    length, behind = _number(header["length"]), _object(header.get("caught", _NOTHING_CAUGHT))
-    payload, caught = inside[:length], inside[length:]
+    length, behind = (
+        _number(header["length"]),
+        _object(header.get("intercepted", _NOTHING_INTERCEPTED)),
+    )
+    payload, intercepted = inside[:length], inside[length:]
     app, target = _object(header["app"]), header["target"]
     _check(payload, length, header["sha256"])
-    _check(caught, _number(behind["length"]), behind["sha256"])
+    _check(intercepted, _number(behind["length"]), behind["sha256"])
     if type(header["has_error_text"]) is not bool:
-        raise TypeError("a truth value is none")
+        raise TypeError("a truth value is not one")
     return Envelope(
         _text(header["id"]),
         _text(header["kind"]),
@@ -315,21 +293,21 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
         _number(header["dropped"]),
         _text(header["sha256"]),
         payload,
-        caught,
+        intercepted,
         is_sealed,
     )
 
 
 def _check(part: bytes, stated: int, digest: object) -> None:
     if stated != len(part):
-        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is torn")
+        raise TornEnvelopeError(f"it has {len(part)} bytes of {stated:.6g}; it is incomplete")
     if digest != sha256(part):
         raise TornEnvelopeError("its bytes do not have the SHA-256 it was sealed with")
 
 
 def _object(value: object) -> Mapping[str, Any]:
     if not isinstance(value, dict):
-        raise TypeError("an object is none")
+        raise TypeError("an object is not one")
     return value
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import CqtelError
 from ..files import NO_LINK, make_folder, read, replace, sync_folder
+from ..formats.bare_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -132,7 +133,7 @@ class Reservation:
 def read_begun(path: Path) -> Receipt | Begun:
     """Return what became of a delivery that was begun: its receipt if there was an answer."""
     try:
-        content = json.loads(read(path, _MAX_BYTES))
+        content = parse_object(read(path, _MAX_BYTES))
         if "status" in content:
             return _checked(content)
         return Begun(path.name, str(content["url"]), int(content["time"]))
@@ -169,7 +170,7 @@ def read_receipt(envelope: Path) -> Receipt | None:
     except OSError as error:
         raise CqtelError(f"{path} cannot be read: {error.strerror}") from None
     try:
-        return _checked(json.loads(data))
+        return _checked(parse_object(data))
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise CqtelError(f"{path} is not a receipt ({error}). Look at it, or remove it.") from None
 

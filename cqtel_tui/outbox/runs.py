@@ -1,4 +1,4 @@
-"""What became of one run of another program: which payloads it left, and what was closed to it.
+"""What became of one run of another program: which payloads it left, and what was blocked.
 
 One small file for each run, beside the boxes: `runs/<time>,<id>.json`. It is written while the run
 lasts, and again as more becomes known.
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..files import make_folder, read, replace
+from ..formats.bare_json import parse_object
 from . import OUTBOX
 from .expiry import horizon
 
@@ -31,12 +32,12 @@ _UNREADABLE = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True, slots=True)
-class ClosedChannel:
-    """A way to report that was closed, since what goes there cannot be held for review.
+class BlockedChannel:
+    """A way to report that was blocked, since what goes there cannot be shown first.
 
     Attributes:
         name: what it is.
-        reason: why it was closed.
+        reason: why it was blocked.
         attempts: how often the program tried it all the same; None where that cannot be seen.
     """
 
@@ -54,9 +55,9 @@ class Run:
         created: when it began, in microseconds since 1970.
         app: the program, a plain name.
         version: its version, or empty.
-        caught: the ids of the envelopes of what the gate caught of it, in order.
+        intercepted: the ids of the envelopes of what the gate intercepted of it, in order.
         lost: how many requests it made that could not be held.
-        closed: what was closed to it.
+        blocked: what was blocked.
         id: its own, 16 hex digits; that of its operation for one of an earlier release.
         refused: how many requests were refused, by the reason (see `gate.refusals`).
         late: how many requests came in after the program had ended.
@@ -67,9 +68,9 @@ class Run:
     created: int
     app: str
     version: str
-    caught: tuple[str, ...]
+    intercepted: tuple[str, ...]
     lost: int
-    closed: tuple[ClosedChannel, ...]
+    blocked: tuple[BlockedChannel, ...]
     id: str = ""
     refused: Mapping[str, int] = field(default_factory=dict)
     late: int = 0
@@ -78,7 +79,7 @@ class Run:
     @property
     def payloads(self) -> tuple[str, ...]:
         """The ids of all its payloads, its operation's first; some may be gone by now."""
-        return (self.operation, *self.caught) if self.operation else self.caught
+        return (self.operation, *self.intercepted) if self.operation else self.intercepted
 
     @property
     def file_name(self) -> str:
@@ -177,15 +178,15 @@ def _names(folder: Path) -> list[str]:
 
 def _read(path: Path) -> Run | None:
     with contextlib.suppress(OSError, *_UNREADABLE):
-        content: dict[str, Any] = json.loads(read(path, _MAX_BYTES))
+        content = parse_object(read(path, _MAX_BYTES))
         return Run(
             str(content["operation"]),
             int(content["created"]),
             str(content["app"]),
             str(content["version"]),
-            tuple(map(str, content["caught"])),
+            tuple(map(str, content["intercepted"])),
             int(content["lost"]),
-            tuple(_closed(one) for one in content["closed"]),
+            tuple(_blocked(one) for one in content["blocked"]),
             str(content.get("id", "")),
             {str(why): int(number) for why, number in content.get("refused", {}).items()},
             int(content.get("late", 0)),
@@ -194,8 +195,8 @@ def _read(path: Path) -> Run | None:
     return None
 
 
-def _closed(content: dict[str, Any]) -> ClosedChannel:
+def _blocked(content: dict[str, Any]) -> BlockedChannel:
     attempts = content["attempts"]
-    return ClosedChannel(
+    return BlockedChannel(
         str(content["name"]), str(content["reason"]), None if attempts is None else int(attempts)
     )

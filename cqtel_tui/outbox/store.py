@@ -125,7 +125,7 @@ class Outbox:
             )
         if len(matches) > 1:
             raise NoSuchEnvelopeError(
-                f"{len(matches)} payloads begin with {identity!r}. Give more."
+                f"{len(matches)} payloads begin with {identity!r}. Give more characters."
             )
         return matches[0]
 
@@ -263,7 +263,7 @@ class Outbox:
     def replace(self, label: Label, payload: bytes, *, dropped: int = 0) -> Label:
         """Let a pending envelope have another payload, from which its user took something out.
 
-        Its id and what was caught stay; its SHA-256 is the new payload's.
+        Its id and what was intercepted stay; its SHA-256 is the new payload's.
 
         Args:
             label: the envelope's.

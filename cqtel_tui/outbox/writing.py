@@ -4,7 +4,7 @@ import os
 
 from ..formats import quote, sha256
 from ..opening import CREATE
-from . import OUTBOX, PENDING, PROJECTS, SUFFIX, project_mark
+from . import FIELDS, OUTBOX, PENDING, PROJECTS, SUFFIX, file_name, project_mark
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ RETRY_AT = "retry-at"
 LONGEST_PAUSE_SECONDS = 24 * 3600
 """No delivery is put off for longer: what says so was written by a clock that was ahead."""
 _SMALL = 16 * 1024
-_COMMAS = 9
 
 
 def hold(
@@ -100,14 +99,14 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     kind: str = "otlp-traces",
     origin: str = "record",
     target: "str | None" = None,
-    caught: bytes = b"",
+    intercepted: bytes = b"",
 ) -> "tuple[str, bytes]":
     """Return an envelope's file name and its bytes, under one seal; `outbox.envelope` reads them.
 
     What stands on the outside, its name, is all that a list shows, so that listing needs no `stat`
     and no parse: time, id, attempts, size, origin, program, version, operation, outcome, duration.
     The header line says the same, and more. Its last key is the seal: the SHA-256 of the line's
-    bytes before the seal, the payload and what was caught.
+    bytes before the seal, the payload and what was intercepted.
 
     Args:
         payload: the request body that would be sent.
@@ -124,22 +123,25 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         consent: the mark of the yes under which it was recorded (`Decision.mark`), or empty.
         dropped: how many values and spans were left out, by the catalogue or by a bound.
         kind: what the payload is, `otlp-traces` for our own.
-        origin: `record` (recorded here) or `gate` (caught).
+        origin: `record` (recorded here) or `gate` (intercepted).
         target: where it was bound for, if the program said so; None for the user's endpoint.
-        caught: what the payload was made of; kept behind it to be read, and never sent.
+        intercepted: what the payload was made of; kept behind it to be read, and never sent.
 
     Raises:
         ValueError: a plain name is none, so that no file can be called so.
     """
-    size = len(payload) + len(caught)
-    name = (
-        f"{created:016d},{identity},0,{size},{origin},{app},{version},{operation},"
-        f"{outcome},{duration}{SUFFIX}"
+    size = len(payload) + len(intercepted)
+    name = file_name(
+        (created, identity, 0, size, origin, app, version, operation, outcome, duration)
     )
-    if "/" in name or "\0" in name or name.count(",") != _COMMAS:
+    if "/" in name or "\0" in name or name.count(",") != len(FIELDS) - 1:
         raise ValueError(f"no envelope can be called {name!r}")
     listed = ",".join([f"{quote(key)}:{quote(value)}" for key, value in headers.items()])
-    behind = f',"caught":{{"sha256":"{sha256(caught)}","length":{len(caught)}}}' if caught else ""
+    behind = (
+        f',"intercepted":{{"sha256":"{sha256(intercepted)}","length":{len(intercepted)}}}'
+        if intercepted
+        else ""
+    )
     header = (
         f'{{"v":{FORMAT_VERSION},"id":"{identity}","kind":"{kind}","created":{created},'
         f'"origin":"{origin}","app":{{"name":{quote(app)},"version":{quote(version)}}},'
@@ -149,7 +151,7 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         f'"has_error_text":{"true" if has_error_text else "false"},"dropped":{dropped},'
         f'"sha256":"{sha256(payload)}","length":{len(payload)}{behind}'
     ).encode("ascii")
-    content = payload + caught
+    content = payload + intercepted
     return name, b'%b,"seal":"%b"}\n%b' % (header, sha256(header + content).encode(), content)
 
 

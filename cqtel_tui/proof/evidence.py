@@ -76,14 +76,14 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "duration",
-        "A clock is read when a part begins and when it ends. Of a failure, the exit code and the "
-        "name of the error's class are kept.",
+        "The clock is read when a span begins and when it ends. Of a failure, the exit code and "
+        "the class name of the error are recorded.",
         FIELD,
     ),
     Enforcement(
         "ci",
-        "It is asked whether one of the documented variables (CI and its like) is set. The answer "
-        "is yes or no; their values are not kept.",
+        "The recorder checks whether a documented variable (CI and its like) is set. The answer "
+        "is yes or no; the values are not recorded.",
         FIELD,
     ),
     Enforcement(
@@ -94,19 +94,18 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "version",
-        "The program says it of itself. What has not the form of a version or of a date is left "
-        "out.",
+        "The program states it. What is not shaped like a version or a date is left out.",
         FIELD,
     ),
     Enforcement(
         "trace",
-        "Each part has a start, an end and a random id; no more than 512 parts are recorded.",
+        "Each span has a start, an end and a random ID; at most 512 spans are recorded.",
         FIELD,
     ),
     Enforcement(
         "cookie",
-        "It is made at random, and only after you said yes. Locked, it can be neither made nor "
-        "read.",
+        "It is random, and is created only after you opted in. Locked, it can be neither created "
+        "nor read.",
         FIELD,
     ),
     Enforcement(
@@ -123,8 +122,8 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "address",
-        "No field can hold an address, and recording opens no socket and asks no interface. The "
-        "collector sees the address that a request comes from, and keeps its SHA-1 alone.",
+        "No field can contain an address, and recording opens no socket and asks no interface. The "
+        "collector sees the address that a request comes from, and stores only its SHA-1.",
         CANARIES,
     ),
     Enforcement(
@@ -135,19 +134,19 @@ ENFORCEMENTS = (
     ),
     Enforcement(
         "errors",
-        "Of an error, the name of its class is kept. Its text is not even made, unless debug mode "
+        "Of an error, the class name is recorded. Its text is not even formatted unless debug mode "
         "is on.",
         CANARIES,
     ),
     Enforcement(
         "credentials",
-        "The environment is asked for the documented switches, for CI and for where our own files "
-        "lie; none of its values is kept. No file is opened but the choices and the cookie.",
+        "Of the environment only the documented switches, CI and the places of our own files are "
+        "read; none of the values is recorded. Only the choices and the ID's file are opened.",
         CANARIES,
     ),
     Enforcement(
         "logs",
-        "Nothing listens to the program's log or to its output, and no field can hold a line.",
+        "Nothing reads the program's log or its output, and no field can contain a line.",
         CANARIES,
     ),
     Enforcement(
@@ -246,7 +245,7 @@ def check(
         surroundings: what else must not be in it: this machine's names and addresses.
     """
     explanation = explain(payload)
-    found = found_in(payload, [canary.text for canary in canaries])
+    leaked = found_in(payload, [canary.text for canary in canaries])
     report = scan(payload, surroundings)
     verdicts = []
     for enforcement in ENFORCEMENTS:
@@ -254,7 +253,7 @@ def check(
         own_canaries = [canary for canary in canaries if canary.promise == promise]
         own_expected = [field for field in expected if field.promise == promise]
         kinds = _KINDS.get(promise, set())
-        broken = [f"{canary.where} is in it" for canary in own_canaries if canary.text in found]
+        broken = [f"{canary.where} is in it" for canary in own_canaries if canary.text in leaked]
         broken += [f"{f.what} is in it" for f in report.findings if f.kind in kinds]
         broken += _unfit(promise, explanation)
         broken += [_missing(field) for field in own_expected if not _rows(explanation, field)]
@@ -263,7 +262,7 @@ def check(
         ]
         looked_for = [canary.where for canary in own_canaries]
         looked_for += _also_looked_for(promise, surroundings)
-        # What nothing was looked for, and nothing found, for is not proved.
+        # Where nothing was looked for, nothing is proved.
         is_proved = bool(evidence or own_canaries or enforcement.proof == ABSENCE)
         verdicts.append(
             Verdict(

@@ -41,27 +41,27 @@ PROGRAM = """
 import contextlib, json, logging, os, sys
 from cqtel_tui import Telemetry
 
-told = json.load(sys.stdin)
-print(told["output"])
-print(told["complaint"], file=sys.stderr)
-logging.basicConfig(filename=told["log file"], level=logging.DEBUG, encoding="utf-8")
-logging.getLogger("cloudquery").error("%s", told["log"])
+notes = json.load(sys.stdin)
+print(notes["output"])
+print(notes["complaint"], file=sys.stderr)
+logging.basicConfig(filename=notes["log file"], level=logging.DEBUG, encoding="utf-8")
+logging.getLogger("cloudquery").error("%s", notes["log"])
 
-telemetry = Telemetry("cloudquery", version=told["version"], build_date=told["build date"])
+telemetry = Telemetry("cloudquery", version=notes["version"], build_date=notes["build date"])
 with contextlib.suppress(RuntimeError), telemetry.operation("fetch") as operation:
     # What a careless program might note: none of it is in the catalogue.
     operation.set("process.command_args", sys.argv[1:])
     operation.set("process.environment", dict(os.environ))
-    operation.set("log.record", told["log"])
+    operation.set("log.record", notes["log"])
     operation.set("client.address", os.environ["SSH_CONNECTION"].split()[0])
     with operation.span("fetch.aws") as part:
         part.set("file.path", sys.argv[-1])
-        part.set("error.type", told["error"] + " is no class")
+        part.set("error.type", notes["error"] + " is no class")
         with open(sys.argv[-1], encoding="utf-8") as file:
             part.set("file.content", file.read())
     with contextlib.suppress(ValueError), operation.span("read " + sys.argv[-1]):
-        raise ValueError(told["inner error"])
-    raise RuntimeError(told["error"])
+        raise ValueError(notes["inner error"])
+    raise RuntimeError(notes["error"])
 """
 """What is run: a program that meets every canary, and notes most of them."""
 
@@ -100,7 +100,7 @@ class _Scene:
         project: the project, with a `.cq` of its own.
         arguments: the program's.
         environment: the program's, whole.
-        told: what the program reads from its standard input.
+        notes: what the program reads from its standard input.
         canaries: every canary that was put anywhere.
     """
 
@@ -108,7 +108,7 @@ class _Scene:
     project: Path
     arguments: list[str]
     environment: dict[str, str]
-    told: dict[str, str]
+    notes: dict[str, str]
     canaries: list[Canary]
 
 
@@ -146,7 +146,7 @@ def _set_scene(base: Path) -> _Scene:
         canaries.put("arguments", "an argument"),
         str(spec),
     ]
-    told = {
+    notes = {
         "error": canaries.put("errors", "the text of the error that ended it"),
         "inner error": canaries.put("errors", "the text of an error that was handled"),
         "log": canaries.put("logs", "a line of its log"),
@@ -156,7 +156,7 @@ def _set_scene(base: Path) -> _Scene:
         "version": VERSION,
         "build date": BUILD_DATE,
     }
-    return _Scene(state, project, arguments, environment, told, canaries.all)
+    return _Scene(state, project, arguments, environment, notes, canaries.all)
 
 
 def _install_plugins(project: Path, canaries: _Canaries) -> None:
@@ -218,20 +218,20 @@ def _record(scene: _Scene, program: str) -> Envelope:
         command,
         cwd=scene.project,
         env=scene.environment,
-        input=json.dumps(scene.told).encode("ascii"),
+        input=json.dumps(scene.notes).encode("ascii"),
         capture_output=True,
         timeout=PATIENCE_SECONDS,
         check=False,
     )
     if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
-        raise _NothingRecordedError(f"the throw-away program ended with {done.returncode}: {said}")
+        reason = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
+        raise _NothingRecordedError(f"the test program ended with {done.returncode}: {reason}")
     _see_that_canaries_were_met(scene, done.stdout + done.stderr)
     outbox = Outbox(scene.state)
     labels = outbox.labels(PENDING)
     if len(labels) != 1:
         raise _NothingRecordedError(
-            "nothing was recorded. Perhaps an administrator's policy keeps telemetry off: see "
+            "nothing was recorded. Perhaps an administrator's policy turns telemetry off: see "
             "cq-telemetry status"
         )
     return outbox.open(PENDING, labels[0])
@@ -239,11 +239,11 @@ def _record(scene: _Scene, program: str) -> Envelope:
 
 def _see_that_canaries_were_met(scene: _Scene, output: bytes) -> None:
     """Make sure that there was something to leak."""
-    log = Path(scene.told["log file"]).read_text("utf-8", "replace")
+    log = Path(scene.notes["log file"]).read_text("utf-8", "replace")
     met = output.decode("utf-8", "replace") + log
     for name in ("output", "complaint", "log"):
-        if scene.told[name] not in met:
-            raise _NothingRecordedError(f"the throw-away program did not write its {name}")
+        if scene.notes[name] not in met:
+            raise _NothingRecordedError(f"the test program did not write its {name}")
 
 
 def _expected(cookie: str | None) -> Iterator[Expected]:

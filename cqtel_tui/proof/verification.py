@@ -44,7 +44,7 @@ class Verification:
             if destination.port == gate.port:
                 return "the gate"
             if gate.blocked_address == f"{HOST}:{destination.port}":
-                return "a closed channel"
+                return "a blocked channel"
         if destination.is_local:
             return "this machine"
         return "a name server" if destination.is_lookup else "outside"
@@ -62,32 +62,32 @@ class Verification:
                 asdict(one) | {"times": times, "what": self.what(one)}
                 for one, times in self.observation.destinations.items()
             ],
-            "caught": seen.requests,
-            "closed_attempts": seen.blocked_attempts,
+            "intercepted": seen.requests,
+            "blocked_attempts": seen.blocked_attempts,
         }
 
     def as_lines(self) -> Iterator[str]:
         """Give it in words; what strace wrote is made printable."""
-        seen, found = self.wrapped.seen, self.observation
+        seen, observation = self.wrapped.seen, self.observation
         yield f"decision   {self.wrapped.start.state}"
         yield f"ended      with {self.wrapped.outcome.shell_status}"
-        if found.means == STRACE:
-            yield f"seen by    {STRACE}, which sees each connection that it tries to open"
+        if observation.means == STRACE:
+            yield f"seen by    {STRACE}, which sees every connection attempt"
         else:
-            yield f"seen by    the gate alone, which sees what comes to it: {found.why}"
+            yield f"seen by    the gate only, which sees what comes to it: {observation.why}"
         if seen is not None:
             yield (
-                f"gate       {seen.requests:,} requests caught, "
-                f"{seen.blocked_attempts:,} attempts on closed channels"
+                f"gate       {seen.requests:,} requests intercepted, "
+                f"{seen.blocked_attempts:,} attempts on blocked channels"
             )
-        for one, times in found.destinations.items():
+        for one, times in observation.destinations.items():
             yield f"tried      {printable(str(one))}, {times:,} times: {self.what(one)}"
         if self.is_proof:
-            yield "It tried to reach nothing outside of this machine."
-        elif found.means == STRACE:
-            yield "It tried to reach what is outside of this machine; it may have had to."
+            yield "It tried to reach nothing outside this machine."
+        elif observation.means == STRACE:
+            yield "It tried to reach something outside this machine; it may need to."
         else:
-            yield "Where else it tried to send to was not seen."
+            yield "Other connection attempts were not observed."
 
 
 def verify(command: Sequence[str], options: Sequence[str]) -> Verification:
@@ -120,7 +120,7 @@ def verify(command: Sequence[str], options: Sequence[str]) -> Verification:
 @contextlib.contextmanager
 def _stdout_to_stderr() -> Iterator[None]:
     try:
-        kept = os.dup(_STDOUT)
+        stdout = os.dup(_STDOUT)
         os.dup2(_STDERR, _STDOUT)
     except OSError:  # one of them is closed: there is nothing to keep apart
         yield
@@ -128,5 +128,5 @@ def _stdout_to_stderr() -> Iterator[None]:
     try:
         yield
     finally:
-        os.dup2(kept, _STDOUT)
-        os.close(kept)
+        os.dup2(stdout, _STDOUT)
+        os.close(stdout)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import stat
-import sys
 from pathlib import Path
 from typing import Any
 
 from ..errors import CqtelError
 from ..files import READ, replace
+from ..standard_streams import say_if_possible
 from . import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
-CAUGHT_KEY = "cqtel.caught"
-"""What the only key of a document is that the gate has caught."""
+INTERCEPTED_KEY = "cqtel.intercepted"
+"""What the only key of a document is that the gate has intercepted."""
 _LARGEST = 8 * 1024 * 1024
 
 
@@ -37,9 +36,7 @@ def inspect(payloads: list[bytes], directory: str, left_open: tuple[str, ...] = 
     else:
         but = f" but to where {' and '.join(left_open)} says, which is yours" if left_open else ""
         note = f"telemetry was written to {FILE_NAME}; nothing was sent{but}"
-    # The program may have closed it, or have none.
-    with contextlib.suppress(Exception):
-        sys.stderr.write(f"cq-telemetry: {note}\n")
+    say_if_possible(note)
 
 
 def write(payloads: list[bytes], directory: str = ".") -> None:
@@ -87,23 +84,16 @@ def _way_out(problem: str) -> str:
 
 
 def is_ours(data: bytes) -> bool:
-    """Tell whether an inspection file was written here: payloads of ours, or what was caught."""
-    decoder = json.JSONDecoder()
-    try:
-        text = data.decode().strip()
-        while text:
-            document, end = decoder.raw_decode(text)
-            if not _recorded_here(document):
-                return False
-            text = text[end:].lstrip()
-    except (ValueError, RecursionError):
-        return False
-    return bool(data)
+    """Tell whether we wrote an inspection file: it has payloads of ours, or intercepted ones."""
+    from ..formats.strict_json import parse_concatenated
+
+    read = parse_concatenated(data)
+    return not read.problems and bool(read.values) and all(map(_recorded_here, read.values))
 
 
 def _recorded_here(document: Any) -> bool:
     try:
-        return list(document) == [CAUGHT_KEY] or (
+        return list(document) == [INTERCEPTED_KEY] or (
             list(document) == ["resourceSpans"]
             and all(
                 scope["scope"] == {"name": SCOPE}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "caught",
     "changes",
     "destination",
     "durations",
@@ -11,6 +10,7 @@ __all__ = [
     "export",
     "headers",
     "inspected",
+    "intercepted",
     "known_shapes",
     "leaks",
     "needles",

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_COMPACT = 500
 _MISPLACED = "not where it belongs"
-_TWICE = "its key was there before"
+_TWICE = "duplicate key"
 _COLLECTOR_ONLY = "only the collector may add it"
 
 

@@ -1,10 +1,9 @@
-"""Say in what a payload differs from what it could have been: with debug mode, or unredacted."""
+"""Say how a payload differs from what it could have been: with debug mode, or another catalogue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import islice
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from ..catalogue import CATALOGUE_VERSION
 from ..formats.otlp_traces import read_otlp
@@ -13,38 +12,18 @@ from ..sanitize import printable
 from .promises import BY_KEY, FIELDS, Field
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from ..formats.spans import Span
     from ..formats.strict_json import JsonValue
 
 MAX_ADDITIONS = 1_000
-MAX_REMOVALS = 1_000
 ERROR_TEXT = BY_KEY["exception.message"]
 
 _ERROR_TYPE = "error.type"
 _EXIT_CODE = "process.exit.code"
 _MAX_NAME = 80
 _MAX_WORDS = 300
-
-
-class Removed(Protocol):
-    """Something that was taken out of what was caught, as the gate has it."""
-
-    @property
-    def path(self) -> str:
-        """Where it stood in the document."""
-        ...
-
-    @property
-    def what(self) -> str:
-        """What kind of thing it was, without its value."""
-        ...
-
-    @property
-    def why(self) -> str:
-        """The reason."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +42,6 @@ class Addition:
 
 
 @dataclass(frozen=True, slots=True)
-class Removal:
-    """Something that was caught and taken out. All texts are printable and bounded.
-
-    Attributes:
-        path: where it stood in the document.
-        what: what kind of thing it was, without its value.
-        why: the reason.
-    """
-
-    path: str
-    what: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class Changes:
     """In what a payload differs from what it could have been.
 
@@ -88,8 +52,6 @@ class Changes:
         debug: what debug mode would change, as a sentence.
         dropped: how many values and spans were left out when it was recorded.
         left_out: what was left out, as a sentence.
-        removals: what was taken out of what was caught.
-        removals_not_listed: how many more of those there are.
         newer: the fields that came after the catalogue that the user agreed to.
     """
 
@@ -99,8 +61,6 @@ class Changes:
     debug: str
     dropped: int
     left_out: str
-    removals: tuple[Removal, ...]
-    removals_not_listed: int
     newer: tuple[Field, ...]
 
 
@@ -108,7 +68,6 @@ def changes(
     payload: bytes,
     *,
     dropped: int = 0,
-    removals: Sequence[Removed] = (),
     agreed: int = CATALOGUE_VERSION,
 ) -> Changes:
     """Compare a payload with what it could have been; never raises, whatever the bytes are.
@@ -116,7 +75,6 @@ def changes(
     Args:
         payload: the bytes that would be sent.
         dropped: how many values and spans its envelope says were left out.
-        removals: what the gate took out of it, if it was caught.
         agreed: the catalogue version that the user agreed to.
     """
     unreadable = ""
@@ -127,7 +85,7 @@ def changes(
         unreadable = printable(str(error), limit=_MAX_WORDS)
     failed = [span for span in spans if span.status_code == "error"]
     texts = sum(ERROR_TEXT.key in _said(span) for span in spans)
-    additions = tuple(_addition(span) for span in failed if _has_unsaid_text(span))
+    additions = tuple(_addition(span) for span in failed if _lacks_error_text(span))
     return Changes(
         unreadable,
         additions[:MAX_ADDITIONS],
@@ -135,15 +93,6 @@ def changes(
         _debug_in_words(unreadable, len(failed), len(additions), texts),
         dropped,
         _left_out_in_words(dropped),
-        tuple(
-            Removal(
-                printable(removal.path, limit=_MAX_WORDS),
-                printable(removal.what, limit=_MAX_WORDS),
-                printable(removal.why, limit=_MAX_WORDS),
-            )
-            for removal in islice(removals, MAX_REMOVALS)
-        ),
-        max(0, len(removals) - MAX_REMOVALS),
         new_fields(agreed),
     )
 
@@ -157,14 +106,14 @@ def _said(span: Span) -> dict[str, JsonValue]:
     return dict(span.attributes)
 
 
-def _has_unsaid_text(span: Span) -> bool:
+def _lacks_error_text(span: Span) -> bool:
     """Tell whether debug mode would have added the text of an error.
 
     A program that only ends with an exit code other than 0 has no error, and so no text.
     """
-    said = _said(span)
-    has_error = _ERROR_TYPE in said or _EXIT_CODE not in said
-    return has_error and ERROR_TEXT.key not in said
+    attributes = _said(span)
+    has_error = _ERROR_TYPE in attributes or _EXIT_CODE not in attributes
+    return has_error and ERROR_TEXT.key not in attributes
 
 
 def _addition(span: Span) -> Addition:
@@ -173,13 +122,13 @@ def _addition(span: Span) -> Addition:
     return Addition(
         printable(span.name, limit=_MAX_NAME),
         ERROR_TEXT,
-        printable(f"{what}, which was not kept and is not known any more", limit=_MAX_WORDS),
+        printable(f"{what}, which was not recorded and is no longer known", limit=_MAX_WORDS),
     )
 
 
 def _debug_in_words(unreadable: str, failed: int, additions: int, texts: int) -> str:
     if unreadable:
-        return "It cannot be read, so nobody can say what debug mode would add."
+        return "It cannot be read, so it is unknown what debug mode would add."
     if texts:
         return f"It was recorded in debug mode: it has {_counted(texts, 'error text')} in it."
     if not failed:
@@ -187,9 +136,9 @@ def _debug_in_words(unreadable: str, failed: int, additions: int, texts: int) ->
     if not additions:
         return "Debug mode would add nothing: it failed by its exit code alone, without an error."
     return (
-        f"Debug mode would add {_counted(additions, 'error text')}, which can hold paths, names, "
-        "addresses and credentials, and cloudquery.debug, which tells the collector that you "
-        "allowed them. They were not kept."
+        f"Debug mode would add {_counted(additions, 'error text')}, which can contain "
+        "paths, names, addresses and credentials, and cloudquery.debug, which tells the collector "
+        "that you allowed them. They were not recorded."
     )
 
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
 
 __all__ = [
-    "CAUGHT",
     "ENDPOINT",
+    "INTERCEPTED",
     "NONE",
     "NOWHERE",
     "UNREAD",
@@ -26,8 +26,8 @@ __all__ = [
     "to_endpoint",
 ]
 
-CAUGHT = "gate"
-"""The origin of what was caught."""
+INTERCEPTED = "gate"
+"""The origin of what was intercepted."""
 UNREAD = OPAQUE
 """The kind of what nobody here can read: it goes only where the user has named it."""
 
@@ -63,13 +63,13 @@ NOWHERE = Destination(NONE, None)
 
 
 def destination_of(envelope: Envelope, endpoint: str | None) -> Destination:
-    """Return where an envelope goes: what was caught, only where it was bound for.
+    """Return where an envelope goes: what was intercepted, only where it was bound for.
 
     Args:
-        envelope: of any origin; a target that its file names is used for what was caught alone.
+        envelope: of any origin; the target that its file names counts only if it was intercepted.
         endpoint: the user's, for our own payloads; None if there is none.
     """
-    if envelope.origin != CAUGHT:
+    if envelope.origin != INTERCEPTED:
         return to_endpoint(endpoint)
     is_fit = envelope.target is not None and endpoint_problem(envelope.target) is None
     return Destination(UPSTREAM, envelope.target) if is_fit else NOWHERE

@@ -110,8 +110,8 @@ class View:
                 return min(unit.end, unit.start + 4 * quads)
             return unit.end if is_end else unit.start
 
-        found = [(origin(s, is_end=False), origin(e, is_end=True)) for s, e in ranges]
-        return self.source.origins(found)
+        ranges_before = [(origin(s, is_end=False), origin(e, is_end=True)) for s, e in ranges]
+        return self.source.origins(ranges_before)
 
 
 def views(payload: bytes) -> Iterator[View]:
@@ -201,9 +201,9 @@ def _undone(
 
     def units() -> Iterator[_Unit]:
         gone = 0
-        for found in islice(pattern.finditer(data), MAX_UNDONE):
-            start, end = found.span()
-            length = len(mean(found))
+        for match in islice(pattern.finditer(data), MAX_UNDONE):
+            start, end = match.span()
+            length = len(mean(match))
             yield _Unit(start - gone, length, start, end)
             gone += end - start - length
 
@@ -221,8 +221,8 @@ def _decoded(view: View) -> View | None:
     units: list[_Unit] = []
     is_whole = True
     after = 0
-    for found in _BASE64.finditer(data):
-        start, end = found.span()
+    for match in _BASE64.finditer(data):
+        start, end = match.span()
         if end - start < _LEAST_WITHIN and (
             end - start < _LEAST_ALONE or not _stands_alone(data, start, end)
         ):
@@ -230,7 +230,7 @@ def _decoded(view: View) -> View | None:
         if len(units) == MAX_DECODED:
             is_whole = False
             break
-        letters = found[0].translate(_URL_SAFE)
+        letters = match[0].translate(_URL_SAFE)
         letters = letters[: len(letters) - (len(letters) % 4 == 1)]
         text = binascii.a2b_base64(letters + b"=" * (-len(letters) % 4))
         texts.append(text)

@@ -63,7 +63,7 @@ def own_field(key: str, shape: str) -> Field:
         UNPROMISED,
         "Your own profile of that program lets it through.",
         "medium",
-        "nobody but the program's makers knows what it says",
+        "only the program's makers know what it says",
     )
 
 
@@ -103,7 +103,7 @@ EVENT_FIELDS = {
                "low", "shared by all who use that plugin"),
         _field("properties.destination_paths", "list", _PLUGIN, "providers",
                "Tells which published destination plugins were used.",
-               "low", "shared by all who use them; a rare set of them may be yours alone"),
+               "low", "shared by all who use them; a rare set of them may be only yours"),
         _field("properties.total_rows", "integer", "a count", UNPROMISED,
                "Counts the rows that were synced.",
                "medium", "an exact number can be matched with other logs"),
@@ -118,7 +118,7 @@ EVENT_FIELDS = {
                "none", "one of two values"),
         _field("properties.error", "string", "text; in debug mode only", DEBUG,
                "Helps to find the cause of a failure.",
-               "high", "error texts can hold paths, names, addresses and credentials"),
+               "high", "error texts can contain paths, names, addresses and credentials"),
         _field("context.library.name", "string", _NAME, UNPROMISED,
                "Names the library that the program reports with.",
                "none", "the same for everybody who uses that release"),

@@ -64,11 +64,11 @@ def as_curl(envelope: Envelope, endpoint: str, *, reveal: bool = False) -> str:
     """
     if not _ID.fullmatch(envelope.id):
         raise NotExportableError(
-            "This payload has an id that was never given to one, so no command can fetch it. "
+            "This payload's ID is not a valid one, so no command can fetch it. "
             "Look at it with cq-telemetry show, and drop it."
         )
-    given = {name.lower() for name in envelope.headers}
-    headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in given]
+    present = {name.lower() for name in envelope.headers}
+    headers = [f"{name}:" for name in _CURLS_OWN_HEADERS if name.lower() not in present]
     variables = {} if reveal else asked_for(envelope)
     headers += [_header(k, v, variables.get(k, "")) for k, v in envelope.headers.items()]
     options = "".join(f" -H {header}" for header in headers)
@@ -93,7 +93,7 @@ def _url(envelope: Envelope, endpoint: str) -> str:
     url = bound_for(envelope, endpoint)
     if url is None:
         raise NotExportableError(
-            f"{envelope.id} was not bound for where it may be sent to, so there is no request. "
+            f"{envelope.id} is bound for where it may not be sent to, so there is no request. "
             f"Look at it with cq-telemetry show {envelope.id}."
         )
     return url
@@ -103,7 +103,7 @@ def _header(name: str, value: str, variable: str) -> str:
     """Return a header as a word of a shell."""
     if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
         raise NotExportableError(
-            "A header of this payload has a character that curl should not be given. "
+            "A header of this payload has a character that is unsafe for curl. "
             "Look at it with cq-telemetry show, or export it with --format har."
         )
     if variable:
@@ -170,6 +170,6 @@ def _body(envelope: Envelope) -> dict[str, str]:
         "text": envelope.payload.decode("utf-8", "replace"),
     }
     if body["text"].encode() != envelope.payload:
-        body["comment"] = "This is no text in UTF-8: the exact bytes are in _base64."
+        body["comment"] = "This is not UTF-8 text: the exact bytes are in _base64."
         body["_base64"] = b64encode(envelope.payload).decode("ascii")
     return body

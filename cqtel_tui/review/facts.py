@@ -29,6 +29,11 @@ class Place(NamedTuple):
     path: Path
     group: str
 
+    @property
+    def step(self) -> str | int:
+        """The last step to it: a key, or an index; of the whole document, 0."""
+        return self.path[1] if self.path is not None else 0
+
     def at(self, step: str | int, value: JsonValue) -> Place:
         """Return the place of a value in this one."""
         return Place(value, (self.path, step), self.group)

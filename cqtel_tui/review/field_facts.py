@@ -152,18 +152,10 @@ def _plain(place: Place, key: str, accepts: Callable[[JsonValue], bool]) -> Iter
 def _numbered(read: Reader, group: str) -> Reader:
     """Make a reader of a list of messages, each in a group with its number and its name."""
 
-    def read_all(place: Place) -> Iterator[Fact]:
-        inside = place.value
-        if not isinstance(inside, list):
-            yield from strange(place)
-            return
-        if not inside:
-            yield Fact(place, "", inside, EMPTY)
-        for index, message in enumerate(inside):
-            here = place.at(index, message)
-            yield from read(here._replace(group=_group(group, index, message)))
+    def read_one(place: Place) -> Iterator[Fact]:
+        return read(place._replace(group=_group(group, int(place.step), place.value)))
 
-    return read_all
+    return array_of(read_one)
 
 
 def _group(group: str, index: int, message: JsonValue) -> str:

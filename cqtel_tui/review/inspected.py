@@ -49,7 +49,7 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "telemetry.sdk.version": ("trace", "The release of the OpenTelemetry SDK."),
     "command": ("operation", "The command that was run."),
     "cfghash": (_UNPROMISED, "A hash of the configuration: the same for the same file."),
-    "provider": ("providers", "The provider that this part is about."),
+    "provider": ("providers", "The provider that this span is about."),
     "providers": ("providers", "The providers, with their versions."),
     "provider_list": ("providers", "The providers again, as text."),
     "args": (_ARGUMENTS, "Arguments of the command."),
@@ -57,14 +57,14 @@ _KNOWN: dict[str, tuple[str, str]] = {
     "exception.message": (_ERRORS, "The text of an error."),
     "exception.stacktrace": (_ERRORS, "Where in the program it failed."),
     "status description": (_ERRORS, "The text of an error."),
-    "name": ("operation", "Names the operation, or a part of it."),
+    "name": ("operation", "Names the operation, or a span of it."),
     "kind": ("trace", "OpenTelemetry's kind of span."),
     "status": ("duration", "Whether it succeeded."),
     "started": ("trace", "When it began."),
     "ended": ("duration", "When it ended: with the start, how long it took."),
-    "trace ID": ("trace", "Random: holds the parts of one operation together."),
-    "span ID": ("trace", "Random: names this part."),
-    "parent span ID": ("trace", "The part that this one belongs to."),
+    "trace ID": ("trace", "Random: ties the spans of one operation together."),
+    "span ID": ("trace", "Random: identifies this span."),
+    "parent span ID": ("trace", "The span that this one belongs to."),
     "library": ("trace", "What recorded it."),
     "event": ("trace", "Something that happened at one moment."),
 }
@@ -110,13 +110,13 @@ class _Told:
             yield Row("explanation", depth + 2, explanation)
 
 
-def explain_inspection(found: Inspection) -> list[Row]:
+def explain_inspection(inspection: Inspection) -> list[Row]:
     """Return all that an inspection file holds, in its order."""
-    rows = [Row("problem", 0, str(problem)) for problem in found.problems]
+    rows = [Row("problem", 0, str(problem)) for problem in inspection.problems]
     told = _Told()
-    for trace in found.traces:
+    for trace in inspection.traces:
         rows += _trace_rows(trace, told)
-    for document in found.unknown:
+    for document in inspection.unknown:
         rows.append(Row("problem", 0, "A document of no known shape:"))
         text = printable(json.dumps(document, indent=2), limit=100_000, newlines=True)
         rows += [Row("text", 1, line) for line in text.split("\n")]
@@ -189,7 +189,7 @@ def _explained(key: str) -> tuple[bool, str]:
         return True, f"{what} Breaks “{NOT_STORED[promise]}”.{by_debug}"
     if promise in STORED:
         return False, f"{what} “{STORED[promise]}”"
-    return True, f"{what or 'Nothing says what it is for.'} Not in the documentation."
+    return True, f"{what or 'Its purpose is unknown.'} Not in the documentation."
 
 
 def _time(nanoseconds: int) -> str:

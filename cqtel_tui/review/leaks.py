@@ -252,27 +252,27 @@ class _Search:
         """Look for everything in one view of the payload."""
         self.is_cut_short = self.is_cut_short or not view.is_whole
         folded = view.data.lower()
-        found: list[Hit] = []
+        hits: list[Hit] = []
         for needle in needles:
             text = needle.text if needle.is_exact else needle.text.lower()
             ranges = self._all(view.data if needle.is_exact else folded, text, needle)
             disguise = view.disguise
-            found += [Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
+            hits += [Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
             if len(text) >= _LEAST_IN_BASE64 and BASE64 not in disguise:
                 disguise = f"{BASE64}, {disguise}" if disguise else BASE64
                 data = view.data[:MAX_BYTES]
                 for form in base64_forms(needle.text):
                     ranges = self._all(data, form, None)
-                    found += [Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
+                    hits += [Hit(*r, needle.kind, needle.what, text, disguise) for r in ranges]
         for shape in shapes:
             data = folded if shape.folded else view.data
             for start, end in self._each(data, shape):
                 value = data[start:end]
-                found.append(Hit(start, end, shape.kind, shape.what, value, view.disguise))
-        origins = view.origins([(hit.start, hit.end) for hit in found])
+                hits.append(Hit(start, end, shape.kind, shape.what, value, view.disguise))
+        origins = view.origins([(hit.start, hit.end) for hit in hits])
         self.hits += [
             hit._replace(start=start, end=end)
-            for hit, (start, end) in zip(found, origins, strict=True)
+            for hit, (start, end) in zip(hits, origins, strict=True)
         ]
 
     def _all(self, data: bytes, text: bytes, needle: Needle | None) -> list[Range]:
@@ -317,11 +317,11 @@ class _Search:
             row = _row_at(path, rows)
             if not _is_expected(hit, row):
                 places.setdefault((hit.kind, hit.what, hit.value), []).append((hit, row, path))
-        # What was not looked through may hold a secret beside what was found.
+        # What was not looked through may hold a secret beside a finding.
         is_clear = not self.is_cut_short and len(self.payload) <= MAX_BYTES
         findings = [
-            self._finding(*found[0], len(found), mask.around(found[0][0]) if is_clear else OWN_MASK)
-            for found in islice(places.values(), MAX_FINDINGS)
+            self._finding(*hits[0], len(hits), mask.around(hits[0][0]) if is_clear else OWN_MASK)
+            for hits in islice(places.values(), MAX_FINDINGS)
         ]
         return tuple(findings), max(0, len(places) - MAX_FINDINGS)
 
@@ -383,11 +383,11 @@ def _is_expected(hit: Hit, row: Row | None) -> bool:
 def _advice(kind: str, row: Row | None) -> str:
     key = row.key if row else ""
     if key in _ERROR_TEXTS:
-        advice = "An error text holds it. Drop this payload, and turn debug mode off."
+        advice = "It is in an error text. Drop this payload, and turn debug mode off."
     elif key == "cloudquery.plugins":
-        advice = "A plugin has it in its name. Drop this payload, or rename that plugin's folder."
+        advice = "It is in a plugin's name. Drop this payload, or rename that plugin's folder."
     elif key == "name":
-        advice = "The program named a part so. Drop this payload, and tell its makers."
+        advice = "It is in a span's name. Drop this payload, and tell the program's makers."
     else:
         advice = "Drop this payload, and tell the program's makers: it should never be in one."
     if kind in {SECRET, TOKEN, URL, ASSIGNMENT}:

@@ -22,7 +22,7 @@ USER = "user"
 MACHINE = "machine"
 OF_THIS_MACHINE = "of this machine"
 
-ARGUMENTS_ARE_NOT_KEPT = "the command's arguments: they are not kept anywhere"
+ARGUMENTS_ARE_NOT_KEPT = "the command's arguments: they are not recorded"
 
 MAX_NEEDLES = 300
 _LEAST_SECRET = 8
@@ -196,7 +196,7 @@ class Needles:
         if wanted:
             self.looked_for.append(what)
         else:
-            self.not_looked_for.append(f"{what}: it is not known, or nobody's own")
+            self.not_looked_for.append(f"{what}: it is unknown, or not personal")
 
     def _names(self, kind: str, what: str, names: Iterable[str]) -> None:
         wanted = {name.lower() for name in names}
@@ -238,7 +238,7 @@ class Needles:
             self.not_looked_for.append(ARGUMENTS_ARE_NOT_KEPT)
             return
         allowed = _OWN_WORDS | {value.lower() for value in own_values()}
-        words = {word for given in arguments for word in (given, unquote_plus(given))}
+        words = {word for argument in arguments for word in (argument, unquote_plus(argument))}
         texts = {part for word in words for part in (word, word.partition("=")[2])}
         texts |= {part.strip() for text in texts for part in text.split(",")}
         texts = {text for text in texts if len(text.strip()) >= _LEAST_ARGUMENT}

@@ -20,7 +20,7 @@ _WORDS = {
         "string",
         "Helps to find the cause of a failure.",
         "high",
-        "error texts can hold paths, names, addresses and credentials",
+        "error texts can contain paths, names, addresses and credentials",
     ),
     EVENT: (
         "string",

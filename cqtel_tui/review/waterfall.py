@@ -18,11 +18,11 @@ MAX_WIDTH = 10_000
 MAX_NAME = 80
 EIGHTHS = "▏▎▍▌▋▊▉█"
 
-ORPHAN = "what it is a part of is not in this payload"
-CYCLE = "it is a part of itself"
-TWIN = "another one has the same id"
-UNTIMED = "its time is not known"
-UNENDED = "its end is not known"
+ORPHAN = "its parent is not in this payload"
+CYCLE = "it is its own parent"
+TWIN = "another span has the same ID"
+UNTIMED = "its times are unknown"
+UNENDED = "its end is unknown"
 BACKWARDS = "it ends before it starts"
 
 _CELLS_PER_TICK = 12

@@ -42,7 +42,7 @@ DAILY = (
     "Until then it could try all addresses, too; after that nobody can, and one day cannot be "
     "linked to the next."
 )
-ONLY_WORDS = "This is what the collector says of itself; nothing on this machine can check it."
+ONLY_WORDS = "The collector says this about itself; nothing on this machine can check it."
 
 
 class StrangeAnswerError(CqtelError):
@@ -136,7 +136,7 @@ class Line:
 
     Attributes:
         name: what it is about; empty where it goes on about the one before.
-        text: what is said.
+        text: what is announced.
         is_warning: whether it must not be missed.
     """
 
@@ -151,25 +151,25 @@ def read_policy(body: bytes) -> Policy:
     Raises:
         StrangeAnswerError: it is not such an answer.
     """
-    said = _object(body)
-    derived = said.get("derived")
+    announced = _object(body)
+    derived = announced.get("derived")
     if not isinstance(derived, list) or len(derived) > _MAX_ROWS:
         raise _strange('"derived" is not a list of a few things')
-    retention = said.get("retention")
+    retention = announced.get("retention")
     if retention is None:
         retention = {"days": None, "error_days": None}
     if not isinstance(retention, dict):
         raise _strange('"retention" is not an object')
     return Policy(
-        _text(said, "software"),
-        _number(said, "catalogue"),
-        _text(said, "ip_hash"),
-        _text(said, "location"),
+        _text(announced, "software"),
+        _number(announced, "catalogue"),
+        _text(announced, "ip_hash"),
+        _text(announced, "location"),
         tuple(_derivation(each) for each in derived),
         _number_if_any(retention, "days"),
         _number_if_any(retention, "error_days"),
-        _truth(said, "forwards"),
-        _truth(said, "keeps_data"),
+        _truth(announced, "forwards"),
+        _truth(announced, "keeps_data"),
     )
 
 
@@ -179,14 +179,14 @@ def read_me(body: bytes) -> Me:
     Raises:
         StrangeAnswerError: it is not such an answer.
     """
-    said = _object(body)
-    rest = {key: value for key, value in said.items() if key not in {"ip_hash", "stored"}}
+    announced = _object(body)
+    rest = {key: value for key, value in announced.items() if key not in {"ip_hash", "stored"}}
     if len(rest) > _MAX_ROWS or not any(rest.get(key) for key in ADDRESS_HASHES):
         raise _strange("there is no hash of an address in it")
     derived = {key: None if rest[key] is None else _text(rest, key) for key in rest}
     if any(len(key) > _MAX_WORDS for key in derived):
         raise _strange("one of its keys is very long")
-    return Me(derived, _text(said, "ip_hash"), _truth(said, "stored"))
+    return Me(derived, _text(announced, "ip_hash"), _truth(announced, "stored"))
 
 
 def read_data(body: bytes) -> list[JsonObject]:
@@ -221,7 +221,7 @@ def announced(announcement: Announcement) -> list[Line]:
         lines.append(Line("by proxy", one_line(announcement.proxy, _MAX_WORDS)))
     lines.append(Line("software", one_line(policy.software, 100)))
     if policy.catalogue != CATALOGUE_VERSION:
-        words = f"It keeps to version {policy.catalogue:,} of the catalogue; this is of version"
+        words = f"It follows version {policy.catalogue:,} of the catalogue; this is of version"
         lines.append(Line("", f"{words} {CATALOGUE_VERSION}.", is_warning=True))
     lines += [*_hashing(policy.ip_hash), *_of_you(policy, me)]
     return [*lines, *_derived(policy), *_keeping(policy), Line("", ONLY_WORDS)]
@@ -232,7 +232,7 @@ def _hashing(ip_hash: str) -> list[Line]:
         return [Line("hashed by", "SHA-1, as documented"), Line("", REVERSIBLE, is_warning=True)]
     if ip_hash == HMAC_DAILY:
         return [Line("hashed by", DAILY)]
-    unknown = "That is no way that this program knows: take it for your address itself."
+    unknown = "This program does not know that method: treat it as your address itself."
     return [Line("hashed by", one_line(ip_hash, 100)), Line("", unknown, is_warning=True)]
 
 
@@ -252,7 +252,7 @@ def _keeping(policy: Policy) -> Iterator[Line]:
     if policy.forwards:
         yield Line("handed on", "yes: to another server, which it does not name")
     if not policy.keeps_data:
-        words = "It keeps nothing itself: nothing can be asked for or erased there."
+        words = "It stores nothing itself: nothing can be requested or erased there."
         yield Line("", words, is_warning=True)
 
 
@@ -261,7 +261,7 @@ def _of_you(policy: Policy, me: Me) -> Iterator[Line]:
         shown = "not known" if value is None else one_line(value, _MAX_WORDS)
         yield Line("" if at else "of you", f"{one_line(key, 100)} = {shown}")
     if me.stored:
-        yield Line("", "It says that it kept something of this very question.", is_warning=True)
+        yield Line("", "It says that it stored something about this very request.", is_warning=True)
     if me.ip_hash != policy.ip_hash:
         hashed = one_line(me.ip_hash, 100)
         yield Line("", f"But of you it says: hashed by {hashed}.", is_warning=True)
@@ -295,8 +295,10 @@ def _operation(number: str, operation: JsonObject) -> Iterator[Line]:
 
 def _as_text(value: JsonValue) -> str:
     if isinstance(value, dict):
-        said = [f"{key} {_as_text(inner)}" for key, inner in value.items() if inner is not None]
-        return one_line(", ".join(said), _MAX_WORDS)
+        announced = [
+            f"{key} {_as_text(inner)}" for key, inner in value.items() if inner is not None
+        ]
+        return one_line(", ".join(announced), _MAX_WORDS)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return one_line(text, _MAX_WORDS)
 
@@ -311,36 +313,36 @@ def _object(body: bytes) -> JsonObject:
     return document
 
 
-def _derivation(said: JsonValue) -> Derivation:
-    if not isinstance(said, dict):
+def _derivation(announced: JsonValue) -> Derivation:
+    if not isinstance(announced, dict):
         raise _strange('"derived" has something else than objects in it')
-    return Derivation(_text(said, "field"), _text(said, "how"))
+    return Derivation(_text(announced, "field"), _text(announced, "how"))
 
 
-def _text(said: JsonObject, key: str) -> str:
-    value = said.get(key)
+def _text(announced: JsonObject, key: str) -> str:
+    value = announced.get(key)
     if not isinstance(value, str) or not 0 < len(value) <= _MAX_WORDS:
         raise _strange(f'"{one_line(key, 40)}" is not a short text')
     return value
 
 
-def _number(said: JsonObject, key: str) -> int:
-    value = said.get(key)
+def _number(announced: JsonObject, key: str) -> int:
+    value = announced.get(key)
     if type(value) is not int or not 0 <= value < _MAX_NUMBER:
         raise _strange(f'"{key}" is not a number that counts anything')
     return value
 
 
-def _number_if_any(said: JsonObject, key: str) -> int | None:
-    return None if said.get(key) is None else _number(said, key)
+def _number_if_any(announced: JsonObject, key: str) -> int | None:
+    return None if announced.get(key) is None else _number(announced, key)
 
 
-def _truth(said: JsonObject, key: str) -> bool:
-    value = said.get(key)
+def _truth(announced: JsonObject, key: str) -> bool:
+    value = announced.get(key)
     if not isinstance(value, bool):
         raise _strange(f'"{key}" is neither true nor false')
     return value
 
 
 def _strange(why: str) -> StrangeAnswerError:
-    return StrangeAnswerError(f"it does not answer as a cqtel collector does: {why}")
+    return StrangeAnswerError(f"it does not respond like a cqtel collector: {why}")

@@ -125,7 +125,7 @@ class Collector:
             )
             return read(_body(reply))
         except NoAnswerError as error:
-            raise CollectorError(f"{url} did not answer: {error}") from None
+            raise CollectorError(f"{url} did not respond: {error}") from None
         except StrangeAnswerError as error:
             raise CollectorError(f"{url} was asked, but {error}") from None
 
@@ -146,23 +146,23 @@ def _body(reply: Reply) -> bytes:
     if reply.status != _OK:
         raise StrangeAnswerError(_refusal(reply))
     if not is_plain(reply):
-        raise StrangeAnswerError("it answered in a compressed form, which it was not asked for")
+        raise StrangeAnswerError("its response is compressed, which was not requested")
     if reply.problem:
-        raise StrangeAnswerError(f"its answer could not be read to the end: {reply.problem}")
+        raise StrangeAnswerError(f"its response could not be read to the end: {reply.problem}")
     return reply.body
 
 
 def _refusal(reply: Reply) -> str:
-    said = f"it answered {reply.status}"
+    response = f"it responded {reply.status}"
     if reply.status in REDIRECTED:
         location = reply.headers.get("Location", "")[:MAX_ANSWER_CHARACTERS]
-        return f"{said}, and redirects are not followed (Location: {location})"
+        return f"{response}, and redirects are not followed (Location: {location})"
     if reply.status in _UNKNOWN_THERE:
-        return f"{said}: it may be a collector of another kind, which has no answer to that"
+        return f"{response}: it may be another kind of collector, which does not support this"
     if reply.status == _KEEPS_NOTHING:
-        return f"{said}: it keeps nothing itself, and hands on what it is given"
+        return f"{response}: it stores nothing itself, and forwards what it gets"
     if reply.status in _BUSY:
         again = reply.headers.get("Retry-After", "")[:_MAX_WORDS]
-        return f"{said}: it is busy; try again {f'in {again} s' if again else 'later'}"
+        return f"{response}: it is busy; try again {f'in {again} s' if again else 'later'}"
     words = reply.body[:_MAX_WORDS].decode("utf-8", "replace") if is_plain(reply) else ""
-    return f"{said}: {words}" if words else said
+    return f"{response}: {words}" if words else response

@@ -82,11 +82,11 @@ class TelemetryApp(Home):
             for at, (key, name) in enumerate(ROOMS.items(), 1)
         ),
         Binding("t", "telemetry", "Telemetry", id="app.telemetry",
-                tooltip="Allow telemetry, refuse it, or take the choice back"),
+                tooltip="Allow telemetry, refuse it, or undo the choice"),
         Binding("d", "debug", "Debug", id="app.debug",
-                tooltip="Let error texts be recorded, or not"),
+                tooltip="Allow error texts to be recorded, or not"),
         Binding("u", "undo", "Undo", show=False, id="app.undo",
-                tooltip="Take the last drop or choice back"),
+                tooltip="Undo the last drop or choice"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help",
                 tooltip="All keys of this screen"),
         Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave"),
@@ -135,7 +135,7 @@ class TelemetryApp(Home):
         try:
             keep_theme(agreed().config, theme.name)
         except (CqtelError, OSError) as error:
-            self.tell(f"The theme cannot be kept: {error}", wrong=True)
+            self.tell(f"The theme cannot be saved: {error}", wrong=True)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what a read-only session may not do; show, but do not do, what cannot be seen."""
@@ -228,9 +228,9 @@ class TelemetryApp(Home):
 
     @work(group="change")
     async def action_undo(self) -> None:
-        """Take the last drop or choice back."""
+        """Undo the last drop or choice."""
         if not self._undo:
-            self.tell("There is nothing to take back.")
+            self.tell("There is nothing to undo.")
             return
         undo = self._undo.pop()
         await self.perform(lambda: take_back(undo))

@@ -28,10 +28,10 @@ async def ask_telemetry(app: Home) -> None:
     program = app.program
     answer = await app.push_screen_wait(
         Ask(
-            f"May telemetry of {name_of(program)} be sent, from all projects?",
-            ["Nothing is sent before. The choices screen has the other programs."],
+            f"Send telemetry of {name_of(program)}, from all projects?",
+            ["Nothing is sent before. The Consent screen has the other programs."],
             [
-                ("u", "undecided: hold it here", "default"),
+                ("u", "undecided: keep it here", "default"),
                 ("o", "on", "default"),
                 ("f", "off", "default"),
             ],
@@ -103,7 +103,7 @@ async def set_debug(app: Home, program: Program, project: str | None, *, is_on: 
 
 
 async def set_endpoint(app: Home, url: str | None, program: Program, project: str | None) -> None:
-    """Save where to deliver to."""
+    """Save where payloads are delivered to."""
     try:
         plan = choices.plan_endpoint(url, program, project)
     except CqtelError as error:

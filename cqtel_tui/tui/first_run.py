@@ -31,9 +31,11 @@ from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, USER, ask
 from ..consent.layers import NOTHING, reasons
 from ..errors import CqtelError
 from ..files import make_folder, replace
+from ..formats.bare_json import parse
 from ..outbox.envelope import app_of, read_label
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
+from ..standard_streams import say
 from .terminal import has_original_streams, has_terminal, is_in_foreground, read_line
 
 if TYPE_CHECKING:
@@ -72,7 +74,7 @@ def ask_if_due(places: Places, file_name: str | None) -> None:
     except BaseException as error:  # noqa: BLE001  # nothing of ours may reach the program
         if isinstance(error, CqtelError):
             with contextlib.suppress(Exception):
-                _say(str(error))
+                say(str(error))
     for number in came:
         signal.raise_signal(number)
 
@@ -96,7 +98,7 @@ def put(
     plan = plan_answers(question)
     answer = _plain(question) if plain or _must_be_plain() else _inline(question, deliver)
     for message in answered(places, question, plan, answer).messages:
-        _say(message.text + (f". {message.command}" if message.command else ""))
+        say(message.text + (f". {message.command}" if message.command else ""))
     if answer is Answer.SHOW:
         from .app import run
 
@@ -145,7 +147,7 @@ def _asked(places: Places) -> dict[str, list[int]] | None:
     Earlier releases kept one list, for CloudQuery.
     """
     try:
-        content = json.loads(Path(places.state, ASKED).read_bytes())
+        content = parse(Path(places.state, ASKED).read_text("utf-8"))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError):
@@ -238,7 +240,3 @@ def _plain(question: Question) -> Answer:
         return Answer.LATER
     letter = typed.strip().lower()
     return next((answer for answer in Answer if answer.value == letter), Answer.LATER)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"cq-telemetry: {text}\n")

@@ -28,9 +28,9 @@ async def change(app: Home, action: str) -> None:
 
 
 async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | None) -> bool:
-    """Ask before a cookie is lost, and offer to have its data erased first: it is the key to them.
+    """Ask before an installation ID is lost, the key to its data: offer to erase these first.
 
-    If that was wanted and did not come about, nothing is agreed to: the cookie must stay.
+    Where they were to be erased and were not, you have not agreed to any field: the ID must stay.
     """
     answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
     details = asked.details
@@ -46,12 +46,12 @@ async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | 
 
 def _key(app: Home) -> str:
     if app.snapshot is None:
-        raise CqtelError("The cookie was not read yet. Try again.")
+        raise CqtelError("The installation ID was not read yet. Try again.")
     return erasing.key_of(app.snapshot.status.cookie)
 
 
 async def erase(app: Home) -> None:
-    """Have the collector erase all that it has of this cookie, after a question."""
+    """Have the collector erase all data under this installation ID, after a question."""
     try:
         plan = erasing.plan_erasure(_key(app), app.endpoint)
     except CqtelError as error:

@@ -64,7 +64,7 @@ class Prompt(OwnApp[Answer]):
             for answer, (meaning, tooltip) in zip(Answer, MEANINGS, strict=True)
         ),
         Binding("escape,ctrl+c,ctrl+d,ctrl+q", "answer('l')", "Decide later", priority=True,
-                id="prompt.later_keys", tooltip="Save nothing, send nothing, ask another day"),
+                id="prompt.later_keys", tooltip="Save nothing, send nothing, ask again later"),
     ]  # fmt: skip
 
     def __init__(self, question: Question, clock: Callable[[], float] = time.monotonic) -> None:

@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from textual_serve.server import Server
 
+from ..standard_streams import say
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
@@ -103,6 +105,6 @@ def serve(port: int, *, options: Sequence[str] = ()) -> int:
         options: the options of `cq-telemetry-ui` that each session is started with.
     """
     server = OwnServer(port, options=options)
-    sys.stderr.write(f"cq-telemetry-ui: open {server.address}\n")
+    say(f"open {server.address}", program="cq-telemetry-ui")
     server.serve()
     return 0

@@ -9,10 +9,11 @@ import os
 import sys
 import time
 
+from ..standard_streams import is_terminal
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import TextIO
 
 NO_TERMINAL = (
     "The terminal UI needs a terminal. Without one: cq-telemetry status, cq-telemetry pending, "
@@ -50,12 +51,12 @@ def why_not_drawable() -> str:
 
 def has_terminal() -> bool:
     """Tell whether stdin and stderr, where one is asked and answers, are terminals."""
-    return _is_terminal(sys.stdin) and _is_terminal(sys.stderr)
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def has_original_streams() -> bool:
     """Tell whether Python's own streams are the terminal: those are what Textual draws with."""
-    return _is_terminal(sys.__stdin__) and _is_terminal(sys.__stderr__)
+    return is_terminal(sys.__stdin__) and is_terminal(sys.__stderr__)
 
 
 def is_in_foreground() -> bool:
@@ -108,10 +109,3 @@ def _is_readable(descriptor: int, seconds: float) -> bool:
     import select
 
     return bool(select.select([descriptor], [], [], seconds)[0])
-
-
-def _is_terminal(stream: TextIO | None) -> bool:
-    try:
-        return stream is not None and not stream.closed and stream.isatty()
-    except (OSError, ValueError):
-        return False

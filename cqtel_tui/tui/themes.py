@@ -14,6 +14,7 @@ from textual.color import BLACK, WHITE, Color, ColorParseError
 
 from ..consent.foreign import refuse_foreign
 from ..files import make_folder, replace
+from ..formats.bare_json import parse_object
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,10 +107,10 @@ def kept_theme(config: str) -> str:
     """Return the name of the theme that was chosen; empty where none was."""
     try:
         with Path(config, FILE_NAME).open("rb") as file:
-            content = json.loads(file.read(_MAX_BYTES))
+            content = parse_object(file.read(_MAX_BYTES))
     except (OSError, ValueError, RecursionError):
         return ""
-    name = content.get("theme") if isinstance(content, dict) else None
+    name = content.get("theme")
     return name if isinstance(name, str) else ""
 
 

@@ -52,8 +52,8 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
             for a payload that was recorded here.
     """
     if envelope.kind == UNREAD:
-        words = "Nobody here can read this, so nothing of it can be explained. Look at its bytes."
-        return [warning(words), muted("It is sent only if you choose it by itself.")]
+        words = "This format is unknown, so it cannot be explained. Look at its bytes."
+        return [warning(words), muted("It is sent only if you select it by itself.")]
     explanation = _explanation(envelope, config)
     lines: list[Content] = []
     if explanation.unreadable:
@@ -66,9 +66,9 @@ def explained(envelope: Envelope, config: str = "") -> list[Content]:
     if envelope.dropped:
         lines += [
             muted(
-                f"{envelope.dropped:,} values that were caught are not in it, or are replaced."
-                if envelope.caught
-                else f"{envelope.dropped} values were left out: not allowed, or dropped by you."
+                f"{envelope.dropped:,} values that were intercepted are not in it, or are replaced."
+                if envelope.intercepted
+                else f"{envelope.dropped} values were left out: not allowed, or removed by you."
             ),
             Content(""),
         ]
@@ -170,7 +170,7 @@ def raw(
         muted(
             "Byte for byte what would be sent."
             if verbatim
-            else "Indented to be read; v shows the bytes as they are."
+            else "Indented; v shows the exact bytes."
         ),
         Content(""),
     ]
@@ -232,7 +232,7 @@ def trace(envelope: Envelope, width: int) -> list[Content]:
         )
         if bar.problem:
             lines.append(Content(f"    !! {bar.problem}").stylize("$text-error"))
-    lines += [Content(""), muted(f"{len(laid_out.bars):,} parts, {duration(laid_out.duration)}")]
+    lines += [Content(""), muted(f"{len(laid_out.bars):,} spans, {duration(laid_out.duration)}")]
     lines += [
         warning(problem)
         for each in traces
@@ -254,7 +254,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
 
 
 def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content]:
-    """Return what was found that should not be there, and what was looked for.
+    """Return what was that should not be there, and what was looked for.
 
     Args:
         report: what was found.
@@ -265,7 +265,7 @@ def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content
         number = len(report.findings) + report.left_out
         lines += [warning(f"{number:,} things in this payload should not be there."), Content("")]
     else:
-        lines += [good("Nothing was found that should not be there."), Content("")]
+        lines += [good("Nothing was that should not be there."), Content("")]
     for finding in report.findings:
         where = f"{finding.group} {finding.key}".strip() or f"line {finding.line:,}"
         disguise = f", {finding.disguise}" if finding.disguise else ""
@@ -277,9 +277,13 @@ def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content
         ]
     if report.findings:
         lines.append(Content(""))
-    lines += [*also, title("Looked for"), *(Content(f"  · {words}") for words in report.looked_for)]
+    lines += [
+        *also,
+        title("Checked for"),
+        *(Content(f"  · {words}") for words in report.looked_for),
+    ]
     if report.not_looked_for:
-        lines += [Content(""), title("Not looked for")]
+        lines += [Content(""), title("Not checked")]
         lines += [Content(f"  · {words}") for words in report.not_looked_for]
     return lines
 
@@ -301,15 +305,13 @@ def changed(envelope: Envelope, agreed: int, *, has_agreed: bool) -> list[Conten
         for each in found.added_by_debug
     ]
     lines += [Content(""), title("Left out"), Content(f"  {found.left_out}")]
-    lines += [
-        Content.assemble("  - ", (each.path, "bold"), f"  {each.what}: {each.why}")
-        for each in found.removals
-    ]
-    if found.removals_not_listed:
-        lines.append(muted(f"  … and {found.removals_not_listed:,} more"))
     lines += [Content(""), title("A newer catalogue")]
     if not found.newer:
-        said = "you agreed to every field that there is" if has_agreed else "nothing is agreed to"
+        said = (
+            "you agreed to every field there is"
+            if has_agreed
+            else "you have not agreed to any field"
+        )
         lines.append(Content(f"  There is none: {said}."))
     lines += [
         Content.assemble("  + ", (field.key, "bold"), f"  {field.why}") for field in found.newer
@@ -332,12 +334,12 @@ def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> lis
     if receipt.rejected_spans:
         lines.append(warning(f"The server refused {receipt.rejected_spans:,} spans of it."))
     if receipt.answer:
-        lines.append(fact("it said", one_line(receipt.answer, 500)))
+        lines.append(fact("response", one_line(receipt.answer, 500)))
     if intact is not None:  # first, where it stays in sight
         verdict = (
-            good("Verified: the bytes kept here have the SHA-256 of what was sent.")
+            good("Verified: the bytes stored here have the SHA-256 of what was sent.")
             if intact
-            else warning("The bytes kept here do NOT have the SHA-256 of what was sent.")
+            else warning("The bytes stored here do NOT have the SHA-256 of what was sent.")
         )
         lines.insert(0, verdict)
     return lines
@@ -349,7 +351,7 @@ def moment(microseconds: int) -> str:
         there = datetime.fromtimestamp(microseconds / 1_000_000, UTC)
         return f"{there.astimezone():%Y-%m-%d %H:%M:%S}"
     except (OverflowError, ValueError, OSError):
-        return "at a time that no calendar has"
+        return "at an impossible time"
 
 
 def fact(name: str, value: str) -> Content:

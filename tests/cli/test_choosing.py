@@ -64,8 +64,8 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
         f"telemetry  {WORDS['hold']} (you have not decided yet)",
         "program    cloudquery",
         "debug      off",
-        "cookie     absent",
-        "payloads   0 held, 0 sent, 0 rejected, 0 set aside, 0 lost",
+        "ID         absent",
+        "payloads   0 pending, 0 sent, 0 rejected, 0 set aside, 0 lost",
         "endpoint   none: payloads stay on this machine",
         "",
         "why:",
@@ -108,14 +108,14 @@ def test_status_tells_each_layers_say_and_which_one_won(
             "layer": "user",
             "says": "on",
             "source": str(cq.choices),
-            "note": "you said so for cloudquery",
+            "note": "you chose this for cloudquery",
             "won": False,
         },
     ]
     words = cq("status").lines
     assert words[0] == "telemetry  off: nothing is recorded, nothing is sent (DO_NOT_TRACK=1)"
     assert "* environment   off       DO_NOT_TRACK=1" in words
-    assert f"  user          on        {cq.choices}  you said so for cloudquery" in words
+    assert f"  user          on        {cq.choices}  you chose this for cloudquery" in words
 
 
 def test_status_counts_what_there_is(cq: Here) -> None:
@@ -131,7 +131,7 @@ def test_status_counts_what_there_is(cq: Here) -> None:
         "set_aside": 0,
         "dropped": 1,
     }
-    assert "payloads   3 held, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
+    assert "payloads   3 pending, 1 sent, 1 rejected, 0 set aside, 1 lost" in cq("status").lines
 
 
 def test_status_tells_when_delivery_is_tried_again_and_why(
@@ -139,11 +139,11 @@ def test_status_tells_when_delivery_is_tried_again_and_why(
 ) -> None:
     cq.record()
     monkeypatch.setattr(time, "time", lambda: 1_800_000_000.0 - 60)
-    put_off(cq.outbox, 1_800_000_000.0, "it answered 503 \x1b[31m")
+    put_off(cq.outbox, 1_800_000_000.0, "it responded 503 \x1b[31m")
     found = cq("status", "--json").json
     assert found["retry_at"] == "2027-01-15T08:00:00.000+00:00"
-    assert found["retry_why"] == "it answered 503 \x1b[31m"
-    line = "delivery   next attempt at 2027-01-15 08:00:00: it answered 503 ␛[31m"
+    assert found["retry_why"] == "it responded 503 \x1b[31m"
+    line = "delivery   next attempt at 2027-01-15 08:00:00: it responded 503 ␛[31m"
     assert line in cq("status").lines
     monkeypatch.setenv("TZ", "Pacific/Chatham")
     time.tzset()
@@ -182,7 +182,7 @@ def test_status_tells_of_the_cookie_and_of_those_that_earlier_releases_left(cq: 
     old.parent.mkdir()
     old.write_text(COOKIE + "\n")
     lines = cq("status").lines
-    assert f"cookie     present: {COOKIE}" in lines
+    assert f"ID         present: {COOKIE}" in lines
     assert f"earlier    {old} is present: {COOKIE}" in lines
     found = cq("status", "--json").json
     assert found["cookie"]["value"] == COOKIE
@@ -207,7 +207,7 @@ def test_status_in_a_folder_that_is_gone_says_so(cq: Here) -> None:
     assert ended.code == 0
     assert "off: nothing is recorded" in ended.lines[0]
     assert "the current directory (it cannot be read)" in ended.lines[0]
-    assert "payloads   1 held, 0 sent, 0 rejected, 0 set aside, 0 lost" in ended.lines
+    assert "payloads   1 pending, 0 sent, 0 rejected, 0 set aside, 0 lost" in ended.lines
     found = cq("status", "--json").json
     assert found["cookie"]["reason"] == "the current directory cannot be read"
     assert found["legacy_cookies"] == []
@@ -246,7 +246,7 @@ def test_hostile_text_of_a_variable_is_shown_and_not_obeyed(
 def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> None:
     assert said(cq, "on") == (
         "cq-telemetry: telemetry of cloudquery is on: payloads are recorded and delivered\n"
-        "cq-telemetry: there is no endpoint, so that payloads stay here: "
+        "cq-telemetry: no endpoint is set, so payloads stay here: "
         "cq-telemetry endpoint URL\n"
     )
     assert of_program(cq)["all"]["telemetry"] == "on"
@@ -281,7 +281,7 @@ def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:
     cq.record()
     make_cookie(cq)
     assert said(cq, "off").endswith(
-        "cq-telemetry: still here: 1 payload, the cookie; to delete them: "
+        "cq-telemetry: still here: 1 payload, the installation ID; to delete them: "
         "cq-telemetry off --discard\n"
     )
     assert cq.counts() == (1, 0, 0)
@@ -299,7 +299,7 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     assert said(cq, "off", "--discard") == (
         "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
         "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
-        "1 set aside payload, the cookie\n"
+        "1 set aside payload, the installation ID\n"
     )
     assert not cookie.exists()
     assert not any("envelope" in name or "receipt" in name for name in cq.files())
@@ -326,7 +326,7 @@ def test_a_no_in_a_folder_that_is_gone_is_saved_and_deletes_what_it_can(cq: Here
 def test_a_choice_can_be_taken_back(cq: Here) -> None:
     cq("on")
     assert said(cq, "undecide") == (
-        "cq-telemetry: telemetry of cloudquery is undecided: payloads are held on this machine, "
+        "cq-telemetry: telemetry of cloudquery is undecided: payloads stay on this machine, "
         "nothing is sent\n"
     )
     assert of_program(cq)["all"] == {}
@@ -443,7 +443,7 @@ def test_debug_mode_can_be_a_projects_own(cq: Here, monkeypatch: pytest.MonkeyPa
 def test_an_endpoint_is_saved_and_it_is_said_that_nothing_goes_there_yet(cq: Here) -> None:
     assert said(cq, "endpoint", URL) == (
         f"cq-telemetry: payloads of cloudquery go to {URL}\n"
-        "cq-telemetry: not yet: telemetry of cloudquery is undecided: payloads are held on this "
+        "cq-telemetry: not yet: telemetry of cloudquery is undecided: payloads stay on this "
         "machine, nothing is sent\n"
     )
     said(cq, "on")
@@ -460,7 +460,7 @@ def test_an_endpoint_can_be_a_projects_own(cq: Here) -> None:
     other = "http://127.0.0.1:4318/v1/traces"
     said(cq, "endpoint", URL)
     assert f"payloads of cloudquery go to {other}\n" in said(cq, "endpoint", other, "--project")
-    assert "another one of yours decides" in said(cq, "endpoint", URL)
+    assert "a more specific one of yours applies" in said(cq, "endpoint", URL)
     assert f"payloads of cloudquery go to {URL}\n" in said(cq, "endpoint", "none", "--project")
 
 

@@ -1,4 +1,4 @@
-"""`show --caught`: what was caught, beside what would be sent of it."""
+"""`show --intercepted`: what was intercepted, beside what would be sent."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cqtel_tui.gate.holding import Reporter, hold_requests
 from cqtel_tui.gate.requests import Request
 from cqtel_tui.outbox.envelope import identity_of
 
-from .test_keys import CAUGHT, keys_of
+from .test_keys import INTERCEPTED, keys_of
 from .test_reviewing import assert_harmless
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def batch(**properties: Any) -> bytes:
 
 def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
     identity = hold(cq, batch(status="ok", error="no such host", spec_path=HOSTILE))
-    run = cq("show", identity, "--caught")
+    run = cq("show", identity, "--intercepted")
     assert run.code == 0
     text = run.out.decode()
     assert "2 removed, 1 replaced, 2 kept" in text
     assert "  kept      status = ok" in text
     assert "  removed   error = no such host" in text
-    assert "sent: nothing, an error's text leaves in debug mode only" in text
+    assert "sent: nothing, error texts leave in debug mode only" in text
     assert "header     authorization: Basic •••••••• (24 characters)\n" in text
     assert "header     x-machine: laptop  (not sent: not on the list of headers that may" in text
     assert WRITE_KEY not in text
@@ -53,8 +53,8 @@ def test_each_value_has_its_fate_and_its_reason(cq: Here) -> None:
 
 def test_the_same_is_there_as_json_with_stable_keys(cq: Here) -> None:
     identity = hold(cq, batch(status="ok", team="alice"))
-    found = json.loads(cq("show", identity, "--caught", "--json").out)
-    assert keys_of(found) == {where: set(keys) for where, keys in CAUGHT.items()}
+    found = json.loads(cq("show", identity, "--intercepted", "--json").out)
+    assert keys_of(found) == {where: set(keys) for where, keys in INTERCEPTED.items()}
     assert (found["method"], found["path"], found["removed"]) == ("POST", "/v1/batch", 1)
     assert found["headers"][1] == ["authorization", "Basic •••••••• (24 characters)"]
     assert [(one["name"], one["sent"]) for one in found["header_fates"]] == [
@@ -68,7 +68,7 @@ def test_the_same_is_there_as_json_with_stable_keys(cq: Here) -> None:
         "name": "team",
         "path": "batch[0].properties.team",
         "fate": "removed",
-        "caught": "alice",
+        "intercepted": "alice",
         "sent": "",
         "why": "it says who you are",
     }
@@ -76,9 +76,9 @@ def test_the_same_is_there_as_json_with_stable_keys(cq: Here) -> None:
 
 def test_what_nobody_can_read_is_shown_as_it_came(cq: Here) -> None:
     identity = hold(cq, b"\x00\x1b[2J odd", "/v9/other")
-    run = cq("show", identity, "--caught")
+    run = cq("show", identity, "--intercepted")
     assert run.code == 0
-    assert b"Nobody here can read this" in run.out
+    assert b"This format is unknown" in run.out
     assert b"odd" in run.out
     assert_harmless(run.out)
 
@@ -91,11 +91,11 @@ def test_the_event_is_explained_and_its_leaks_are_looked_for(cq: Here) -> None:
     assert "!!" not in explained
     leaks = cq("show", identity, "--leaks")
     assert leaks.code == 0
-    assert b"looked at what would be sent of what was caught" in leaks.out
+    assert b"which is what would be sent" in leaks.out
 
 
-def test_our_own_payload_was_not_caught(cq: Here) -> None:
+def test_our_own_payload_was_not_intercepted(cq: Here) -> None:
     identity = cq.hold()
-    run = cq("show", identity, "--caught")
+    run = cq("show", identity, "--intercepted")
     assert run.code == 2
-    assert b"recorded here, not caught" in run.err
+    assert b"recorded here, not intercepted" in run.err

@@ -87,7 +87,7 @@ def test_resetting_forgets_the_value_and_makes_none_while_telemetry_is_not_on(
     assert ended.said == f"cq-telemetry: {COOKIE} → none, until telemetry is on\n"
     assert ended.lines[0] == f"{cookie}: absent"
     assert not cookie.exists()
-    assert cq("cookie", "reset").said.startswith("cq-telemetry: no cookie → none")
+    assert cq("cookie", "reset").said.startswith("cq-telemetry: no installation ID → none")
 
 
 def test_resetting_makes_a_new_value_while_telemetry_is_on(cq: Here, cookie: Path) -> None:
@@ -112,10 +112,10 @@ def test_locking_puts_a_folder_in_its_place_and_unlocking_removes_it(
     assert ended.lines[0] == f"{cookie}: locked: no identifier is sent"
     assert cookie.is_dir()
     assert old.is_dir()
-    assert cq("cookie", "lock").said == "cq-telemetry: locked: nothing, it was so already\n"
+    assert cq("cookie", "lock").said == "cq-telemetry: locked: no change\n"
     assert cq("cookie", "reset").code == 1
     assert cq("cookie", "unlock").said == f"cq-telemetry: unlocked: {cookie}, {old}\n"
-    assert cq("cookie", "unlock").said == "cq-telemetry: unlocked: nothing, it was so already\n"
+    assert cq("cookie", "unlock").said == "cq-telemetry: unlocked: no change\n"
     assert not cookie.exists()
 
 
@@ -136,7 +136,7 @@ def test_an_unsafe_cookie_is_told_and_can_be_replaced(cq: Here, cookie: Path) ->
     )
     ended = cq("cookie", "reset")
     assert ended.code == 0
-    assert ended.said == "cq-telemetry: no cookie → none, until telemetry is on\n"
+    assert ended.said == "cq-telemetry: no installation ID → none, until telemetry is on\n"
     assert not cookie.is_symlink()
     assert target.read_text() == "mine"
 

@@ -12,7 +12,7 @@ import pytest
 from cqtel_tui import Telemetry
 from cqtel_tui.cli.json_keys import KEYS
 from cqtel_tui.deliver.waiting import put_off
-from cqtel_tui.outbox.runs import ClosedChannel, Run, write_run
+from cqtel_tui.outbox.runs import BlockedChannel, Run, write_run
 from cqtel_tui.outbox.store import REJECTED
 
 from .test_inspecting import FILE, OF_2021
@@ -41,11 +41,11 @@ STATUS = {
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
     "problems": ["kind", "text", "time"],
     "runs": [
-        *("operation", "created", "app", "version", "caught", "lost", "closed"),
+        *("operation", "created", "app", "version", "intercepted", "lost", "blocked"),
         *("id", "refused", "late", "is_over"),
     ],
     "runs.refused": ["reason", "requests"],
-    "runs.closed": ["name", "reason", "attempts"],
+    "runs.blocked": ["name", "reason", "attempts"],
 }
 SHOW = {
     "": [
@@ -53,7 +53,7 @@ SHOW = {
         *("url", "stays_because", "run"),
     ],
     "fields": ["group", "key", "value", "known", "problem", "promise", "why", "risk", "path"],
-    "run": ["operation", "caught"],
+    "run": ["operation", "intercepted"],
 }
 LEAKS = {
     "": ["findings", "looked_for", "not_looked_for", "left_out"],
@@ -62,13 +62,13 @@ LEAKS = {
         *("excerpt", "advice", "count"),
     ],
 }
-CAUGHT = {
+INTERCEPTED = {
     "": [
         *("method", "path", "headers", "when", "length", "operation", "problem", "kept", "removed"),
         *("replaced", "added", "left_out", "values", "header_fates"),
     ],
     "header_fates": ["name", "value", "sent", "why"],
-    "values": ["within", "name", "path", "fate", "caught", "sent", "why"],
+    "values": ["within", "name", "path", "fate", "intercepted", "sent", "why"],
 }
 INSPECT = {
     "": ["shape", "traces", "unknown", "problems"],
@@ -84,7 +84,7 @@ TRIM = {"": ["path", "value"]}
 VERIFY = {
     "": [
         *("means", "why_not_seen", "decision", "exit_code", "outside", "destinations"),
-        *("caught", "closed_attempts"),
+        *("intercepted", "blocked_attempts"),
     ],
     "destinations": ["family", "protocol", "address", "port", "times", "what"],
 }
@@ -110,9 +110,9 @@ def full(cq: Here) -> Here:
     cq.answer(cq.hold())
     cq.answer(cq.hold(), REJECTED)
     put_off(cq.outbox, 1_800_000_000.0, "why")
-    closed = (ClosedChannel("reports", "nobody can hold them", None),)
+    blocked = (BlockedChannel("reports", "nobody can hold them", None),)
     refused = {"too large": 1}
-    one = Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, closed, refused=refused)
+    one = Run(f"{1:016x}", 1, "cloudquery", "6.21.1", (), 0, blocked, refused=refused)
     write_run(cq.outbox.state, one)
     return cq
 
@@ -187,7 +187,10 @@ def test_the_help_tells_the_keys(
     cq: Here, command: str, frozen: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "2000")
-    told = f"{written(SHOW)}; with --leaks: {written(LEAKS)}; with --caught: {written(CAUGHT)}"
+    told = (
+        f"{written(SHOW)}; with --leaks: {written(LEAKS)}; "
+        f"with --intercepted: {written(INTERCEPTED)}"
+    )
     assert KEYS[command] == (told if command == "show" else written(frozen))
     assert f"Keys of --json: {KEYS[command]}." in cq(command, "--help").lines
 

@@ -45,7 +45,7 @@ def test_what_was_lost_is_told_with_its_number_and_reason(cq: Here) -> None:
     count_loss(cq.outbox.state, "full")
     assert sorted(problems(cq)) == [
         ("loss", "1 payload deleted unsent, because the outbox was full."),
-        ("loss", "1 request of another program could not be held."),
+        ("loss", "1 request of another program could not be stored."),
         ("loss", "2 operations could not be recorded: Disk quota exceeded."),
     ]
     assert cq("status", "--json").json["outbox"]["dropped"] == 4
@@ -79,7 +79,7 @@ def test_a_sender_that_never_got_to_work_is_told(cq: Here) -> None:
     os.utime(called, (then, then))
     ((kind, text),) = problems(cq)
     assert kind == "sender"
-    assert "did not get to work" in text
+    assert "did not run" in text
 
 
 def test_an_address_where_nothing_takes_payloads_is_told_with_the_way_out(

@@ -183,7 +183,7 @@ def test_a_payload_is_shown_field_by_field(cq: Here) -> None:
     assert ended.lines[0].startswith(f"payload    {identity}, {len(payload)} bytes, 20")
     assert ended.lines[1] == f"sha256     {hashlib.sha256(payload).hexdigest()}"
     assert ended.lines[2:7] == [
-        "goes to    nowhere",
+        "to         no destination",
         f"stays      by itself it is not sent: {UNDECIDED}",
         f"header     Content-Length: {len(payload)}",
         "header     Content-Type: application/json",
@@ -258,8 +258,8 @@ def test_hostile_content_is_shown_and_not_obeyed(cq: Here, payload: bytes) -> No
 def test_what_we_record_holds_nothing_that_should_not_be_there(cq: Here) -> None:
     ended = cq("show", cq.record(), "--leaks")
     assert (ended.code, ended.err) == (0, b"")
-    assert ended.lines[0] == "nothing was found"
-    assert "looked for:" in ended.lines
+    assert ended.lines[0] == "no leaks found"
+    assert "checked for:" in ended.lines
 
 
 def test_what_should_not_be_in_a_payload_is_found_and_is_a_failure(
@@ -322,7 +322,7 @@ def test_an_id_may_be_shortened_as_long_as_it_is_one(cq: Here) -> None:
     assert cq("show", "ab1", "--raw").code == 0
     ended = cq("show", "ab", "--raw")
     assert (ended.code, ended.out) == (1, b"")
-    assert ended.said == "cq-telemetry: 2 payloads begin with 'ab'. Give more.\n"
+    assert ended.said == "cq-telemetry: 2 payloads begin with 'ab'. Give more characters.\n"
     for nobody in ("cd", "AB1", "", "\x1b[31m"):
         ended = cq("show", nobody)
         assert (ended.code, ended.out) == (1, b"")
@@ -339,7 +339,7 @@ def test_a_torn_envelope_is_told_and_left_where_it_is(cq: Here) -> None:
     for arguments in (["show", identity], ["show", identity, "--raw"], ["export", identity]):
         ended = cq(*arguments)
         assert (ended.code, ended.out) == (1, b"")
-        assert "it is torn" in ended.said
+        assert "it is incomplete" in ended.said
         assert str(path) in ended.said
         assert f"cq-telemetry drop {identity}" in ended.said
     assert cq.files() == before
@@ -483,7 +483,7 @@ def test_without_an_endpoint_that_of_a_collector_here_stands_and_that_is_said(cq
     for form in ("har", "curl"):
         ended = cq("export", identity, "--format", form)
         assert b"http://127.0.0.1:4318/v1/traces" in ended.out
-        assert ended.said.startswith("cq-telemetry: there is no endpoint")
+        assert ended.said.startswith("cq-telemetry: no endpoint is set")
 
 
 @pytest.mark.parametrize(

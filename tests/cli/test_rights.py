@@ -79,7 +79,7 @@ def test_the_keys_of_the_policy_are_what_was_promised(cq: Here, rights: Rights) 
 def test_without_an_endpoint_nobody_is_asked(cq: Here, cookie: Path, command: str) -> None:
     ended = cq(*command.split())
     assert ended.code == 1
-    assert "There is no endpoint, and so no collector to ask" in ended.said
+    assert "No endpoint is set, so there is no collector to ask" in ended.said
     assert cookie.read_text() == f"{COOKIE}\n"
 
 
@@ -87,7 +87,7 @@ def test_without_an_endpoint_nobody_is_asked(cq: Here, cookie: Path, command: st
 def test_without_a_cookie_nobody_is_asked(cq: Here, rights: Rights, command: str) -> None:
     ended = cq(*command.split())
     assert ended.code == 1
-    assert f"{cq.project}/.cq/telemetry-cookie is absent. Without that cookie" in ended.said
+    assert f"{cq.project}/.cq/telemetry-cookie is absent. Without the ID no collector" in ended.said
     assert asked(rights) == []
 
 
@@ -106,7 +106,7 @@ def test_what_a_collector_has_is_shown(cq: Here, rights: Rights, cookie: Path) -
     assert found == {"endpoint": rights.collector.url, "operations": OPERATIONS}
     assert list(found) == KEYS["mine"].split(", ")
     rights.operations = []
-    assert cq("mine").said.endswith("has nothing of this cookie\n")
+    assert cq("mine").said.endswith("has no data under this installation ID\n")
 
 
 def test_what_a_collector_has_is_exported_once(cq: Here, rights: Rights, cookie: Path) -> None:
@@ -128,14 +128,14 @@ def test_erasing_asks_and_says_what_was_erased(cq: Here, rights: Rights, cookie:
     assert ended.code == 0
     assert ended.said == (
         f"cq-telemetry: erased at {rights.collector.url}: 2 spans\n"
-        "cq-telemetry: payloads with this cookie are dropped there from now on. For a new one: "
-        "cq-telemetry cookie reset\n"
+        "cq-telemetry: payloads with this installation ID are dropped there from now on. "
+        "For a new one: cq-telemetry cookie reset\n"
     )
     assert rights.operations == []
     assert cookie.exists()
     refused = cq("erase")
     assert (refused.code, asked(rights)) == (2, ["DELETE /v1/data"])
-    assert "Nobody is there to be asked" in refused.said
+    assert "No terminal to ask at; pass --yes" in refused.said
 
 
 def test_hostile_words_of_a_collector_are_made_visible(
@@ -145,11 +145,11 @@ def test_hostile_words_of_a_collector_are_made_visible(
     ended = cq("erase", "--yes")
     assert ended.code == 1
     assert not set("\x1b\x07\x9b") & set(ended.said)
-    assert "it answered 400: ␛]0;x␇" in ended.said
+    assert "it responded 400: ␛]0;x␇" in ended.said
 
 
 def test_a_no_tells_how_to_have_it_erased(cq: Here, rights: Rights, cookie: Path) -> None:
-    assert "there, too; to erase it: cq-telemetry erase\n" in cq("off").said
+    assert ": the data under this ID; to erase it: cq-telemetry erase\n" in cq("off").said
     assert asked(rights) == []
     ended = cq("off", "--erase")
     assert ended.code == 0
@@ -165,7 +165,7 @@ def test_a_no_that_takes_all_back_erases_before_the_cookie_goes(
     ended = cq("off", "--erase", "--discard")
     assert ended.code == 0
     assert ended.said.index("erased at") < ended.said.index(
-        "deleted: 1 pending payload, the cookie"
+        "deleted: 1 pending payload, the installation ID"
     )
     assert not cookie.exists()
     assert rights.operations == []
@@ -181,7 +181,7 @@ def test_where_nothing_was_erased_the_cookie_is_kept(
     cq.hold()
     ended = cq(*command.split())
     assert ended.code == 1
-    assert "it is busy; try again later. The cookie was kept" in ended.said
+    assert "it is busy; try again later. The installation ID was left as it is" in ended.said
     assert cookie.read_text() == f"{COOKIE}\n"
     assert cq.counts() == (1, 0, 0)
     assert cq("status", "--json").json["decision"] == ("off" if "off" in command else "on")
@@ -203,7 +203,7 @@ def test_a_script_that_loses_the_cookie_is_told_what_it_means(
 ) -> None:
     ended = cq(*command.split())
     assert ended.code == 0
-    assert "it cannot be erased any more. --erase does that first" in ended.said
+    assert "it cannot be erased without the ID. --erase does that first" in ended.said
     assert asked(rights) == []
     assert not cookie.is_file()
 
@@ -241,7 +241,7 @@ def test_the_line_by_line_session_has_them_and_asks_once(
             ("y", "minutes on"),
             ("mine", "are you sure?"),
             ("y", "2026-01-15T10:30:00Z"),
-            ("erase", "No undo. y or n:"),
+            ("erase", "This cannot be undone. y or n:"),
             ("y", "erased at"),
         ]:
             it.shows("y or n:" if typed == "y" else "cqtel>")

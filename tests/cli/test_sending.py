@@ -47,7 +47,7 @@ def test_the_exact_bytes_are_sent_and_a_receipt_is_kept(
     identity = allowed.hold(b'{"resourceSpans": [ ] }')
     ended = allowed("send", identity[:8])
     assert (ended.code, ended.out) == (0, b"")
-    assert ended.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert ended.said == f"cq-telemetry: {identity} sent: it responded 200\n"
     assert collector.bodies == [b'{"resourceSpans": [ ] }']
     [row] = allowed("sent", "--json").json
     assert row["receipt"]["sha256"] == hashlib.sha256(collector.bodies[0]).hexdigest()
@@ -59,7 +59,7 @@ def test_several_are_sent_in_the_order_given_each_once(allowed: Here, collector:
     one, two, three = (allowed.hold(b"%d" % number) for number in (1, 2, 3))
     assert allowed("send", three, one, three).code == 0
     assert collector.bodies == [b"3", b"1"]
-    assert allowed("send", "--all").said == f"cq-telemetry: {two} sent: it answered 200\n"
+    assert allowed("send", "--all").said == f"cq-telemetry: {two} sent: it responded 200\n"
     ended = allowed("send", "--all")
     assert (ended.code, ended.said) == (0, "cq-telemetry: nothing is pending\n")
 
@@ -74,8 +74,8 @@ def test_all_are_sent_the_oldest_first(allowed: Here, collector: Collector) -> N
 def test_what_became_of_each_is_told_as_json_as_well(allowed: Here) -> None:
     identity = allowed.hold()
     ended = allowed("send", identity, "--json")
-    assert ended.json == [{"id": identity, "outcome": "sent", "why": "it answered 200"}]
-    assert ended.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert ended.json == [{"id": identity, "outcome": "sent", "why": "it responded 200"}]
+    assert ended.said == f"cq-telemetry: {identity} sent: it responded 200\n"
     assert allowed("send", "--all", "--json").json == []
 
 
@@ -116,7 +116,7 @@ def test_a_torn_one_is_set_aside_and_does_not_stop_the_others(
     allowed.hold(b"whole")
     ended = allowed("send", "--all")
     assert ended.code == 1
-    assert f"{torn} set aside: it has 19 bytes of 20; it is torn" in ended.said
+    assert f"{torn} set aside: it has 19 bytes of 20; it is incomplete" in ended.said
     assert collector.bodies == [b"whole"]
     assert allowed("status", "--json").json["outbox"]["set_aside"] == 1
 
@@ -150,7 +150,9 @@ def test_show_status_and_send_say_the_same_of_what_may_have_been_sent(
     cq("on")
     identity = cq.record()
     cq.outbox.reserve(cq.outbox.labels(PENDING)[0], collector.url, 1_800_000_000.0)
-    doubt = f"it may have been sent to {collector.url}: the sender ended before there was an answer"
+    doubt = (
+        f"it may have been sent to {collector.url}: the sender ended before there was a response"
+    )
     assert doubt in cq("show", identity).out.decode()
     assert doubt in cq("show", identity, "--json").json["stays_because"]
     assert f"1 payload held here: {doubt}" in cq("status").out.decode()

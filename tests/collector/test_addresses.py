@@ -131,9 +131,9 @@ def test_a_database_that_cannot_be_read_is_named(
     broken = tmp_path / "broken.mmdb"
     broken.write_bytes(b"not a database")
     for path in (broken, tmp_path / "missing.mmdb", tmp_path):
-        with pytest.raises(CqtelError, match="--city-database") as caught:
+        with pytest.raises(CqtelError, match="--city-database") as raised:
             addresses(city_database=path)
-        assert f"{path}" in f"{caught.value}"
+        assert f"{path}" in f"{raised.value}"
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_an_error_text_is_kept_only_where_debug_was_said(read: Read) -> None:
     failed = span(attributes=attributes({"exception.message": "no such käse"}))
     silent = read(request(failed))
     assert silent.arrivals[0].spans[0].message is None
-    assert silent.message == "left out span exception.message (kept in debug mode only)"
+    assert silent.message == "left out span exception.message (allowed in debug mode only)"
     debug = read(request(failed, program=PROGRAM | {"cloudquery.debug": True}))
     assert debug.arrivals[0].spans[0].message == "no such käse"
     assert debug.message == ""

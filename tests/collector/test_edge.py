@@ -131,9 +131,9 @@ def when_released(engine: Collector) -> Callable[[Request, socket.socket], bytes
 
 
 def refusal(edge: Edge) -> BusyError:
-    with pytest.raises(BusyError) as caught:
+    with pytest.raises(BusyError) as raised:
         edge.keep([an_arrival()]).result(PATIENCE)
-    return caught.value
+    return raised.value
 
 
 def names(requests: list[Request]) -> list[str]:
@@ -348,9 +348,9 @@ def test_a_refusal_reaches_whom_it_is_for_and_nobody_else(
     engine.released.set()
     for number, kept in later.items():
         if number in {3, 17}:
-            with pytest.raises(RefusedError) as caught:
+            with pytest.raises(RefusedError) as raised:
                 kept.result(PATIENCE)
-            assert caught.value.status == status
+            assert raised.value.status == status
         else:
             assert kept.result(PATIENCE) == Kept(new=1)
     assert [each.result(PATIENCE) for each in first] == [Kept(new=1)] * 4
@@ -426,9 +426,9 @@ def test_too_much_that_waits_is_refused_at_once_and_what_waits_still_arrives(
     size = len(encode(large))
     most = (MAX_WAITING_BYTES + 5 * MAX_REQUEST_BYTES) // size
     kept: list[Future[Kept]] = []
-    with pytest.raises(BusyError) as caught:
+    with pytest.raises(BusyError) as raised:
         kept.extend(edge.keep(large) for _ in range(most))
-    assert caught.value.status == 503
+    assert raised.value.status == 503
     engine.released.set()
     assert {each.result(PATIENCE).new for each in kept} == {500}
 
@@ -507,6 +507,6 @@ def test_a_base_url_gets_the_path_of_the_specification(given: str, read: str) ->
     ],
 )
 def test_what_is_no_url_to_forward_to_is_wrong_usage(text: str) -> None:
-    with pytest.raises(WrongUsageError) as caught:
+    with pytest.raises(WrongUsageError) as raised:
         read_forward(text)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(raised.value)

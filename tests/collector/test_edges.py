@@ -107,7 +107,7 @@ def test_an_edge_keeps_nothing_and_tells_the_engine_no_address(
         for method in ("GET", "DELETE"):
             asked = edge.client.request(method, "/v1/data", headers=cookie)
             assert asked.status_code == 501
-            assert "hands everything on" in asked.json()["message"]
+            assert "forwards everything" in asked.json()["message"]
         assert edge.stop() == 0
     (request,) = engine.requests
     sent = request.head + request.body

@@ -391,7 +391,7 @@ def test_as_csv_it_is_one_table(path: Path, capsys: pytest.CaptureFixture[str]) 
 def test_as_text_it_has_a_table_of_each(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(path) == 0
     text = capsys.readouterr().out
-    assert "2025-12-17 to 2026-01-15; each row tells of 5 installations or more" in text
+    assert "2025-12-17 to 2026-01-15; rows cover at least 5 installations (k-anonymity)" in text
     assert "400 operations, " in text
     for title in reports.TITLES.values():
         assert f"\n{title}\n" in text
@@ -411,7 +411,7 @@ def test_of_too_few_it_says_so(path: Path, capsys: pytest.CaptureFixture[str]) -
         (["--since", "yesterday"], "such as 30d"),
         (["--since", "0d"], "such as 30d"),
         (["-k", "1"], "2 or more"),
-        (["--json", "--csv"], "give one of them"),
+        (["--json", "--csv"], "--json or --csv"),
     ],
 )
 def test_what_it_cannot_take_is_wrong_usage(

@@ -170,7 +170,7 @@ def test_our_own_client_delivers_to_it(
         with telemetry.operation("fetch") as operation, operation.span("fetch.aws"):
             operation.exit(3)
         [result] = machine.sender().send_due()
-        assert (result.outcome, result.why) == (Outcome.SENT, "it answered 200")
+        assert (result.outcome, result.why) == (Outcome.SENT, "it responded 200")
         cookie = (machine.project / ".cq" / "telemetry-cookie").read_text().strip()
         headers = {"authorization": f"Bearer {cookie}"}
         [kept] = collector.client.get("/v1/data", headers=headers).json()["operations"]

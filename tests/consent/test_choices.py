@@ -329,7 +329,7 @@ class TestWhatCannotBeReached:
         link.symlink_to(machine.root / "share" / "not there")
         decision = machine.ask()
         assert decision.state == "off"
-        assert f"it cannot be reached: {link} is a link to what is not there" in why(decision)
+        assert f"it cannot be reached: {link} is a dangling link" in why(decision)
 
     def test_is_no_folder_behind_a_link_that_leads_somewhere(
         self, machine: Machine, put: Put, folder: Path

@@ -198,7 +198,7 @@ UNSAFE: list[Any] = [
     (make_link_to_nowhere, "it is a link"),
     (make_link_to_a_folder, "it is a link"),
     (make_fifo, "it is not a regular file"),
-    (make_writable_by_all, "everybody may write it"),
+    (make_writable_by_all, "it is writable by everybody"),
     pytest.param(make_foreign, f"it belongs to another user (uid {NOBODY})", marks=as_root),
 ]
 UNSAFE_FOLDERS: list[Any] = [
@@ -262,7 +262,7 @@ class TestAnUnsafeOne:
         put(machine.cookie, content)
         found = look(project, state)
         assert (found.state, found.value) == ("unsafe", None)
-        assert found.reason == "it does not hold a random UUID (version 4)"
+        assert found.reason == "it does not contain a random UUID (version 4)"
         assert read_or_create(project, state) is None
         assert machine.cookie.read_bytes() == content
 
@@ -459,7 +459,7 @@ class TestOneThatWasNotMadeHere:
         machine.has_cookie(VALUE)
         (record,) = (machine.state / "cookies").iterdir()
         record.chmod(0o666)
-        assert "the record of it cannot be trusted" in look(project, state).reason
+        assert "its record cannot be trusted" in look(project, state).reason
 
     def test_of_an_earlier_release_is_shown_as_it_is(
         self, machine: Machine, project: str, state: str

@@ -263,10 +263,10 @@ class TestReasons:
         machine.user_chose(YES, {"debug": True})
         notes = [(r.says, r.note) for r in reasons(machine.ask()) if r.layer == "user"]
         assert notes == [
-            ("debug", "you said so for cloudquery in this project"),
-            ("on", "you said so for cloudquery"),
+            ("debug", "you chose this for cloudquery in this project"),
+            ("on", "you chose this for cloudquery"),
         ]
-        assert why(machine.ask()) == f"{machine.choices} (you said so for cloudquery)"
+        assert why(machine.ask()) == f"{machine.choices} (you chose this for cloudquery)"
 
     def test_debug_does_not_win_where_nothing_is_recorded(self, machine: Machine) -> None:
         decision = machine.ask(["--no-telemetry", "--debug-telemetry"])

@@ -154,7 +154,7 @@ def test_a_version_that_is_none_is_not_read_either(
 def test_a_no_at_the_top_counts_whatever_stands_below(machine: Machine, put: Put) -> None:
     put(machine.choices, {"telemetry": "off", "all": YES, "projects": {str(machine.project): YES}})
     said = [(r.says, r.note) for r in reasons(machine.ask()) if r.layer == "user"]
-    assert ("off", "you said so for all programs") in said
+    assert ("off", "you chose this for all programs") in said
     assert machine.ask().state == "off"
 
 

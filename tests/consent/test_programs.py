@@ -140,12 +140,12 @@ def test_a_reason_says_for_whom_it_was_said(machine: Machine, put: Put) -> None:
     put(machine.policy_file, {"programs": {"dbt": {"debug": False}}})
     said = {(one.says, one.note) for one in reasons(machine.ask(program="dbt")) if one.note}
     assert said == {
-        ("off", "you said so for dbt"),
-        ("on", "you said so for all programs"),
+        ("off", "you chose this for dbt"),
+        ("on", "you chose this for all programs"),
         ("no debug", "for dbt"),
     }
     assert {one.note for one in reasons(machine.ask()) if one.note} == {
-        "you said so for all programs"
+        "you chose this for all programs"
     }
 
 

@@ -203,7 +203,7 @@ class TestTheUsersChoiceForAProject:
         decision = asked(machine, below)
         assert decision.state == "off"
         assert why(decision) == (
-            f"{machine.choices} (you said so for all programs in {machine.project}, "
+            f"{machine.choices} (you chose this for all programs in {machine.project}, "
             "which this lies in)"
         )
 
@@ -273,7 +273,7 @@ class TestAMovedHomeInARepository:
         machine.user_chose({**YES, "endpoint": "https://evil.example/v1/traces"})
         decision = self.decided(machine, home, {variable: str(home)})
         assert decision.state == "off"
-        assert f"it lies in the repository {machine.project}" in why(decision)
+        assert f"it is in the repository {machine.project}" in why(decision)
 
     def test_cannot_name_an_endpoint_either(self, machine: Machine, repository: Path) -> None:
         home = repository / ".tele"

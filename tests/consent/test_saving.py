@@ -579,4 +579,4 @@ def test_a_failure_tells_its_true_reason_and_how_else_to_say_no(
         save(str(machine.config), decide_telemetry("off"))
     assert os.strerror(number) in str(refused.value)
     assert advice in str(refused.value)
-    assert "DO_NOT_TRACK=1 in the environment says no without a file" in str(refused.value)
+    assert "DO_NOT_TRACK=1 in the environment opts out without a file" in str(refused.value)

@@ -58,7 +58,7 @@ def test_any_success_is_a_success(ready: Machine, collector: Collector, status: 
     collector.always = close
     [result] = ready.sender().send_due()
     assert result.outcome is Outcome.SENT
-    assert result.why == f"it answered {status}"
+    assert result.why == f"it responded {status}"
     assert receipt_in(ready, SENT).status == status
     assert not ready.pending
 
@@ -240,12 +240,12 @@ def test_without_an_answer_it_is_put_off_and_the_rest_waits(
     [result] = ready.sender(request_seconds=SHORT).send_due()
     assert time.monotonic() - began < PATIENCE / 2
     assert (result.id, result.outcome) == (first, Outcome.POSTPONED)
-    assert result.why.startswith(f"{collector.url} did not answer: ")
+    assert result.why.startswith(f"{collector.url} did not respond: ")
     assert collector.bodies == [b"first"]
     wait_for_threads()
     assert ready.pending == [first, second]
     assert [label.attempt for label in ready.labels()] == [1, 0]
-    assert ready.retry_at.read_text().startswith(f"{collector.url} did not answer: ")
+    assert ready.retry_at.read_text().startswith(f"{collector.url} did not respond: ")
 
 
 def test_a_collector_that_is_away_is_tried_again_later(
@@ -256,7 +256,7 @@ def test_a_collector_that_is_away_is_tried_again_later(
     collector.close()
     [result] = ready.sender().send_due()
     assert result.outcome is Outcome.POSTPONED
-    assert result.why.startswith(f"{url} did not answer: [Errno ")
+    assert result.why.startswith(f"{url} did not respond: [Errno ")
 
 
 def test_attempts_are_counted_and_the_pauses_grow(ready: Machine, collector: Collector) -> None:
@@ -316,7 +316,7 @@ def test_a_collector_may_ask_for_patience(
     ready.hold(created=int(NOW * 1_000_000))
     [result] = ready.sender(clock=lambda: NOW).send_due()
     assert result.outcome is Outcome.POSTPONED
-    assert result.why.startswith(f"{collector.url} answered {status} (it is ")
+    assert result.why.startswith(f"{collector.url} responded {status} (it is ")
     assert result.why.endswith(f"; next attempt in {pause} s")
     assert next_attempt(ready.outbox, NOW) == NOW + pause
     assert len(ready.pending) == 2
@@ -343,7 +343,7 @@ def test_what_a_collector_will_never_take_is_rejected_and_the_others_go_on(
     good = ready.hold(b"good")
     first, second = ready.sender().send_due()
     assert (first.id, first.outcome) == (bad, Outcome.REJECTED)
-    assert first.why.startswith(f"it answered {status}: no such thing")
+    assert first.why.startswith(f"it responded {status}: no such thing")
     assert (second.id, second.outcome) == (good, Outcome.SENT)
     assert (ready.rejected, ready.sent, ready.pending) == ([bad], [good], [])
     receipt = receipt_in(ready, REJECTED)

@@ -132,7 +132,7 @@ def test_without_an_endpoint_payloads_stay_here(machine: Machine) -> None:
     machine.hold()
     [result] = machine.sender().send(machine.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED
-    assert result.why.startswith("there is no endpoint.")
+    assert result.why.startswith("no endpoint is set.")
 
 
 def test_a_yes_covers_what_was_held_before_it_only_if_the_user_says_so(
@@ -143,7 +143,7 @@ def test_a_yes_covers_what_was_held_before_it_only_if_the_user_says_so(
     after = machine.hold(b"after", created=time.time_ns() // 1000 + 1)
     first, second = machine.sender().send_due()
     assert (first.id, first.outcome) == (before, Outcome.REFUSED)
-    assert "before your yes" in first.why
+    assert "before you allowed this destination" in first.why
     assert (second.id, second.outcome) == (after, Outcome.SENT)
     machine.allow(collector.url)
     machine.sender().send_due()
@@ -266,7 +266,7 @@ def test_what_was_recorded_in_a_folder_that_is_gone_goes_only_where_it_is_asked_
     gone.rmdir()
     [result] = ready.sender().send_due()
     assert result.outcome is Outcome.REFUSED
-    assert "is not there to be asked" in result.why
+    assert "its opt-out cannot be checked" in result.why
     assert collector.connections == 0
     [result] = ready.sender().send(ready.labels(), NAMED)
     assert result.outcome is Outcome.SENT

@@ -160,7 +160,7 @@ def test_what_could_not_be_redacted_never_goes_whoever_names_it(
     identity = ready.hold(b"raw", kind=UNREDACTED)
     found = may(ready, WAYS[way])
     assert found.refusal == "it could not be redacted"
-    assert f"cq-telemetry show {identity} --caught" in found.remedy
+    assert f"cq-telemetry show {identity} --intercepted" in found.remedy
     [result] = ready.sender().send(ready.labels(), WAYS[way])
     assert result.outcome is Outcome.REFUSED
     assert collector.connections == 0
@@ -336,7 +336,7 @@ def test_a_list_that_is_lost_or_altered_covers_nothing(ready: Machine, harm: str
         path.write_bytes(b"")
     assert included(ready.places.state, ask(ready.places)) == set()
     [result] = ready.sender().send_due()
-    assert "before your yes" in result.why
+    assert "before you allowed this destination" in result.why
 
 
 def test_a_list_holds_for_the_endpoint_that_was_shown_with_it_alone(
@@ -368,7 +368,7 @@ def test_a_path_is_believed_only_where_it_is_that_of_the_mark(ready: Machine) ->
     (ready.outbox.folder / "projects" / mark).write_bytes(b"/somewhere/without/a/no")
     assert path_of(ready.places.state, mark) is None
     [result] = ready.sender().send_due()
-    assert "is not there to be asked" in result.why
+    assert "its opt-out cannot be checked" in result.why
 
 
 @pytest.mark.parametrize("mark", ["", "../choices.json", "f" * 17, "F" * 16, "\0" * 16])

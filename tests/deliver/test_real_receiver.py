@@ -47,7 +47,7 @@ def test_a_real_receiver_understands_what_we_send(
     [label] = machine.labels(PENDING)
     envelope = machine.outbox.open(PENDING, label)
     [result] = machine.sender().send_due()
-    assert (result.outcome, result.why) == (Outcome.SENT, "it answered 200")
+    assert (result.outcome, result.why) == (Outcome.SENT, "it responded 200")
 
     [request] = rotel.received()
     [resource] = request.resource_spans

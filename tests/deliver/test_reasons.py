@@ -17,13 +17,13 @@ def answered(status: int, answer: str = "", rejected_spans: int = 0) -> str:
 @pytest.mark.parametrize(
     ("receipt", "words"),
     [
-        ((200,), "it answered 200"),
-        ((200, "why", 3), "it answered 200, and refused 3 spans: why"),
-        ((307, "Location: x"), "it answered 307, and redirects are not followed (Location: x)"),
-        ((401,), "it answered 401 (it asks for credentials, and none are sent)"),
-        ((413, "no"), "it answered 413: no (the payload is too large for it)"),
-        ((418, "teapot"), "it answered 418: teapot"),
-        ((200, "all is well"), "it answered 200"),
+        ((200,), "it responded 200"),
+        ((200, "why", 3), "it responded 200, and refused 3 spans: why"),
+        ((307, "Location: x"), "it responded 307, and redirects are not followed (Location: x)"),
+        ((401,), "it responded 401 (it asks for credentials, and none are sent)"),
+        ((413, "no"), "it responded 413: no (the payload is too large for it)"),
+        ((418, "teapot"), "it responded 418: teapot"),
+        ((200, "all is well"), "it responded 200"),
     ],
 )
 def test_an_answer_says_what_it_means(receipt: tuple[int, str, int], words: str) -> None:
@@ -35,8 +35,8 @@ def test_an_answer_says_what_it_means(receipt: tuple[int, str, int], words: str)
     [
         ("[Errno 111] Connection refused", "nothing listens there"),
         ("[Errno -2] Name or service not known", "its name is not known"),
-        ("[SSL: CERTIFICATE_VERIFY_FAILED] x", "its certificate is not one that is trusted here"),
-        ("[Errno 101] Network is unreachable", "there is no way to it; is the network down?"),
+        ("[SSL: CERTIFICATE_VERIFY_FAILED] x", "its certificate is not trusted here"),
+        ("[Errno 101] Network is unreachable", "it cannot be reached; is the network down?"),
     ],
 )
 def test_no_answer_says_what_it_means_and_what_the_system_said(error: str, words: str) -> None:

@@ -47,7 +47,7 @@ def catch(machine: Machine, target: str | None, **different: Any) -> str:
         "kind": "rudderstack",
         "origin": "gate",
         "target": target,
-        "caught": b'{"has_error_text": false}\nall of it',
+        "intercepted": b'{"has_error_text": false}\nall of it',
     } | different
     name = hold(
         machine.places.state, EVENT, time.time_ns() // 1000, f"{machine.held:016x}", **given
@@ -55,12 +55,12 @@ def catch(machine: Machine, target: str | None, **different: Any) -> str:
     return identity_of(name)
 
 
-def test_what_was_caught_goes_where_it_was_bound_for_and_ours_to_our_endpoint(
+def test_what_was_intercepted_goes_where_it_was_bound_for_and_ours_to_our_endpoint(
     ready: Machine, collector: Collector, upstream: Collector
 ) -> None:
-    ours, caught = ready.hold(), catch(ready, upstream.url)
+    ours, intercepted = ready.hold(), catch(ready, upstream.url)
     assert [result.outcome for result in ready.sender().send_due()] == [Outcome.SENT] * 2
-    assert ready.sent == [ours, caught]
+    assert ready.sent == [ours, intercepted]
     assert (len(collector.requests), upstream.bodies) == (1, [EVENT])
     assert ("Authorization", "Basic a2V5") in upstream.requests[0].headers
     assert not any(name == "Authorization" for name, _ in collector.requests[0].headers)
@@ -71,18 +71,18 @@ def test_a_target_on_an_envelope_of_ours_is_not_heeded(
 ) -> None:
     decision = ask(ready.places, directory=str(ready.project))
     consent = decision.mark(decision.endpoint)
-    catch(ready, upstream.url, origin="record", caught=b"", consent=consent)
+    catch(ready, upstream.url, origin="record", intercepted=b"", consent=consent)
     assert [result.outcome for result in ready.sender().send_due()] == [Outcome.SENT]
     assert (len(collector.requests), upstream.requests) == (1, [])
 
 
-def test_without_an_endpoint_what_was_caught_can_be_sent_all_the_same(
+def test_without_an_endpoint_what_was_intercepted_can_be_sent_all_the_same(
     ready: Machine, upstream: Collector
 ) -> None:
     ready.choose(endpoint=None)
-    ours, caught = ready.hold(), catch(ready, upstream.url)
+    ours, intercepted = ready.hold(), catch(ready, upstream.url)
     results = {result.id: result.outcome for result in ready.sender().send_due()}
-    assert results == {ours: Outcome.REFUSED, caught: Outcome.SENT}
+    assert results == {ours: Outcome.REFUSED, intercepted: Outcome.SENT}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_without_an_endpoint_what_was_caught_can_be_sent_all_the_same(
     ],
 )
 @pytest.mark.parametrize("asked_for", [True, False])
-def test_what_was_caught_never_goes_to_our_endpoint_instead(
+def test_what_was_intercepted_never_goes_to_our_endpoint_instead(
     ready: Machine, collector: Collector, target: str | None, *, asked_for: bool
 ) -> None:
     catch(ready, target)
@@ -104,7 +104,7 @@ def test_what_was_caught_never_goes_to_our_endpoint_instead(
     labels = ready.labels(PENDING)
     [result] = sender.send(labels, NAMED) if asked_for else sender.send_due()
     assert result.outcome is Outcome.REFUSED
-    assert result.why == "it was not bound for where it may be sent to"
+    assert result.why == "it is bound for where it may not be sent to"
     assert collector.requests == []
 
 
@@ -128,7 +128,7 @@ def test_what_nobody_could_read_goes_only_when_it_is_asked_for(
 
 
 @pytest.mark.parametrize("debug", [True, False])
-def test_an_error_text_that_was_caught_goes_by_itself_in_debug_mode_only(
+def test_an_error_text_that_was_intercepted_goes_by_itself_in_debug_mode_only(
     ready: Machine, upstream: Collector, *, debug: bool
 ) -> None:
     ready.choose(debug=debug)
@@ -138,17 +138,17 @@ def test_an_error_text_that_was_caught_goes_by_itself_in_debug_mode_only(
     assert len(upstream.requests) == debug
 
 
-def test_what_was_caught_is_refused_and_postponed_as_ours_is(
+def test_what_was_intercepted_is_refused_and_postponed_as_ours_is(
     ready: Machine, upstream: Collector
 ) -> None:
     upstream.replies.append(b"HTTP/1.1 503 no\r\nContent-Length: 0\r\n\r\n")
     upstream.replies.append(b"HTTP/1.1 400 no\r\nContent-Length: 0\r\n\r\n")
-    caught = catch(ready, upstream.url)
+    intercepted = catch(ready, upstream.url)
     [result] = ready.sender().send(ready.labels(PENDING), NAMED)
     assert result.outcome is Outcome.POSTPONED
     [result] = ready.sender().send(ready.labels(PENDING), NAMED)
     assert result.outcome is Outcome.REJECTED
-    assert ready.rejected == [caught]
+    assert ready.rejected == [intercepted]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a folder away")

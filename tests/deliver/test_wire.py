@@ -166,7 +166,7 @@ def test_a_redirect_is_not_followed(ready: Machine, collector: Collector, status
         assert elsewhere.requests == []
         assert result.outcome is Outcome.REJECTED
         assert result.why == (
-            f"it answered {status}, and redirects are not followed (Location: {elsewhere.url})"
+            f"it responded {status}, and redirects are not followed (Location: {elsewhere.url})"
         )
         [label] = ready.labels(REJECTED)
         receipt = ready.outbox.receipt(REJECTED, label)

@@ -115,7 +115,7 @@ def look_and_consent(machine: Machine, endpoint: str) -> None:
         it.type(b"t")
         it.shows("May telemetry of cloudquery be sent")
         it.type(b"o")
-        it.shows("1 payload was pending before this yes")
+        it.shows("1 payload was already pending")
         it.type(b"n")
         it.shows("Telemetry of cloudquery is on: ")
 
@@ -129,11 +129,11 @@ def read_and_erase(machine: Machine, cookie: str) -> None:
         it.type(b"m")
         it.shows("sees your network address")
         it.type(b"y")
-        it.shows("What the collector has of you: 1 operation", "name drift.aws")
+        it.shows("The collector's data about you: 1 operation", "name drift.aws")
         it.type(b"\x1b")
         it.until(lambda: "What the collector has of you" not in it.text, "the way back")
         it.type(b"e")
-        it.shows("Have the collector erase all that it has of this cookie?")
+        it.shows("Have the collector erase all data under this installation ID?")
         it.type(b"y")
         it.shows("Erased at")
 

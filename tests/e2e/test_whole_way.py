@@ -133,7 +133,7 @@ def test_a_real_command_is_recorded_held_reviewed_and_only_after_a_yes_sent(
     assert machine.cq("on").code == 0
     sent = machine.cq("send", identity)
     assert sent.code == 0, sent.said
-    assert sent.said == f"cq-telemetry: {identity} sent: it answered 200\n"
+    assert sent.said == f"cq-telemetry: {identity} sent: it responded 200\n"
 
     [received] = rotel.received()
     [[came]] = [scope.spans for scope in received.resource_spans[0].scope_spans]

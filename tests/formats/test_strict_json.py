@@ -36,9 +36,9 @@ json_like = st.lists(st.sampled_from(json_tokens)).map(b"".join)
 
 
 def problem_of(data: bytes) -> Problem:
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(UnreadableError) as raised:
         parse(data)
-    return caught.value.problem
+    return raised.value.problem
 
 
 # One document
@@ -64,13 +64,13 @@ def test_any_bytes_are_read_or_refused_with_our_own_error(data: bytes) -> None:
 
 
 def test_a_refusal_says_what_where_and_what_to_do() -> None:
-    with pytest.raises(UnreadableError) as caught:
+    with pytest.raises(UnreadableError) as raised:
         parse(b'{\n  "a": 1,\n  "b" 2\n}')
-    assert str(caught.value) == (
+    assert str(raised.value) == (
         "Cannot read this as JSON, line 3 (byte 18): expecting ':' delimiter. "
         "Look at the raw bytes there, or have the file written again."
     )
-    assert isinstance(caught.value, CqtelError)
+    assert isinstance(raised.value, CqtelError)
 
 
 def test_the_place_is_counted_in_bytes_not_in_characters() -> None:
@@ -111,7 +111,7 @@ def test_brackets_in_strings_are_no_nesting() -> None:
 def test_a_number_that_is_not_finite_is_refused_where_it_stands(literal: str) -> None:
     problem = problem_of(f'["{literal}", 1,\n {literal}]'.encode())
     assert problem.line == 2
-    assert "is no number that JSON has" in problem.reason
+    assert "is not a JSON number" in problem.reason
 
 
 def test_a_duplicate_key_is_refused_where_its_object_ends() -> None:
@@ -141,10 +141,10 @@ def test_a_large_number_and_a_long_string_of_digits_are_read() -> None:
     [
         (b"", "expecting value"),
         (b" \n ", "expecting value"),
-        (b"{} {}", "something follows the end of the document"),
-        (b"{}\x00", "something follows the end of the document"),
-        (b"{},", "something follows the end of the document"),
-        (b'\xef\xbb\xbf{"a": 1}', "a byte order mark, which JSON has not"),
+        (b"{} {}", "there is more after the end of the document"),
+        (b"{}\x00", "there is more after the end of the document"),
+        (b"{},", "there is more after the end of the document"),
+        (b'\xef\xbb\xbf{"a": 1}', "a byte order mark, which JSON does not allow"),
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
         (b'"\xed\xa0\x80"', "not UTF-8"),
         (b'"\xc0\xaf"', "not UTF-8"),
@@ -188,7 +188,7 @@ def test_items_of_an_array_that_are_no_objects_are_told() -> None:
     documents = parse_concatenated(b'{}\n[1, {"a": 1}, null]')
     assert documents.values == ({}, {"a": 1})
     assert [str(problem) for problem in documents.problems] == [
-        "line 2 (byte 3): left out of this array what is no object (2)"
+        "line 2 (byte 3): items of this array that are not objects are left out (2)"
     ]
 
 
@@ -204,7 +204,7 @@ def test_nothing_at_all_is_no_problem(data: bytes) -> None:
         (b'{"b": ', "expecting value", 6),
         (b'{"b": "abc', "unterminated string", 6),
         (b'{"b": "\xff"}', "not UTF-8", 7),
-        (b'{"b": NaN}', "NaN is no number that JSON has", 6),
+        (b'{"b": NaN}', "NaN is not a JSON number", 6),
         (b'{"b":\n' + b"[" * 900, "nested more than 64 deep", 69),
         (b'{"b": ' + b"9" * 5_000 + b"}", "a number of more than 4,300 characters", 6),
         (b'{"b": 1, "b": 2}', 'the object that ends here has the key "b" more than once', 15),

@@ -379,13 +379,13 @@ def test_times_are_read_to_the_nanosecond(written: str, nanoseconds: int) -> Non
     ("written", "problem"),
     [
         ("0001-01-01T00:00:00Z", "EndTime is not set"),
-        ("1969-12-31T23:59:59Z", "EndTime is not a time that OTLP can hold"),
-        ("9999-12-31T23:59:59Z", "EndTime is not a time that OTLP can hold"),
-        ("2021-02-30T00:00:00Z", "EndTime is a day that no calendar has"),
-        ("2021-12-09T24:00:00Z", "EndTime is not a time as RFC 3339 has it"),
-        ("2021-12-09T12:03:21", "EndTime is not a time as RFC 3339 has it"),
-        ("٢٠٢١-12-09T12:03:21Z", "EndTime is not a time as RFC 3339 has it"),
-        (None, "EndTime is not a time as RFC 3339 has it"),
+        ("1969-12-31T23:59:59Z", "EndTime is out of the range of OTLP times"),
+        ("9999-12-31T23:59:59Z", "EndTime is out of the range of OTLP times"),
+        ("2021-02-30T00:00:00Z", "EndTime is an impossible date"),
+        ("2021-12-09T24:00:00Z", "EndTime is not an RFC 3339 time"),
+        ("2021-12-09T12:03:21", "EndTime is not an RFC 3339 time"),
+        ("٢٠٢١-12-09T12:03:21Z", "EndTime is not an RFC 3339 time"),
+        (None, "EndTime is not an RFC 3339 time"),
     ],
 )
 def test_what_is_no_time_is_told_and_lasts_nothing(written: str | None, problem: str) -> None:
@@ -423,9 +423,9 @@ def test_slices_are_read_as_lists(value: JsonValue, read: JsonValue) -> None:
         (
             {"Type": "MAP", "Value": 1},
             {"Type": "MAP", "Value": 1},
-            "Value has no Type that is known",
+            "Value has an unknown Type",
         ),
-        ("text", "text", "Value has no Type that is known"),
+        ("text", "text", "Value has an unknown Type"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_kept_as_it_stands(
@@ -532,7 +532,7 @@ def test_a_list_of_pairs_with_a_key_twice_loses_neither() -> None:
     pair: JsonValue = {"key": "a", "value": {"intValue": 1}}
     value, [problem] = otlp_value({"kvlistValue": {"values": [pair, pair]}})
     assert value == [["a", 1], ["a", 1]]
-    assert problem.endswith("kvlistValue.values[1] has a key that was there before")
+    assert problem.endswith("kvlistValue.values[1] has a duplicate key")
 
 
 def test_an_attribute_that_stands_twice_is_there_twice() -> None:

@@ -15,7 +15,7 @@ from cqtel_tui.outbox.writing import SUFFIX, sealed
 from .conftest import examples
 
 PAYLOAD = b'{"resourceSpans":[]}'
-CAUGHT = b'{"method":"POST"}\nbody'
+INTERCEPTED = b'{"method":"POST"}\nbody'
 NAME, WHOLE = sealed(
     PAYLOAD,
     1_800_000_000_000_000,
@@ -32,7 +32,7 @@ NAME, WHOLE = sealed(
     origin="gate",
     kind="rudderstack",
     target="https://up.example/v1/batch",
-    caught=CAUGHT,
+    intercepted=INTERCEPTED,
 )
 KEYS = list(json.loads(WHOLE.partition(b"\n")[0]))
 

@@ -17,13 +17,13 @@ from cqtel_tui.formats.documents import as_document
 from cqtel_tui.formats.values import as_json
 from cqtel_tui.gate.field_shapes import fields_at
 from cqtel_tui.gate.names import Names
-from cqtel_tui.gate.protocols import document_caught, understand
+from cqtel_tui.gate.protocols import document_intercepted, understand
 from cqtel_tui.gate.protocols.unknown import KIND as UNKNOWN
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import Rules
 from cqtel_tui.gate.requests import Request
-from cqtel_tui.review.caught import ADDED, DROPPED_BY_USER, KEPT, compare
 from cqtel_tui.review.explain import explain
+from cqtel_tui.review.intercepted import ADDED, DROPPED_BY_USER, KEPT, compare
 
 from .conftest import examples
 from .documents import CANARY, SCALARS, TEXTS
@@ -217,7 +217,7 @@ def test_no_canary_leaves_and_each_fate_has_its_reason(name: str) -> None:
         )  # fmt: skip
         assert again.redaction.sent == found.redaction.sent
         compared = compare(
-            document_caught(request, found.kind),
+            document_intercepted(request, found.kind),
             as_document(found.kind, found.redaction.sent),
             found.redaction.removals,
             more=found.redaction.more,

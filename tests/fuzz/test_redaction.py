@@ -19,7 +19,7 @@ from cqtel_tui.gate.protocols.unknown import KIND as UNKNOWN
 from cqtel_tui.gate.pseudonyms import Pseudonyms
 from cqtel_tui.gate.redaction import Rules
 from cqtel_tui.gate.requests import Request
-from cqtel_tui.review.caught import ADDED, DROPPED_BY_USER, KEPT, compare
+from cqtel_tui.review.intercepted import ADDED, DROPPED_BY_USER, KEPT, compare
 
 from .conftest import examples
 from .documents import CANARY, REQUESTS, encoded

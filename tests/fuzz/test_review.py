@@ -21,11 +21,11 @@ from cqtel_tui.formats.strict_json import UnreadableError, parse
 from cqtel_tui.gate.reviewing import readable
 from cqtel_tui.gate.trimming import fields, without
 from cqtel_tui.outbox.envelope import Envelope
-from cqtel_tui.review.caught import compare
 from cqtel_tui.review.changes import changes
 from cqtel_tui.review.explain import explain
 from cqtel_tui.review.export import as_curl, as_har
 from cqtel_tui.review.headers import credentials, masked, request_headers
+from cqtel_tui.review.intercepted import compare
 from cqtel_tui.review.needles import Surroundings
 from cqtel_tui.review.requests import scan_request
 from cqtel_tui.review.waterfall import waterfall
@@ -112,7 +112,7 @@ def test_any_two_documents_are_compared(first: bytes, second: bytes) -> None:
         except UnreadableError:
             return
     rows = compare(*documents).rows
-    assert all(is_printable(f"{row.path}{row.caught}{row.sent}{row.why}") for row in rows)
+    assert all(is_printable(f"{row.path}{row.intercepted}{row.sent}{row.why}") for row in rows)
 
 
 @examples(200)

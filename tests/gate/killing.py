@@ -121,8 +121,8 @@ def main(state: str, times: int) -> None:
         time.sleep(0.01)
     outbox = Outbox(state)
     held = [outbox.open(PENDING, label) for label in outbox.labels(PENDING)]
-    bodies = [read_original(each.caught).body for each in held]
-    linked = {identity for run in read_runs(state) for identity in run.caught}
+    bodies = [read_original(each.intercepted).body for each in held]
+    linked = {identity for run in read_runs(state) for identity in run.intercepted}
     found = {
         "acknowledged": len(acknowledged),
         "lost": len(set(acknowledged) - set(bodies)),

@@ -22,7 +22,7 @@ _QUIET_SECONDS = 0.1
 class Served:
     """What came in."""
 
-    caught: list[Request] = field(default_factory=list)
+    intercepted: list[Request] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     blocked_attempts: int = 0
 
@@ -63,7 +63,7 @@ class ServedGate(Gate):
             pass
         server.close()
 
-    def _keep(self, caught: Request) -> None:
+    def _keep(self, intercepted: Request) -> None:
         if self.problem is not None:
             raise self.problem
-        self.kept.append(caught)
+        self.kept.append(intercepted)

@@ -50,7 +50,7 @@ EVENT = {
 BODY = json.dumps({"batch": [EVENT]}).encode()
 
 
-def caught(body: bytes = BODY, path: str = "/v1/batch", **headers: str) -> Request:
+def intercepted(body: bytes = BODY, path: str = "/v1/batch", **headers: str) -> Request:
     pairs = {"content-type": "application/json", "authorization": WRITE_KEY, **headers}
     named = tuple((name.replace("_", "-"), value) for name, value in pairs.items())
     return Request("POST", path, named, body, NOW)
@@ -89,7 +89,7 @@ class Home:
         return self.outbox.open(PENDING, label)
 
     def original(self, label: Label) -> Original:
-        return read_original(self.open(label).caught)
+        return read_original(self.open(label).intercepted)
 
 
 @pytest.fixture
@@ -97,9 +97,11 @@ def home(scrubbed: Path) -> Home:
     return Home(scrubbed)
 
 
-def test_what_would_be_sent_is_in_the_envelope_and_what_was_caught_beside_it(home: Home) -> None:
+def test_what_would_be_sent_is_in_the_envelope_and_what_was_intercepted_beside_it(
+    home: Home,
+) -> None:
     body = gzip.compress(BODY)
-    (label,) = home.hold(caught(body, content_encoding="gzip"))
+    (label,) = home.hold(intercepted(body, content_encoding="gzip"))
     envelope = home.open(label)
     sent = json.loads(envelope.payload)["batch"][0]
     assert sent["properties"] == {"status": "error"}
@@ -117,15 +119,15 @@ def test_what_would_be_sent_is_in_the_envelope_and_what_was_caught_beside_it(hom
 
 
 def test_its_label_says_what_it_is_without_opening_it(home: Home) -> None:
-    (label,) = home.hold(caught())
+    (label,) = home.hold(intercepted())
     assert (label.origin, label.app, label.version) == ("gate", "cloudquery", "6.21.1")
     assert (label.operation, label.outcome, label.created) == ("init_completed", "failed", NOW)
     assert home.open(label).kind == "rudderstack"
 
 
-def test_the_error_text_is_caught_always_and_sent_in_debug_mode_only(home: Home) -> None:
-    home.hold(caught())
-    home.hold(caught(), debug=True)
+def test_the_error_text_is_intercepted_always_and_sent_in_debug_mode_only(home: Home) -> None:
+    home.hold(intercepted())
+    home.hold(intercepted(), debug=True)
     sent = {b"hunter2" in home.open(label).payload for label in home.labels}
     kept = [home.original(label) for label in home.labels]
     assert sent == {False, True}
@@ -143,7 +145,7 @@ def test_a_mistake_of_ours_with_one_request_takes_no_other_along(
 
     real = protocols.understand
     monkeypatch.setattr(holding, "understand", understand)
-    home.hold(*(replace(caught(), when=NOW + number) for number in range(3)))
+    home.hold(*(replace(intercepted(), when=NOW + number) for number in range(3)))
     kinds = {label.created: home.open(label).kind for label in home.labels}
     assert kinds == {NOW: "rudderstack", NOW + 1: UNREDACTED, NOW + 2: "rudderstack"}
 
@@ -155,7 +157,7 @@ def test_what_could_not_be_redacted_has_nothing_that_could_be_sent(
         raise RuntimeError("a mistake of ours")
 
     monkeypatch.setattr(holding, "understand", understand)
-    (label,) = home.hold(caught())
+    (label,) = home.hold(intercepted())
     envelope = home.open(label)
     assert (envelope.kind, envelope.payload, envelope.headers) == (UNREDACTED, b"", {})
     assert home.original(label).body == BODY
@@ -167,7 +169,7 @@ def test_what_would_be_larger_than_what_is_read_is_not_sent(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(holding, "MAX_BYTES", 100)
-    (label,) = home.hold(caught())
+    (label,) = home.hold(intercepted())
     assert (home.open(label).kind, home.open(label).payload) == (UNREDACTED, b"")
 
 
@@ -197,7 +199,7 @@ def test_a_body_of_as_many_bytes_as_the_gate_takes_is_read_redacted_and_shown(
 ) -> None:
     body = spans(MAX_BODY_BYTES)
     sent = gzip.compress(body) if encoding else body
-    (label,) = home.hold(caught(sent, "/v1/traces", content_encoding=encoding))
+    (label,) = home.hold(intercepted(sent, "/v1/traces", content_encoding=encoding))
     envelope = home.open(label)
     assert envelope.kind == "otlp-traces-json"
     assert b"canary" not in envelope.payload
@@ -208,7 +210,7 @@ def test_a_body_of_as_many_bytes_as_the_gate_takes_is_read_redacted_and_shown(
 
 def test_a_body_of_as_many_bytes_that_nobody_can_read_can_be_opened(home: Home) -> None:
     body = random.Random(4).randbytes(MAX_BODY_BYTES)  # noqa: S311  # the same each time
-    (label,) = home.hold(caught(body, "/v9/x"))
+    (label,) = home.hold(intercepted(body, "/v9/x"))
     assert (home.open(label).kind, home.open(label).payload) == ("unknown", body)
 
 
@@ -216,17 +218,17 @@ def test_arguments_of_the_command_are_looked_for_and_not_written_down(home: Home
     message = EVENT | {"properties": {"status": "error", "warnings": "12345678"}}
     body = json.dumps({"batch": [message]}).encode()
     given = ("sync", "--source", "jane-doe", "--limit", "12345678")
-    (label,) = home.hold(caught(body), arguments=given, allowed=frozenset({"sync"}))
+    (label,) = home.hold(intercepted(body), arguments=given, allowed=frozenset({"sync"}))
     envelope = home.open(label)
     assert home.original(label).arguments == ("batch[0].properties.warnings",)
-    assert b"jane-doe" not in envelope.caught + envelope.payload
-    home.hold(caught())
+    assert b"jane-doe" not in envelope.intercepted + envelope.payload
+    home.hold(intercepted())
     assert {home.original(one).arguments is None for one in home.labels} == {True, False}
 
 
 def test_one_run_has_the_same_random_ids_in_all_its_requests(home: Home) -> None:
-    home.hold(caught(), caught())
-    home.hold(caught())
+    home.hold(intercepted(), intercepted())
+    home.hold(intercepted())
     ids = [json.loads(home.open(one).payload)["batch"][0]["anonymousId"] for one in home.labels]
     assert len(ids) == 3
     assert len(set(ids)) == 2
@@ -235,7 +237,9 @@ def test_one_run_has_the_same_random_ids_in_all_its_requests(home: Home) -> None
 
 def test_what_is_unknown_is_held_raw_with_the_encoding_it_has(home: Home) -> None:
     body = gzip.compress(b"\x00\x01")
-    (label,) = home.hold(caught(body, "/v9/x?y=z", content_encoding="gzip", content_type="a/b"))
+    (label,) = home.hold(
+        intercepted(body, "/v9/x?y=z", content_encoding="gzip", content_type="a/b")
+    )
     envelope = home.open(label)
     assert (envelope.kind, envelope.payload, label.operation) == ("unknown", body, "unnamed")
     assert envelope.target == "https://events.example/v9/x?y=z"
@@ -245,9 +249,9 @@ def test_what_is_unknown_is_held_raw_with_the_encoding_it_has(home: Home) -> Non
 @pytest.mark.parametrize(
     ("given", "request_"),
     [
-        ({"upstream": ""}, caught()),
-        ({"upstream": "http://events.example"}, caught()),
-        ({"upstream": "file:///etc"}, caught()),
+        ({"upstream": ""}, intercepted()),
+        ({"upstream": "http://events.example"}, intercepted()),
+        ({"upstream": "file:///etc"}, intercepted()),
         ({}, Request("PUT", "/v1/batch", (), BODY, NOW)),
     ],
 )
@@ -259,8 +263,8 @@ def test_what_may_not_be_sent_to_where_it_was_bound_has_no_target(
 
 
 def test_a_credential_is_kept_only_where_it_is_needed(home: Home) -> None:
-    (label,) = home.hold(caught())
-    assert WRITE_KEY.encode() not in home.open(label).caught
+    (label,) = home.hold(intercepted())
+    assert WRITE_KEY.encode() not in home.open(label).intercepted
     assert home.original(label).request.header("authorization") == "Basic •••••••• (8 characters)"
 
 
@@ -278,7 +282,7 @@ def test_the_headers_of_its_protocol_leave_and_all_others_are_listed_as_removed(
     bodies = {"/v1/batch": {"batch": [EVENT]}, "/v1/traces": {"resourceSpans": []}, "/v9/x": {}}
     body = json.dumps(bodies[path])
     more = {"anonymousid": "e027be13", "user-agent": "x/1 (alice)", "x-forwarded-key": "1"}
-    request = caught(gzip.compress(body.encode()), path, content_encoding="gzip", **more)
+    request = intercepted(gzip.compress(body.encode()), path, content_encoding="gzip", **more)
     channels = Channels(variable="", forwarded=("x-forwarded-key",))
     hold_requests(home.state, [request], channels, one_run())
     (label,) = home.labels
@@ -299,12 +303,12 @@ def test_a_protocol_that_the_list_of_headers_does_not_have_needs_none() -> None:
 
 def test_names_that_are_none_do_not_reach_the_label(home: Home) -> None:
     body = json.dumps({"batch": [{**EVENT, "event": "../../x,y"}]}).encode()
-    (label,) = home.hold(caught(body), app="a,b/c", version="1,2")
+    (label,) = home.hold(intercepted(body), app="a,b/c", version="1,2")
     assert (label.app, label.version, label.operation) == ("unnamed", "", "unnamed")
 
 
 def test_an_original_goes_where_its_envelope_goes(home: Home) -> None:
-    (label,) = home.hold(caught())
+    (label,) = home.hold(intercepted())
     before = home.original(label)
     data = home.outbox.read(PENDING, label)
     home.outbox.drop(PENDING, label)
@@ -316,7 +320,7 @@ def test_an_original_goes_where_its_envelope_goes(home: Home) -> None:
 
 
 def test_an_original_that_was_altered_is_not_believed(home: Home) -> None:
-    (label,) = home.hold(caught())
+    (label,) = home.hold(intercepted())
     path = home.outbox.path(PENDING, label)
     sealed = path.read_bytes()
     for damaged in (sealed[:-1], sealed + b"x", sealed[:-1] + b"x"):
@@ -332,8 +336,8 @@ def test_what_is_no_original_is_told_of(damaged: bytes) -> None:
 
 
 def test_a_header_that_cannot_be_sent_is_left_out(home: Home) -> None:
-    (label,) = home.hold(caught(authorization="Basic " + "x" * 5000))
-    (other,) = [one for one in home.hold(caught(authorization="a\xa0b")) if one != label]
+    (label,) = home.hold(intercepted(authorization="Basic " + "x" * 5000))
+    (other,) = [one for one in home.hold(intercepted(authorization="a\xa0b")) if one != label]
     assert home.open(label).headers == home.open(other).headers
     assert "Authorization" not in home.open(label).headers
 
@@ -341,18 +345,18 @@ def test_a_header_that_cannot_be_sent_is_left_out(home: Home) -> None:
 def test_what_cannot_be_written_is_counted_and_leaves_nothing_behind(
     home: Home, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home.hold(caught())
+    home.hold(intercepted())
 
     def full(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(holding, "hold", full)
-    home.hold(caught())
+    home.hold(intercepted())
     assert len(home.labels) == 1
     assert home.outbox.losses() == 1
 
 
-def test_nothing_caught_leaves_nothing(home: Home) -> None:
+def test_nothing_intercepted_leaves_nothing(home: Home) -> None:
     assert hold_requests(home.state, [], CLOUDQUERY, one_run()) == []
     assert not Path(home.state).exists()
 
@@ -389,7 +393,7 @@ def cloudquery() -> str:
 
 
 @pytest.mark.parametrize("debug", [False, True])
-def test_the_real_cloudquery_is_caught_and_redacted(
+def test_the_real_cloudquery_is_intercepted_and_redacted(
     home: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, api: str, *, debug: bool
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -405,7 +409,7 @@ def test_the_real_cloudquery_is_caught_and_redacted(
     assert outcome.exit_code == 1
     assert seen.refused.total() == 0
     home_run = one_run(upstream=opened.upstreams["cloudquery"], debug=debug)
-    assert hold_requests(home.state, seen.caught, CLOUDQUERY, home_run)
+    assert hold_requests(home.state, seen.intercepted, CLOUDQUERY, home_run)
     messages, originals = [], b""
     for label in home.labels:
         envelope = home.open(label)

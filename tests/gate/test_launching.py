@@ -169,7 +169,7 @@ def test_what_sudo_does_not_allow_starts_nothing(machine: Machine) -> None:
     ended = machine.wrap("sudo", "cloudquery", "sync", more={"SUDO_FORBIDS": "1"})
     assert ended.code == 1
     assert ended.out == b""
-    assert "ours is passed on by --preserve-env" in ended.said
+    assert "ours is passed on with --preserve-env" in ended.said
     assert "not allowed to preserve" in ended.said
 
 
@@ -235,7 +235,7 @@ def test_a_run_within_a_run_works_and_both_are_recorded(machine: Machine) -> Non
 def test_without_a_command_the_users_shell_is_a_session(machine: Machine) -> None:
     tells(machine)
     for options, words in (
-        ([], "this is a session: what the programs"),
+        ([], "this is a session: what programs in it"),
         (["--no-telemetry"], "this is a session: telemetry is off"),
     ):
         ended = machine.cq(

@@ -65,7 +65,7 @@ def test_every_destination_is_read_from_the_calls() -> None:
 
 def test_a_destination_says_what_it_is() -> None:
     names = {str(one): one for one in destinations(LINES.splitlines())}
-    assert "udp 192.0.2.53:53 (a name was looked up)" in names
+    assert "udp 192.0.2.53:53 (a name lookup)" in names
     assert "tcp [2001:db8::1]:4317" in names
     assert "unix @/tmp/dbus" in names
     assert {name for name, one in names.items() if one.is_local} == {

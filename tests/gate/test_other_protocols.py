@@ -433,7 +433,7 @@ CLIENTS = {
 
 
 @pytest.mark.parametrize("kind", CLIENTS)
-def test_the_official_python_library_is_caught(kind: str, tmp_path: Path) -> None:
+def test_the_official_python_library_is_intercepted(kind: str, tmp_path: Path) -> None:
     package, program = CLIENTS[kind]
     pytest.importorskip(package, reason=f"{package} is not installed")
     gate = ServedGate()
@@ -450,7 +450,7 @@ def test_the_official_python_library_is_caught(kind: str, tmp_path: Path) -> Non
         )
     finally:
         seen = gate.end()
-    found = [understand(one, rules()) for one in seen.caught]
+    found = [understand(one, rules()) for one in seen.intercepted]
     assert {one.kind for one in found} == {kind}
     for one in found:
         assert sent(one)

@@ -25,15 +25,15 @@ silent = ["--help"]
 valued = ["--port"]
 [refuse]
 OTEL_SDK_DISABLED = "true"
-[catch]
+[intercept]
 variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
 upstream = "https://otlp.example"
 forwarded = ["X-Api-Key"]
 own = ["SHOP_LOGS"]
 duration_unit = 1000
-[catch.also]
+[intercept.also]
 OTEL_EXPORTER_OTLP_PROTOCOL = "http/protobuf"
-[catch.levels.SHOP_LEVEL]
+[intercept.levels.SHOP_LEVEL]
 "" = "some"
 all = "some"
 [[close]]

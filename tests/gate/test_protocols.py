@@ -46,7 +46,7 @@ SECRETS = ("alice", "hunter2", "/home", "acme", UUID)
 OPENTELEMETRY = read_profile(SHIPPED).channels
 
 
-def caught(
+def intercepted(
     path: str, body: bytes, content_type: str = "application/json", **headers: str
 ) -> Request:
     pairs = [("content-type", content_type)]
@@ -120,7 +120,7 @@ SYNC["userId"] = UUID
 
 
 def test_an_event_is_described_and_redacted() -> None:
-    found = understand(caught("/v1/batch", batch(INIT)), rules())
+    found = understand(intercepted("/v1/batch", batch(INIT)), rules())
     assert found.kind == "rudderstack"
     assert found.description == Description("init_completed", "failed", 0)
     sent = json.loads(found.redaction.sent)["batch"][0]
@@ -135,13 +135,13 @@ def test_an_event_is_described_and_redacted() -> None:
 
 
 def test_its_error_text_is_sent_in_debug_mode_only() -> None:
-    found = understand(caught("/v1/batch", batch(INIT)), rules(debug=True))
+    found = understand(intercepted("/v1/batch", batch(INIT)), rules(debug=True))
     sent = json.loads(found.redaction.sent)["batch"][0]
     assert sent["properties"]["error"] == INIT["properties"]["error"]
 
 
 def test_of_a_users_sync_only_counts_and_published_names_are_sent() -> None:
-    found = understand(caught("/v1/batch", batch(SYNC)), rules())
+    found = understand(intercepted("/v1/batch", batch(SYNC)), rules())
     assert found.description == Description("sync_run_completed", "ok", 90_500)
     sent = json.loads(found.redaction.sent)["batch"][0]
     assert sent["properties"] == {
@@ -159,9 +159,9 @@ def test_of_a_users_sync_only_counts_and_published_names_are_sent() -> None:
 
 def test_a_user_is_replaced_by_a_random_id_as_no_message_is_taken_without_one() -> None:
     own = rules()
-    first = json.loads(understand(caught("/v1/batch", batch(SYNC)), own).redaction.sent)
+    first = json.loads(understand(intercepted("/v1/batch", batch(SYNC)), own).redaction.sent)
     again = json.loads(
-        understand(caught("/v1/track", json.dumps(SYNC).encode()), own).redaction.sent
+        understand(intercepted("/v1/track", json.dumps(SYNC).encode()), own).redaction.sent
     )
     assert "userId" not in first["batch"][0]
     assert first["batch"][0]["anonymousId"] == again["anonymousId"] != UUID
@@ -185,7 +185,7 @@ def test_a_message_with_an_odd_identity_is_one_that_the_server_takes(
     identity: dict[str, Any],
 ) -> None:
     message = {"type": "track", "event": "Sync Completed", "messageId": 7, **identity}
-    found = understand(caught("/v1/batch", batch(message)), rules())
+    found = understand(intercepted("/v1/batch", batch(message)), rules())
     [sent] = json.loads(found.redaction.sent)["batch"]
     assert sent.keys() == {"type", "event", "messageId", "anonymousId"}
     assert sent["event"] == "Sync Completed"
@@ -198,7 +198,7 @@ def test_a_name_shaped_value_of_a_known_program_is_one_of_its_own() -> None:
     message = event("jane-doe.internal", status="acme-prod")
     message |= {"type": "acme", "channel": "acme-laptop"}
     message["context"] = {"library": {"name": "acme.hunter2.com", "version": "4.2.1"}}
-    found = understand(caught("/v1/batch", batch(message)), rules())
+    found = understand(intercepted("/v1/batch", batch(message)), rules())
     [sent] = json.loads(found.redaction.sent)["batch"]
     assert sent["event"] == "other"
     assert sent["context"] == {"library": {"version": "4.2.1"}}
@@ -211,7 +211,7 @@ def test_a_name_shaped_value_of_a_known_program_is_one_of_its_own() -> None:
 def test_a_message_of_each_kind_is_read_alone(call: str) -> None:
     message = {**event(), "type": call, "traits": {"email": "alice@acme.example"}}
     message |= {"previousId": "alice", "groupId": "acme", "userId": "alice"}
-    found = understand(caught(f"/v1/{call}", json.dumps(message).encode()), rules())
+    found = understand(intercepted(f"/v1/{call}", json.dumps(message).encode()), rules())
     assert found.kind == "rudderstack"
     assert not any(secret.encode() in found.redaction.sent for secret in SECRETS)
     assert response_to(f"/v1/{call}?x=y", "application/json").body == b"OK"
@@ -231,10 +231,11 @@ def test_a_message_of_each_kind_is_read_alone(call: str) -> None:
     ],
 )
 def test_it_may_come_compressed(body: bytes, headers: dict[str, str]) -> None:
-    found = understand(caught("/v1/batch", body, **headers), rules())
+    found = understand(intercepted("/v1/batch", body, **headers), rules())
     assert found.description.operation == "init_completed"
     assert (
-        found.redaction.sent == understand(caught("/v1/batch", batch(INIT)), rules()).redaction.sent
+        found.redaction.sent
+        == understand(intercepted("/v1/batch", batch(INIT)), rules()).redaction.sent
     )
 
 
@@ -263,7 +264,7 @@ def test_it_may_come_compressed(body: bytes, headers: dict[str, str]) -> None:
 def test_what_no_protocol_reads_is_held_as_it_came(
     path: str, body: bytes, headers: dict[str, str]
 ) -> None:
-    found = understand(caught(path, body, **headers), rules())
+    found = understand(intercepted(path, body, **headers), rules())
     assert (found.kind, found.redaction.sent) == ("unknown", body)
     assert found.description == Description()
 
@@ -291,7 +292,7 @@ def test_no_body_raises_anything_else(body: bytes, encoding: str) -> None:
     st.sampled_from(["application/json", "application/x-protobuf", ""]),
 )
 def test_no_request_raises_anything(path: str, body: bytes, content_type: str) -> None:
-    understand(caught(path, body, content_type), rules())
+    understand(intercepted(path, body, content_type), rules())
 
 
 # OTLP ---------------------------------------------------------------------------------------------
@@ -422,10 +423,12 @@ def as_protobuf(signal: str) -> bytes:
 def otlp(signal: str, encoding: str, *, debug: bool = False) -> Understood:
     own = rules(debug=debug, channels=OPENTELEMETRY)
     if encoding == "json":
-        return understand(caught(f"/v1/{signal}", json.dumps(MESSAGES[signal][0]).encode()), own)
+        return understand(
+            intercepted(f"/v1/{signal}", json.dumps(MESSAGES[signal][0]).encode()), own
+        )
     body = gzip.compress(as_protobuf(signal))
     return understand(
-        caught(f"/v1/{signal}", body, "application/x-protobuf", content_encoding="gzip"), own
+        intercepted(f"/v1/{signal}", body, "application/x-protobuf", content_encoding="gzip"), own
     )
 
 
@@ -449,7 +452,7 @@ def test_spans_are_described_and_redacted(encoding: str) -> None:
 def test_a_status_that_is_not_plainly_a_success_is_none(code: Any) -> None:
     span = {"traceId": TRACE_ID, "spanId": SPAN_ID, "name": "sync", "status": {"code": code}}
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
-    found = understand(caught("/v1/traces", json.dumps(document).encode()), rules())
+    found = understand(intercepted("/v1/traces", json.dumps(document).encode()), rules())
     assert found.description == Description("sync", "failed", 0)
     assert spans_of(found)[0].status.code == 2
 
@@ -461,7 +464,7 @@ def test_a_parent_of_nothing_but_zeros_is_none(parent: Any) -> None:
     root = {**ids, "name": "root", "parentSpanId": parent}
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [child, root]}]}]}
     found = understand(
-        caught("/v1/traces", json.dumps(document).encode()), rules(channels=OPENTELEMETRY)
+        intercepted("/v1/traces", json.dumps(document).encode()), rules(channels=OPENTELEMETRY)
     )
     assert found.description.operation == "root"
     assert not spans_of(found)[1].parent_span_id.strip(b"\0")
@@ -511,7 +514,7 @@ def test_both_encodings_say_the_same() -> None:
 
 def test_fields_of_a_later_release_are_not_sent_and_told() -> None:
     later = as_protobuf("traces") + b"\xfa\x3f\x05alice"
-    found = understand(caught("/v1/traces", later, "application/x-protobuf"), rules())
+    found = understand(intercepted("/v1/traces", later, "application/x-protobuf"), rules())
     assert b"alice" not in found.redaction.sent
     assert "does not have" in found.redaction.removals[0].what
 
@@ -529,7 +532,7 @@ def test_without_opentelemetrys_package_protobuf_is_held_as_it_came(
     assert otlp("traces", "json").kind == "otlp-traces-json"
     for signal in MESSAGES:
         found = understand(
-            caught(f"/v1/{signal}", as_protobuf(signal), "application/x-protobuf"), rules()
+            intercepted(f"/v1/{signal}", as_protobuf(signal), "application/x-protobuf"), rules()
         )
         assert found.kind == "unknown"
 
@@ -579,7 +582,7 @@ def run_under_gate(command: list[str], folder: Path, **more: str) -> list[Unders
     finally:
         seen = gate.end()
     own = rules(channels=OPENTELEMETRY)
-    return [understand(one, own) for one in seen.caught]
+    return [understand(one, own) for one in seen.intercepted]
 
 
 def check_spans(found: list[Understood], kind: str) -> None:
@@ -592,7 +595,9 @@ def check_spans(found: list[Understood], kind: str) -> None:
 
 @pytest.mark.parametrize("compression", ["none", "gzip", "deflate"])
 @pytest.mark.parametrize("proxy", ["", "http://127.0.0.1:9"])
-def test_the_official_python_sdk_is_caught(tmp_path: Path, compression: str, proxy: str) -> None:
+def test_the_official_python_sdk_is_intercepted(
+    tmp_path: Path, compression: str, proxy: str
+) -> None:
     pytest.importorskip(
         "opentelemetry.exporter.otlp.proto.http", reason="the OTLP/HTTP exporter is not installed"
     )
@@ -608,7 +613,7 @@ def test_the_official_python_sdk_is_caught(tmp_path: Path, compression: str, pro
 
 @pytest.mark.skipif(bool(why_no_javascript()), reason=why_no_javascript())
 @pytest.mark.parametrize(("package", "encoding"), [("http", "json"), ("proto", "protobuf")])
-def test_the_official_javascript_sdk_is_caught(package: str, encoding: str) -> None:
+def test_the_official_javascript_sdk_is_intercepted(package: str, encoding: str) -> None:
     node = shutil.which("node") or "node"
     found = run_under_gate([node, "-e", JAVASCRIPT_CLIENT % package], JAVASCRIPT)
     check_spans(found, f"otlp-traces-{encoding}")
@@ -652,7 +657,7 @@ def test_what_has_countless_elements_is_not_read_before_they_are_counted(
 ) -> None:
     packed = gzip.compress(body, mtime=0)
     assert len(packed) < 8192
-    found = understand(caught(path, packed, content_type, content_encoding="gzip"), rules())
+    found = understand(intercepted(path, packed, content_type, content_encoding="gzip"), rules())
     assert found.kind == "unknown"
     assert found.redaction.sent == packed
     assert as_document(f"otlp{path.removeprefix('/v1').replace('/', '-')}-protobuf", body) is None
@@ -660,7 +665,7 @@ def test_what_has_countless_elements_is_not_read_before_they_are_counted(
 
 def test_a_batch_of_too_many_messages_is_cut_before_it_is_looked_at() -> None:
     messages = [{"type": "track"}] * (MAX_ITEMS + 1)
-    found = understand(caught("/v1/batch", json.dumps({"batch": messages}).encode()), rules())
+    found = understand(intercepted("/v1/batch", json.dumps({"batch": messages}).encode()), rules())
     assert len(json.loads(found.redaction.sent)["batch"]) == MAX_ITEMS
     # Each that stays is given an id, and the one that does not is told of once.
     assert len(found.redaction.removals) + found.redaction.more == MAX_ITEMS + 1
@@ -675,6 +680,6 @@ def test_a_genuine_message_of_many_spans_is_read() -> None:
     document = {"resourceSpans": [{"scopeSpans": [{"spans": [span] * 2048}]}]}
     body = ParseDict(with_ids(document, to_base64), ExportTraceServiceRequest())
     found = understand(
-        caught("/v1/traces", body.SerializeToString(), "application/x-protobuf"), rules()
+        intercepted("/v1/traces", body.SerializeToString(), "application/x-protobuf"), rules()
     )
     assert found.kind == "otlp-traces-protobuf"

@@ -122,14 +122,16 @@ def test_what_a_program_reports_is_held_and_its_error_text_leaves_in_debug_mode_
     reporter(machine, compressed=compressed)
     assert machine.wrap("cloudquery", *["--debug-telemetry"] * debug, "init") == AS_EVER
     [operation] = held(machine, "record")
-    caught = held(machine, "gate")
-    assert events(caught) == ["init_started", "init_completed"]
-    assert {one.target for one in caught} == {"https://analytics-events.cloudquery.io/v1/batch"}
-    assert {one.headers["Authorization"] for one in caught} == {WRITE_KEY}
-    originals = [read_original(one.caught) for one in caught]
+    intercepted = held(machine, "gate")
+    assert events(intercepted) == ["init_started", "init_completed"]
+    assert {one.target for one in intercepted} == {
+        "https://analytics-events.cloudquery.io/v1/batch"
+    }
+    assert {one.headers["Authorization"] for one in intercepted} == {WRITE_KEY}
+    originals = [read_original(one.intercepted) for one in intercepted]
     assert [ERROR.encode() in one.body for one in originals] == [False, True]
-    assert [ERROR.encode() in one.payload for one in caught] == [False, debug]
-    assert not any(b"alice" in one.payload or b"192.0.2.1" in one.payload for one in caught)
+    assert [ERROR.encode() in one.payload for one in intercepted] == [False, debug]
+    assert not any(b"alice" in one.payload or b"192.0.2.1" in one.payload for one in intercepted)
     [run_] = read_runs(str(machine.state))
     assert {one.operation for one in originals} == {run_.id}
     assert run_.operation == operation.id
@@ -144,25 +146,27 @@ def test_what_one_run_left_is_linked_and_what_was_closed_to_it_is_told(machine: 
     ids = {one.id for origin in ("record", "gate") for one in held(machine, origin)}
     assert {identity for one in runs for identity in one.payloads} == ids
     for one in runs:
-        assert len(one.caught) == 2
+        assert len(one.intercepted) == 2
         assert all(run_of(runs, identity) == one for identity in one.payloads)
-    closed = {each.name: (each.reason, each.attempts) for each in runs[0].closed}
-    assert closed["error reports (Sentry)"][1] is None
-    assert closed["the older usage statistics (gRPC)"][1] == 1
-    assert all(reason for reason, _ in closed.values())
+    blocked = {each.name: (each.reason, each.attempts) for each in runs[0].blocked}
+    assert blocked["error reports (Sentry)"][1] is None
+    assert blocked["the older usage statistics (gRPC)"][1] == 1
+    assert all(reason for reason, _ in blocked.values())
 
     status = machine.cq("status", "--json").json["runs"]
     assert [one["operation"] for one in status] == [one.operation for one in runs]
-    assert {one["name"]: (one["reason"], one["attempts"]) for one in status[0]["closed"]} == closed
+    assert {
+        one["name"]: (one["reason"], one["attempts"]) for one in status[0]["blocked"]
+    } == blocked
     lines = machine.cq("status").lines
     assert any("gRPC" in line and "(tried 1 times)" in line for line in lines)
-    shown = machine.cq("show", "--json", runs[0].caught[1]).json
+    shown = machine.cq("show", "--json", runs[0].intercepted[1]).json
     assert shown["run"] == {
         "operation": runs[0].operation,
-        "caught": [*runs[0].caught],
+        "intercepted": [*runs[0].intercepted],
     }
     assert shown["url"] == "https://analytics-events.cloudquery.io/v1/batch"
-    line = f"run        operation {runs[0].operation}, caught {', '.join(runs[0].caught)}"
+    line = f"run        operation {runs[0].operation}, intercepted {', '.join(runs[0].intercepted)}"
     assert line in machine.cq("show", runs[0].operation).lines
 
 
@@ -183,16 +187,16 @@ def test_what_is_no_known_request_is_held_raw_and_sent_only_by_name(
     odd = odd.replace('.read() == b"OK"', '.read() == b""')
     machine.program("cloudquery", odd)
     machine.wrap("cloudquery", "init", more=bound_for(upstream))
-    caught = held(machine, "gate")
-    assert [one.kind for one in caught] == ["unknown"] * 2
-    assert [one.payload for one in caught] == [
-        read_original(one.caught).request.body for one in caught
+    intercepted = held(machine, "gate")
+    assert [one.kind for one in intercepted] == ["unknown"] * 2
+    assert [one.payload for one in intercepted] == [
+        read_original(one.intercepted).request.body for one in intercepted
     ]
     machine.cq("on", "--include-held")
     machine.cq("send", "--all")
     assert upstream.connections == 0
-    assert machine.cq("send", caught[0].id).code == 0
-    assert upstream.bodies == [caught[0].payload]
+    assert machine.cq("send", intercepted[0].id).code == 0
+    assert upstream.bodies == [intercepted[0].payload]
     assert upstream.requests[0].line == "POST /odd?a=1 HTTP/1.1"
 
 
@@ -265,14 +269,14 @@ def test_without_h11_the_channel_is_closed_and_it_is_told(machine: Machine) -> N
     ended = machine.wrap("cloudquery", "init")
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said.startswith(
-        "cq-telemetry: the program's own telemetry is blocked, as it cannot be held: "
+        "cq-telemetry: the program's own telemetry is blocked, as it cannot be intercepted: "
         f"h11 is not installed ({how_to_install('gate')})\n"
     )
     assert witness.last["environment"][b"CQ_TELEMETRY_LEVEL"] == b"none"
     [found] = read_runs(str(machine.state))
-    assert found.closed[0].name == "all that the gate would hold"
-    assert "h11 is not installed" in found.closed[0].reason
-    assert {one.attempts for one in found.closed} == {None}
+    assert found.blocked[0].name == "all that the gate would intercept"
+    assert "h11 is not installed" in found.blocked[0].reason
+    assert {one.attempts for one in found.blocked} == {None}
 
 
 def test_a_gate_that_breaks_stops_nothing_and_it_is_told(machine: Machine) -> None:
@@ -283,16 +287,16 @@ def test_a_gate_that_breaks_stops_nothing_and_it_is_told(machine: Machine) -> No
     )
     ended = machine.wrap("cloudquery", "init")
     assert (ended.code, ended.out) == (7, b"out\n")
-    assert "not all that the program reported is held: ModuleNotFoundError" in ended.said
+    assert "not all that the program reported was intercepted: ModuleNotFoundError" in ended.said
     assert len(held(machine, "record")) == 1
     [found] = read_runs(str(machine.state))
-    assert found.closed[0].name == "all that the gate would hold"
+    assert found.blocked[0].name == "all that the gate would intercept"
 
 
 # Inspecting ---------------------------------------------------------------------------------------
 
 
-def test_inspecting_shows_what_was_caught_too_and_holds_nothing(machine: Machine) -> None:
+def test_inspecting_shows_what_was_intercepted_too_and_holds_nothing(machine: Machine) -> None:
     reporter(machine)
     for _ in range(2):
         ended = machine.wrap("cloudquery", "--inspect-telemetry", "init")
@@ -307,12 +311,14 @@ def test_inspecting_shows_what_was_caught_too_and_holds_nothing(machine: Machine
     assert ERROR.encode() not in written
     assert b"cmVhbC13cml0ZS1rZXk6" not in written
     shown = machine.cq("inspect", "--json").json
-    caught = [one["cqtel.caught"] for one in shown["unknown"]]
-    assert [one["body"]["batch"][0]["event"] for one in caught] == [
+    intercepted = [one["cqtel.intercepted"] for one in shown["unknown"]]
+    assert [one["body"]["batch"][0]["event"] for one in intercepted] == [
         "init_started",
         "init_completed",
     ]
-    assert {one["url"] for one in caught} == {"https://analytics-events.cloudquery.io/v1/batch"}
+    assert {one["url"] for one in intercepted} == {
+        "https://analytics-events.cloudquery.io/v1/batch"
+    }
     assert [trace["spans"][0]["name"] for trace in shown["traces"]] == ["init"]
 
 
@@ -332,19 +338,19 @@ def test_after_a_yes_it_arrives_redacted_with_the_programs_own_key(
     reporter(machine, compressed=compressed)
     ended = machine.wrap("cloudquery", "init", more=bound_for(upstream))
     assert ended.said == (
-        "cq-telemetry: CQ_RUDDERSTACK_DATA_PLANE_URL is set: what was to go there is held, "
+        "cq-telemetry: CQ_RUDDERSTACK_DATA_PLANE_URL is set: what is bound for it is intercepted, "
         "and goes there if you send it\nerr\n"
     )
     assert upstream.connections == 0
-    caught = held(machine, "gate")
-    refused = machine.cq("send", caught[0].id)
+    intercepted = held(machine, "gate")
+    refused = machine.cq("send", intercepted[0].id)
     assert (refused.code, upstream.connections) == (1, 0)
     assert "telemetry of cloudquery is undecided" in refused.said
 
     machine.cq("on", "--include-held")
-    sent = machine.cq("send", *(one.id for one in caught))
+    sent = machine.cq("send", *(one.id for one in intercepted))
     assert sent.code == 0, sent.said
-    assert [request.body for request in upstream.requests] == [one.payload for one in caught]
+    assert [request.body for request in upstream.requests] == [one.payload for one in intercepted]
     for request in upstream.requests:
         assert request.line == "POST /v1/batch HTTP/1.1"
         headers = {name.lower(): value for name, value in request.headers}
@@ -357,8 +363,8 @@ def test_after_a_yes_it_arrives_redacted_with_the_programs_own_key(
         assert ERROR.encode() not in request.body
     outbox = Outbox(str(machine.state))
     receipts = [outbox.receipt(SENT, label) for label in outbox.labels(SENT)]
-    assert [one and one.sha256 for one in receipts] == [one.sha256 for one in caught]
-    told = b"".join((ended.err, sent.err, sent.out, machine.cq("show", caught[0].id).out))
+    assert [one and one.sha256 for one in receipts] == [one.sha256 for one in intercepted]
+    told = b"".join((ended.err, sent.err, sent.out, machine.cq("show", intercepted[0].id).out))
     assert b"cmVhbC13cml0ZS1rZXk6" not in told
 
 
@@ -398,7 +404,7 @@ def test_a_field_that_was_taken_out_is_not_sent_and_the_receipt_has_the_new_hash
     trimmed = machine.cq("trim", before.id, "batch[0].properties.status", "batch[0].context")
     assert trimmed.code == 0, trimmed.said
     after = held(machine, "gate")[1]
-    assert (after.id, after.caught) == (before.id, before.caught)
+    assert (after.id, after.intercepted) == (before.id, before.intercepted)
     assert after.dropped == before.dropped + 2
     machine.cq("on", "--include-held")
     assert machine.cq("send", before.id).code == 0
@@ -460,15 +466,15 @@ def test_the_real_cloudquery_is_held_linked_and_sent_after_a_yes(
     assert "401 Unauthorized" in rest
 
     [operation] = held(machine, "record")
-    caught = held(machine, "gate")
-    assert events(caught) == ["init_started", "init_completed"]
-    assert b"401 Unauthorized" in read_original(caught[-1].caught).body
-    assert any(b"401 Unauthorized" in one.payload for one in caught) is debug
+    intercepted = held(machine, "gate")
+    assert events(intercepted) == ["init_started", "init_completed"]
+    assert b"401 Unauthorized" in read_original(intercepted[-1].intercepted).body
+    assert any(b"401 Unauthorized" in one.payload for one in intercepted) is debug
     [found] = read_runs(str(machine.state))
-    assert found.payloads == (operation.id, *(one.id for one in caught))
+    assert found.payloads == (operation.id, *(one.id for one in intercepted))
 
     machine.cq("on", "--include-held")
-    assert machine.cq("send", *(one.id for one in caught)).code == 0
+    assert machine.cq("send", *(one.id for one in intercepted)).code == 0
     messages = [one for body in upstream.bodies for one in json.loads(body)["batch"]]
     assert [one["event"] for one in messages] == ["init_started", "init_completed"]
     assert messages[1]["properties"].keys() - {"error"} == {"status"}
@@ -523,12 +529,12 @@ def check_sdk(machine: Machine, upstream: Collector, kind: str) -> None:
     [operation] = held(machine, "record")
     spans = json.loads(operation.payload)["resourceSpans"][0]["scopeSpans"][0]["spans"]
     assert [span["name"] for span in spans] == ["buy"]
-    [caught] = held(machine, "gate")
-    assert (caught.app, caught.kind) == ("shop", kind)
-    assert caught.target == f"http://127.0.0.1:{upstream.port}/v1/traces"
-    assert b"alice" in read_original(caught.caught).body
+    [intercepted] = held(machine, "gate")
+    assert (intercepted.app, intercepted.kind) == ("shop", kind)
+    assert intercepted.target == f"http://127.0.0.1:{upstream.port}/v1/traces"
+    assert b"alice" in read_original(intercepted.intercepted).body
     machine.cq("on", "--include-held")
-    assert machine.cq("send", caught.id).code == 0
+    assert machine.cq("send", intercepted.id).code == 0
     [body] = upstream.bodies
     assert b"checkout" in body
     assert not any(secret.encode() in body for secret in ("alice", ERROR))
@@ -564,13 +570,13 @@ def test_a_users_own_otlp_settings_are_kept_or_told_of(
     ended = machine.wrap("shop", "buy", more=own)
     assert ended.err == (
         b"cq-telemetry: OTEL_EXPORTER_OTLP_TRACES_ENDPOINT is your own setting, and is left as it "
-        b"is: what goes there is not held\n"
+        b"is: what goes there is not intercepted\n"
     )
     assert len(upstream.bodies) == 1
     assert held(machine, "gate") == []
     more = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{upstream.port}"}
     assert (
-        b"OTEL_EXPORTER_OTLP_ENDPOINT is set: what was to go there is held"
+        b"OTEL_EXPORTER_OTLP_ENDPOINT is set: what is bound for it is intercepted"
         in machine.wrap("shop", "buy", more=more).err
     )
     assert len(upstream.bodies) == 1
@@ -649,12 +655,12 @@ def test_off_is_proved_to_be_off(machine: Machine, real: list[str]) -> None:
         "exit_code": 1,
         "outside": 0,
         "destinations": [],
-        "caught": 0,
-        "closed_attempts": 0,
+        "intercepted": 0,
+        "blocked_attempts": 0,
     }
     assert "failed to load spec" in found.said
     assert (
-        "It tried to reach nothing outside of this machine."
+        "It tried to reach nothing outside this machine."
         in machine.cq("verify", "--no-telemetry", "--", *looked).lines
     )
 
@@ -667,9 +673,9 @@ def test_where_it_is_held_only_this_machine_is_reached(machine: Machine) -> None
     assert found.json["exit_code"] == 7
     assert {one["what"]: one["times"] for one in found.json["destinations"]} == {
         "the gate": 2,
-        "a closed channel": 1,
+        "a blocked channel": 1,
     }
-    assert (found.json["caught"], found.json["closed_attempts"]) == (2, 1)
+    assert (found.json["intercepted"], found.json["blocked_attempts"]) == (2, 1)
     assert sorted(found.said.splitlines()) == ["err", "out"]
     assert len(held(machine, "gate")) == 2
     lines = machine.cq("verify", "--", "cloudquery", "init").lines
@@ -689,7 +695,7 @@ def test_what_leaves_this_machine_is_told_of_and_fails(machine: Machine) -> None
     found = machine.cq("verify", "--", "cloudquery", "sync")
     assert found.code == 1
     assert any("udp 192.0.2.1:9, 1 times: outside" in line for line in found.lines)
-    assert found.lines[-1].startswith("It tried to reach what is outside of this machine")
+    assert found.lines[-1].startswith("It tried to reach something outside this machine")
 
 
 def test_without_strace_the_gate_says_what_it_saw_and_it_is_no_proof(machine: Machine) -> None:
@@ -697,10 +703,10 @@ def test_without_strace_the_gate_says_what_it_saw_and_it_is_no_proof(machine: Ma
     machine.environment["PATH"] = str(machine.programs)
     found = machine.cq("verify", "--json", "--", "cloudquery", "init")
     assert found.code == 1
-    assert (found.json["means"], found.json["caught"]) == ("gate", 2)
+    assert (found.json["means"], found.json["intercepted"]) == ("gate", 2)
     assert "strace" in found.json["why_not_seen"]
     assert machine.cq("verify", "--", "cloudquery", "init").lines[-1] == (
-        "Where else it tried to send to was not seen."
+        "Other connection attempts were not observed."
     )
 
 

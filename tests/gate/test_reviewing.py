@@ -17,7 +17,7 @@ from cqtel_tui.gate.reviewing import beside, explained, readable, withheld_error
 from cqtel_tui.gate.trimming import without
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
-from cqtel_tui.review.caught import DROPPED_BY_USER, KEPT, REMOVED, REPLACED
+from cqtel_tui.review.intercepted import DROPPED_BY_USER, KEPT, REMOVED, REPLACED
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +37,7 @@ MESSAGE = {
 }
 
 
-def hold(  # noqa: PLR0913  # what makes a caught request, each thing its own
+def hold(  # noqa: PLR0913  # what makes an intercepted request, each thing its own
     scrubbed: Path,
     body: bytes,
     path: str = "/v1/batch",
@@ -72,7 +72,7 @@ def test_each_value_of_a_batch_has_its_fate_and_its_reason(scrubbed: Path) -> No
     listed = [fates[f"batch[0].properties.destination_paths[{at}]"][0] for at in range(3)]
     assert listed == [KEPT, REMOVED, KEPT]
     assert fates["batch[0].userId"][0] == REMOVED
-    assert "a random id stands in" in fates["batch[0].userId"][1]
+    assert "a random ID replaces it" in fates["batch[0].userId"][1]
     assert withheld_errors(found.original) == 1
     assert found.comparison.problem == ""
 
@@ -149,7 +149,7 @@ def test_protobuf_is_compared_and_read_as_the_document_that_it_is(scrubbed: Path
         content_type="application/x-protobuf",
     )
     assert envelope.kind == "otlp-traces-protobuf"
-    fates = {row.path: (row.fate, row.caught) for row in beside(envelope).comparison.rows}
+    fates = {row.path: (row.fate, row.intercepted) for row in beside(envelope).comparison.rows}
     attributes = "resourceSpans[0].resource.attributes"
     assert fates[f'{attributes}["host.name"]'] == (REMOVED, "alices-laptop")
     assert fates[f'{attributes}["service.name"]'] == (KEPT, "shop")
@@ -173,7 +173,7 @@ def test_what_nobody_can_read_is_not_compared_and_that_is_said(scrubbed: Path) -
 PROFILE = """
 name = "shop"
 programs = ["shop"]
-[catch]
+[intercept]
 variable = "SHOP_URL"
 [fields]
 basket = "count"

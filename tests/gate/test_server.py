@@ -131,11 +131,15 @@ def test_a_request_is_kept_as_it_came_and_answered_as_by_the_real_service(door: 
     headers = {"Content-Encoding": "gzip", "Authorization": "Basic a2V5Og=="}
     before = time.time_ns() // 1000
     assert door.post("/v1/batch?a=b", body, **headers) == (200, b"OK")
-    (caught,) = door.gate.end().caught
-    assert (caught.method, caught.path, caught.body) == ("POST", "/v1/batch?a=b", body)
-    assert caught.header("authorization") == "Basic a2V5Og=="
-    assert before <= caught.when <= time.time_ns() // 1000
-    assert door.secret not in repr(caught)
+    (intercepted,) = door.gate.end().intercepted
+    assert (intercepted.method, intercepted.path, intercepted.body) == (
+        "POST",
+        "/v1/batch?a=b",
+        body,
+    )
+    assert intercepted.header("authorization") == "Basic a2V5Og=="
+    assert before <= intercepted.when <= time.time_ns() // 1000
+    assert door.secret not in repr(intercepted)
 
 
 @pytest.mark.parametrize(
@@ -160,7 +164,7 @@ def test_what_was_sent_before_the_code_was_loaded_is_answered(scrubbed: object) 
         assert not answer.done()
         door.gate.begin()
         assert answer.result(PATIENCE) == (200, b"OK")
-    assert len(door.gate.end().caught) == 1
+    assert len(door.gate.end().intercepted) == 1
 
 
 def test_a_connection_is_kept_for_more_requests(door: Door) -> None:
@@ -169,13 +173,13 @@ def test_a_connection_is_kept_for_more_requests(door: Door) -> None:
         client.request("POST", f"{door.secret}/v1/track", b"%d" % number)
         assert client.getresponse().read() == b"OK"
     client.close()
-    assert [caught.body for caught in door.gate.end().caught] == [b"0", b"1", b"2"]
+    assert [intercepted.body for intercepted in door.gate.end().intercepted] == [b"0", b"1", b"2"]
 
 
 def test_requests_that_do_not_wait_for_their_answers_are_all_kept(door: Door) -> None:
     one = door.head("/v1/track", "Content-Length: 2") + b"{}"
     assert door.say(one * 5).count(b"HTTP/1.1 200") == 5
-    assert len(door.gate.end().caught) == 5
+    assert len(door.gate.end().intercepted) == 5
 
 
 def test_a_client_that_says_it_is_done_is_answered_and_let_go(door: Door) -> None:
@@ -185,7 +189,7 @@ def test_a_client_that_says_it_is_done_is_answered_and_let_go(door: Door) -> Non
         assert heard(client).startswith(b"HTTP/1.1 200")
     old = b"POST " + door.secret.encode() + b"/v1/track HTTP/1.0\r\nContent-Length: 2\r\n\r\n{}"
     assert door.say(old).startswith(b"HTTP/1.1 200")
-    assert len(door.gate.end().caught) == 2
+    assert len(door.gate.end().intercepted) == 2
 
 
 def test_chunks_are_joined(door: Door) -> None:
@@ -193,8 +197,8 @@ def test_chunks_are_joined(door: Door) -> None:
     assert door.say(door.head("/v1/batch", "Transfer-Encoding: chunked") + chunks).startswith(
         b"HTTP/1.1 200"
     )
-    (caught,) = door.gate.end().caught
-    assert caught.body == b'{"batch": []}'
+    (intercepted,) = door.gate.end().intercepted
+    assert intercepted.body == b'{"batch": []}'
 
 
 def test_a_client_that_asks_before_it_sends_is_told_to_go_on(door: Door) -> None:
@@ -203,13 +207,13 @@ def test_a_client_that_asks_before_it_sends_is_told_to_go_on(door: Door) -> None
         assert client.recv(100).startswith(b"HTTP/1.1 100")
         client.sendall(b"{}")
         assert client.recv(1000).startswith(b"HTTP/1.1 200")
-    assert len(door.gate.end().caught) == 1
+    assert len(door.gate.end().intercepted) == 1
 
 
 def test_what_a_program_sent_just_before_it_ended_is_kept(door: Door) -> None:
     with door.connect() as client:
         client.sendall(door.head("/v1/track", "Content-Length: 2") + b"{}")
-    assert len(door.gate.end().caught) == 1
+    assert len(door.gate.end().intercepted) == 1
 
 
 def test_a_hundred_clients_at_once_lose_nothing(door: Door) -> None:
@@ -221,7 +225,7 @@ def test_a_hundred_clients_at_once_lose_nothing(door: Door) -> None:
 
     with ThreadPoolExecutor(100) as pool:
         assert set(pool.map(post, range(100))) == {200}
-    bodies = {caught.body for caught in door.gate.end().caught}
+    bodies = {intercepted.body for intercepted in door.gate.end().intercepted}
     assert bodies == {b"%d" % number for number in range(100)}
 
 
@@ -232,7 +236,7 @@ def test_a_hundred_clients_at_once_lose_nothing(door: Door) -> None:
 def test_without_the_secret_nothing_is_held(door: Door, path: str) -> None:
     assert door.post(path, b"an injected event", prefix="")[0] == 404
     seen = door.gate.end()
-    assert seen.caught == []
+    assert seen.intercepted == []
     assert seen.refused[STRANGER] == 2  # with the one that showed that it serves
 
 
@@ -245,7 +249,7 @@ def test_the_url_that_a_request_came_in_on_tells_its_program() -> None:
     for prefix, path in ((other, "/a"), (door.secret, "/b?c=d")):
         assert door.post(path, prefix=prefix)[0] == 200
     seen = door.gate.end()
-    assert [(one.profile, one.path) for one in seen.caught] == [
+    assert [(one.profile, one.path) for one in seen.intercepted] == [
         ("meltano", "/a"),
         ("cloudquery", "/b?c=d"),
     ]
@@ -287,7 +291,7 @@ def test_what_is_too_large_is_refused_unread(door: Door, request_: tuple[str, by
         reader.join(PATIENCE)
     assert answers == [b""] or answers[0].startswith(b"HTTP/1.1 413")
     seen = door.gate.end()
-    assert (seen.caught, seen.refused[TOO_LARGE]) == ([], 1)
+    assert (seen.intercepted, seen.refused[TOO_LARGE]) == ([], 1)
 
 
 def test_ten_thousand_headers_are_refused(door: Door) -> None:
@@ -295,7 +299,7 @@ def test_ten_thousand_headers_are_refused(door: Door) -> None:
     answer = door.say(door.head("/v1/track", *lines))
     assert answer == b"" or answer.startswith(b"HTTP/1.1 431")
     seen = door.gate.end()
-    assert (seen.caught, seen.refused[NOT_HTTP]) == ([], 1)
+    assert (seen.intercepted, seen.refused[NOT_HTTP]) == ([], 1)
 
 
 @pytest.mark.parametrize(
@@ -314,12 +318,12 @@ def test_what_is_not_http_is_refused_and_the_next_is_served(door: Door, data: by
     assert door.post("/v1/track")[0] == 200
     seen = door.gate.end()
     # With the one that showed that it serves.
-    assert (len(seen.caught), seen.refused.total()) == (1, 2)
+    assert (len(seen.intercepted), seen.refused.total()) == (1, 2)
 
 
 def test_half_a_request_is_not_held(door: Door) -> None:
     door.say(door.head("/v1/track", "Content-Length: 1000") + b"half")
-    assert door.gate.end().caught == []
+    assert door.gate.end().intercepted == []
 
 
 def test_slow_strangers_make_room_for_others(door: Door) -> None:
@@ -333,7 +337,7 @@ def test_slow_strangers_make_room_for_others(door: Door) -> None:
     for client in slow:
         client.close()
     seen = door.gate.end()
-    assert len(seen.caught) == 5
+    assert len(seen.intercepted) == 5
     assert seen.refused[TOO_MANY] >= 20
 
 
@@ -392,7 +396,7 @@ def test_an_odd_method_is_held_and_the_connection_goes_on(door: Door, method: st
         assert answer.status == 200
         assert answer.read() == (b"" if method == "HEAD" else b"OK")
     client.close()
-    assert [one.method for one in door.gate.end().caught] == [method] * 2
+    assert [one.method for one in door.gate.end().intercepted] == [method] * 2
 
 
 @pytest.mark.parametrize("target", ["example.com:443", "{secret}/v1/batch", "127.0.0.1:1"])
@@ -400,7 +404,7 @@ def test_nobody_gets_a_tunnel(door: Door, target: str) -> None:
     line = f"CONNECT {target.format(secret=door.secret)} HTTP/1.1\r\nHost: x\r\n\r\n"
     assert door.say(line.encode()).startswith(b"HTTP/1.1 501")
     assert door.post("/v1/track")[0] == 200
-    assert len(door.gate.end().caught) == 1
+    assert len(door.gate.end().intercepted) == 1
 
 
 @pytest.mark.parametrize(
@@ -423,7 +427,7 @@ def test_who_offers_another_protocol_keeps_its_body(
         for _ in range(3):
             client.sendall(door.head("/v1/batch", *lines, size) + sent)
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
-    assert [one.body for one in door.gate.end().caught] == [body] * 3
+    assert [one.body for one in door.gate.end().intercepted] == [body] * 3
 
 
 def test_a_connection_is_good_for_hundreds_of_requests(door: Door) -> None:
@@ -432,7 +436,7 @@ def test_a_connection_is_good_for_hundreds_of_requests(door: Door) -> None:
         client.request("POST", f"{door.secret}/v1/track", b"%d" % number)
         assert client.getresponse().read() == b"OK"
     client.close()
-    assert [int(one.body) for one in door.gate.end().caught] == [*range(300)]
+    assert [int(one.body) for one in door.gate.end().intercepted] == [*range(300)]
 
 
 @pytest.mark.parametrize("size", [MAX_BODY_BYTES - 1, MAX_BODY_BYTES])
@@ -442,7 +446,7 @@ def test_a_body_of_four_mib_is_held(door: Door, size: int) -> None:
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (size, b"x" * size)
     answer = door.say(door.head("/v1/batch", "Transfer-Encoding: chunked") + chunked)
     assert answer.startswith(b"HTTP/1.1 200")
-    assert [len(one.body) for one in door.gate.end().caught] == [size] * 2
+    assert [len(one.body) for one in door.gate.end().intercepted] == [size] * 2
 
 
 def test_what_is_under_way_at_once_is_bounded_and_nothing_of_it_is_acknowledged(
@@ -457,7 +461,9 @@ def test_what_is_under_way_at_once_is_bounded_and_nothing_of_it_is_acknowledged(
     for client in clients:
         client.close()
     seen = door.gate.end()
-    assert sum(answer.startswith(b"HTTP/1.1 200") for answer in answers) + 1 == len(seen.caught)
+    assert sum(answer.startswith(b"HTTP/1.1 200") for answer in answers) + 1 == len(
+        seen.intercepted
+    )
     assert seen.refused[TOO_MANY] == 1
 
 
@@ -477,7 +483,7 @@ def test_what_cannot_be_written_down_is_not_acknowledged(
     door.gate.problem = None
     assert door.post("/v1/track")[0] == 200
     seen = door.gate.end()
-    assert (len(seen.caught), seen.refused[why]) == (1, 1)
+    assert (len(seen.intercepted), seen.refused[why]) == (1, 1)
 
 
 # The closed door, and the end ---------------------------------------------------------------------

@@ -102,7 +102,7 @@ def intercepted(machine: Machine) -> list[Envelope]:
 
 
 def events(machine: Machine) -> list[str]:
-    bodies = [json.loads(read_original(one.caught).body) for one in intercepted(machine)]
+    bodies = [json.loads(read_original(one.intercepted).body) for one in intercepted(machine)]
     return [one["event"] for body in bodies for one in body["batch"]]
 
 
@@ -156,7 +156,7 @@ def test_what_was_acknowledged_is_found_by_the_next_command(machine: Machine, ki
                 os.kill(one, signal.SIGKILL)
         eventually(lambda: killed == "launcher" or not machine.gates())
         # Whoever looks, in whichever way, finds it.
-        eventually(lambda: "1 held" in machine.cq("status").out.decode())
+        eventually(lambda: "1 pending" in machine.cq("status").out.decode())
         assert events(machine) == ["before"]
 
 
@@ -176,7 +176,7 @@ def test_the_program_goes_on_reporting_when_the_launcher_was_killed(machine: Mac
         machine.wait_for_gates()
     assert events(machine) == ["a", "b"]
     [found] = read_runs(str(machine.state))
-    assert (found.operation, len(found.caught), found.is_over) == ("", 2, True)
+    assert (found.operation, len(found.intercepted), found.is_over) == ("", 2, True)
 
 
 def test_what_ends_the_redaction_takes_no_other_request_along(machine: Machine) -> None:
@@ -187,9 +187,9 @@ def test_what_ends_the_redaction_takes_no_other_request_along(machine: Machine) 
         "    original = json.loads\n"
         "    from cqtel_tui.gate import protocols\n"
         "    read = protocols.understand\n"
-        "    def understand(caught, rules):\n"
-        "        if b'bomb' in caught.body: os._exit(1)\n"
-        "        return read(caught, rules)\n"
+        "    def understand(intercepted, rules):\n"
+        "        if b'bomb' in intercepted.body: os._exit(1)\n"
+        "        return read(intercepted, rules)\n"
         "    protocols.understand = understand\n"
     )
     machine.environment["PYTHONPATH"] = str(machine.outside)
@@ -203,7 +203,10 @@ def test_what_ends_the_redaction_takes_no_other_request_along(machine: Machine) 
 
 def _as_read(machine: Machine) -> list[dict[str, Any]]:
     return [
-        {"event": json.loads(read_original(one.caught).body)["batch"][0]["event"], "kind": one.kind}
+        {
+            "event": json.loads(read_original(one.intercepted).body)["batch"][0]["event"],
+            "kind": one.kind,
+        }
         for one in intercepted(machine)
     ]
 
@@ -211,7 +214,7 @@ def _as_read(machine: Machine) -> list[dict[str, Any]]:
 def test_what_is_not_redacted_yet_can_be_neither_shown_nor_sent(machine: Machine) -> None:
     state = str(machine.state)
     spool = Spool(_session(state))
-    spool.put(_caught(b'{"batch":[{"type":"track"}]}'), "0" * 16)
+    spool.put(_intercepted(b'{"batch":[{"type":"track"}]}'), "0" * 16)
     assert machine.envelopes() == []
     assert machine.cq("pending", "--json").json == []  # its gate lives, as far as others know
     assert machine.cq("show", "0" * 16).code == 1
@@ -225,17 +228,17 @@ def test_what_is_not_redacted_yet_can_be_neither_shown_nor_sent(machine: Machine
 
 def test_taking_everything_back_takes_what_waits_too(machine: Machine) -> None:
     spool = Spool(_session(str(machine.state)))
-    spool.put(_caught(b"{}"), "0" * 16)
+    spool.put(_intercepted(b"{}"), "0" * 16)
     machine.cq("off", "--discard")
     assert spool.names() == []
-    spool.put(_caught(b"{}"), "1" * 16)  # and a gate that is still there can go on
+    spool.put(_intercepted(b"{}"), "1" * 16)  # and a gate that is still there can go on
     assert len(spool.names()) == 1
     spool.close()
 
 
 def test_what_two_redactions_died_of_is_never_sent_and_is_held_once(machine: Machine) -> None:
     spool = Spool(_session(str(machine.state)))
-    spool.put(_caught(b'{"batch":[]}'), "0" * 16)
+    spool.put(_intercepted(b'{"batch":[]}'), "0" * 16)
     for _ in range(2):
         spool.begin(spool.names()[0])
     assert recover(str(machine.state)) == 0  # whoever holds the lock is at work on it
@@ -248,7 +251,7 @@ def test_what_two_redactions_died_of_is_never_sent_and_is_held_once(machine: Mac
 def test_a_redaction_that_was_killed_after_it_was_done_is_not_done_twice(machine: Machine) -> None:
     state = str(machine.state)
     spool = Spool(_session(state))
-    spool.put(_caught(b'{"batch":[]}'), "0" * 16)
+    spool.put(_intercepted(b'{"batch":[]}'), "0" * 16)
     spool.begin(spool.names()[0])
     [name] = spool.names()
     data = (spool.folder / name).read_bytes()
@@ -258,7 +261,7 @@ def test_a_redaction_that_was_killed_after_it_was_done_is_not_done_twice(machine
     os.close(spool._lock)
     recover(state)
     assert [one.id for one in intercepted(machine)] == ["0" * 16]
-    assert [run_.caught for run_ in read_runs(state)] == [("0" * 16,)]
+    assert [run_.intercepted for run_ in read_runs(state)] == [("0" * 16,)]
     assert not has_leftovers(state)
 
 
@@ -273,7 +276,7 @@ def test_one_request_that_has_no_room_stays_and_keeps_no_other_from_being_held(
     spool = Spool(_session(str(machine.state)))
     for number, event in enumerate(("large", "small")):
         body = json.dumps({"batch": [{"type": "track", "event": event}]}).encode()
-        spool.put(_caught(body, time.time_ns() // 1000 + number), str(number) * 16)
+        spool.put(_intercepted(body, time.time_ns() // 1000 + number), str(number) * 16)
     monkeypatch.setattr("cqtel_tui.gate.redactor.hold_one", hold)
     redactor = Redactor(spool, is_live=True)
     with pytest.raises(OSError, match="No space left"):
@@ -290,7 +293,7 @@ def test_one_request_that_has_no_room_stays_and_keeps_no_other_from_being_held(
 def test_a_torn_file_is_counted_and_stops_nothing(machine: Machine, damage: bytes) -> None:
     state = str(machine.state)
     spool = Spool(_session(state))
-    spool.put(_caught(b'{"batch":[]}'), "0" * 16)
+    spool.put(_intercepted(b'{"batch":[]}'), "0" * 16)
     (spool.folder / f"{0:016d},{'1' * 16},0.request").write_bytes(damage)
     os.close(spool._lock)
     recover(state)
@@ -313,7 +316,7 @@ def test_a_folder_that_is_none_of_ours_stops_nothing(
     if run_json is not None:
         (folder / "run.json").write_bytes(run_json)
     spool = Spool(_session(state))
-    spool.put(_caught(b'{"batch":[]}'), "0" * 16)
+    spool.put(_intercepted(b'{"batch":[]}'), "0" * 16)
     os.close(spool._lock)
     assert recover(state) == 1
     assert left_over(state) == []
@@ -325,11 +328,11 @@ def test_more_than_the_outbox_takes_does_not_wait_for_redaction(
     monkeypatch.setattr("cqtel_tui.gate.spool.MAX_PENDING", 3)
     spool = Spool(_session(str(tmp_path)))
     for at in range(3):
-        spool.put(_caught(b"{}", when=at), f"{at:016x}")
+        spool.put(_intercepted(b"{}", when=at), f"{at:016x}")
     with pytest.raises(BacklogError):
-        spool.put(_caught(b"{}"), "f" * 16)
+        spool.put(_intercepted(b"{}"), "f" * 16)
     spool.done(spool.names()[0])
-    spool.put(_caught(b"{}"), "f" * 16)
+    spool.put(_intercepted(b"{}"), "f" * 16)
     spool.close()
 
 
@@ -337,7 +340,7 @@ def _session(state: str, identity: str = "a" * 16) -> Session:
     return Session(identity, 1, state, app="cloudquery", key="00" * 32)
 
 
-def _caught(body: bytes, when: int = 0) -> Request:
+def _intercepted(body: bytes, when: int = 0) -> Request:
     headers = (("content-type", "application/json"),)
     now = when or time.time_ns() // 1000
     return Request("POST", "/v1/batch", headers, body, now, "cloudquery")
@@ -359,7 +362,7 @@ def test_what_a_detached_child_sends_is_held_and_belongs_to_its_run(
     assert time.monotonic() - began >= seconds
     assert sorted(events(machine)) == ["in time", "late"]
     [found] = read_runs(str(machine.state))
-    assert len(found.caught) == 2
+    assert len(found.intercepted) == 2
 
 
 def test_the_launcher_waits_for_no_child_and_no_pipe_stays_open(machine: Machine) -> None:
@@ -375,7 +378,7 @@ def test_the_launcher_waits_for_no_child_and_no_pipe_stays_open(machine: Machine
     machine.wait_for_gates()
     assert sorted(events(machine)) == ["in time", "late"]
     [found] = read_runs(str(machine.state))
-    assert (len(found.caught), found.late) == (2, 1)
+    assert (len(found.intercepted), found.late) == (2, 1)
     assert "1 of them after the program's end" in machine.cq("status").out.decode()
 
 
@@ -428,7 +431,7 @@ def test_a_connection_that_stays_open_is_served_after_the_end(machine: Machine) 
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
     machine.wait_for_gates()
     [found] = read_runs(str(machine.state))
-    assert (len(found.caught), found.late) == (2, 1)
+    assert (len(found.intercepted), found.late) == (2, 1)
 
 
 @pytest.mark.parametrize(
@@ -594,12 +597,12 @@ def test_what_comes_in_is_pending_while_the_program_still_runs(machine: Machine)
         eventually(lambda: len(read_runs(str(machine.state))) == 1)
         [envelope] = intercepted(machine)
         [during] = read_runs(str(machine.state))
-        assert (during.caught, during.is_over, during.operation) == ((envelope.id,), False, "")
+        assert (during.intercepted, during.is_over, during.operation) == ((envelope.id,), False, "")
         assert "it is still running" in machine.cq("status").out.decode()
         process.communicate(b"\n", PATIENCE)
     machine.wait_for_gates()
     [after] = read_runs(str(machine.state))
-    assert (after.id, after.caught, after.is_over) == (during.id, during.caught, True)
+    assert (after.id, after.intercepted, after.is_over) == (during.id, during.intercepted, True)
     assert after.operation
 
 
@@ -614,11 +617,11 @@ def test_what_is_too_large_is_told_when_the_program_ends_and_in_the_status(
     assert ended.out.startswith(b"200 ")
     assert not ended.out.endswith(b" 200\n")
     [line] = ended.said.splitlines()
-    assert line.startswith("cq-telemetry: not held, as the gate refused it: 1 too large (a request")
+    assert line.startswith("cq-telemetry: refused by the gate: 1 too large (a request")
     [found] = read_runs(str(machine.state))
-    assert (len(found.caught), found.refused) == (1, {"too large": 1})
+    assert (len(found.intercepted), found.refused) == (1, {"too large": 1})
     status = machine.cq("status")
-    assert "1 request caught, 1 refused" in status.out.decode()
+    assert "1 request intercepted, 1 refused" in status.out.decode()
     assert "4 MiB" in status.out.decode()
     assert machine.cq("status", "--json").json["runs"][0]["refused"] == [
         {"reason": "too large", "requests": 1}
@@ -635,7 +638,7 @@ def test_on_a_full_disk_nothing_is_acknowledged_and_the_status_says_why(
         disk.fill()
         ended = machine.wrap("cloudquery", "sync")
         assert ended.out == b"503\n"
-        assert "make room on the disk" in ended.said
+        assert "free space on the disk" in ended.said
         assert "full" in machine.cq("status").out.decode()
         disk.make_room()
         assert machine.wrap("cloudquery", "sync").out == b"200\n"
@@ -648,7 +651,9 @@ def test_what_was_acknowledged_before_the_disk_was_full_is_redacted_once_there_i
         state = str(disk.folder / "state")
         spool = Spool(_session(state))
         for at in range(3):
-            spool.put(_caught(json.dumps({"batch": [{"event": f"e{at}"}]}).encode()), f"{at:016x}")
+            spool.put(
+                _intercepted(json.dumps({"batch": [{"event": f"e{at}"}]}).encode()), f"{at:016x}"
+            )
         os.close(spool._lock)
         disk.fill()
         recover(state)

@@ -154,7 +154,7 @@ def test_what_stays_open_while_telemetry_is_off_is_named() -> None:
     assert found.variables["OTEL_ENDPOINT"] == "logs.example:4318"
     assert found.open_channels == ("OTEL_ENDPOINT",)
     [note] = found.notes
-    assert note.startswith("OTEL_ENDPOINT is your own setting, and stays open")
+    assert note.startswith("OTEL_ENDPOINT is your own setting, and is left as it is")
 
 
 def test_a_profile_that_refuses_nothing_is_told_of_where_not_all_of_it_can_be_blocked() -> None:

@@ -192,7 +192,7 @@ def test_a_state_folder_that_cannot_be_written_stops_nothing_and_is_told(machine
     assert (ended.code, ended.out) == (7, b"\x00out\xff\r\n")
     assert ended.said == (
         "\x1berr\ufffdcq-telemetry: this operation could not be recorded; "
-        "cq-telemetry status tells what is wrong\n"
+        "cq-telemetry status says why\n"
     )
     assert machine.cq("status").code == 1
 
@@ -398,7 +398,7 @@ def test_a_level_on_its_command_line_is_turned_down_and_one_line_says_so(
     level = "none" if off else "stats"
     assert witness.arguments == [word.replace("LEVEL", level) for word in passed_on]
     assert ended.err == (
-        b"cq-telemetry: --telemetry-level was turned down: what cannot be reviewed is not sent\n"
+        b"cq-telemetry: --telemetry-level was lowered: what cannot be reviewed is not sent\n"
         b"\x1berr\xfe"
     )
 

@@ -20,22 +20,24 @@ from .conftest import Box, receipt
 if TYPE_CHECKING:
     from ..disks import Disk
 
-CAUGHT = b'{"method": "POST"}\n\x00all of it'
+INTERCEPTED = b'{"method": "POST"}\n\x00all of it'
 
 
 @pytest.mark.parametrize("payload", [b"{}", b'{"resourceSpans":[]}', b"\x00" * 1000, b""])
-@pytest.mark.parametrize("caught", [b"", CAUGHT])
+@pytest.mark.parametrize("intercepted", [b"", INTERCEPTED])
 def test_only_the_payload_its_hash_and_its_length_change(
-    box: Box, payload: bytes, caught: bytes
+    box: Box, payload: bytes, intercepted: bytes
 ) -> None:
-    label = box.hold(caught=caught, origin="gate", target="https://upstream.example/", dropped=2)
+    label = box.hold(
+        intercepted=intercepted, origin="gate", target="https://upstream.example/", dropped=2
+    )
     before = box.outbox.open(PENDING, label)
     found = box.outbox.replace(label, payload, dropped=3)
     assert box.outbox.labels(PENDING) == [found]
     after = box.outbox.open(PENDING, found)
     assert after == replace(before, payload=payload, sha256=sha256(payload), dropped=5)
-    assert after.caught == caught
-    assert found == replace(label, size=len(payload) + len(caught))
+    assert after.intercepted == intercepted
+    assert found == replace(label, size=len(payload) + len(intercepted))
     assert stat.S_IMODE(box.outbox.path(PENDING, found).stat().st_mode) == 0o600
     assert len(list(box.pending.iterdir())) == 1
 

@@ -9,7 +9,7 @@ import pytest
 from cqtel_tui.outbox import runs
 from cqtel_tui.outbox.runs import (
     MAX_RUNS,
-    ClosedChannel,
+    BlockedChannel,
     Run,
     clear_runs,
     read_runs,
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from .conftest import Box
 
-CLOSED = (ClosedChannel("reports", "nobody can hold them", None), ClosedChannel("others", "", 5))
-RUN = Run("a" * 16, NOW, "cloudquery", "6.21.1", ("b" * 16, "c" * 16), 1, CLOSED)
+BLOCKED = (BlockedChannel("reports", "nobody can hold them", None), BlockedChannel("others", "", 5))
+RUN = Run("a" * 16, NOW, "cloudquery", "6.21.1", ("b" * 16, "c" * 16), 1, BLOCKED)
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def folder(box: Box) -> Path:
 def test_a_run_is_read_as_it_was_written_the_newest_first(box: Box, state: str) -> None:
     assert read_runs(state) == []
     assert not box.state.exists()
-    older = replace(RUN, operation="d" * 16, created=NOW - 1, caught=())
+    older = replace(RUN, operation="d" * 16, created=NOW - 1, intercepted=())
     for run in (RUN, older):
         write_run(state, run)
     assert read_runs(state) == [RUN, older]
@@ -51,7 +51,7 @@ def test_a_run_is_read_as_it_was_written_the_newest_first(box: Box, state: str) 
 
 
 def test_each_payload_leads_to_its_run() -> None:
-    other = replace(RUN, operation="d" * 16, caught=())
+    other = replace(RUN, operation="d" * 16, intercepted=())
     assert RUN.payloads == ("a" * 16, "b" * 16, "c" * 16)
     for identity in RUN.payloads:
         assert run_of([other, RUN], identity) == RUN

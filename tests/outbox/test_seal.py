@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     from .conftest import Box
 
 LONG = "a number of more digits than Python reads"
-CAUGHT = b'{"method":"POST"}\nwhat was caught'
+INTERCEPTED = b'{"method":"POST"}\nwhat was intercepted'
 
 
 def held(box: Box, **more: Any) -> tuple[Label, bytes]:
     label = box.hold(
-        **{"caught": CAUGHT, "origin": "gate", "target": "https://up.example/", **more}
+        **{"intercepted": INTERCEPTED, "origin": "gate", "target": "https://up.example/", **more}
     )
     return label, box.outbox.path(PENDING, label).read_bytes()
 
@@ -142,10 +142,10 @@ def test_one_envelope_under_the_name_of_another_is_seen(box: Box) -> None:
         {"length": 10**400},
         {"length": LONG},
         {"created": LONG},
-        {"caught": None},
-        {"caught": {}},
-        {"caught": {"length": 1e999, "sha256": "0" * 64}},
-        {"caught": {"length": 10**30, "sha256": "0" * 64}},
+        {"intercepted": None},
+        {"intercepted": {}},
+        {"intercepted": {"length": 1e999, "sha256": "0" * 64}},
+        {"intercepted": {"length": 10**30, "sha256": "0" * 64}},
         {"id": 7},
         {"id": "\ud800" * 16},
         {"kind": None},
@@ -208,7 +208,7 @@ def test_a_key_that_stands_twice_is_torn_even_under_a_seal(box: Box) -> None:
 def test_what_an_earlier_release_wrote_is_read_and_said_to_have_no_seal(box: Box) -> None:
     label, data = held(box)
     old = open_envelope(unsealed(data), label)
-    assert (old.payload, old.caught, old.is_sealed) == (PAYLOAD, CAUGHT, False)
+    assert (old.payload, old.intercepted, old.is_sealed) == (PAYLOAD, INTERCEPTED, False)
     assert old.has_error_text, "nobody knows"
     assert not old.consent
 
@@ -235,7 +235,7 @@ def test_an_envelope_that_lost_its_seal_is_not_one_of_an_earlier_release(box: Bo
 def test_its_bytes_are_made_anew_as_they_were(box: Box) -> None:
     for more in (
         {},
-        {"caught": b"", "target": None, "headers": {"X": 'ü" \\'}, "has_error_text": True},
+        {"intercepted": b"", "target": None, "headers": {"X": 'ü" \\'}, "has_error_text": True},
     ):
         label, data = held(box, **more)
         assert open_envelope(data, label).data == data

@@ -182,9 +182,9 @@ CARELESS = [
     ('operation.span("fetch.aws")', "operation.span(sys.argv[2])", "arguments"),
     ('operation.span("fetch.aws")', 'operation.span(sys.argv[3].partition("=")[2])', "arguments"),
     ('operation.span("fetch.aws")', 'operation.span("-".join(["f", sys.argv[5]]))', "arguments"),
-    ('operation.span("fetch.aws")', 'operation.span(told["inner error"])', "errors"),
-    ('operation.span("fetch.aws")', 'operation.span(told["log"])', "logs"),
-    ('operation.span("fetch.aws")', 'operation.span(told["output"].upper())', "logs"),
+    ('operation.span("fetch.aws")', 'operation.span(notes["inner error"])', "errors"),
+    ('operation.span("fetch.aws")', 'operation.span(notes["log"])', "logs"),
+    ('operation.span("fetch.aws")', 'operation.span(notes["output"].upper())', "logs"),
     ('operation.span("fetch.aws")', 'operation.span(os.environ["GITHUB_TOKEN"])', "credentials"),
     ('operation.span("fetch.aws")', 'operation.span(os.environ["LOGNAME"])', UNTOLD),
     ('operation.span("fetch.aws")', "operation.span(os.path.basename(os.getcwd()))", UNTOLD),
@@ -194,15 +194,13 @@ CARELESS = [
         "address",
     ),
     ('Telemetry("cloudquery"', 'Telemetry(os.environ["PGPASSWORD"]', "credentials"),
-    ('build_date=told["build date"]', "debug_telemetry=True", "errors"),
+    ('build_date=notes["build date"]', "debug_telemetry=True", "errors"),
     ('operation("fetch")', 'operation("sync")', "operation"),
 ]
 
 
 @pytest.mark.parametrize(("right", "wrong", "promise"), CARELESS)
-def test_a_program_that_leaks_is_caught(
-    tmp_path: Path, right: str, wrong: str, promise: str
-) -> None:
+def test_a_program_that_leaks_is_seen(tmp_path: Path, right: str, wrong: str, promise: str) -> None:
     assert right in PROGRAM
     proof = prove(tmp_path, program=PROGRAM.replace(right, wrong))
     assert proof.problem == ""
@@ -215,7 +213,7 @@ def test_a_program_that_leaks_is_caught(
     [
         ("raise SystemExit(3)", "ended with 3"),
         ("import sys; sys.exit('it says so\x1b[2J')", "it says so␛[2J"),
-        (PROGRAM.replace('print(told["output"])', ""), "did not write its output"),
+        (PROGRAM.replace('print(notes["output"])', ""), "did not write its output"),
         (PROGRAM.partition("telemetry =")[0], "nothing was recorded"),
     ],
 )

@@ -277,16 +277,16 @@ with Telemetry("cloudquery").operation("fetch"):
 def test_an_exception_passes_through_unchanged_and_only_its_class_is_kept(
     machine: Machine, telemetry: Telemetry
 ) -> None:
-    raised = ValueError("password=hunter2")
+    error = ValueError("password=hunter2")
     with (
-        pytest.raises(ValueError, match="hunter2") as caught,
+        pytest.raises(ValueError, match="hunter2") as raised,
         telemetry.operation("fetch") as operation,
         operation.span("fetch.aws"),
     ):
-        raise raised
-    assert caught.value is raised
-    assert raised.__context__ is None
-    assert raised.__cause__ is None
+        raise error
+    assert raised.value is error
+    assert error.__context__ is None
+    assert error.__cause__ is None
     payload = machine.payload()
     for name in ("fetch", "fetch.aws"):
         assert payload.span(name)["status"] == {"code": 2}
@@ -344,10 +344,10 @@ def test_an_error_text_is_kept_in_debug_mode_alone(machine: Machine) -> None:
 def test_what_is_no_error_of_the_program_passes_through_as_well(
     machine: Machine, telemetry: Telemetry, error: Callable[[], BaseException]
 ) -> None:
-    with pytest.raises(BaseException) as caught, telemetry.operation("fetch"):  # noqa: PT011
+    with pytest.raises(BaseException) as raised, telemetry.operation("fetch"):  # noqa: PT011
         raise error()
-    assert type(caught.value) is error
-    assert machine.payload().attributes("fetch") == {"error.type": type(caught.value).__name__}
+    assert type(raised.value) is error
+    assert machine.payload().attributes("fetch") == {"error.type": type(raised.value).__name__}
 
 
 def test_one_client_records_one_operation_after_the_other(

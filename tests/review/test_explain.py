@@ -292,7 +292,7 @@ def test_a_key_that_stands_twice_is_told_of_twice_and_is_loud_the_second_time() 
     twice = attribute("service.name", stringValue="a"), attribute("service.name", stringValue="b")
     first, second = explained(with_attributes(*twice)).rows
     assert (first.value, first.problem) == ("a", "")
-    assert (second.value, second.field, second.problem) == ("b", None, "its key was there before")
+    assert (second.value, second.field, second.problem) == ("b", None, "duplicate key")
 
 
 def test_what_stands_beside_key_and_value_is_told_of() -> None:

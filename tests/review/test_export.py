@@ -209,7 +209,7 @@ def test_any_envelope_becomes_an_archive(
     check_form(json.loads(json.dumps(har)), HAR)
 
 
-def caught(target: str | None, headers: Mapping[str, str] = HEADERS) -> Envelope:
+def intercepted(target: str | None, headers: Mapping[str, str] = HEADERS) -> Envelope:
     return replace(envelope(headers=headers, target=target), origin="gate")
 
 
@@ -218,7 +218,7 @@ WRITE_KEY = {"Content-Type": "application/json", "Authorization": "Basic a2V5Og=
 
 
 def test_an_archive_says_where_the_sender_would_send_it() -> None:
-    listed = [envelope(target="https://elsewhere.example/"), caught(UPSTREAM)]
+    listed = [envelope(target="https://elsewhere.example/"), intercepted(UPSTREAM)]
     entries = as_har(listed, ENDPOINT)["log"]["entries"]
     assert [entry["request"]["url"] for entry in entries] == [ENDPOINT, UPSTREAM]
 
@@ -227,11 +227,11 @@ def test_an_archive_says_where_the_sender_would_send_it() -> None:
 def test_what_goes_nowhere_is_no_request(target: str | None) -> None:
     for export in (lambda one: as_har([one], ENDPOINT), lambda one: as_curl(one, ENDPOINT)):
         with pytest.raises(CqtelError, match="cq-telemetry show 0123456789abcdef"):
-            export(caught(target))
+            export(intercepted(target))
 
 
 def test_an_archive_does_not_show_a_key() -> None:
-    text = json.dumps(as_har([caught(UPSTREAM, WRITE_KEY)], ENDPOINT))
+    text = json.dumps(as_har([intercepted(UPSTREAM, WRITE_KEY)], ENDPOINT))
     assert "a2V5Og==" not in text
     assert "(8 characters)" in text
 
@@ -311,7 +311,7 @@ def test_what_curl_adds_of_its_own_is_taken_away(
 def test_a_command_takes_a_key_from_a_variable_and_does_not_show_it(
     shell: Callable[[str], tuple[bytes, list[bytes]]],
 ) -> None:
-    one = caught(UPSTREAM, WRITE_KEY)
+    one = intercepted(UPSTREAM, WRITE_KEY)
     command = as_curl(one, ENDPOINT)
     assert "a2V5Og==" not in command
     assert asked_for(one) == {"Authorization": "HEADER_AUTHORIZATION"}
@@ -325,7 +325,7 @@ def test_a_command_takes_a_key_from_a_variable_and_does_not_show_it(
 def test_a_hostile_name_of_a_key_stays_one_argument(
     shell: Callable[[str], tuple[bytes, list[bytes]]], name: str
 ) -> None:
-    one = caught(UPSTREAM, {name: "secret"})
+    one = intercepted(UPSTREAM, {name: "secret"})
     try:
         command = as_curl(one, ENDPOINT)
     except CqtelError:

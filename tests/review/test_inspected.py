@@ -85,6 +85,6 @@ def test_a_name_that_nobody_knows_is_told_of() -> None:
     at = told.index(("breach", "secret", "one"))
     assert "two" in rows[at + 1].text
     assert "\x1b" not in "".join(row.text for row in rows)
-    assert rows[at + 2].text == "Nothing says what it is for. Not in the documentation."
+    assert rows[at + 2].text == "Its purpose is unknown. Not in the documentation."
     assert any("a=b" in row.text and "f" * 32 in row.text for row in rows)
     assert not any("Breaks" in row.text for row in rows)

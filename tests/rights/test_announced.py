@@ -82,11 +82,11 @@ def test_a_key_of_the_day_is_told_as_what_it_is() -> None:
 @pytest.mark.parametrize(
     ("policy", "me", "warning"),
     [
-        ({"ip_hash": "rot13"}, {"ip_hash": "rot13"}, "take it for your address itself"),
+        ({"ip_hash": "rot13"}, {"ip_hash": "rot13"}, "treat it as your address itself"),
         ({}, {"ip_hash": "hmac-daily"}, "But of you it says: hashed by hmac-daily."),
-        ({}, {"stored": True}, "it kept something of this very question"),
-        ({"catalogue": 2}, {}, "It keeps to version 2 of the catalogue; this is of version 1."),
-        ({"keeps_data": False, "forwards": True}, {}, "It keeps nothing itself"),
+        ({}, {"stored": True}, "it stored something about this very request"),
+        ({"catalogue": 2}, {}, "It follows version 2 of the catalogue; this is of version 1."),
+        ({"keeps_data": False, "forwards": True}, {}, "It stores nothing itself"),
         ({"derived": [{"field": "host.name", "how": "x"}]}, {}, "host.name is NOT in the catalog"),
     ],
 )
@@ -123,7 +123,7 @@ def test_an_edge_tells_of_no_retention_of_its_own() -> None:
     ids=str,
 )
 def test_a_policy_that_is_not_whole_is_refused(different: dict[str, Any]) -> None:
-    with pytest.raises(StrangeAnswerError, match="does not answer as a cqtel collector does"):
+    with pytest.raises(StrangeAnswerError, match="does not respond like a cqtel collector"):
         read_policy(encoded(POLICY | different))
 
 

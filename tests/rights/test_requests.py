@@ -103,37 +103,37 @@ def test_a_redirect_is_not_followed_and_takes_no_cookie_elsewhere(
 ) -> None:
     with running() as elsewhere:
         rights.instead["DELETE /v1/data"] = reply(status, Location=elsewhere.url)
-        with pytest.raises(CollectorError, match="redirects are not followed") as caught:
+        with pytest.raises(CollectorError, match="redirects are not followed") as raised:
             asked.erase(COOKIE)
-        assert elsewhere.url in str(caught.value)
+        assert elsewhere.url in str(raised.value)
         assert elsewhere.connections == 0
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(404), "a collector of another kind"),
-        (reply(405), "a collector of another kind"),
-        (reply(401, b"who are you?"), "it answered 401: who are you?"),
-        (reply(500), "it answered 500"),
-        (reply(501, b'{"error": "x"}'), "it keeps nothing itself"),
+        (reply(404), "another kind of collector"),
+        (reply(405), "another kind of collector"),
+        (reply(401, b"who are you?"), "it responded 401: who are you?"),
+        (reply(500), "it responded 500"),
+        (reply(501, b'{"error": "x"}'), "it stores nothing itself"),
         (reply(429, Retry_After="30"), "it is busy; try again in 30 s"),
         (reply(503), "it is busy; try again later"),
-        (reply(204), "it answered 204"),
-        (reply(200, b"<html>"), "does not answer as a cqtel collector does: line 1"),
-        (reply(200, b""), "does not answer as a cqtel collector does"),
+        (reply(204), "it responded 204"),
+        (reply(200, b"<html>"), "does not respond like a cqtel collector: line 1"),
+        (reply(200, b""), "does not respond like a cqtel collector"),
         (reply(200, b"[1]"), "it is not a JSON object"),
         (reply(200, b'{"erased": "2"}'), '"erased" is not a number'),
         (reply(200, b'{"erased": true}'), '"erased" is not a number'),
         (reply(200, b'{"erased": -1}'), '"erased" is not a number'),
-        (reply(200, b'{"erased": 1, "erased": 2}'), "does not answer as a cqtel collector does"),
+        (reply(200, b'{"erased": 1, "erased": 2}'), "does not respond like a cqtel collector"),
         (reply(200, b'{"erased":' + b"[" * 5_000), "nested more than 64 deep"),
-        (reply(200, b"xx", Content_Encoding="gzip"), "in a compressed form"),
+        (reply(200, b"xx", Content_Encoding="gzip"), "is compressed"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "could not be read to the end"),
         (reply(200, b"x" * 200_000)[:-1], "could not be read to the end"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "does not answer as a cqtel"),
-        (b"nonsense\r\n\r\n", "did not answer"),
-        (b"", "did not answer"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", "does not respond like a cqtel"),
+        (b"nonsense\r\n\r\n", "did not respond"),
+        (b"", "did not respond"),
     ],
 )
 def test_whatever_else_it_answers_is_no_yes_and_is_told(
@@ -144,11 +144,11 @@ def test_whatever_else_it_answers_is_no_yes_and_is_told(
         return b""
 
     rights.collector.always = ending
-    with pytest.raises(CollectorError) as caught:
+    with pytest.raises(CollectorError) as raised:
         asked.erase(COOKIE)
-    assert words in str(caught.value)
-    assert len(str(caught.value)) < 1_000
-    assert COOKIE not in str(caught.value)
+    assert words in str(raised.value)
+    assert len(str(raised.value)) < 1_000
+    assert COOKIE not in str(raised.value)
 
 
 def test_an_answer_without_end_is_cut(asked: Asked, rights: Rights) -> None:
@@ -178,9 +178,9 @@ def test_a_collector_that_never_answers_is_not_waited_for(
     collector: Collector, rights: Rights
 ) -> None:
     collector.always = collector.hang
-    with Asked(collector.url, seconds=0.2) as asked, pytest.raises(CollectorError) as caught:
+    with Asked(collector.url, seconds=0.2) as asked, pytest.raises(CollectorError) as raised:
         asked.erase(COOKIE)
-    assert "did not answer: not in 0.2 s, but it may have arrived" in str(caught.value)
+    assert "did not respond: not in 0.2 s, but it may have arrived" in str(raised.value)
 
 
 def test_whoever_has_seen_enough_stops_it(collector: Collector, rights: Rights) -> None:
@@ -194,7 +194,7 @@ def test_whoever_has_seen_enough_stops_it(collector: Collector, rights: Rights) 
     began = time.monotonic()
     with Asked(collector.url, enough.is_set, seconds=60) as asked:
         threading.Thread(target=stop).start()
-        with pytest.raises(CollectorError, match="it was cancelled under way"):
+        with pytest.raises(CollectorError, match="it was cancelled on its way"):
             asked.erase(COOKIE)
     assert time.monotonic() - began < 30
 
@@ -202,9 +202,9 @@ def test_whoever_has_seen_enough_stops_it(collector: Collector, rights: Rights) 
 def test_nobody_there_is_told_with_the_url(collector: Collector, rights: Rights) -> None:
     url = collector.url
     collector.close()
-    with Asked(url) as asked, pytest.raises(CollectorError) as caught:
+    with Asked(url) as asked, pytest.raises(CollectorError) as raised:
         asked.announcement()
-    assert f"{beside(url, 'policy')} did not answer: " in str(caught.value)
+    assert f"{beside(url, 'policy')} did not respond: " in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -236,9 +236,9 @@ def test_the_proxy_is_used_and_shown_and_sees_no_cookie(
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:secret@127.0.0.1:{collector.port}")
     with Asked("https://collector.invalid/v1/traces") as asked:
         assert asked.proxy == f"http://127.0.0.1:{collector.port}"
-        with pytest.raises(CollectorError) as caught:
+        with pytest.raises(CollectorError) as raised:
             asked.data(COOKIE)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(raised.value)
     [request] = collector.requests
     assert request.line == "CONNECT collector.invalid:443 HTTP/1.1"
     assert COOKIE.encode() not in request.head
@@ -246,9 +246,9 @@ def test_the_proxy_is_used_and_shown_and_sees_no_cookie(
 
 def test_a_proxy_that_cannot_be_used_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://user:secret@p")
-    with pytest.raises(CollectorError, match="nonsense://p cannot be used") as caught:
+    with pytest.raises(CollectorError, match="nonsense://p cannot be used") as raised:
         Asked("https://collector.invalid/v1/traces")
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_the_key_is_the_cookie_of_the_directory(machine: Machine) -> None:
@@ -268,6 +268,6 @@ def test_without_a_usable_cookie_there_is_no_key(machine: Machine, state: str) -
     elif state != "absent":
         (machine.project / "value").write_text(COOKIE)
         cookie.symlink_to(machine.project / "value")
-    with pytest.raises(CqtelError) as caught:
+    with pytest.raises(CqtelError) as raised:
         key_of(look(str(machine.project), machine.places.state))
-    assert f"{cookie} is {state}. Without that cookie" in str(caught.value)
+    assert f"{cookie} is {state}. Without the ID no collector" in str(raised.value)

@@ -93,7 +93,7 @@ class Machine:
         """Hold a payload as it is, and return its label."""
         self._held += 1
         decision = ask(self.places, directory=str(self.project), program=PROGRAM)
-        is_caught = other.get("origin") == "gate"
+        is_intercepted = other.get("origin") == "gate"
         given: dict[str, Any] = {
             "app": PROGRAM,
             "version": "6.21.1",
@@ -103,7 +103,7 @@ class Machine:
             "headers": HEADERS,
             "project": str(self.project),
             "has_error_text": False,
-            "consent": decision.mark(None if is_caught else decision.endpoint),
+            "consent": decision.mark(None if is_intercepted else decision.endpoint),
         }
         name = hold(
             self.places.state,

@@ -148,7 +148,7 @@ def _unreadable(machine: Machine) -> None:
     machine.choices.write_text('{"all": {"telemetry": "maybe"}}')
 
 
-def _closed(machine: Machine) -> None:
+def _blocked(machine: Machine) -> None:
     pending = machine.outbox.folder / PENDING
     pending.rename(pending.with_name("elsewhere"))
     pending.write_text("")
@@ -201,10 +201,10 @@ SCENARIOS = (
     Scenario("leaks", ("down", *[_VIEW] * 3)),
     Scenario("changes", ("down", *[_VIEW] * 4)),
     Scenario("run", ("end", "up", "up")),
-    Scenario("caught", ("end", "up", _VIEW), picture=LARGE, has_png=True),
-    Scenario("caught-explained", ("end", "up"), sizes=(USUAL,)),
-    Scenario("caught-leaks", ("end", "up", *[_VIEW] * 3), sizes=(USUAL,)),
-    Scenario("caught-changes", ("end", "up", *[_VIEW] * 4), sizes=(USUAL,)),
+    Scenario("intercepted", ("end", "up", _VIEW), picture=LARGE, has_png=True),
+    Scenario("intercepted-explained", ("end", "up"), sizes=(USUAL,)),
+    Scenario("intercepted-leaks", ("end", "up", *[_VIEW] * 3), sizes=(USUAL,)),
+    Scenario("intercepted-changes", ("end", "up", *[_VIEW] * 4), sizes=(USUAL,)),
     Scenario("fields", ("end", "up", "f", "space")),
     Scenario("ask-fields", ("end", "up", "f", "space", "x"), sizes=(SMALL, USUAL)),
     Scenario("marked", ("space", "down", "space", "o"), sizes=(SMALL, USUAL)),
@@ -251,7 +251,7 @@ SCENARIOS = (
     Scenario("off", (), _off, sizes=(USUAL,)),
     Scenario("torn", (), _torn, sizes=(SMALL, USUAL)),
     Scenario("torn-raw", (_VIEW,), _torn, sizes=(USUAL,)),
-    Scenario("closed", (), _closed, sizes=(USUAL,)),
+    Scenario("blocked", (), _blocked, sizes=(USUAL,)),
     Scenario("hostile", (), _hostile, sizes=(USUAL, LARGE)),
     Scenario("hostile-leaks", (_VIEW, _VIEW, _VIEW), _hostile, sizes=(USUAL,)),
     Scenario("too-small", (), sizes=((40, 12),)),

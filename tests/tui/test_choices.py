@@ -125,7 +125,7 @@ async def test_an_answer_is_saved_by_a_click_for_this_directory_alone(empty: Mac
         assert empty.chosen_here is not None
         assert empty.chosen_here.telemetry == "on"
         assert empty.chosen.telemetry is None
-        await it.shows("you said so for cloudquery in this project")
+        await it.shows("you chose this for cloudquery in this project")
         await click("telemetry", "off")
         await it.answer("n")
         await it.until(lambda: empty.chosen_here and empty.chosen_here.telemetry == "off")
@@ -141,11 +141,11 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "5 payloads were pending before this yes" in it.question)
+        await it.until(lambda: "5 payloads were already pending" in it.question)
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
         assert len(machine.included) == (5 if included else 0)
-        await it.told("There is no endpoint")
+        await it.told("No endpoint is set")
         assert len(machine.labels()) == 5
 
 
@@ -153,7 +153,7 @@ async def test_a_yes_that_is_broken_off_is_no_yes(machine: Machine) -> None:
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "before this yes" in it.question)
+        await it.until(lambda: "already pending" in it.question)
         await it.press("escape")
         await it.until(lambda: it.room == "pending")
         assert not machine.choices.exists()
@@ -173,7 +173,7 @@ async def test_a_no_offers_to_delete_what_was_recorded(
         await it.until(lambda: it.room == "pending" and len(machine.labels()) == left)
         await it.until(lambda: machine.cookie.exists() is bool(left))
         if not left:
-            await it.shows("Telemetry is off: nothing is recorded.", "no cookie")
+            await it.shows("Telemetry is off: nothing is recorded.", "no ID")
 
 
 @pytest.mark.parametrize("variable", ["CQ_NO_TELEMETRY", "DO_NOT_TRACK"])
@@ -205,10 +205,10 @@ async def test_every_layer_is_shown_with_what_it_says(
     async with ui("choices", size=(250, 50)) as it:
         for words in [
             "command line", "CQ_DEBUG_TELEMETRY=1", "admin policy", "no debug", "it came with this",
-            "ask whoever administers", "you said so for cloudquery",
+            "ask whoever administers", "you chose this for cloudquery",
         ]:  # fmt: skip
             assert words in it.text, words
-        decides = [line for line in it.text.split("\n") if "▶" in line and "decides" not in line]
+        decides = [line for line in it.text.split("\n") if "▶" in line and "in effect" not in line]
         assert len(decides) == 2
         assert any("off" in line and "choices.json" in line for line in decides)
 
@@ -229,7 +229,7 @@ async def test_choices_that_cannot_be_read_mean_off_and_are_not_written_over(
         await it.answer("y")
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "before this yes" in it.question)
+        await it.until(lambda: "already pending" in it.question)
         await it.press("n")
         await it.until(lambda: len(it.toasts) >= 2)
         assert machine.choices.read_bytes() == content
@@ -344,7 +344,7 @@ async def test_an_endpoint_is_saved_by_enter_left_by_escape_and_removed_by_an_em
         assert "xyz" not in it.text, "what is shown is what is stored"
         await set_endpoint(it, "")
         await it.until(lambda: empty.chosen.endpoint is None)
-        await it.shows("There is no endpoint")
+        await it.shows("No endpoint is set")
 
 
 @pytest.mark.parametrize(
@@ -383,7 +383,7 @@ async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
         await it.press("u")
         await it.until(lambda: stored(it, "telemetry") == "off")
         await it.press("u")
-        await it.told("There is nothing to take back.")
+        await it.told("There is nothing to undo.")
     content = json.loads(empty.choices.read_text())
     assert content["programs"] == {"cloudquery": {"all": {"telemetry": "off"}}}
     assert content["mine"] == [1, 2], "what we do not know survives"
@@ -399,7 +399,7 @@ async def test_deleting_everything_cannot_be_undone_by_halves(machine: Machine) 
         await it.answer("y")
         await it.until(lambda: not machine.labels())
         await it.press("u")
-        await it.told("There is nothing to take back.")
+        await it.told("There is nothing to undo.")
         assert machine.outbox.names(PENDING) == [], "what was deleted for good stays so"
 
 

@@ -25,9 +25,9 @@ async def test_the_value_its_age_and_what_it_means_are_shown(empty: Machine) -> 
     then = time.time() - 3 * 24 * 3600 - 60
     os.utime(empty.cookie, (then, then))
     async with ui("cookie", size=(120, 40), look_every=0.05) as it:
-        await it.shows(f"value      {VALUE}", "3 days ago", "does not carry this id")
+        await it.shows(f"value      {VALUE}", "3 days ago", "does not have this ID")
         empty.allow()
-        await it.shows("The next payload carries this id")
+        await it.shows("The next payload has this ID")
 
 
 @keys("cookie.reset")
@@ -36,7 +36,7 @@ async def test_reset_shows_the_old_and_the_new_value(empty: Machine) -> None:
     empty.allow()
     async with ui("cookie") as it:
         await it.press("r")
-        assert "Forget this cookie?" in it.question
+        assert "Reset the installation ID?" in it.question
         await it.press("y")
         await it.told(f"{VALUE} → ")
         new = empty.cookie.read_text().strip()
@@ -72,14 +72,14 @@ async def test_lock_and_unlock(empty: Machine) -> None:
         await it.told("Locked: ")
         assert empty.cookie.is_dir()
         assert (home / "telemetry-random-id").is_dir()
-        await it.shows("cookie locked", "a directory stands in its place", "carries no id")
+        await it.shows("ID locked", "a directory is in its place", "has no ID")
         await it.press("r")
         await it.answer("y")
         await it.told("is locked. Unlock it first")
         await it.press("n", "y")
         await it.told("Unlocked: ")
         assert not empty.cookie.exists()
-        await it.shows("no cookie")
+        await it.shows("no ID")
 
 
 async def test_a_directory_that_holds_something_is_not_unlocked(empty: Machine) -> None:
@@ -96,10 +96,10 @@ async def test_an_unsafe_cookie_is_told_of_with_the_reason(empty: Machine) -> No
     empty.cookie.parent.mkdir()
     empty.cookie.symlink_to(target)
     async with ui("cookie", size=(100, 24)) as it:
-        await it.shows("unsafe: it is a link", "cookie unsafe, not sent")
+        await it.shows("unsafe: it is a link", "ID unsafe, not sent")
         await it.press("r")
         await it.answer("y")
-        await it.told("No cookie → none")
+        await it.told("No installation ID → none")
         await it.shows("absent")
     assert target.read_text() == VALUE, "what a link points to is not touched"
 
@@ -107,7 +107,7 @@ async def test_an_unsafe_cookie_is_told_of_with_the_reason(empty: Machine) -> No
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("not a uuid", "does not hold a random UUID"),
+        ("not a uuid", "does not contain a random UUID"),
         ("fifo", "not a regular file"),
         ("folder is a link", ".cq is a link"),
     ],

@@ -29,7 +29,7 @@ async def test_what_is_dropped_comes_back_byte_for_byte(machine: Machine) -> Non
         await it.press("j", "x")
         assert "Delete 1 payload, unsent?" in it.question
         await it.press("y")
-        await it.told("Deleted 1 payload. u takes it back.")
+        await it.told("Deleted 1 payload. u undoes it.")
         assert len(contents(machine)) == 4
         assert it.operations == ["tables", "sync", "validate-config", "init"]
         await it.press("space", "delete", "y")
@@ -55,7 +55,7 @@ async def test_all_are_dropped_and_come_back(machine: Machine) -> None:
         await it.press("X")
         assert "Delete 5 payloads, unsent?" in it.question
         await it.press("y")
-        await it.shows("Nothing is held.")
+        await it.shows("Nothing is pending.")
         assert contents(machine) == {}
         await it.press("u")
         await it.until(lambda: contents(machine) == before)

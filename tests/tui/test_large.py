@@ -54,8 +54,8 @@ async def test_while_it_is_read_nothing_is_said_of_what_is_in_it(large: Machine)
     async with ui() as it:
         await it.shows("1 Pending 5")
         it.app.snapshot = moments.glance(large.places, str(large.project))
-        await it.shows("reading …", "Reading what is here …")
-        assert "Nothing is waiting" not in it.text
+        await it.shows("reading …", "Reading …")
+        assert "Nothing is pending" not in it.text
         assert "Pending 5" not in it.text
         await it.press("t")
         await it.answer("o")

@@ -73,7 +73,7 @@ class Careless(App[None]):
 
 
 @pytest.mark.parametrize("name", ["osc 52", "title", "csi", "c1", "bidi"])
-async def test_raw_text_in_a_widget_is_caught(name: str) -> None:
+async def test_raw_text_in_a_widget_is_intercepted(name: str) -> None:
     app = Careless(ATTACKS[name])
     async with app.run_test(size=(40, 5)) as pilot:
         await pilot.pause()

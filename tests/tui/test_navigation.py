@@ -75,7 +75,7 @@ async def test_help_lists_the_keys_of_the_screen(machine: Machine) -> None:
             assert it.room == "sent"
         await it.press("question_mark")
         await it.shows(
-            "Compute the SHA-256", "Allow telemetry", "List only what matches", "Esc goes back"
+            "Recompute the SHA-256", "Allow telemetry", "List only what matches", "Esc goes back"
         )
 
 
@@ -161,7 +161,10 @@ async def test_readonly_hides_what_it_forbids(machine: Machine) -> None:
 
 
 async def test_nothing_says_that_somebody_agreed_who_is_undecided(machine: Machine) -> None:
-    for telemetry, words in ((None, "nothing is agreed to"), ("on", "you agreed to every field")):
+    for telemetry, words in (
+        (None, "you have not agreed to any field"),
+        ("on", "you agreed to every field"),
+    ):
         if telemetry:
             machine.allow()
         async with ui() as it:

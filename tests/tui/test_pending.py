@@ -62,13 +62,13 @@ async def test_what_has_no_room_is_left_out_whole(machine: Machine) -> None:
         assert "cloudquery" not in row
 
 
-async def test_what_the_gate_caught_and_what_was_tried_before_is_told(empty: Machine) -> None:
+async def test_what_the_gate_intercepted_and_what_was_tried_before_is_told(empty: Machine) -> None:
     label = empty.hold(b"{}", origin="gate", outcome="")
     for _ in range(3):
         empty.outbox.postpone(label)
         label = label.tried_again()
     async with ui(size=(220, 24)) as it:
-        await it.shows("caught", "tried 3 times", "? unknown")
+        await it.shows("intercepted", "tried 3 times", "? unknown")
 
 
 async def test_a_click_puts_the_cursor_there_and_ctrl_click_marks(machine: Machine) -> None:
@@ -185,7 +185,7 @@ async def test_a_payload_is_seen_from_several_sides(machine: Machine) -> None:
         assert payload in it.box.detail.lines.text
         await it.press("v")
         await it.shows("Indented")
-        views = [key for key, _ in it.box.VIEWS if key != "caught"]
+        views = [key for key, _ in it.box.VIEWS if key != "intercepted"]
         it.box.detail.turn_to(views[0])
         for view in [*views[1:], views[0]]:
             await it.press("right_square_bracket")
@@ -264,7 +264,7 @@ async def test_when_another_process_records_the_cursor_and_the_marks_stay_on_the
 async def test_a_torn_envelope_is_told_of_and_its_bytes_can_be_read(machine: Machine) -> None:
     machine.tear(machine.labels()[0])
     async with ui(size=(100, 50)) as it:
-        await it.shows("!! This payload is not what was sealed", "it is torn", "sets it aside")
+        await it.shows("!! This payload was altered", "it is incomplete", "sets it aside")
         it.box.detail.turn_to("raw")
         await it.pilot.pause()
         await it.shows("The whole file:", '"kind":"otlp-traces"', '"resourceSpans"')
@@ -306,7 +306,7 @@ async def test_what_is_set_aside_and_what_was_lost_is_always_in_sight(machine: M
 
 async def test_when_nothing_is_held_it_says_where_payloads_come_from(empty: Machine) -> None:
     async with ui() as it:
-        await it.shows("Nothing is held.", "cq-telemetry run -- cloudquery sync spec.yml")
+        await it.shows("Nothing is pending.", "cq-telemetry run -- cloudquery sync spec.yml")
         await it.press("j", "k", "G", "space", "a", "s", "x", "X", "S", "y", "v", "e", "o")
         assert it.room == "pending"
     empty.choose(telemetry="off")

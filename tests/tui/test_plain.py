@@ -32,7 +32,7 @@ def test_a_session_shows_asks_and_changes(machine: Machine, collector: Collector
             ("help", "show this help"),
             ("nonsense", "are you sure?"),
             ("y", "invalid choice"),
-            ("'unclosed", "That cannot be read"),
+            ("'unclosed", "Cannot parse this"),
             ("", "cqtel>"),
             (f"endpoint {collector.url}", "are you sure?"),
             ("y", "cqtel>"),

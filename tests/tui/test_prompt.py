@@ -32,13 +32,13 @@ keys = pytest.mark.keys
 in_terminal = pytest.mark.skipif(sys.platform == "win32", reason="a pty is a Unix thing")
 
 PATIENCE = 20.0  # seconds, for a machine under load
-TITLE = "Nothing was sent. May it be?"
+TITLE = "Nothing was sent. Send it?"
 
 
 def question(machine: Machine, **other: str) -> Question:
     found = latest(machine.places)
     assert found is not None
-    return Question(found.envelope, found.held, other.get("endpoint"))
+    return Question(found.envelope, found.pending, other.get("endpoint"))
 
 
 @contextlib.asynccontextmanager
@@ -163,7 +163,7 @@ async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine)
         shown = text(pilot)
         assert "cloudquery recorded this run." in shown
         assert "service.name = cloudquery" in shown
-        assert f"After a yes, payloads go to {url}." in shown
+        assert f"If you allow it, payloads go to {url}." in shown
         assert "allow, and send the 5 held" in shown
     async with prompt(question(machine)) as pilot:
         assert "No endpoint is set" in text(pilot)
@@ -306,7 +306,7 @@ def test_where_there_is_no_room_or_on_request_it_is_asked_line_by_line(
 def test_when_nothing_is_held_there_is_nothing_to_ask(empty: Machine, tmp_path: Path) -> None:
     with asked(tmp_path) as it:
         assert it.end() == 1
-        assert "nothing is held" in it.text
+        assert "nothing is pending" in it.text
 
 
 @in_terminal

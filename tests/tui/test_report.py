@@ -93,7 +93,7 @@ async def test_each_table_has_a_key(tmp_path: Path) -> None:
         "versions": "cloudquery 6.21.0",
         "providers": "source/cloudquery/aws 22.1.0",
         "ci": "yes",
-        "countries": "(not said)",
+        "countries": "(not given)",
     }
     async with reporting_on(store_of(tmp_path, some(600, installations=60)), (140, 40)) as pilot:
         assert "600 operations · " in head(pilot)

@@ -66,11 +66,11 @@ async def test_a_key_of_the_day_is_shown_as_what_it_is(empty: Machine, rights: R
 async def test_without_an_endpoint_nobody_is_asked(empty: Machine) -> None:
     empty.make_cookie(COOKIE)
     async with ui("stored", size=(100, 30)) as it:
-        await it.shows("There is no endpoint, and so no collector to ask. 4 sets one.")
+        await it.shows("No endpoint is set, so there is no collector to ask. 4 sets one.")
         await it.press("a")
-        await it.shows("!! There is no endpoint")
+        await it.shows("!! No endpoint is set")
         await it.press("5", "m")
-        await it.told("There is no endpoint, and so no collector to ask")
+        await it.told("No endpoint is set, so there is no collector to ask")
         await it.press("e")
         assert it.room == "cookie", "nothing is asked about what cannot be done"
 
@@ -89,10 +89,10 @@ async def test_an_answer_is_forgotten_when_the_endpoint_is_another(
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (reply(404), "it may be a collector of another kind"),
-        (reply(200, b"<html>"), "it does not answer as a cqtel collector does"),
+        (reply(404), "it may be another kind of collector"),
+        (reply(200, b"<html>"), "it does not respond like a cqtel collector"),
         (reply(307, Location="https://elsewhere.invalid/"), "redirects are not followed"),
-        (b"", "did not answer"),
+        (b"", "did not respond"),
     ],
     ids=["another kind", "no JSON", "redirected", "no answer"],
 )
@@ -116,7 +116,7 @@ async def test_whoever_waits_sees_it_and_may_stop(empty: Machine, rights: Rights
         await it.press("a")
         await it.shows("Asking what it does …", rights.collector.url, "Esc stops.")
         await it.press("escape")
-        await it.shows("it was cancelled under way")
+        await it.shows("it was cancelled on its way")
         assert it.room == "stored"
 
 
@@ -134,12 +134,12 @@ async def test_what_the_collector_has_is_shown_and_written(empty: Machine, right
     path = empty.project / FILE_NAME
     async with ui("cookie", size=(120, 40)) as it:
         await it.press("m")
-        assert "sees your network address, and the cookie" in it.question
+        assert "sees your network address and the installation ID" in it.question
         await it.press("enter")
         await it.until(lambda: it.room == "cookie")
         assert rights.collector.connections == 0, "Enter by reflex asks nobody"
         await it.press("m", "y")
-        await it.shows("What the collector has of you: 1 operation", "service.name = cloudquery")
+        await it.shows("The collector's data about you: 1 operation", "service.name = cloudquery")
         await it.press("w")
         await it.told(f"Written to {path}")
         assert json.loads(path.read_text()) == {"operations": OPERATIONS}
@@ -157,7 +157,7 @@ async def test_a_collector_that_has_nothing_is_shown_as_such(
     rights.operations = []
     async with ui("cookie") as it:
         await it.press("m", "y")
-        await it.shows("0 operations", "It was never sent there, or it was erased.")
+        await it.shows("0 operations", "It was never sent there, or was erased.")
         await it.press("w", "q")
         await it.until(lambda: it.room == "cookie")
     assert not (empty.project / FILE_NAME).exists()
@@ -213,7 +213,7 @@ async def test_before_the_cookie_is_lost_its_data_can_be_erased(
 ) -> None:
     async with ui("cookie", size=(100, 40)) as it:
         await it.press(key)
-        assert "The cookie is the key to what" in it.question
+        assert "The installation ID is the key" in it.question
         await it.press("e")
         await it.told(f"Erased at {rights.collector.url}: 2 spans.")
         await it.until(lambda: not empty.cookie.is_file(), "the loss of the cookie")
@@ -228,7 +228,7 @@ async def test_where_it_is_not_erased_the_cookie_is_kept(
     async with ui("cookie", size=(100, 40)) as it:
         await it.press(key, "e")
         await it.told("it is busy; try again later")
-        await it.told("The cookie was kept")
+        await it.told("The installation ID was left as it is")
         assert it.room == "cookie"
     assert empty.cookie.read_text() == f"{COOKIE}\n"
 
@@ -254,11 +254,11 @@ async def test_a_no_offers_to_erase_there_before_the_cookie_goes(
         assert "and erase there" in it.question
         await it.press("e")
         if fails:
-            await it.told("it answered 500")
-            await it.told("The cookie was kept")
+            await it.told("it responded 500")
+            await it.told("The installation ID was left as it is")
             assert it.room == "choices"
         else:
-            await it.told(f"Deleted: {held} pending payloads, the cookie.")
+            await it.told(f"Deleted: {held} pending payloads, the installation ID.")
     assert machine.chosen.telemetry == "off", "a no is saved first, whatever comes of the rest"
     assert asked(rights) == ["DELETE /v1/data"]
     assert (len(machine.labels()), machine.cookie.exists()) == (
@@ -326,5 +326,5 @@ async def test_no_word_of_a_collector_is_markup_or_reaches_the_terminal(
         await it.press("5", "m", "y")
         await it.shows("␛]0;owned␇[/nope]")
         await it.press("escape", "e", "y")
-        await it.told("it answered 400: ␛]0;owned␇[/nope]")
+        await it.told("it responded 400: ␛]0;owned␇[/nope]")
         assert not set("\x1b\x07\u202e\x9b") & set(it.text)

@@ -81,7 +81,7 @@ async def test_all_are_sent_whatever_the_filter_shows(
         await it.press("y")
         await it.told("Sent 5.")
         assert sorted(collector.bodies) == sorted(payloads)
-        await it.shows("Nothing is held.")
+        await it.shows("Nothing is pending.")
 
 
 async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
@@ -125,7 +125,7 @@ async def test_off_and_without_an_endpoint_it_is_said_why_not(
     machine.allow()
     async with ui(look_every=0.05) as it:
         await it.press("s")
-        await it.told("there is no endpoint. 4 sets one")
+        await it.told("no endpoint is set. 4 sets one")
         machine.choose(endpoint=collector.url, **decide_telemetry("off"))
         await it.shows(" OFF ")
         await it.press("S")

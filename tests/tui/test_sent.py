@@ -58,7 +58,7 @@ async def test_verify_hashes_the_kept_bytes_anew(machine: Machine) -> None:
     receipt = send(machine)
     async with ui("sent", size=(100, 40)) as it:
         await it.press("right_square_bracket", "V")
-        await it.shows("✓ Verified: the bytes kept here have the SHA-256 of what was sent.")
+        await it.shows("✓ Verified: the bytes stored here have the SHA-256 of what was sent.")
         assert it.box.detail.view == "receipt"
         await it.press("right_square_bracket", "left_square_bracket")
         it.box._look()
@@ -71,7 +71,7 @@ async def test_verify_hashes_the_kept_bytes_anew(machine: Machine) -> None:
         await it.pilot.pause()
         assert "Verified" not in it.text, "that was another receipt"
         await it.press("V")
-        await it.shows("!! The bytes kept here do NOT have the SHA-256 of what was sent.")
+        await it.shows("!! The bytes stored here do NOT have the SHA-256 of what was sent.")
         envelope = receipt.with_name(receipt.name.removesuffix(".receipt"))
         envelope.write_bytes(envelope.read_bytes()[:-1] + b" ")
         await it.press("V")
@@ -84,7 +84,9 @@ async def test_verify_hashes_the_kept_bytes_anew(machine: Machine) -> None:
 @pytest.mark.parametrize("room", ["sent", "rejected"])
 async def test_an_empty_box_says_what_will_be_there(empty: Machine, room: str) -> None:
     async with ui(room) as it:
-        await it.shows({"sent": "kept here for 30 days", "rejected": "refuses for good"}[room])
+        await it.shows(
+            {"sent": "stay here for 30 days", "rejected": "the collector rejected"}[room]
+        )
         await it.press("V", "x", "r", "y", "e")
         assert it.room == room
 

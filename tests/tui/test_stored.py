@@ -32,7 +32,7 @@ async def test_the_promises_are_proved_here_and_now_without_a_trace(
     monkeypatch.setattr(socket, "socket", lambda *_: pytest.fail("a socket was opened"))
     async with ui("stored", size=(120, 100)) as it:
         await it.press("p", "p")
-        await it.shows("✓ Proved here and now", "Proved: not found", "service.version")
+        await it.shows("✓ Proved with the bytes", "Proved: not found", "service.version")
         assert "!!" not in it.text
     assert not empty.outbox.folder.exists(), "a proof is no operation of yours"
     assert not empty.cookie.exists()

@@ -42,14 +42,14 @@ def test_the_demonstration_leaves_nothing_behind(empty: Machine, tmp_path: Path)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with terminal("--demo", "--screen", "cookie", TMPDIR=str(temporary)) as it:
-        it.shows("DEMO", "The cookie of this directory", "absent", "cqtel-demo-")
+        it.shows("DEMO", "The installation ID of this directory", "absent", "cqtel-demo-")
         assert len(list(temporary.iterdir())) == 1
         it.type(b"1")
         it.shows("validate-config", "The program")
         it.type(b"X")
         it.shows("Delete 8 payloads")
         it.type(b"y")
-        it.shows("Nothing is held.")
+        it.shows("Nothing is pending.")
         it.type(b"q")
         assert it.end() == 0
     assert list(temporary.iterdir()) == []
@@ -126,10 +126,10 @@ def test_no_byte_of_an_attack_reaches_the_terminal(empty: Machine) -> None:
     with terminal(size=(100, 40)) as it:
         it.shows("hostile", "args=[/usr/bin]")
         for keys, text in [
-            (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "parts"), (b"]", "Looked for"),
+            (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "parts"), (b"]", "Checked for"),
             (b"]", "Debug mode"), (b"]G", "Cannot read this"), (b"]", "sha256"),
             (b"4", "Who says what"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
-            (b"y", "u takes it back"),
+            (b"y", "u undoes it"),
         ]:  # fmt: skip
             it.type(keys)
             it.shows(text)

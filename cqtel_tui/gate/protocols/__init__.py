@@ -39,7 +39,7 @@ class Understood:
 class _Module(Protocol):
     """What each protocol's module has."""
 
-    def read(self, caught: Request) -> Document | None:
+    def read(self, intercepted: Request) -> Document | None:
         """Read a request's body; None if it is not what its path says."""
 
     def describe(self, document: Document, rules: Rules) -> Description:
@@ -49,9 +49,9 @@ class _Module(Protocol):
         """Return what would be sent."""
 
 
-def understand(caught: Request, rules: Rules) -> Understood:
+def understand(intercepted: Request, rules: Rules) -> Understood:
     """Read, describe and redact a request; what no protocol can read is held as it is."""
-    module, document = _read(caught, rules.protocol)
+    module, document = _read(intercepted, rules.protocol)
     return Understood(
         document.kind,
         document.content_type,
@@ -60,18 +60,18 @@ def understand(caught: Request, rules: Rules) -> Understood:
     )
 
 
-def document_caught(caught: Request, kind: str) -> JsonValue:
+def document_intercepted(intercepted: Request, kind: str) -> JsonValue:
     """Return what a request told, as its kind is read; None if nobody here can read it.
 
     Args:
-        caught: the request.
+        intercepted: the request.
         kind: its envelope's.
     """
-    document = _read(caught, kind.partition("-")[0])[1]
+    document = _read(intercepted, kind.partition("-")[0])[1]
     return document.value if document.kind == kind else None
 
 
-def _read(caught: Request, protocol: str) -> tuple[_Module, Document]:
+def _read(intercepted: Request, protocol: str) -> tuple[_Module, Document]:
     """Read a request by its profile, its path or its shape, whichever of them can be read first."""
     from . import otlp, own, posthog, rudderstack, sentry, snowplow, unknown
 
@@ -83,9 +83,9 @@ def _read(caught: Request, protocol: str) -> tuple[_Module, Document]:
         SENTRY: sentry,
         SNOWPLOW: snowplow,
     }
-    for name in (protocol, protocol_of(caught.path), protocol_by_shape):
-        module = known.get(name if isinstance(name, str) else name(caught))
-        document = module.read(caught) if module is not None else None
+    for name in (protocol, protocol_of(intercepted.path), protocol_by_shape):
+        module = known.get(name if isinstance(name, str) else name(intercepted))
+        document = module.read(intercepted) if module is not None else None
         if module is not None and document is not None:
             return module, document
-    return unknown, unknown.read(caught)
+    return unknown, unknown.read(intercepted)

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from ..requests import Request
 
 
-def document_of(caught: Request, kind: str) -> JsonValue:
+def document_of(intercepted: Request, kind: str) -> JsonValue:
     """Return what a body says if it is of a kind; None if it is not, or if it cannot be read."""
     try:
-        body = decoded(caught.body, caught.header("content-encoding"))
+        body = decoded(intercepted.body, intercepted.header("content-encoding"))
     except UndecodableError:
         return None
     return as_document(kind, body)

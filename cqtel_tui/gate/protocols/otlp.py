@@ -31,13 +31,13 @@ _ERROR = 2
 _UNREAD = "not on the list of what may leave"
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read a request as OTLP/JSON has it; None if it is none, or if it cannot be read here."""
-    signal = SIGNALS[caught.path.partition("?")[0]]
+    signal = SIGNALS[intercepted.path.partition("?")[0]]
     try:
-        body = decoded(caught.body, caught.header("content-encoding"))
+        body = decoded(intercepted.body, intercepted.header("content-encoding"))
         notes: tuple[str, ...] = ()
-        if is_json(caught.header("content-type")):
+        if is_json(intercepted.header("content-type")):
             value, encoding = parse(body), "json"
         else:
             value, notes = read_message(body, signal)

@@ -31,17 +31,17 @@ _FORM = "application/x-www-form-urlencoded"
 _DURATION = "duration"
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read a body, or what a request without one tells; None if it cannot be read."""
-    if not caught.body:
+    if not intercepted.body:
         try:
-            told = read_query(caught.path, caught.header("user-agent"))
+            told = read_query(intercepted.path, intercepted.header("user-agent"))
         except NotOfKindError:
             return None
         return Document(OWN_QUERY, JSON, told)
-    is_form = media_type(caught.header("content-type")) == _FORM
+    is_form = media_type(intercepted.header("content-type")) == _FORM
     kind = OWN_FORM if is_form else OWN_JSON
-    value = document_of(caught, kind)
+    value = document_of(intercepted, kind)
     if not isinstance(value, dict | list):
         return None
     return Document(kind, _FORM if is_form else JSON, value)

@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from ..requests import Request
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read an event or a batch of them; None if it is neither."""
-    value = document_of(caught, POSTHOG)
+    value = document_of(intercepted, POSTHOG)
     if isinstance(value, list):  # an event of the library for browsers has its key inside
         value = {"batch": value}
     if not isinstance(value, dict) or not isinstance(value.get("batch", []), list):

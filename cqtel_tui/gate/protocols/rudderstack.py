@@ -28,14 +28,16 @@ _OUTCOMES = {
     **dict.fromkeys(("success", "successful", "succeeded", "ok"), "ok"),
     **dict.fromkeys(("error", "failed", "failure", "panic", "aborted", "cancelled"), "failed"),
 }
-_STANDS_IN = "who it was is not sent; a random id stands in, as no message is taken without one"
-_FILLED = "replaced by a random id, as no message is taken without one"
+_STANDS_IN = "the user is not sent; a random ID replaces it, as no message is accepted without one"
+_FILLED = "replaced by a random ID, as no message is accepted without one"
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read a message or a batch of them; None if it is neither."""
-    value = document_of(caught, RUDDERSTACK) if caught.body else _of_pixel(caught.path)
-    if not isinstance(value, dict) or (_is_of_batch(caught) and not _is_batch(value)):
+    value = (
+        document_of(intercepted, RUDDERSTACK) if intercepted.body else _of_pixel(intercepted.path)
+    )
+    if not isinstance(value, dict) or (_is_of_batch(intercepted) and not _is_batch(value)):
         return None
     return Document(RUDDERSTACK, "application/json", value)
 
@@ -107,8 +109,8 @@ def _of_pixel(path: str) -> JsonValue:
     return held.get(BASE64) if isinstance(held, dict) else None
 
 
-def _is_of_batch(caught: Request) -> bool:
-    return caught.path.partition("?")[0].rpartition("/")[2] in _BATCHES
+def _is_of_batch(intercepted: Request) -> bool:
+    return intercepted.path.partition("?")[0].rpartition("/")[2] in _BATCHES
 
 
 def _is_batch(value: JsonObject) -> bool:

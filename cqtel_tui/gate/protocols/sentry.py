@@ -22,11 +22,11 @@ _STORE = "/store"
 _OTHER_ITEM = "nothing of an item of this type is on the list of what may leave"
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read an envelope or an event; None if it is neither."""
-    is_event = caught.path.partition("?")[0].rstrip("/").endswith(_STORE)
+    is_event = intercepted.path.partition("?")[0].rstrip("/").endswith(_STORE)
     kind = SENTRY_EVENT if is_event else SENTRY
-    value = document_of(caught, kind)
+    value = document_of(intercepted, kind)
     if not isinstance(value, dict):
         return None
     return Document(kind, "application/json" if is_event else _ENVELOPE, value)

@@ -22,11 +22,11 @@ _ENVELOPE = "application/x-sentry-envelope"
 _IDS = ("anonymousId", "userId")
 
 
-def protocol_by_shape(caught: Request) -> str:
+def protocol_by_shape(intercepted: Request) -> str:
     """Return the protocol that a body shows beyond doubt; `unknown` if it shows none."""
-    if media_type(caught.header("content-type")) == _ENVELOPE:
+    if media_type(intercepted.header("content-type")) == _ENVELOPE:
         return SENTRY
-    value = document_of(caught, OWN_JSON)
+    value = document_of(intercepted, OWN_JSON)
     if not isinstance(value, dict):
         return UNKNOWN
     if str(value.get("schema")).startswith(PAYLOAD_DATA):

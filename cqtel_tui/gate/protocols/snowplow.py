@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from ..requests import Request
 
 
-def read(caught: Request) -> Document | None:
+def read(intercepted: Request) -> Document | None:
     """Read what was posted; None if it is no list of events."""
-    value = document_of(caught, SNOWPLOW)
+    value = document_of(intercepted, SNOWPLOW)
     events = value.get("data") if isinstance(value, dict) else None
     if not isinstance(events, list) or not all(isinstance(one, dict) for one in events):
         return None

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 KIND = OPAQUE
 
 
-def read(caught: Request) -> Document:
+def read(intercepted: Request) -> Document:
     """Read nothing."""
-    return Document(KIND, "", caught.body)
+    return Document(KIND, "", intercepted.body)
 
 
 def describe(document: Document, rules: Rules) -> Description:

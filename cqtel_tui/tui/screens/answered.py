@@ -29,9 +29,9 @@ class Sent(Box):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("V", "verify", "Verify", id="sent.verify",
-                tooltip="Compute the SHA-256 of the kept bytes anew, and compare"),
+                tooltip="Recompute the SHA-256 of the stored bytes, and compare"),
         Binding("x,delete", "app.drop", "Forget", key_display="x", id="sent.drop",
-                tooltip="Delete the kept bytes and the receipt"),
+                tooltip="Delete the stored bytes and the receipt"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Sent(Box):
     def empty(self, snapshot: Snapshot) -> list[Content]:
         """Say what will be here."""
         del snapshot
-        return [views.muted("What is sent is kept here for 30 days, with what was answered.")]
+        return [views.muted("Sent payloads stay here for 30 days, with the response.")]
 
     def _receipt(self, label: Label, kept: str) -> list[Content]:
         try:
@@ -86,11 +86,11 @@ class Rejected(Sent):
     EMPTY = "Nothing was rejected."
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("r", "app.retry", "Hold again", id="rejected.retry",
-                tooltip="Put the marked payloads back among the held ones"),
+        Binding("r", "app.retry", "Requeue", id="rejected.retry",
+                tooltip="Move the marked payloads back to pending"),
     ]  # fmt: skip
 
     def empty(self, snapshot: Snapshot) -> list[Content]:
         """Say what will be here."""
         del snapshot
-        return [views.muted("What a collector refuses for good lies here, with its reason.")]
+        return [views.muted("Payloads the collector rejected, with its reason.")]

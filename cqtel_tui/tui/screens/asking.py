@@ -40,7 +40,7 @@ class Ask(Modal[str | None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "dismiss(None)", "Back", id="ask.back", tooltip="Change nothing"),
         Binding("left,h", "app.focus_previous", "Previous", show=False, id="ask.previous",
-                tooltip="To the answer before"),
+                tooltip="To the previous answer"),
         Binding("right,l", "app.focus_next", "Next", show=False, id="ask.next",
                 tooltip="To the next answer"),
     ]  # fmt: skip

@@ -9,10 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
 
+from ...actions.showing import note_payload_shown
 from ...consent.decision import ON
 from ...errors import CqtelError
 from ...outbox.envelope import TornEnvelopeError
-from ...outbox.shown import note_shown
 from ...outbox.writing import PENDING
 from ...review.destination import bound_for
 from .. import views
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 VIEWS = (
     ("explained", "Explained"),
-    ("caught", "Caught"),
+    ("intercepted", "Intercepted"),
     ("raw", "Raw bytes"),
     ("trace", "Trace"),
     ("leaks", "Leak check"),
@@ -56,7 +56,7 @@ class Box(Room):
         Binding("right_square_bracket", "view(1)", "Next view", key_display="]", show=False,
                 id="box.next", tooltip="The next view of the payload"),
         Binding("left_square_bracket", "view(-1)", "Previous view", key_display="[", show=False,
-                id="box.previous", tooltip="The view before"),
+                id="box.previous", tooltip="The previous view"),
         Binding("v", "verbatim", "Verbatim", show=False, id="box.verbatim",
                 tooltip="Raw bytes: indented, or as they are"),
         Binding("H", "reveal", "Credentials", show=False, id="box.reveal",
@@ -106,7 +106,7 @@ class Box(Room):
         """Show the list as it is now."""
         self.envelopes.empty = "It cannot be listed." if snapshot.problem else self.EMPTY
         if snapshot.is_being_read:
-            self.envelopes.empty = "Reading what is here …"
+            self.envelopes.empty = "Reading …"
         self.envelopes.show(snapshot.names[self.NAME])
         if snapshot.is_being_read:
             self.detail.tell(views.muted("Reading …"))
@@ -165,8 +165,8 @@ class Box(Room):
             self.detail.tell(views.muted(str(error)))
         else:
             self.detail.show(envelope, self.views(label, envelope))
-            if envelope.has_error_text and self.NAME == PENDING:
-                note_shown(self.home.places.state, envelope)
+            if self.NAME == PENDING:
+                note_payload_shown(self.home.places, envelope)
 
     @on(Envelopes.Arranged)
     def _arranged(self) -> None:
@@ -175,7 +175,7 @@ class Box(Room):
     def _torn(self, label: Label, problem: str) -> dict[str, View]:
         """Return how an envelope can be looked at that is not what was sealed."""
         words = [
-            views.warning(f"This payload is not what was sealed: {problem}."),
+            views.warning(f"This payload was altered: {problem}."),
             views.muted("It is never sent like this: sending sets it aside, x drops it.")
             if self.NAME == PENDING
             else views.muted("x drops it."),
@@ -207,21 +207,21 @@ class Box(Room):
         }
         if envelope.kind.startswith("otlp-traces"):
             shown["trace"] = lambda: views.trace(envelope, self.detail.width)
-        if not envelope.caught:
+        if not envelope.intercepted:
             return shown | {
                 "leaks": lambda: views.leaks(envelope, self.home.surroundings),
                 "changes": lambda: self._changes(envelope),
             }
-        from .. import caught
+        from .. import intercepted
 
         return shown | {
-            "caught": lambda: [
+            "intercepted": lambda: [
                 *self._run_of(label),
-                *caught.caught(envelope, self.detail.width),
+                *intercepted.intercepted(envelope, self.detail.width),
                 *self._closed_in(label),
             ],
-            "leaks": lambda: caught.leaks(envelope, self.home.surroundings),
-            "changes": lambda: caught.changed(envelope),
+            "leaks": lambda: intercepted.leaks(envelope, self.home.surroundings),
+            "changes": lambda: intercepted.changed(envelope),
         }
 
     def _run_of(self, label: Label) -> list[Content]:
@@ -229,17 +229,17 @@ class Box(Room):
         run = self.home.run_of(label.id)
         if run is None:
             return []
-        from ..caught import same_run
+        from ..intercepted import same_run
 
         lines = same_run(run, self.home.payloads_of(run), label.id)
         return [*lines, Content("")] if lines else []
 
     def _closed_in(self, label: Label) -> list[Content]:
-        """Return what was closed in the run that a payload comes from."""
+        """Return what was blocked in the run that a payload comes from."""
         run = self.home.run_of(label.id)
         if run is None:
             return []
-        from ..caught import closed_lines
+        from ..intercepted import closed_lines
 
         lines = closed_lines(run)
         return [Content(""), *lines] if lines else []
@@ -288,7 +288,7 @@ class Box(Room):
         payloads = self.home.payloads_of(run) if run is not None else []
         ids = [each.id for _, each in payloads]
         if label is None or label.id not in ids or len(ids) < 2:  # noqa: PLR2004  # itself alone
-            self.home.tell("Nothing else here is of the same run.")
+            self.home.tell("No other payload here belongs to this run.")
             return
         box, other = payloads[(ids.index(label.id) + 1) % len(ids)]
         await self.home.switch_mode(box)
@@ -343,21 +343,21 @@ class Pending(Box):
     """What is held: review it, send it, drop it."""
 
     NAME = PENDING
-    EMPTY = "Nothing is held."
+    EMPTY = "Nothing is pending."
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "app.trim", "Fields", show=False, id="pending.trim",
-                tooltip="Drop single fields of this payload before it is sent"),
+                tooltip="Remove fields from this payload before it is sent"),
         Binding("s", "app.send", "Send", id="pending.send",
                 tooltip="Send the marked payloads, or the one under the cursor"),
         Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",
-                tooltip="Send all that are held"),
+                tooltip="Send all pending payloads"),
         Binding("i", "app.include", "Include", show=False, id="pending.include",
                 tooltip="Let your yes cover what was pending before it"),
         Binding("x,delete", "app.drop", "Drop", key_display="x", id="pending.drop",
                 tooltip="Delete the marked payloads, or the one under the cursor, unsent"),
         Binding("X", "app.drop(True)", "Drop all", show=False, id="pending.drop_all",
-                tooltip="Delete all that are held, unsent"),
+                tooltip="Delete all pending payloads, unsent"),
     ]  # fmt: skip
 
     def empty(self, snapshot: Snapshot) -> list[Content]:
@@ -365,7 +365,7 @@ class Pending(Box):
         if snapshot.status.decision.state == "off":
             return [views.muted("Telemetry is off: nothing is recorded. t changes that.")]
         return [
-            views.muted("Nothing is waiting to be sent. Run a command, and it appears here:"),
+            views.muted("Nothing is pending. Run a command, and it appears here:"),
             views.muted(""),
             views.muted("  cq-telemetry run -- cloudquery sync spec.yml"),
         ]

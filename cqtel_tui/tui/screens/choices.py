@@ -37,7 +37,7 @@ _WAYS_OUT = {
     "command line": "start without that option",
     "environment": "unset it in this shell",
     "admin policy": "ask whoever administers this machine",
-    "project": "it came with this directory; look at that file",
+    "project": "it came with this directory; see that file",
     "user": "choose above",
 }
 
@@ -51,7 +51,7 @@ class Choices(Room):
         Binding("down", "app.focus_next", "Next", show=False, id="choices.next",
                 tooltip="To the next choice"),
         Binding("up", "app.focus_previous", "Previous", show=False, id="choices.previous",
-                tooltip="To the choice before"),
+                tooltip="To the previous choice"),
         Binding("escape", "leave_field", "Leave field", show=False, id="choices.leave",
                 tooltip="Leave the endpoint as it is stored"),
     ]  # fmt: skip
@@ -169,7 +169,7 @@ def _scope_words(program: Program, project: str | None) -> list[Content]:
     whom = "all programs, those that are not known yet as well" if program is None else program
     if program is not None and not where:
         return []
-    return [views.muted(f"What is chosen above is for {whom}{where}."), Content("")]
+    return [views.muted(f"The choice above is for {whom}{where}."), Content("")]
 
 
 def _why(snapshot: Snapshot) -> list[Content]:
@@ -182,13 +182,13 @@ def _why(snapshot: Snapshot) -> list[Content]:
         Content(
             f"Payloads go to {decision.endpoint}."
             if decision.endpoint
-            else "There is no endpoint: payloads stay on this machine."
+            else "No endpoint is set: payloads stay on this machine."
         ),
         *_new_fields(decision.catalogue),
         *[views.warning(one_line(each.text, 600)) for each in snapshot.status.problems],
         Content(""),
-        views.title("Who says what (▶ decides)"),
-        views.muted("A no from anywhere wins; a yes must be your own."),
+        views.title("Policy sources (▶ in effect)"),
+        views.muted("Any opt-out wins; only you can opt in."),
         Content(""),
     ]
     for reason in snapshot.status.reasons:
@@ -197,11 +197,11 @@ def _why(snapshot: Snapshot) -> list[Content]:
 
 
 def _last_run(snapshot: Snapshot) -> list[Content]:
-    """Return what was closed in the last run of a program under the gate."""
+    """Return what was blocked in the last run of a program under the gate."""
     runs = snapshot.status.runs
     if not runs:
         return []
-    from ..caught import closed_lines
+    from ..intercepted import closed_lines
 
     run = runs[0]
     lines = closed_lines(run)
@@ -219,7 +219,7 @@ def _new_fields(agreed: int) -> list[Content]:
     if not fields:
         return []
     lines = [Content(""), views.title(f"New since your yes: {len(fields)}")]
-    lines.append(views.muted("They are left out until you say yes again: choose on once more."))
+    lines.append(views.muted("They are left out until you choose on again."))
     lines += [
         Content.assemble("  + ", (field.key, "bold"), f"  {field.why} Identifying: {field.risk}.")
         for field in fields

@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 _TRACKED = (
-    "tracks this file: whoever has the repository can read and erase what a collector has of it. "
+    "tracks this file: whoever has the repository can read and erase a collector's data about it. "
     "git rm --cached takes it out; r makes another one."
 )
 _RESETS = {
-    PRESENT: "It is forgotten; a new one is made when telemetry is on.",
+    PRESENT: "It is deleted; a new one is made when telemetry is on.",
     UNSAFE: "It is removed unused; one of your own is made when telemetry is on.",
 }
 
@@ -44,15 +44,15 @@ class CookieScreen(Room):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "app.cookie('reset')", "Reset", id="cookie.reset",
-                tooltip="Forget the value; a new one is made when it is needed"),
+                tooltip="Delete the value; a new one is made when it is needed"),
         Binding("l", "app.cookie('lock')", "Lock", id="cookie.lock",
-                tooltip="Put a directory in its place: no identifier at all"),
+                tooltip="Put a directory in its place: no ID at all"),
         Binding("n", "app.cookie('unlock')", "Unlock", id="cookie.unlock",
                 tooltip="Remove that directory, if it is empty"),
         Binding("m", "mine", "Mine", id="cookie.mine",
-                tooltip="Ask the collector for all that it has of this cookie"),
+                tooltip="Ask the collector for all data under this installation ID"),
         Binding("e", "erase", "Erase", id="cookie.erase",
-                tooltip="Have the collector erase all that it has of this cookie"),
+                tooltip="Have the collector erase all data under this installation ID"),
     ]  # fmt: skip
 
     def body(self) -> Iterable[Widget]:
@@ -64,7 +64,7 @@ class CookieScreen(Room):
         found = snapshot.status.cookie
         decision = snapshot.status.decision
         lines = [
-            views.title("The cookie of this directory"),
+            views.title("The installation ID of this directory"),
             Content(""),
             views.fact("state", _state(found)),
             *([views.fact("value", found.value)] if found.value else []),
@@ -83,20 +83,22 @@ class CookieScreen(Room):
             views.title("What you can do"),
             Content(""),
             _choice("r", "reset", _RESETS.get(found.state, _RESETS[PRESENT])),
-            _choice("l", "lock", "A directory takes its place: no id from then on."),
-            _choice("n", "unlock", "The directory goes; the next payload may have a new id."),
-            _choice("m", "mine", "Shows what the collector has of this id, to read or to keep."),
-            _choice("e", "erase", "The collector erases all that it has of this id. No undo."),
+            _choice("l", "lock", "A directory takes its place: no ID from then on."),
+            _choice("n", "unlock", "The directory goes; the next payload may have a new ID."),
+            _choice("m", "mine", "Shows the collector's data under this ID, to read or to save."),
+            _choice(
+                "e", "erase", "The collector erases all data under this ID. This cannot be undone."
+            ),
             Content(""),
             *_asking(decision.endpoint, snapshot.status.proxy),
             Content(""),
-            views.title("What earlier releases left"),
+            views.title("Left by earlier releases"),
             Content(""),
         ]
         left = [each for each in snapshot.status.legacy if each.state != ABSENT]
         lines += [views.fact(each.state, one_line(each.path, 300)) for each in left]
         if not left:
-            lines.append(views.muted("Nothing, neither here nor in your home folder."))
+            lines.append(views.muted("Nothing, here or in your home folder."))
         self.query_one("#cookie-text", Lines).show(lines, keep_position=True)
 
     def on_mount(self) -> None:
@@ -118,7 +120,7 @@ class CookieScreen(Room):
 
     @work(group="change")
     async def action_erase(self) -> None:
-        """Have the collector erase all that it has of this cookie, after a question."""
+        """Have the collector erase all data under this installation ID, after a question."""
         from ..identity import erase
 
         await erase(self.home)
@@ -127,12 +129,12 @@ class CookieScreen(Room):
 def _asking(endpoint: str | None, proxy: str) -> list[Content]:
     """Return what it means to ask the collector."""
     if endpoint is None:
-        return [views.muted("There is no endpoint, and so no collector to ask. 4 sets one.")]
+        return [views.muted("No endpoint is set, so there is no collector to ask. 4 sets one.")]
     by = f", by the proxy {one_line(proxy, 300)}" if proxy else ""
     return [
         views.muted(
             f"m and e ask {one_line(endpoint, 300)}{by}. That shows it your network address, and "
-            "the cookie: it is the key to your data there. Nothing is asked before you say so."
+            "the ID, the key to your data there. Nothing is asked until you say so."
         )
     ]
 
@@ -145,7 +147,7 @@ def _state(found: Cookie) -> str:
     if found.state == PRESENT:
         return "present"
     if found.state == LOCKED:
-        return "locked: a directory stands in its place"
+        return "locked: a directory is in its place"
     if found.state == ABSENT:
         return "absent"
     return f"unsafe: {found.reason}"
@@ -153,11 +155,9 @@ def _state(found: Cookie) -> str:
 
 def _meaning(found: Cookie, *, is_on: bool) -> list[Content]:
     if found.state == PRESENT and is_on:
-        return [
-            Content("The next payload carries this id, so that your runs can be counted as one.")
-        ]
+        return [Content("The next payload has this ID, so your runs count as one installation.")]
     if found.state == PRESENT:
-        return [Content("Telemetry is not on: the next payload does not carry this id.")]
+        return [Content("Telemetry is not on: the next payload does not have this ID.")]
     if found.state == ABSENT and is_on:
-        return [Content("The next payload makes one, and carries it.")]
-    return [Content("The next payload carries no id.")]
+        return [Content("The next payload creates one, and has it.")]
+    return [Content("The next payload has no ID.")]

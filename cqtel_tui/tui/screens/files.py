@@ -86,7 +86,7 @@ def _read(directory: str, name: str) -> list[Content]:
         return [views.warning(f"{shown} is larger than {_MAX_FILE_BYTES // 1024**2} MiB.")]
     found = read_inspection(data)
     rows = map(_drawn, explain_inspection(found))
-    return [Content(f"It holds {_SHAPES[found.shape]}."), Content(""), *rows]
+    return [Content(f"It contains {_SHAPES[found.shape]}."), Content(""), *rows]
 
 
 def _bytes_of(path: Path) -> bytes | None:

@@ -39,7 +39,7 @@ class Mine(Modal[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,q", "dismiss", "Back", key_display="esc", id="mine.back",
-                tooltip="Back to the cookie"),
+                tooltip="Back to the installation ID"),
         Binding("w", "write", "Write", id="mine.write",
                 tooltip=f"Write it to {FILE_NAME}, in the current directory"),
     ]  # fmt: skip
@@ -54,7 +54,7 @@ class Mine(Modal[None]):
         number = len(self.operations)
         what = f"{number:,} operation{'' if number == 1 else 's'}"
         with Vertical(id="mine"):
-            yield Static(Content(f"What the collector has of you: {what}").stylize("bold"))
+            yield Static(Content(f"The collector's data about you: {what}").stylize("bold"))
             yield Static(views.muted(one_line(self.home.endpoint or "", 300)))
             yield Lines(id="mine-text")
             hint = f"w writes it to {FILE_NAME}. Esc goes back."
@@ -64,7 +64,7 @@ class Mine(Modal[None]):
         """Show it from the top."""
         lines = [views.line(each) for each in operation_lines(self.operations)]
         text = self.query_one("#mine-text", Lines)
-        text.show(lines or [Content("Nothing. It was never sent there, or it was erased.")])
+        text.show(lines or [Content("Nothing. It was never sent there, or was erased.")])
         text.focus()
 
     @work(group="write")
@@ -78,4 +78,4 @@ class Mine(Modal[None]):
         except CqtelError as error:
             self.home.tell(str(error), wrong=True)
         else:
-            self.home.tell(f"Written to {path}, for your eyes alone.")
+            self.home.tell(f"Written to {path}, readable only by you.")

@@ -70,18 +70,18 @@ class ReportScreen(Screen[None]):
             for at, (key, name) in enumerate(TABLES.items(), 1)
         ),
         Binding("left_square_bracket", "step(-1)", "Previous", show=False, id="report.previous",
-                key_display="[", tooltip="The table before this one"),
+                key_display="[", tooltip="The previous table"),
         Binding("right_square_bracket", "step(1)", "Next", key_display="]", id="report.next",
-                tooltip="The table after this one"),
+                tooltip="The next table"),
         Binding("p", "period(1)", "Period", id="report.period",
                 tooltip="Another period: 7, 30, 90 or 396 days"),
         Binding("s", "sort", "Sort", id="report.sort",
                 tooltip="Sort by size, name, failures or duration"),
         Binding("plus,equals_sign", "k(1)", "Raise k", key_display="+", id="report.more",
-                tooltip="Let each row tell of one installation more"),
+                tooltip="Raise the fewest installations per row by one"),
         Binding("minus", "k(-1)", "Lower k", key_display="-", id="report.fewer",
-                tooltip="Let each row tell of one installation less; at least of 2"),
-        Binding("r", "read", "Read anew", id="report.read",
+                tooltip="Lower the fewest installations per row by one, to 2 at least"),
+        Binding("r", "read", "Reload", id="report.read",
                 tooltip="Read the store again"),
         Binding("question_mark", "help", "Help", key_display="?", id="report.help",
                 tooltip="All keys of the report"),
@@ -215,7 +215,7 @@ class ReportScreen(Screen[None]):
         if self.problem:
             yield views.warning(one_line(self.problem, 1000))
             yield Content("")
-            yield views.muted("r reads it again, q leaves.")
+            yield views.muted("r reloads it, q quits.")
             return
         found = self.report
         if found is None:
@@ -224,7 +224,7 @@ class ReportScreen(Screen[None]):
         if found.total is None:
             yield Content(
                 f"Fewer than {found.k} installations reported from {found.since} to {found.until}: "
-                "nothing is told of so few."
+                "no figures are shown for so few."
             )
             yield Content("")
             yield views.muted("p takes a longer period, r reads the store again.")
@@ -242,9 +242,12 @@ class ReportScreen(Screen[None]):
         yield views.muted(self._remark(found))
 
     def _remark(self, found: Report) -> str:
-        words = f"Each row tells of {found.k} installations or more, in multiples of {found.k}."
+        words = (
+            f"Rows cover at least {found.k} installations (k-anonymity), "
+            f"counted in multiples of {found.k}."
+        )
         if self.table == "providers":
-            words += " A provider that all but a few have is left out."
+            words += " A provider that nearly everybody has is left out."
         if self.table in reports.TIMED:
             words += " Durations are right within 1 %: ● median, ┼ 95 %, ┤ 99 % are not longer."
         by = self.sort if self.table != "days" or self.sort != SORTS[0] else "day"
@@ -283,7 +286,7 @@ def _per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content
             if name not in counts:
                 marks[int(at * step)] = "?"
         yield Content.assemble(" " * len(label), ("".join(marks), views.MUTED))
-        words = f"? fewer than {found.k} installations: not told, and not zero"
+        words = f"? fewer than {found.k} installations: not shown, and not zero"
         yield Content.assemble(" " * len(label), (words, views.MUTED))
     across = max(map(len, drawn))
     axis = names[0] + names[-1].rjust(across - len(names[0]))

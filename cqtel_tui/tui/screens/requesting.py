@@ -41,7 +41,7 @@ class Requesting(Modal[Any]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "stop", "Stop", id="requesting.stop",
-                tooltip="Wait no longer; what was asked for may be done all the same")
+                tooltip="Stop waiting; the request may still be carried out")
     ]  # fmt: skip
 
     def __init__(

@@ -25,9 +25,9 @@ ROOMS = {
     "pending": "Pending",
     "sent": "Sent",
     "rejected": "Rejected",
-    "choices": "Choices",
-    "cookie": "Cookie",
-    "stored": "Stored",
+    "choices": "Consent",
+    "cookie": "ID",
+    "stored": "Data",
     "files": "Files",
 }
 """The screens, in the order of their keys 1, 2, 3 …"""

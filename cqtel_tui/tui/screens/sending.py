@@ -41,7 +41,7 @@ class Sending(Modal["list[Delivery]"]):
             "stop",
             "Stop",
             id="sending.stop",
-            tooltip="Send no more; the one on its way may have arrived",
+            tooltip="Stop sending; the one on its way may have arrived",
         )
     ]
 

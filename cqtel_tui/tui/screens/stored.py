@@ -34,7 +34,7 @@ class Stored(Room):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("p", "prove", "Prove it", id="stored.prove",
-                tooltip="Record a throw-away operation among canaries, and look for them"),
+                tooltip="Record a temporary operation among planted secrets, and look for them"),
         Binding("a", "ask", "Ask collector", id="stored.ask",
                 tooltip="Ask the collector what it does, and what it would derive from you"),
     ]  # fmt: skip
@@ -110,7 +110,7 @@ class Stored(Room):
 
     def _collector(self) -> list[Content]:
         """Return what the collector says, or what it would mean to ask it."""
-        lines = [views.title("What the collector says of itself, and of you"), Content("")]
+        lines = [views.title("What the collector says about itself and about you"), Content("")]
         if isinstance(self._answer, CqtelError):
             lines.append(views.warning(one_line(str(self._answer), 800)))
         elif self._answer is not None:
@@ -122,7 +122,7 @@ class Stored(Room):
     def _unasked(self) -> list[Content]:
         status = self.home.snapshot.status if self.home.snapshot else None
         if status is None or status.decision.endpoint is None:
-            return [views.muted("There is no endpoint, and so no collector to ask. 4 sets one.")]
+            return [views.muted("No endpoint is set, so there is no collector to ask. 4 sets one.")]
         by = f", by the proxy {one_line(status.proxy, 300)}" if status.proxy else ""
         return [
             Content(
@@ -130,20 +130,25 @@ class Stored(Room):
                 "hashes an address and how long it keeps what, and what it would derive from you."
             ),
             views.muted(
-                "That shows it your network address, as sending does, and nothing else: no cookie, "
+                "That shows it your network address, as sending does, and nothing else: no ID, "
                 "no payload. Nothing is asked before you press it."
             ),
         ]
 
     def _head(self) -> list[Content]:
         if self._proving:
-            return [views.muted("Recording a throw-away operation among canaries …"), Content("")]
+            return [
+                views.muted("Recording a temporary operation among planted secrets …"),
+                Content(""),
+            ]
         if self._proof is None:
-            words = "p records a throw-away operation among canaries, and shows that none is in it."
+            words = (
+                "p records a temporary operation among planted secrets, and shows that it has none."
+            )
             return [views.muted(words), Content("")]
         if self._proof.problem:
             return [views.warning(self._proof.problem), Content("")]
-        words = "Proved here and now, by the bytes that were really recorded."
+        words = "Proved with the bytes that were just recorded."
         verdict = views.good(words) if self._proof.kept else views.warning("A promise is broken.")
         return [verdict, Content("")]
 
@@ -177,7 +182,7 @@ def _promise(enforcement: Enforcement, verdict: Verdict | None) -> list[Content]
 
 
 def _catalogue() -> list[Content]:
-    lines = [views.title("Every field that there may be"), Content("")]
+    lines = [views.title("Every possible field"), Content("")]
     for field in promises.FIELDS:
         lines.append(Content.assemble("  ", (field.key, "bold"), f"  {field.shape}"))
         lines.append(views.muted(f"    {field.why}"))

@@ -37,10 +37,10 @@ class Trimming(Modal[list[str] | None]):
 
     IS_QUESTION = True
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("space,enter", "choose", "Choose", key_display="space", id="fields.choose",
-                tooltip="Choose this field, or leave it in"),
-        Binding("x", "drop", "Drop", id="fields.drop",
-                tooltip="Drop the chosen fields, after a question"),
+        Binding("space,enter", "choose", "Select", key_display="space", id="fields.choose",
+                tooltip="Select this field, or leave it in"),
+        Binding("x", "drop", "Remove", id="fields.drop",
+                tooltip="Remove the selected fields, after a question"),
         Binding("down,j", "move(1)", "Down", show=False, id="fields.down",
                 tooltip="One field down"),
         Binding("up,k", "move(-1)", "Up", show=False, id="fields.up", tooltip="One field up"),
@@ -55,8 +55,8 @@ class Trimming(Modal[list[str] | None]):
     def compose(self) -> ComposeResult:
         """Lay the fields out."""
         with Vertical(id="trim"):
-            yield Static(Content("Which fields shall not be sent?").stylize("bold"))
-            keys = "space chooses · x drops them · Esc goes back"
+            yield Static(Content("Which fields should be removed?").stylize("bold"))
+            keys = "space selects · x removes them · Esc goes back"
             yield Static(views.muted(keys), id="trim-keys")
             yield _Fields(self._fields)
             left_out = len(self._fields) - MAX_FIELDS

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _STATES = {
     "on": ("ON", "recorded and delivered", "$text-warning"),
-    "hold": ("UNDECIDED", "held here, nothing is sent", "$text-accent"),
+    "hold": ("UNDECIDED", "stays here, nothing is sent", "$text-accent"),
     "off": ("OFF", "nothing is recorded or sent", "$text-success"),
 }
 _COOKIES = {
-    "present": "cookie present",
-    "absent": "no cookie",
-    "locked": "cookie locked",
-    "unsafe": "cookie unsafe, not sent",
+    "present": "ID present",
+    "absent": "no ID",
+    "locked": "ID locked",
+    "unsafe": "ID unsafe, not sent",
 }
 
 

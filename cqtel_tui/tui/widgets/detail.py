@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     View = Callable[[], Sequence[Content]]
 
 
-DRAWN_TO_WIDTH = frozenset({"trace", "caught"})
+DRAWN_TO_WIDTH = frozenset({"trace", "intercepted"})
 
 
 class Detail(Vertical):

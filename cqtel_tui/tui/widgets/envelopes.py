@@ -15,6 +15,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from ...outbox import field_of
 from ...outbox.envelope import Label, identity_of, read_label
 from ...review.durations import duration
 from ...sanitize import one_line
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from textual import events
 
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
-_ORIGINS = {"record": ("recorded here", "here"), "gate": ("caught", "caught")}
+_ORIGINS = {"record": ("recorded here", "here"), "gate": ("intercepted", "gate")}
 _OUTCOMES = {"ok": ("✓ ok", "ok"), "failed": (f"{CROSS} failed", "failed")}
 _MAX_DRAWN = 500
 """Rows that are kept as they were drawn: those in sight, and around."""
@@ -66,9 +67,9 @@ class Envelopes(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False, id="list.down",
                 tooltip="One payload down"),
         Binding("pageup,ctrl+u", "page(-1)", "Page up", show=False, id="list.page_up",
-                tooltip="As many payloads up as are in sight"),
+                tooltip="One page of payloads up"),
         Binding("pagedown,ctrl+d", "page(1)", "Page down", show=False, id="list.page_down",
-                tooltip="As many payloads down as are in sight"),
+                tooltip="One page of payloads down"),
         Binding("home,g", "move_to(0)", "First", show=False, id="list.first",
                 tooltip="To the first payload"),
         Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last",
@@ -325,7 +326,7 @@ class Envelopes(ScrollView, can_focus=True):
 
 
 def _took(label: Label) -> str:
-    """Return how long it took, if that is known: a caught event may not say."""
+    """Return how long it took, if that is known: an intercepted event may not say."""
     if label.origin == "gate" and not label.duration:
         return "-"
     return duration(label.duration * 1_000_000)
@@ -362,8 +363,8 @@ def matching(names: Sequence[str], text: str) -> Sequence[str]:
     for word in text.lower().split():
         key, separator, value = word.partition(":")
         if separator and key in _KEYS:
-            at = _KEYS[key]
-            kept = [name for name in kept if value in _field(name, at).lower()]
+            field = _KEYS[key]
+            kept = [name for name in kept if value in field_of(name, field).lower()]
         elif word in {"failed", "ok"}:
             kept = [name for name in kept if f",{word}," in name]
         else:
@@ -371,25 +372,22 @@ def matching(names: Sequence[str], text: str) -> Sequence[str]:
     return kept
 
 
-_KEYS = {"id": 1, "from": 4, "app": 5, "version": 6, "op": 7, "outcome": 8}
+_KEYS = {
+    **{field: field for field in ("id", "app", "version", "outcome")},
+    "from": "origin",
+    "op": "operation",
+}
+"""The words before a colon in a filter, and the fields of an envelope's name that they mean."""
 
 
-def _field(name: str, at: int) -> str:
-    """Return a field of a file name; empty if it has none, for it may be anybody's file."""
-    fields = name.split(",", at + 1)
-    if len(fields) > at + 1:
-        return fields[at]
-    return fields[at].removesuffix(".envelope") if at < len(fields) else ""
-
-
-def _number(name: str, at: int) -> int:
-    field = _field(name, at)
-    return int(field) if field.isascii() and field.isdigit() else 0
+def _number(name: str, field: str) -> int:
+    value = field_of(name, field)
+    return int(value) if value.isascii() and value.isdigit() else 0
 
 
 _SORTS: dict[str, Callable[[str], Any]] = {
-    "operation": lambda name: _field(name, 7),
-    "size": lambda name: _number(name, 3),
-    "duration": lambda name: _number(name, 9),
+    "operation": lambda name: field_of(name, "operation"),
+    "size": lambda name: _number(name, "size"),
+    "duration": lambda name: _number(name, "duration"),
 }
 SORTS = ("time", *_SORTS)

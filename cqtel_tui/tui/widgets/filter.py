@@ -15,8 +15,8 @@ class Filter(Input):
     """Says what the list is to be narrowed to, at every key, and at Enter that it is done."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("enter", "submit", "Keep", key_display="enter", id="filter.keep",
-                tooltip="Keep the filter, and go back to the list"),
+        Binding("enter", "submit", "Apply", key_display="enter", id="filter.keep",
+                tooltip="Apply the filter, and go back to the list"),
         Binding("escape", "screen.clear_filter", "Show all", key_display="esc", id="filter.clear",
                 tooltip="Show all again"),
     ]  # fmt: skip

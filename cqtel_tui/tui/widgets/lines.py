@@ -39,9 +39,9 @@ class Lines(ScrollView, can_focus=True):
         Binding("G", "scroll_end", "Bottom", show=False, id="lines.bottom",
                 tooltip="To the last line"),
         Binding("ctrl+d", "page_down", "Page down", show=False, id="lines.page_down",
-                tooltip="As many lines down as are in sight"),
+                tooltip="One page down"),
         Binding("ctrl+u", "page_up", "Page up", show=False, id="lines.page_up",
-                tooltip="As many lines up as are in sight"),
+                tooltip="One page up"),
     ]  # fmt: skip
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:  # noqa: A002  # Textual's word

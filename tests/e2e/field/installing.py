@@ -108,8 +108,8 @@ class Installed(Machine):
         lines = self.cq("status").lines
         return next((line for line in lines if line.startswith(word)), "")
 
-    def caught(self) -> list[str]:
-        """Return the ids of what was caught of a program and is held."""
+    def intercepted(self) -> list[str]:
+        """Return the ids of what was intercepted of a program and is held."""
         return [row["id"] for row in self.cq("pending", "--json").json if row["origin"] == "gate"]
 
 

@@ -42,8 +42,8 @@ def test_a_message_of_an_odd_identity_is_one_that_a_server_takes(machine: Instal
         "run", "--", "cloudquery", "sync", more={"BODY": str(machine.outside / "body")}
     )
     assert ended.lines == ["200"]
-    [caught] = machine.caught()
-    sent = json.loads(machine.cq("show", caught, "--raw").out)["batch"]
+    [intercepted] = machine.intercepted()
+    sent = json.loads(machine.cq("show", intercepted, "--raw").out)["batch"]
     assert [each["event"] for each in sent] == [each["event"] for each in MESSAGES]
     for each in sent:
         identities = [each[name] for name in ("anonymousId", "userId") if name in each]

@@ -224,7 +224,7 @@ def test_what_comes_after_the_programs_own_end_is_held(machine: Installed) -> No
     eventually(lambda: result.exists() and result.read_text())
     machine.wait_for_gates()
     assert result.read_text().strip() == "200"
-    assert len(machine.caught()) == 1
+    assert len(machine.intercepted()) == 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody can be killed like that there")
@@ -244,7 +244,7 @@ def test_what_was_acknowledged_outlives_a_kill_of_ours(machine: Installed) -> No
         process.wait(PATIENCE)
     machine.wait_for_gates()
     assert " 0 lost" in machine.status("payloads")
-    assert len(machine.caught()) == 1
+    assert len(machine.intercepted()) == 1
 
 
 def test_what_the_gate_refuses_is_counted_and_told(machine: Installed) -> None:
@@ -263,11 +263,11 @@ def test_what_the_gate_refuses_is_counted_and_told(machine: Installed) -> None:
     # A program that is refused before it has sent all of it may see a broken connection instead.
     assert ended.lines[0] == "1 200"
     assert ended.lines[1].split()[1] in {"413", "BrokenPipeError", "URLError"}
-    assert len(machine.caught()) == 1
+    assert len(machine.intercepted()) == 1
     assert "1 lost" in machine.status("payloads")
     refused = machine.status("refused")
     assert "1 too large" in refused
-    assert "let the program send smaller batches" in refused
+    assert "make the program send smaller batches" in refused
     assert refused.split(None, 1)[1] in ended.said
 
 

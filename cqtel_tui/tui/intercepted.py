@@ -1,4 +1,4 @@
-"""What the detail shows of a payload of the gate: what was caught beside what would be sent."""
+"""What the detail shows of an intercepted payload: what came in, beside what would be sent."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from ..review.caught import ADDED, KEPT, REMOVED, REPLACED
+from ..review.intercepted import ADDED, KEPT, REMOVED, REPLACED
 from ..sanitize import one_line, printable
 from . import views
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from ..gate.holding import Original
     from ..outbox.envelope import Envelope, Label
-    from ..outbox.runs import ClosedChannel, Run
-    from ..review.caught import Comparison, Row
+    from ..outbox.runs import BlockedChannel, Run
+    from ..review.intercepted import Comparison, Row
     from ..review.needles import Surroundings
 
 SIDE_BY_SIDE = 60
@@ -31,14 +31,14 @@ _ORDER = (ADDED, REMOVED, REPLACED, KEPT)
 _STYLES = {KEPT: "$text-success", REMOVED: "$text-error", REPLACED: "$text-warning"}
 _LOUD = "bold $text-error"
 _GAP = " │ "
-_ORIGINS = {"record": "recorded here", "gate": "caught"}
+_ORIGINS = {"record": "recorded here", "gate": "intercepted"}
 
 
-def caught(envelope: Envelope, width: int) -> list[Content]:
-    """Return what was caught beside what would be sent; stacked where there is little room.
+def intercepted(envelope: Envelope, width: int) -> list[Content]:
+    """Return what was intercepted beside what would be sent; stacked where there is little room.
 
     Raises:
-        TornEnvelopeError: what was caught is not what the gate put there.
+        TornEnvelopeError: what was intercepted is not what the gate put there.
     """
     from ..gate.reviewing import beside
 
@@ -47,7 +47,7 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
     request = [Content(""), *_request(envelope, found.original)]
     if comparison.problem:
         lines = [views.warning(comparison.problem), *request, Content("")]
-        return [*lines, views.title("What was caught"), *views.in_chunks(found.original.body)]
+        return [*lines, views.title("What was intercepted"), *views.in_chunks(found.original.body)]
     lines = _counts(comparison)
     # What does not go as it came is what somebody looks here for.
     rows = sorted(comparison.rows, key=lambda row: _ORDER.index(row.fate))
@@ -56,7 +56,7 @@ def caught(envelope: Envelope, width: int) -> list[Content]:
     lines += _side_by_side(rows, width) if width >= SIDE_BY_SIDE else _stacked(rows)
     if left_out:
         lines.append(views.warning(f"… and {left_out:,} more values"))
-        lines.append(views.muted(f"Many of them: cq-telemetry show {envelope.id} --caught"))
+        lines.append(views.muted(f"Many of them: cq-telemetry show {envelope.id} --intercepted"))
     return lines + request
 
 
@@ -67,7 +67,7 @@ def _request(envelope: Envelope, original: Original) -> list[Content]:
     if encoding:
         size += f", {len(original.body):,} without it"
     return [
-        views.fact("caught", views.moment(request.when)),
+        views.fact("intercepted", views.moment(request.when)),
         views.fact("request", one_line(f"{request.method} {request.path}, {size}", 300)),
         *_headers(envelope, original),
     ]
@@ -101,7 +101,7 @@ def _counts(comparison: Comparison) -> list[Content]:
         )
     ]
     if comparison.added:
-        words = f"{comparison.added:,} values would be sent that were not caught. Drop it."
+        words = f"{comparison.added:,} values would be sent that were not intercepted. Drop it."
         lines.append(views.warning(words))
     return lines
 
@@ -114,11 +114,11 @@ def _side_by_side(rows: Iterable[Row], width: int) -> Iterator[Content]:
         if isinstance(row, Content):
             yield row
             continue
-        left = Content.assemble((row.name, "bold"), ": ", row.caught)
+        left = Content.assemble((row.name, "bold"), ": ", row.intercepted)
         yield from _columns(f"{_SIGNS[row.fate]} ", _style(row), left, _sent(row), column)
 
 
-_HEADS = ("What was caught", "What would be sent")
+_HEADS = ("What was intercepted", "What would be sent")
 
 
 def _columns(
@@ -141,7 +141,7 @@ def _stacked(rows: Iterable[Row]) -> Iterator[Content]:
             yield row
             continue
         sign = (f"{_SIGNS[row.fate]} ", _style(row))
-        yield Content.assemble(sign, (row.name, "bold"), ": ", row.caught)
+        yield Content.assemble(sign, (row.name, "bold"), ": ", row.intercepted)
         if row.fate != KEPT:
             yield Content.assemble("    → ", _sent(row))
 
@@ -168,7 +168,7 @@ def _style(row: Row) -> str:
     return _STYLES.get(row.fate, _LOUD)
 
 
-# What else is another thing where a payload was caught --------------------------------------------
+# What else differs where a payload was intercepted ------------------------------------------------
 
 
 def changed(envelope: Envelope) -> list[Content]:
@@ -176,18 +176,18 @@ def changed(envelope: Envelope) -> list[Content]:
     from ..gate.holding import read_original
     from ..gate.reviewing import withheld_errors
 
-    original = read_original(envelope.caught)
+    original = read_original(envelope.intercepted)
     withheld = withheld_errors(original)
     if original.has_error_text:
-        words = "It was caught in debug mode: an error's text is in what would be sent."
+        words = "It was intercepted in debug mode: an error's text is in what would be sent."
     elif withheld:
         texts = "1 error text" if withheld == 1 else f"{withheld:,} error texts"
         words = (
-            f"Debug mode would leave {texts} in it, which can hold paths, names, addresses and "
+            f"Debug mode would leave {texts} in it, which can contain paths, names, addresses and "
             "credentials."
         )
     else:
-        words = "Debug mode would change nothing: there is no error text in what was caught."
+        words = "Debug mode would change nothing: there is no error text in what was intercepted."
     lines = [views.title("Debug mode"), Content(f"  {words}"), Content("")]
     lines.append(views.title(f"Removed, replaced or dropped: {envelope.dropped:,}"))
     lines += [
@@ -207,14 +207,14 @@ def changed(envelope: Envelope) -> list[Content]:
 
 
 def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
-    """Return what must not be in what would be sent and is, and what only was caught."""
+    """Return what must not be in what would be sent and is, and what only was intercepted."""
     from ..gate.holding import read_original
     from ..gate.reviewing import leak_report
     from ..review.leaks import scan
 
-    body = read_original(envelope.caught).body
+    body = read_original(envelope.intercepted).body
     findings = scan(body, surroundings, envelope.kind).findings
-    lines = [views.title(f"In what was caught, which stays here ({len(body):,} bytes)")]
+    lines = [views.title(f"In the intercepted request, which stays here ({len(body):,} bytes)")]
     if not findings:
         lines.append(Content("  Nothing was found there either."))
     for finding in findings:
@@ -233,7 +233,7 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
 
 
 def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> list[Content]:
-    """Return what belongs to the same run as a payload, and that something was closed in it.
+    """Return what belongs to the same run as a payload, and that something was blocked in it.
 
     Args:
         run: the run.
@@ -250,10 +250,10 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
     if others:
         key = ("n", "bold $text-accent")
         lines.append(Content.assemble(key, (" same run  ", views.MUTED), ", ".join(others)))
-    if run.closed:
-        number = len(run.closed)
+    if run.blocked:
+        number = len(run.blocked)
         words = f"{number:,} way{'' if number == 1 else 's'} to report; listed at the end"
-        lines.append(views.fact("  closed", f" {words}"))
+        lines.append(views.fact("  blocked", f" {words}"))
     if run.late:
         words = f"{run.late:,} of this run came after the program's end"
         lines.append(views.fact("  late", words))
@@ -262,16 +262,16 @@ def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> l
 
         lines.append(views.warning(f"Refused in this run: {refused_words(run.refused)}"))
     if run.lost:
-        lines.append(views.warning(f"{run.lost:,} more requests of this run could not be held."))
+        lines.append(views.warning(f"{run.lost:,} more requests of this run could not be stored."))
     return lines
 
 
 def closed_lines(run: Run) -> list[Content]:
-    """Return what was closed to a program in a run, why, and how often it tried."""
-    if not run.closed:
+    """Return what was blocked for a program in a run, why, and how often it tried."""
+    if not run.blocked:
         return []
-    lines = [views.title("Closed in this run: what cannot be shown is not sent")]
-    for channel in run.closed:
+    lines = [views.title("Blocked in this run, since it cannot be shown")]
+    for channel in run.blocked:
         sign = ("  \N{MULTIPLICATION SIGN} ", "$text-error")
         lines.append(
             Content.assemble(
@@ -284,7 +284,7 @@ def closed_lines(run: Run) -> list[Content]:
     return lines
 
 
-def _attempts(channel: ClosedChannel) -> str:
+def _attempts(channel: BlockedChannel) -> str:
     if channel.attempts is None:
         return "attempts cannot be seen"
     if not channel.attempts:

@@ -1,7 +1,7 @@
-"""Lay what was caught beside what would be sent: each value's fate, and the reason of it.
+"""Compare what was intercepted with what would be sent: each value's fate, and the reason for it.
 
-Two documents in, rows out. What was caught is in no way vouched for; what would be sent was made of
-it by leaving things out, and so has them in the same order.
+Two documents in, rows out. The intercepted one is untrusted; what would be sent was made from it by
+leaving values out, and so has the others in the same order.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from ..formats.json_paths import attribute_key, item_step, path_text
 from ..formats.strict_json import count_values
@@ -21,15 +21,14 @@ if TYPE_CHECKING:
 
     from ..formats.json_paths import Path
     from ..formats.strict_json import JsonValue
-    from .changes import Removed
 
 KEPT = "kept"
 REMOVED = "removed"
 REPLACED = "replaced"
 ADDED = "added"
-"""What is sent and was not caught; there is none but by a fault, so it must be seen."""
+"""What is sent and was not intercepted; there is none but by a fault, so it must be seen."""
 
-DROPPED_BY_USER = "dropped by you"
+DROPPED_BY_USER = "removed by you"
 
 MAX_ROWS = 2_000
 MAX_VALUE = 2_000
@@ -38,12 +37,31 @@ _MAX_WORDS = 300
 _MAX_REASONS = 1_000
 _STAYED = ("replaced by ", "cut: ")
 """How the gate's reasons begin where it left something in a value's place."""
-_UNLISTED = "its reason is not kept: there were too many"
-_UNLISTED_OR_DROPPED = "its reason is not kept: there were too many, or you dropped it"
-_UNEXPLAINED = "it is in what would be sent, and was not caught"
-_CHANGED = "it was changed, and no reason is kept"
-_REWRITTEN = "the same number, written as the protocol has it"
+_UNLISTED = "its reason is not recorded: there were too many"
+_UNLISTED_OR_DROPPED = "its reason is not recorded: there were too many, or you removed it"
+_UNEXPLAINED = "it is in what would be sent, and was not intercepted"
+_CHANGED = "it was changed, and no reason is recorded"
+_REWRITTEN = "the same number, as the protocol writes it"
 _ANY_VALUE = frozenset({"stringValue", "boolValue", "intValue", "doubleValue"})
+
+
+class Removed(Protocol):
+    """Something that was taken out of what was intercepted, as the gate has it."""
+
+    @property
+    def path(self) -> str:
+        """Where it stood in the document."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What kind of thing it was, without its value."""
+        ...
+
+    @property
+    def why(self) -> str:
+        """The reason."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +71,9 @@ class Row:
     Attributes:
         within: where the object or list that it stands in is; empty for the document itself.
         name: its name or index there.
-        path: where it stands in what was caught.
+        path: where it stands in what was intercepted.
         fate: `kept`, `removed`, `replaced` or `added`.
-        caught: its value as it was caught; empty if it was added.
+        intercepted: its value as it was intercepted; empty if it was added.
         sent: its value as it would be sent; empty if it was removed.
         why: the reason of its fate; empty if it is kept.
     """
@@ -64,22 +82,22 @@ class Row:
     name: str
     path: str
     fate: str
-    caught: str
+    intercepted: str
     sent: str
     why: str
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """What was caught, beside what would be sent.
+    """What was intercepted, beside what would be sent.
 
     Attributes:
-        rows: every value, in the order of what was caught.
+        rows: every value, in the order of what was intercepted.
         kept: how many are the same on both sides.
         removed: how many are not sent.
         replaced: how many are sent as something else.
-        added: how many are sent and were not caught.
-        left_out: how many values that were caught no row tells of.
+        added: how many are sent and were not intercepted.
+        left_out: how many values that were intercepted no row tells of.
         problem: why the two cannot be compared; empty if they can.
     """
 
@@ -93,7 +111,7 @@ class Comparison:
 
 
 def compare(
-    caught: JsonValue,
+    intercepted: JsonValue,
     sent: JsonValue,
     removals: Sequence[Removed] = (),
     *,
@@ -103,19 +121,21 @@ def compare(
     """Return the fate of every value.
 
     Args:
-        caught: the document as it was caught.
+        intercepted: the document as it was intercepted.
         sent: the document that would be sent.
         removals: what was taken out or replaced, and why.
         more: how many more removals there were.
         by_user: whether the user may have dropped some of it since.
     """
     work = _Work(removals, more, by_user=by_user)
-    pairs = work.pairs(_Place(caught, sent, None, None, ""))
+    pairs = work.pairs(_Place(intercepted, sent, None, None, ""))
     rows = tuple(map(work.row, islice(pairs, MAX_ROWS)))
     fates = Counter(row.fate for row in rows)
     left_out = 0
     if next(pairs, None) is not None:
-        left_out = max(1, count_values(caught, _plain) - sum(row.fate != ADDED for row in rows))
+        left_out = max(
+            1, count_values(intercepted, _plain) - sum(row.fate != ADDED for row in rows)
+        )
     return Comparison(rows, fates[KEPT], fates[REMOVED], fates[REPLACED], fates[ADDED], left_out)
 
 
@@ -129,7 +149,7 @@ _MISSING = _Missing()
 class _Place(NamedTuple):
     """A value on both sides; `why` is the reason that was given for it, or for what it is in."""
 
-    caught: JsonValue | _Missing
+    intercepted: JsonValue | _Missing
     sent: JsonValue | _Missing
     path: Path
     within: Path
@@ -151,17 +171,19 @@ class _Work:
 
     def pairs(self, place: _Place) -> Iterator[_Place]:
         """Give each value that is no container, or an empty one, with its counterpart."""
-        caught, sent = _plain(place.caught), _plain(place.sent)
-        place = place._replace(caught=caught, sent=sent, why=self.reason(place.path) or place.why)
+        intercepted, sent = _plain(place.intercepted), _plain(place.sent)
+        place = place._replace(
+            intercepted=intercepted, sent=sent, why=self.reason(place.path) or place.why
+        )
         if (
-            isinstance(caught, dict)
+            isinstance(intercepted, dict)
             and isinstance(sent, dict | _Missing)
-            and (caught or self._fills(place, sent))
+            and (intercepted or self._fills(place, sent))
         ):
-            yield from self._members(place, caught, sent)
-        elif isinstance(caught, list) and caught and isinstance(sent, list | _Missing):
-            yield from self._items(place, caught, sent)
-        elif isinstance(caught, _Missing) and isinstance(sent, dict | list) and sent:
+            yield from self._members(place, intercepted, sent)
+        elif isinstance(intercepted, list) and intercepted and isinstance(sent, list | _Missing):
+            yield from self._items(place, intercepted, sent)
+        elif isinstance(intercepted, _Missing) and isinstance(sent, dict | list) and sent:
             inside = sent.items() if isinstance(sent, dict) else enumerate(sent)
             for step, inner in inside:
                 yield from self.pairs(
@@ -176,58 +198,61 @@ class _Work:
         return bool(members) and all(self.reason((place.path, key)) for key in members)
 
     def _members(
-        self, place: _Place, caught: dict[str, JsonValue], sent: dict[str, JsonValue] | _Missing
+        self,
+        place: _Place,
+        intercepted: dict[str, JsonValue],
+        sent: dict[str, JsonValue] | _Missing,
     ) -> Iterator[_Place]:
         other = {} if isinstance(sent, _Missing) else sent
-        for key, inner in caught.items():
+        for key, inner in intercepted.items():
             yield from self.pairs(
                 _Place(inner, other.get(key, _MISSING), (place.path, key), place.path, place.why)
             )
         for key, inner in other.items():
-            if key not in caught:
+            if key not in intercepted:
                 yield from self.pairs(_Place(_MISSING, inner, (place.path, key), place.path, ""))
 
     def _items(
-        self, place: _Place, caught: list[JsonValue], sent: list[JsonValue] | _Missing
+        self, place: _Place, intercepted: list[JsonValue], sent: list[JsonValue] | _Missing
     ) -> Iterator[_Place]:
         waiting = [] if isinstance(sent, _Missing) else list(sent)
-        is_whole = len(waiting) == len(caught)
+        is_whole = len(waiting) == len(intercepted)
         at_sent = 0
-        for at, inner in enumerate(caught):
+        for at, inner in enumerate(intercepted):
             path = (place.path, item_step(inner, at))
-            found: JsonValue | _Missing = _MISSING
+            counterpart: JsonValue | _Missing = _MISSING
             if at_sent < len(waiting) and (
                 is_whole or self._is_same_item(inner, waiting[at_sent], path)
             ):
-                found = waiting[at_sent]
+                counterpart = waiting[at_sent]
                 at_sent += 1
-            yield from self.pairs(_Place(inner, found, path, place.path, place.why))
-        for at, inner in enumerate(waiting[at_sent:], len(caught)):
+            yield from self.pairs(_Place(inner, counterpart, path, place.path, place.why))
+        for at, inner in enumerate(waiting[at_sent:], len(intercepted)):
             yield from self.pairs(_Place(_MISSING, inner, (place.path, at), place.path, ""))
 
-    def _is_same_item(self, caught: JsonValue, sent: JsonValue, path: Path) -> bool:
+    def _is_same_item(self, intercepted: JsonValue, sent: JsonValue, path: Path) -> bool:
         why = self.reason(path)
         if why and not why.startswith(_STAYED):
             return False
         if not self._more and not self._by_user:
             return True  # for all that went, there is a reason
-        if isinstance(caught, dict | list):
-            return self._may_become(caught, sent, path)
-        return type(caught) is type(sent) and caught == sent
+        if isinstance(intercepted, dict | list):
+            return self._may_become(intercepted, sent, path)
+        return type(intercepted) is type(sent) and intercepted == sent
 
-    def _may_become(self, caught: JsonValue, sent: JsonValue, path: Path) -> bool:
+    def _may_become(self, intercepted: JsonValue, sent: JsonValue, path: Path) -> bool:
         """Tell whether one is what the other may have become by what was taken out of it."""
-        if isinstance(caught, dict) and isinstance(sent, dict):
-            key = attribute_key(caught)
+        if isinstance(intercepted, dict) and isinstance(sent, dict):
+            key = attribute_key(intercepted)
             if key is not None and attribute_key(sent) is not None:
                 return key == attribute_key(sent)
             return all(
-                key not in caught or self._may_become(caught[key], inner, (path, key))
+                key not in intercepted or self._may_become(intercepted[key], inner, (path, key))
                 for key, inner in sent.items()
             )
-        if isinstance(caught, list) and isinstance(sent, list):
-            return len(sent) <= len(caught)
-        is_equal = type(caught) is type(sent) and caught == sent
+        if isinstance(intercepted, list) and isinstance(sent, list):
+            return len(sent) <= len(intercepted)
+        is_equal = type(intercepted) is type(sent) and intercepted == sent
         return is_equal or bool(self._more) or bool(self.reason(path))
 
     def row(self, place: _Place) -> Row:
@@ -239,14 +264,14 @@ class _Work:
             printable(f"[{step}]" if isinstance(step, int) else step, limit=_MAX_NAME),
             path_text(place.path) or "the document",
             fate,
-            _shown(place.caught),
+            _shown(place.intercepted),
             _shown(place.sent),
             printable(why, limit=_MAX_WORDS),
         )
 
     def _fate(self, place: _Place) -> tuple[str, str]:
-        caught, sent = place.caught, place.sent
-        if isinstance(caught, _Missing):
+        intercepted, sent = place.intercepted, place.sent
+        if isinstance(intercepted, _Missing):
             return (REPLACED, place.why) if place.why else (ADDED, _UNEXPLAINED)
         if isinstance(sent, _Missing):
             if place.why and not (self._by_user and place.why.startswith(_STAYED)):
@@ -255,11 +280,11 @@ class _Work:
                 return REMOVED, _UNLISTED
             unlisted = self._more and not place.why
             return REMOVED, _UNLISTED_OR_DROPPED if unlisted else DROPPED_BY_USER
-        if type(caught) is type(sent) and caught == sent:
+        if type(intercepted) is type(sent) and intercepted == sent:
             return KEPT, ""
-        if isinstance(caught, dict | list) or isinstance(sent, dict | list):
+        if isinstance(intercepted, dict | list) or isinstance(sent, dict | list):
             return REPLACED, place.why or (DROPPED_BY_USER if self._by_user else _UNLISTED)
-        is_same = str(caught) == str(sent)
+        is_same = str(intercepted) == str(sent)
         return REPLACED, place.why or (_REWRITTEN if is_same else _CHANGED)
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cqtel_tui.review.caught import (
+from cqtel_tui.review.intercepted import (
     ADDED,
     DROPPED_BY_USER,
     KEPT,
@@ -42,14 +42,14 @@ def reasons(found: Comparison) -> dict[str, str]:
 
 def test_each_value_is_kept_removed_or_replaced_and_each_change_has_its_reason() -> None:
     message = {"event": "x", "anonymousId": "a", "properties": {"error": "no", "n": 1}}
-    caught: Any = {"batch": [message]}
+    intercepted: Any = {"batch": [message]}
     sent: Any = {"batch": [{"event": "x", "anonymousId": "b", "properties": {"n": 1}}]}
     found = compare(
-        caught,
+        intercepted,
         sent,
         [
             Taken("batch[0].anonymousId", "replaced by a random one"),
-            Taken("batch[0].properties.error", "an error's text leaves in debug mode only"),
+            Taken("batch[0].properties.error", "error texts leave in debug mode only"),
         ],
     )
     assert fates(found) == {
@@ -60,11 +60,11 @@ def test_each_value_is_kept_removed_or_replaced_and_each_change_has_its_reason()
     }
     assert reasons(found) == {
         "batch[0].anonymousId": "replaced by a random one",
-        "batch[0].properties.error": "an error's text leaves in debug mode only",
+        "batch[0].properties.error": "error texts leave in debug mode only",
     }
     replaced = found.rows[1]
     assert (replaced.within, replaced.name) == ("batch[0]", "anonymousId")
-    assert (replaced.caught, replaced.sent) == ("a", "b")
+    assert (replaced.intercepted, replaced.sent) == ("a", "b")
     assert (found.kept, found.removed, found.replaced, found.added) == (2, 1, 1, 0)
 
 
@@ -85,17 +85,17 @@ def test_where_not_all_reasons_are_kept_nobody_is_said_to_have_dropped_it() -> N
 
 
 def test_the_items_of_a_list_are_found_again_after_others_were_taken_out() -> None:
-    caught: Any = {"paths": ["a", "secret", "b", "other", "c"]}
+    intercepted: Any = {"paths": ["a", "secret", "b", "other", "c"]}
     found = compare(
-        caught, {"paths": ["a", "b", "c"]}, [Taken("paths[1]", "no"), Taken("paths[3]", "no")]
+        intercepted, {"paths": ["a", "b", "c"]}, [Taken("paths[1]", "no"), Taken("paths[3]", "no")]
     )
     assert list(fates(found).values()) == [KEPT, REMOVED, KEPT, REMOVED, KEPT]
 
 
 def test_messages_are_found_again_though_their_ids_are_replaced() -> None:
-    caught: Any = {"batch": [{"event": "one", "id": "1"}, {"event": "two", "id": "2", "x": 0}]}
+    intercepted: Any = {"batch": [{"event": "one", "id": "1"}, {"event": "two", "id": "2", "x": 0}]}
     found = compare(
-        caught,
+        intercepted,
         {"batch": [{"event": "two", "id": "9"}]},
         [Taken("batch[1].id", "random"), Taken("batch[1].x", "no")],
     )
@@ -114,7 +114,7 @@ def attribute(key: str, **value: Any) -> Mapping[str, Any]:
 
 def test_an_attribute_of_otlp_is_one_value_under_its_key() -> None:
     listed = {"values": [{"stringValue": "a"}, {"stringValue": "b"}]}
-    caught: Any = {
+    intercepted: Any = {
         "attributes": [
             attribute("host.name", stringValue="alice"),
             attribute("service.name", stringValue="x"),
@@ -123,8 +123,8 @@ def test_an_attribute_of_otlp_is_one_value_under_its_key() -> None:
             attribute("odd", kvlistValue={"values": []}),
         ]
     }
-    found = compare(caught, {"attributes": caught["attributes"][1:4]}, [])
-    assert [(row.path, row.caught, row.fate) for row in found.rows] == [
+    found = compare(intercepted, {"attributes": intercepted["attributes"][1:4]}, [])
+    assert [(row.path, row.intercepted, row.fate) for row in found.rows] == [
         ('attributes["host.name"]', "alice", REMOVED),
         ('attributes["service.name"]', "x", KEPT),
         ("attributes.n", "7", KEPT),
@@ -134,7 +134,7 @@ def test_an_attribute_of_otlp_is_one_value_under_its_key() -> None:
     ]
 
 
-def test_what_was_never_caught_is_told_of() -> None:
+def test_what_was_never_intercepted_is_told_of() -> None:
     found = compare({"a": 1}, {"a": 1, "b": {"c": 2}})
     assert fates(found) == {"a": KEPT, "b.c": ADDED}
     assert found.added == 1
@@ -147,19 +147,19 @@ def test_values_that_only_look_the_same_are_not_the_same() -> None:
 
 
 @pytest.mark.parametrize(
-    ("caught", "sent"), [([], {}), ({}, []), ("x", {}), (None, {"a": 1}), ([[]], [])]
+    ("intercepted", "sent"), [([], {}), ({}, []), ("x", {}), (None, {"a": 1}), ([[]], [])]
 )
-def test_documents_of_other_kinds_are_compared_all_the_same(caught: Any, sent: Any) -> None:
-    assert compare(caught, sent).rows
+def test_documents_of_other_kinds_are_compared_all_the_same(intercepted: Any, sent: Any) -> None:
+    assert compare(intercepted, sent).rows
 
 
 def test_a_hostile_document_has_no_more_rows_than_the_bound_and_the_rest_is_counted() -> None:
-    caught: Any = {"x": [f"\x1b[31m{'a' * 5000}"] * 10, "y": [0] * (MAX_ROWS + 100)}
-    found = compare(caught, {})
+    intercepted: Any = {"x": [f"\x1b[31m{'a' * 5000}"] * 10, "y": [0] * (MAX_ROWS + 100)}
+    found = compare(intercepted, {})
     assert len(found.rows) == MAX_ROWS
     assert found.left_out == 110
-    assert all(is_printable(row.caught) for row in found.rows)
-    assert max(len(row.caught) for row in found.rows) <= MAX_VALUE
+    assert all(is_printable(row.intercepted) for row in found.rows)
+    assert max(len(row.intercepted) for row in found.rows) <= MAX_VALUE
 
 
 _JSON = st.recursive(
@@ -179,14 +179,14 @@ def _leaves(value: Any) -> int:
 
 @settings(deadline=None)
 @given(_JSON, _JSON)
-def test_every_value_that_was_caught_is_told_of_whatever_would_be_sent(
-    caught: Any, sent: Any
+def test_every_value_that_was_intercepted_is_told_of_whatever_would_be_sent(
+    intercepted: Any, sent: Any
 ) -> None:
-    found = compare(caught, sent)
+    found = compare(intercepted, sent)
     told = sum(row.fate != ADDED for row in found.rows)
-    assert told <= _leaves(caught)
-    assert told or not _leaves(caught)
-    assert all(is_printable(f"{r.path}{r.name}{r.caught}{r.sent}{r.why}") for r in found.rows)
+    assert told <= _leaves(intercepted)
+    assert told or not _leaves(intercepted)
+    assert all(is_printable(f"{r.path}{r.name}{r.intercepted}{r.sent}{r.why}") for r in found.rows)
 
 
 @settings(deadline=None)

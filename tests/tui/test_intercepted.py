@@ -1,4 +1,4 @@
-"""What the gate caught: seen beside what would be sent, trimmed, and linked with its run."""
+"""What the gate intercepted: seen beside what would be sent, trimmed, and linked with its run."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ async def test_side_by_side_each_value_has_its_fate_and_its_reason(
     async with ui(size=size) as it:
         await it.press("j")
         assert (await looked_at(it)).operation == "init_completed"
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert "6 removed · ~ 2 replaced · = 8 kept" in text
-        assert "What was caught" in text
+        assert "What was intercepted" in text
         assert "What would be sent" in text
         line = next(line for line in text.split("\n") if "accept_defaults" in line)
         left, right = line.split(" │ ")
@@ -108,29 +108,29 @@ async def test_a_credential_in_a_header_is_shown_by_a_key_and_masked_again(run: 
 async def test_stacked_where_it_is_narrow_with_the_same_words(run: Machine) -> None:
     async with ui(size=(60, 20)) as it:
         await it.press("j")
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert "│" not in text
         assert "error: failed to list plugins" in text
-        assert "→ nothing: an error's text leaves in debug mode only" in text
+        assert "→ nothing: error texts leave in debug mode only" in text
         await it.pilot.resize_terminal(140, 40)
         await it.until(lambda: "│" in it.box.detail.lines.text, "two columns")
 
 
-async def test_only_what_was_caught_has_such_a_view_and_the_view_that_was_chosen_comes_back(
+async def test_only_what_was_intercepted_has_such_a_view_and_the_view_that_was_chosen_comes_back(
     run: Machine,
 ) -> None:
     async with ui() as it:
         await looked_at(it)
-        assert "Caught" not in it.text
+        assert "Intercepted" not in it.text
         await it.press("j")
         await looked_at(it)
         await it.press("right_square_bracket")
-        await it.shows("Caught")
-        assert it.box.detail.view == "caught"
+        await it.shows("Intercepted")
+        assert it.box.detail.view == "intercepted"
         await it.press("k")
         await it.until(lambda: it.box.detail.view == "explained", "a view that it has")
         await it.press("j")
-        await it.until(lambda: it.box.detail.view == "caught", "the view that was chosen")
+        await it.until(lambda: it.box.detail.view == "intercepted", "the view that was chosen")
 
 
 async def test_its_fields_are_explained_in_words_and_what_is_unknown_is_loud(
@@ -156,26 +156,26 @@ async def test_its_fields_are_explained_in_words_and_what_is_unknown_is_loud(
 async def test_a_credential_is_shown_nowhere_whole(run: Machine) -> None:
     hold(run, event(status="ok"))
     async with ui(size=(140, 40)) as it:
-        for view in ("explained", "caught", "raw", "leaks", "changes"):
+        for view in ("explained", "intercepted", "raw", "leaks", "changes"):
             text = await show(it, view)
             assert WRITE_KEY.partition(" ")[2] not in text, view
         assert "Authorization: Basic ••••••••" in await show(it, "raw")
-        assert "authorization: Basic •••••••• (24 characters)" in await show(it, "caught")
+        assert "authorization: Basic •••••••• (24 characters)" in await show(it, "intercepted")
 
 
-async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_caught(
+async def test_the_leak_check_tells_what_would_be_sent_from_what_was_only_intercepted(
     run: Machine,
 ) -> None:
     hold(run, event(status="ok", error="see /home/alice/spec.yml"))
     async with ui() as it:
         text = await show(it, "leaks")
-        sent, _, only_caught = text.partition("In what was caught, which stays here")
+        sent, _, only_intercepted = text.partition("In the intercepted request, which stays here")
         assert "In what would be sent (" in sent
-        assert "Nothing was found that should not be there." in sent
-        only_caught, _, rest = only_caught.partition("Looked for")
+        assert "Nothing was that should not be there." in sent
+        only_intercepted, _, rest = only_intercepted.partition("Checked for")
         assert "e-mail addresses" in rest
-        assert "a path in somebody's home directory" in only_caught
-        assert "alice" not in only_caught
+        assert "a path in somebody's home directory" in only_intercepted
+        assert "alice" not in only_intercepted
 
 
 async def test_the_changes_say_what_debug_mode_would_have_left_in(run: Machine) -> None:
@@ -195,11 +195,11 @@ async def test_the_changes_say_what_debug_mode_would_have_left_in(run: Machine) 
 async def test_what_nobody_can_read_is_shown_as_it_came(run: Machine) -> None:
     hold(run, b"\x00\x1b]0;title\x07 [/nope]", "/v9/other", **{"content-type": "a/b"})
     async with ui() as it:
-        text = await show(it, "caught")
-        assert "Nobody here can read this" in text
+        text = await show(it, "intercepted")
+        assert "This format is unknown" in text
         assert "[/nope]" in text
         assert "\x1b" not in text
-        assert "Nobody here can read this" in await show(it, "explained")
+        assert "This format is unknown" in await show(it, "explained")
         await it.press("f")
         await it.told("cannot be read here")
 
@@ -218,7 +218,7 @@ async def test_what_nobody_can_read_is_shown_as_it_came(run: Machine) -> None:
 async def test_hostile_bodies_are_shown_and_never_obeyed(run: Machine, body: bytes) -> None:
     hold(run, gzip.compress(body), **{"content-encoding": "gzip"})
     async with ui() as it:
-        for view in ("explained", "caught", "raw", "leaks", "changes"):
+        for view in ("explained", "intercepted", "raw", "leaks", "changes"):
             text = await show(it, view)
             assert text
             assert not {"\x1b", "\u202e"} & set(text), view
@@ -231,7 +231,7 @@ async def test_hostile_bodies_are_shown_and_never_obeyed(run: Machine, body: byt
 async def test_one_key_goes_through_all_that_one_run_left(run: Machine) -> None:
     async with ui() as it:
         assert it.operations == ["init", "init_completed", "init_started"]
-        await it.shows("same run", "init_started (caught), init_completed (caught)")
+        await it.shows("same run", "init_started (intercepted), init_completed (intercepted)")
         seen = []
         for _ in range(4):
             label = await looked_at(it)
@@ -263,7 +263,7 @@ async def test_it_goes_to_where_the_other_one_is_now(run: Machine, collector: Co
 async def test_what_is_of_no_run_leads_nowhere(machine: Machine) -> None:
     async with ui() as it:
         await it.press("n")
-        await it.told("Nothing else here is of the same run.")
+        await it.told("No other payload here belongs to this run.")
         assert "same run" not in it.text
 
 
@@ -272,13 +272,13 @@ async def test_what_was_closed_in_a_run_is_told_with_its_reason_and_its_attempts
 ) -> None:
     async with ui(size=(140, 40)) as it:
         text = await show(it, "explained")
-        assert "closed" in text.split("\n")[1]
+        assert "blocked" in text.split("\n")[1]
         assert "error reports (Sentry): their address cannot be changed" in text
         assert "(attempts cannot be seen)" in text
-        assert "(gRPC): they are no HTTP requests" in text
+        assert "(gRPC): they are not HTTP requests" in text
         assert "(1 attempt, none got through)" in text
         await it.press("4")
-        await it.shows("Closed in this run", "error reports (Sentry)", "none got through")
+        await it.shows("Blocked in this run", "error reports (Sentry)", "none got")
 
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (140, 40)])
@@ -288,7 +288,7 @@ async def test_a_row_tells_where_it_comes_from(run: Machine, size: tuple[int, in
         # A day stands before the time of what is not of today.
         rows = {next(word for word in line.split() if word[:4] == "init"): line for line in lines}
         assert " here" in rows["init"]
-        assert " caught" in rows["init_completed"]
+        assert " gate" in rows["init_completed"]
 
 
 # Fields ---------------------------------------------------------------------------------------
@@ -300,22 +300,22 @@ async def test_chosen_fields_are_dropped_after_a_question_and_come_back(run: Mac
     async with ui() as it:
         await it.press("j", "f")
         await it.until(lambda: isinstance(it.app.screen, Trimming), "the fields")
-        await it.shows("Which fields shall not be sent?", "[ ] batch[0].type = track")
+        await it.shows("Which fields should be removed?", "[ ] batch[0].type = track")
         await it.press("x")
         assert isinstance(it.app.screen, Trimming), "nothing is chosen, so nothing is dropped"
         await it.press("space", "j", "down", "k", "up", "j", "enter", "j", "space", "space")
         await it.shows("[x] batch[0].type", "[x] batch[0].messageId", "[ ] batch[0].anonymousId")
         await it.press("x")
         await it.answer()
-        assert "Drop 2 fields of this payload?" in it.question
+        assert "Remove 2 fields from this payload?" in it.question
         assert "batch[0].type, batch[0].messageId" in it.question
         await it.press("y")
-        await it.told("Dropped 2 fields. u takes it back.")
+        await it.told("Removed 2 fields. u undoes it.")
         message = json.loads(run.payloads()[1])["batch"][0]
         assert {"type", "messageId"} & message.keys() == set()
         assert message["event"] == "init_completed"
-        text = await show(it, "caught")
-        assert "dropped by you" in text
+        text = await show(it, "intercepted")
+        assert "removed by you" in text
         await it.press("u")
         await it.until(lambda: run.payloads()[1] == before, "the undo")
 
@@ -347,7 +347,7 @@ async def test_fields_of_a_payload_of_our_own_are_dropped_too(machine: Machine) 
         await it.shows('resourceSpans[0].resource.attributes["service.name"]')
         await it.press("space", "x")
         await it.answer("y")
-        await it.told("Dropped 1 field.")
+        await it.told("Removed 1 field.")
         assert b"service.name" not in machine.payloads()[0]
         assert b"service.version" in machine.payloads()[0]
 
@@ -361,7 +361,7 @@ async def test_readonly_drops_no_fields(run: Machine) -> None:
 # Sending --------------------------------------------------------------------------------------
 
 
-async def test_the_question_names_where_what_was_caught_really_goes(run: Machine) -> None:
+async def test_the_question_names_where_what_was_intercepted_really_goes(run: Machine) -> None:
     run.allow()
     async with ui() as it:
         await it.press("j", "s")
@@ -369,15 +369,15 @@ async def test_the_question_names_where_what_was_caught_really_goes(run: Machine
         assert "Send 1 payload?" in it.question
         assert "to https://analytics-events.cloudquery.io/v1/batch" in it.question
         await it.press("n", "k", "s")
-        await it.told("Nothing is sent: there is no endpoint. 4 sets one.")
+        await it.told("Nothing is sent: no endpoint is set. 4 sets one.")
         hold(run, b"\x00", "/v9/other")
         it.app._show(*it.app._read())
         await it.pilot.pause()
         await it.press("S")
         await it.answer()
         assert "Send 2 payloads?" in it.question
-        assert "1 stays here: there is no endpoint. 4 sets one." in it.question
-        assert "1 stays here: nobody could read what is in it." in it.question
+        assert "1 stays here: no endpoint is set. 4 sets one." in it.question
+        assert "1 stays here: its format is unknown." in it.question
 
 
 async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
@@ -394,7 +394,7 @@ async def test_what_is_sent_is_what_was_shown_with_the_whole_key(
         assert collector.bodies == [payload]
         assert ERROR_TEXT.encode() not in payload
         await it.press("2")
-        text = await show(it, "caught")
+        text = await show(it, "intercepted")
         assert ERROR_TEXT in text
 
 
@@ -408,9 +408,9 @@ async def test_a_yes_for_all_that_is_held_names_nothing_that_nobody_could_read(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.until(lambda: "2 payloads were pending before this yes" in it.question)
+        await it.until(lambda: "2 payloads were already pending" in it.question)
         await it.answer("y")
-        await it.told("nobody could read what is in it")
+        await it.told("its format is unknown")
         assert len(empty.labels(SENT)) == 1
         assert len(empty.labels()) == 1
         assert b"\x00" not in collector.bodies
@@ -423,7 +423,7 @@ def test_a_plain_session_shows_the_same(run: Machine) -> None:
     identity = run.labels()[1].id
     with terminal("--plain", size=(120, 60), TERM="dumb") as it:
         it.shows("cqtel>")
-        it.type(f"show {identity} --caught\n".encode())
-        it.shows("removed   error = failed to list plugins", "leaves in debug mode only")
+        it.type(f"show {identity} --intercepted\n".encode())
+        it.shows("removed   error = failed to list plugins", "error texts leave in debug mode only")
         it.type(b"quit\n")
         assert it.end() == 0
