@@ -142,7 +142,7 @@ def _yes(program: Program, project: str | None, outlook: Outlook) -> Confirmatio
     others: tuple[tuple[str, str], ...] = ()
     if outlook.pending:
         count = len(outlook.pending)
-        waiting = f"{number(count, 'payload')} of before {'is' if count == 1 else 'are'} pending:"
+        waiting = f"{number(count, 'payload')} {'was' if count == 1 else 'were'} already pending:"
         details += [waiting, *bound_lines(outlook.bound)]
         others = ((INCLUDE, f"yes, and send what is pending ({count:,})"),)
     return Confirmation(

@@ -43,7 +43,7 @@ _NO_COOKIE = cookie.Cookie(
 WORDS = {
     "on": "on: payloads are recorded and delivered",
     "hold": "undecided: payloads stay on this machine, nothing is sent",
-    "off": "off: of what is run through cq-telemetry, nothing is recorded, nothing is sent",
+    "off": "off: nothing is recorded, nothing is sent, of what is run through cq-telemetry",
 }
 """The decision, in words."""
 

@@ -154,13 +154,7 @@ def _reviewing(commands: Commands) -> None:
     trim.add_argument("path", metavar="PATH", nargs="*")
     drop = add(commands, "drop", "delete payloads unsent", "reviewing", "drop")
     _chosen(drop, "pending payloads")
-    send = add(commands, "send", "send payloads now", "reviewing", "send")
-    _chosen(send, "pending payloads")
-    send.add_argument(
-        "--once",
-        action="store_true",
-        help="also of a program that is undecided, and decide nothing; a no holds all the same",
-    )
+    _sending(commands)
     retry = add(commands, "retry", "requeue rejected payloads", "reviewing", "retry")
     _chosen(retry, "rejected payloads")
     export = add(commands, "export", "the requests as they would be sent", "reviewing", "export")
@@ -175,6 +169,16 @@ def _reviewing(commands: Commands) -> None:
     form = catalogue.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+
+
+def _sending(commands: Commands) -> None:
+    send = add(commands, "send", "send payloads now", "reviewing", "send")
+    _chosen(send, "pending payloads")
+    send.add_argument(
+        "--once",
+        action="store_true",
+        help="also of a program that is undecided, and decide nothing; a no holds all the same",
+    )
 
 
 def _reveal(command: Parser) -> None:

@@ -200,7 +200,7 @@ def export(arguments: argparse.Namespace) -> int:
         return 0
     urls = {envelope.id: _endpoint_of(envelope) for envelope in envelopes}
     if any(urls[envelope.id] is None and envelope.origin != INTERCEPTED for envelope in envelopes):
-        say(f"there is no endpoint; as if it were {_LOCAL_COLLECTOR}")
+        say(f"no endpoint is set; as if it were {_LOCAL_COLLECTOR}")
     requests = [(envelope, urls[envelope.id] or _LOCAL_COLLECTOR) for envelope in envelopes]
     if arguments.format == "har":
         archive, *more = [as_har([one], url, reveal=arguments.reveal) for one, url in requests]

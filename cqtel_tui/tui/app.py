@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 1.0
 _CHANGING = frozenset(
-    {"telemetry", "debug", "send", "include", "drop", "retry", "cookie", "undo", "trim"}
+    {"telemetry", "debug", "send", "cover", "drop", "retry", "cookie", "undo", "trim"}
 )
 
 
@@ -199,11 +199,11 @@ class TelemetryApp(Home):
         await send(self, every=every)
 
     @work(group="change")
-    async def action_include(self) -> None:
+    async def action_cover(self) -> None:
         """Let the yes that holds cover payloads that were pending before it."""
-        from .payloads import include
+        from .payloads import cover
 
-        await include(self)
+        await cover(self)
 
     @work(group="change")
     async def action_drop(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument

@@ -60,7 +60,7 @@ async def send(app: Home, *, every: bool) -> None:
     await send_with_progress(app, plan.labels, asked)
 
 
-async def include(app: Home) -> None:
+async def cover(app: Home) -> None:
     """Let the yes that holds cover payloads that were pending before it."""
     box, labels = _chosen(app, every=False)
     if labels and box == PENDING:

@@ -66,7 +66,7 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
         "debug      off",
         "ID         absent",
         "payloads   0 pending, 0 sent, 0 rejected, 0 set aside, 0 lost",
-        "endpoint   none: payloads stay on this machine",
+        "endpoint   none: what is recorded stays on this machine",
         "",
         "why:",
         "  command line  nothing",
@@ -113,7 +113,10 @@ def test_status_tells_each_layers_say_and_which_one_won(
         },
     ]
     words = cq("status").lines
-    assert words[0] == "telemetry  off: nothing is recorded, nothing is sent (DO_NOT_TRACK=1)"
+    assert (
+        words[0]
+        == "telemetry  off: nothing is recorded, nothing is sent, of what is run through cq-telemetry (DO_NOT_TRACK=1)"
+    )
     assert "* environment   off       DO_NOT_TRACK=1" in words
     assert f"  user          on        {cq.choices}  you chose this for cloudquery" in words
 
@@ -274,7 +277,7 @@ def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -
 
 def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:
     assert said(cq, "off") == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, of what is run through cq-telemetry\n"
     )
     assert of_program(cq)["all"] == {"telemetry": "off"}
     cq("undecide")
@@ -297,7 +300,7 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     box, label = cq.outbox.find(torn)
     cq.outbox.set_aside(box, label)
     assert said(cq, "off", "--discard") == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, of what is run through cq-telemetry\n"
         "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
         "1 set aside payload, the installation ID\n"
     )
@@ -360,7 +363,7 @@ def test_where_another_layer_decides_the_choice_is_saved_and_that_is_said(
 ) -> None:
     monkeypatch.setenv("CQ_NO_TELEMETRY", "whatever")
     assert said(cq, choice) == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, of what is run through cq-telemetry\n"
         "cq-telemetry: your choice is saved, but here CQ_NO_TELEMETRY=whatever decides\n"
     )
     assert of_program(cq)["all"].get("telemetry") == {"on": "on"}.get(choice)

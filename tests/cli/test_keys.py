@@ -25,13 +25,13 @@ COOKIE = [*LEGACY_COOKIE, "tracked"]
 RECEIPT = ["id", "sha256", "length", "url", "status", "time", "answer", "rejected_spans", "proxy"]
 ROW = [
     *("id", "created", "attempt", "size", "origin", "app", "version", "operation", "outcome"),
-    *("duration", "receipt", "problem"),
+    *("duration", "receipt", "problem", "destination"),
 ]
 
 STATUS = {
     "": [
         *("program", "decision", "debug", "inspect", "reasons", "programs", "cookie"),
-        *("legacy_cookies", "outbox"),
+        *("legacy_cookies", "outbox", "destinations"),
         *("endpoint", "proxy", "retry_at", "retry_why", "problem", "problems", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
@@ -39,6 +39,7 @@ STATUS = {
     "cookie": COOKIE,
     "legacy_cookies": LEGACY_COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
+    "destinations": ["kind", "url", "pending"],
     "problems": ["kind", "text", "time"],
     "runs": [
         *("operation", "created", "app", "version", "intercepted", "lost", "blocked"),

@@ -33,9 +33,7 @@ def test_without_a_yes_or_an_endpoint_nothing_is_sent_and_it_says_what_to_do(
     ended = cq("send", identity)
     assert (ended.code, ended.out) == (1, b"")
     assert ended.said.startswith(f"cq-telemetry: {identity} refused: ")
-    way_out = (
-        "cq-telemetry endpoint URL" if choice == "on" else "cq-telemetry on --program cloudquery"
-    )
+    way_out = "cq-telemetry endpoint URL" if choice == "on" else "cq-telemetry send --once"
     assert ended.said.endswith(f"{way_out}\n")
     assert collector.requests == []
     assert cq.counts() == (1, 0, 0)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.actions.destinations import Outlook
 from cqtel_tui.actions.question import Answer, Question, words
 from cqtel_tui.catalogue import CATALOGUE_VERSION
 from cqtel_tui.consent.decision import CI_VARIABLES
@@ -260,9 +261,10 @@ def test_the_newest_payload_that_is_whole_is_asked_about(machine: Machine) -> No
 def test_the_answers_have_one_letter_each_and_say_how_many_are_held(machine: Machine) -> None:
     question = latest(machine.places)
     assert question is not None
-    assert words(question)[Answer.ALLOW_AND_SEND] == "allow, and send the 5 held"
-    one = Question(question.envelope, 1, None)
-    assert words(one)[Answer.ALLOW_AND_SEND] == "allow, and send it"
+    assert words(question)[Answer.ALLOW_AND_SEND] == "always, and send the 5"
+    one = Question(question.envelope, Outlook(pending=("0123456789abcdef",)))
+    assert words(one)[Answer.ALLOW_AND_SEND] == "always, and send it"
+    assert words(one)[Answer.ONCE] == "once: send it now"
     assert len({answer.value for answer in Answer}) == len(Answer)
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +15,7 @@ from textual.widgets import Button
 
 from cqtel_tui.actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question
 from cqtel_tui.catalogue import CATALOGUE_VERSION
+from cqtel_tui.review.destination import to_endpoint
 from cqtel_tui.tui.first_run import latest
 from cqtel_tui.tui.prompt import Prompt
 
@@ -38,7 +40,9 @@ TITLE = "Nothing was sent. Send it?"
 def question(machine: Machine, **other: str) -> Question:
     found = latest(machine.places)
     assert found is not None
-    return Question(found.envelope, found.pending, other.get("endpoint"))
+    to = to_endpoint(other.get("endpoint"))
+    outlook = replace(found.outlook, endpoint=to.url, bound={to: found.pending})
+    return replace(found, outlook=outlook)
 
 
 @contextlib.asynccontextmanager
@@ -62,7 +66,7 @@ def text(pilot: Pilot[Answer]) -> str:
 @pytest.mark.parametrize(
     ("key", "answer"),
     [
-        ("n", Answer.REFUSE), ("a", Answer.ALLOW), ("s", Answer.ALLOW_AND_SEND),
+        ("n", Answer.REFUSE), ("o", Answer.ONCE), ("a", Answer.ALLOW), ("s", Answer.ALLOW_AND_SEND),
         ("v", Answer.SHOW), ("l", Answer.LATER), ("escape", Answer.LATER),
         ("ctrl+c", Answer.LATER), ("ctrl+d", Answer.LATER), ("ctrl+q", Answer.LATER),
         ("enter", None), ("space", None), ("y", None), ("A", None), ("down", None),
@@ -163,10 +167,10 @@ async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine)
         shown = text(pilot)
         assert "cloudquery recorded this run." in shown
         assert "service.name = cloudquery" in shown
-        assert f"If you allow it, payloads go to {url}." in shown
-        assert "allow, and send the 5 held" in shown
+        assert f"5 payloads go to {url} (your endpoint)" in shown
+        assert "always, and send the 5" in shown
     async with prompt(question(machine)) as pilot:
-        assert "No endpoint is set" in text(pilot)
+        assert "no endpoint is set" in text(pilot)
 
 
 async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
@@ -223,7 +227,7 @@ def test_an_answer_is_saved_and_what_it_comes_to_is_said(
     machine: Machine, tmp_path: Path, key: bytes, telemetry: str | None, said: str
 ) -> None:
     with asked(tmp_path) as it:
-        it.shows(TITLE, "service.name = cloudquery", "decide later")
+        it.shows(TITLE, "service.name = cloudquery", "later")
         it.type(b"\r \x1b[B")
         it.type(key)
         assert it.end() == 0

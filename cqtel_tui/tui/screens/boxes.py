@@ -352,7 +352,7 @@ class Pending(Box):
                 tooltip="Send the marked payloads, or the one under the cursor"),
         Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",
                 tooltip="Send all pending payloads"),
-        Binding("i", "app.include", "Include", show=False, id="pending.include",
+        Binding("i", "app.cover", "Include", show=False, id="pending.include",
                 tooltip="Let your yes cover what was pending before it"),
         Binding("x,delete", "app.drop", "Drop", key_display="x", id="pending.drop",
                 tooltip="Delete the marked payloads, or the one under the cursor, unsent"),
