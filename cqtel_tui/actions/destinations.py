@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from ..deliver.permission import decision_for
 from ..errors import CqtelError
-from ..gate.profiles import PROFILES, known_profiles
+from ..gate.profiles import known_profiles
+from ..gate.shipped import PROFILES
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..review.destination import ENDPOINT, NOWHERE, UPSTREAM, destination_of, to_endpoint
@@ -95,7 +96,7 @@ def _upstream(places: Places, program: Program) -> str:
 def words(destination: Destination) -> str:
     """Return where a destination is, and whose it is."""
     if destination.url is None:
-        return "nowhere: no endpoint is set"
+        return "no destination: no endpoint is set"
     return f"{one_line(destination.url, _MAX_URL)} ({whose(destination)})"
 
 
@@ -110,8 +111,7 @@ def bound_lines(bound: Mapping[Destination, int]) -> list[str]:
     lines = [
         f"{number(count, 'payload')} {'goes' if count == 1 else 'go'} to {words(where)}"
         if where.url is not None
-        else f"{number(count, 'payload')} {'goes' if count == 1 else 'go'} nowhere: no endpoint is "
-        "set for what is recorded"
+        else f"{number(count, 'payload')} {'has' if count == 1 else 'have'} {words(where)}"
         for where, count in order[:_MOST]
     ]
     if len(order) > _MOST:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent import cookie as cookies
-from ..gate.profiles import PROFILES
+from ..gate.shipped import PROFILES
 from .erasing import offered_erasure
 from .programs import is_any_on
 from .results import Confirmation, Message, Result

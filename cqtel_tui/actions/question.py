@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from ..consent.decision import OFF, ON, ask
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
+from ..review.destination import bound_for
 from .choosing import plan_telemetry, set_telemetry
 from .destinations import Outlook, bound_lines, later_lines, read_outlook
 from .programs import name_of
@@ -61,6 +62,15 @@ class Question:
     def pending(self) -> int:
         """How many payloads of the program are pending."""
         return len(self.outlook.pending)
+
+    @property
+    def url(self) -> str | None:
+        """Where the payload itself would go after a yes; None for nowhere."""
+        listed = self.outlook.listed.items()
+        endpoint = next(
+            (where for where, ids in listed if self.envelope.id in ids), self.outlook.endpoint
+        )
+        return bound_for(self.envelope, endpoint)
 
 
 def read_question(places: Places, envelope: Envelope) -> Question:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..outbox.writing import PENDING
@@ -15,11 +15,69 @@ if TYPE_CHECKING:
     from ..gate.trimming import PayloadField  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..outbox.store import Outbox
+    from ..review.explain import Row
+    from ..review.exposure import Exposure
 
-__all__ = ["PayloadField", "TrimPlan", "plan_trim", "read_fields", "trim"]
+__all__ = [
+    "PayloadField",
+    "Preview",
+    "TrimPlan",
+    "Trimmable",
+    "path_of_row",
+    "plan_lowering",
+    "plan_trim",
+    "read_fields",
+    "trim",
+]
 
 _MOST_LISTED = 5
 _MAX_PATH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a payload would be without some of its fields.
+
+    Attributes:
+        payload: its bytes.
+        exposure: how much it would tell.
+    """
+
+    payload: bytes
+    exposure: Exposure
+
+
+class Trimmable:
+    """A pending payload, and what can be taken out of it.
+
+    Args:
+        envelope: its envelope.
+        fields: what can be taken out.
+        config: the user's configuration folder, whose profiles may know fields of their own.
+    """
+
+    def __init__(self, envelope: Envelope, fields: Sequence[PayloadField], config: str) -> None:
+        from ..gate.reviewing import explained
+
+        self.envelope = envelope
+        self.fields = fields
+        self._config = config
+        rows = explained(envelope, config).rows
+        self._rows = {path: row for row in rows if (path := path_of_row(row, fields))}
+
+    def row_of(self, field: PayloadField) -> Row | None:
+        """Return how a field is explained; None where it is not."""
+        return self._rows.get(field.path)
+
+    def without(self, paths: Sequence[str]) -> Preview:
+        """Return what the payload would be without some fields."""
+        from ..gate.reviewing import explained
+        from ..gate.trimming import without
+        from ..review.exposure import exposure
+
+        payload = without(self.envelope, paths) if paths else self.envelope.payload
+        shown = replace(self.envelope, payload=payload)
+        return Preview(payload, exposure(explained(shown, self._config).rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +131,49 @@ def plan_trim(label: Label, envelope: Envelope, paths: Sequence[str]) -> TrimPla
         "yes, remove",
     )
     return TrimPlan(label, paths, envelope.payload, without(envelope, paths), asking)
+
+
+def plan_lowering(outbox: Outbox, label: Label, config: str) -> TrimPlan | None:
+    """Return what taking out the most identifying field would mean; None if none identifies.
+
+    Args:
+        outbox: where the payload is pending.
+        label: its envelope's.
+        config: the user's configuration folder, whose profiles may know fields of their own.
+
+    Raises:
+        CqtelError: it cannot be opened, or nothing can be taken out of it.
+    """
+    from ..gate.reviewing import explained
+    from ..review.exposure import exposure
+
+    envelope, fields = read_fields(outbox, label)
+    before = exposure(explained(envelope, config).rows)
+    riskiest = before.riskiest
+    if riskiest is None:
+        return None
+    paths = [path for row in riskiest.rows if (path := path_of_row(row, fields))]
+    if not paths:
+        return None
+    plan = plan_trim(label, envelope, paths)
+    after = before.without([riskiest.name])
+    asking = Confirmation(
+        f"Remove {riskiest.name} from this payload?",
+        (
+            f"Exposure before: {before.points}, risk {before.risk}",
+            f"Exposure after: {after.points}, risk {after.risk}",
+            "The receiver may reject a payload without a field it needs. u undoes it.",
+        ),
+        "yes, remove",
+    )
+    return replace(plan, confirmation=asking)
+
+
+def path_of_row(row: Row, fields: Sequence[PayloadField]) -> str | None:
+    """Return the path under which what a row tells can be taken out; None if it cannot be."""
+    paths = {field.path for field in fields}
+    attribute = f'{row.path.rpartition("[")[0]}["{row.key}"]'
+    return next((path for path in (row.path, attribute) if path in paths), None)
 
 
 def trim(outbox: Outbox, plan: TrimPlan) -> Result:

@@ -9,7 +9,7 @@ from ..sanitize import printable
 from .json_keys import KEYS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from typing import NoReturn
 
     Command = Callable[[argparse.Namespace], int]
@@ -23,8 +23,29 @@ class Parser(argparse.ArgumentParser):
         super().__init__(**settings, allow_abbrev=False)
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, and exit with 2."""
+        """Say what is wrong, and exit with 2; of a command that there is not, what was meant."""
+        before, invalid, rest = message.partition(": invalid choice: ")
+        if invalid and before.endswith("COMMAND"):
+            word = rest.partition(" (choose")[0]
+            meant = did_you_mean(word.strip("'"), subcommands(self))
+            message = f"there is no command {word}.{meant} All of them: {self.prog} --help"
         super().error(printable(message))
+
+
+def subcommands(parser: Parser) -> dict[str, Parser]:
+    """Return the parser of each command that a parser has."""
+    for action in parser._actions:  # noqa: SLF001  # argparse has no other way to list them
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
+            return dict(action.choices)
+    return {}
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return a question about the word that was meant; empty if none is near."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""
 
 
 def late(module: str, name: str) -> Command:

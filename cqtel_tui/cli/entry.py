@@ -32,6 +32,11 @@ def run_command(arguments: Sequence[str]) -> int:
         OSError: our own output could not be written.
         SystemExit: by argparse, which has told what is wrong, or has helped.
     """
+    if not arguments:
+        _redact_what_is_left()
+        from .standing import stand
+
+        return stand()
     parsed = parser().parse_args(arguments)
     if arguments[0] not in _LEAVE_IT_TO_THE_GATE:
         _redact_what_is_left()

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from .. import __version__
 from .collector_options import add_collector
-from .commands import Parser, add
+from .commands import Parser, add, subcommands
 
 if TYPE_CHECKING:
     from .commands import Commands
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
+_ID = "a payload's id, or as much of its beginning as no other id has"
 _OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 
 
@@ -32,6 +33,11 @@ def parser() -> Parser:
     _running(commands)
     add_collector(commands)
     return top
+
+
+def commands() -> dict[str, Parser]:
+    """Return the parser of each command."""
+    return subcommands(parser())
 
 
 def _choosing(commands: Commands) -> None:
@@ -130,7 +136,7 @@ def _reviewing(commands: Commands) -> None:
         listing = add(commands, box, help_text, "reviewing", "listing")
         listing.set_defaults(box=box)
     show = add(commands, "show", "one payload, field by field", "reviewing", "show_payload")
-    show.add_argument("id", metavar="ID")
+    show.add_argument("id", metavar="ID", help=_ID)
     how = show.add_mutually_exclusive_group()
     how.add_argument(
         "--raw",
@@ -150,7 +156,7 @@ def _reviewing(commands: Commands) -> None:
     trim = add(
         commands, "trim", "remove fields from a pending payload, or list them", "reviewing", "trim"
     )
-    trim.add_argument("id", metavar="ID")
+    trim.add_argument("id", metavar="ID", help=_ID)
     trim.add_argument("path", metavar="PATH", nargs="*")
     drop = add(commands, "drop", "delete payloads unsent", "reviewing", "drop")
     _chosen(drop, "pending payloads")
@@ -158,7 +164,7 @@ def _reviewing(commands: Commands) -> None:
     retry = add(commands, "retry", "requeue rejected payloads", "reviewing", "retry")
     _chosen(retry, "rejected payloads")
     export = add(commands, "export", "the requests as they would be sent", "reviewing", "export")
-    export.add_argument("id", metavar="ID", nargs="+")
+    export.add_argument("id", metavar="ID", nargs="+", help=_ID)
     export.add_argument("--format", choices=("json", "har", "curl"), default="json")
     _reveal(export)
     inspect = add(commands, "inspect", "read a cq-telemetry.txt", "reviewing", "inspect")
@@ -177,7 +183,7 @@ def _sending(commands: Commands) -> None:
     send.add_argument(
         "--once",
         action="store_true",
-        help="also of a program that is undecided, and decide nothing; a no holds all the same",
+        help="also of an undecided program, without deciding; an opt-out still applies",
     )
 
 
@@ -186,7 +192,7 @@ def _reveal(command: Parser) -> None:
 
 
 def _chosen(command: Parser, what: str) -> None:
-    command.add_argument("id", metavar="ID", nargs="*")
+    command.add_argument("id", metavar="ID", nargs="*", help=_ID)
     command.add_argument("--all", action="store_true", help=f"all {what}")
 
 
@@ -240,6 +246,8 @@ def _running(commands: Commands) -> None:
     _program(verify)
     completion = add(commands, "completion", "print shell completions", "completing", "completion")
     completion.add_argument("shell", choices=SHELLS[:3])
+    topic = add(commands, "help", "all commands, one of them, or a topic", "helping", "help_topic")
+    topic.add_argument("topic", metavar="TOPIC", nargs="?")
     add(
         commands,
         "demo",

@@ -79,7 +79,8 @@ def environment(arguments: argparse.Namespace) -> int:
 
 def _opt_outs() -> dict[str, str]:
     """Return the opt-out variables of every known profile: what is shipped, and the user's own."""
-    from ..gate.profiles import PROFILES, known_profiles
+    from ..gate.profiles import known_profiles
+    from ..gate.shipped import PROFILES
 
     try:
         profiles = known_profiles(str(places().config))

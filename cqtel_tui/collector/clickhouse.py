@@ -3,7 +3,8 @@
 The exporter of an OpenTelemetry Collector inserts into `otel_traces`, as it has it (0.161), which
 keeps nothing: what is kept is in typed columns, and no error text for longer than it may be. A span
 that was delivered twice is one row: rows of one trace and span id replace each other. What comes
-of a cookie that was erased is dropped where it would be kept, however late it comes.
+of a cookie that was erased is dropped where it would be kept, however late it comes. What does not
+fit into these columns is no reason to take nothing of what came with it: it is in `dead_letters`.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ def schema(*, database: str, retention_days: int, error_days: int) -> str:
     """
     return _SCHEMA.format(
         database=f"`{database}`",
+        fits=_FITS,
+        stays=_STAYS.format(database=f"`{database}`", installation=INSTALLATION),
         retention_days=retention_days,
         error_days=error_days,
         address_hash=ADDRESS_HASH,
@@ -35,6 +38,11 @@ def schema(*, database: str, retention_days: int, error_days: int) -> str:
     )
 
 
+_FITS = "(length(TraceId) = 32 AND length(SpanId) = 16 AND ServiceName != '')"
+_STAYS = (
+    "ResourceAttributes['{installation}'] NOT IN"
+    " (SELECT toString(installation) FROM {database}.erased)"
+)
 _SCHEMA = """\
 CREATE DATABASE IF NOT EXISTS {database};
 
@@ -119,6 +127,21 @@ ORDER BY installation
 TTL toDateTime(erased_at) + INTERVAL {on_its_way_days} DAY WHERE NOT had_data
 COMMENT '{comment}';
 
+CREATE TABLE IF NOT EXISTS {database}.dead_letters (
+    day Date,
+    trace_id String,
+    span_id String,
+    program String,
+    name String,
+    installation String,
+    INDEX of_installation installation TYPE bloom_filter GRANULARITY 1
+) ENGINE = MergeTree
+PARTITION BY day
+ORDER BY day
+TTL day + INTERVAL {on_its_way_days} DAY
+SETTINGS ttl_only_drop_parts = 1, old_parts_lifetime = 60
+COMMENT '{comment}';
+
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_spans TO {database}.spans AS
 SELECT
     toDate(Timestamp, 'UTC') AS day,
@@ -144,8 +167,7 @@ SELECT
     toUInt8OrNull(SpanAttributes['process.exit.code']) AS exit_code,
     SpanAttributes['error.type'] AS error_type
 FROM {database}.otel_traces
-WHERE ResourceAttributes['{installation}'] NOT IN (
-    SELECT toString(installation) FROM {database}.erased);
+WHERE {fits} AND {stays};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_errors TO {database}.errors AS
 SELECT
@@ -155,7 +177,16 @@ SELECT
     ResourceAttributes['{installation}'] AS installation,
     SpanAttributes['exception.message'] AS text
 FROM {database}.otel_traces
-WHERE SpanAttributes['exception.message'] != ''
-    AND ResourceAttributes['{installation}'] NOT IN (
-        SELECT toString(installation) FROM {database}.erased);
+WHERE SpanAttributes['exception.message'] != '' AND {fits} AND {stays};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_dead_letters TO {database}.dead_letters AS
+SELECT
+    today() AS day,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    ServiceName AS program,
+    SpanName AS name,
+    ResourceAttributes['{installation}'] AS installation
+FROM {database}.otel_traces
+WHERE NOT {fits} AND {stays};
 """

@@ -30,7 +30,7 @@ _REST_SECONDS = 10.0
 _FORCED = {"mutations_sync": 2}
 """All replicas have rewritten what has the key when a statement returns."""
 _SHA1_DIGITS = 40
-_TABLES = ("errors", "spans")
+_TABLES = ("errors", "dead_letters", "spans")
 
 _TRACES = """
 SELECT trace_id FROM {database}.spans FINAL WHERE installation = {who:String}

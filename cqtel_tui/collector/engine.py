@@ -1,7 +1,7 @@
 """The configuration of an OpenTelemetry Collector behind an edge, made from the catalogue.
 
 Its allow-list is the catalogue's, so that it cannot drift, and covers every part of a span: whoever
-gets around the edge meets the same list. It is for the contrib distribution, 0.130 or later. What
+gets around the edge meets the same list. It is for the contrib distribution, 0.165 or later. What
 differs from machine to machine is read from its environment.
 """
 
@@ -177,12 +177,12 @@ def _quoted(statements: Iterator[str]) -> str:
 
 
 _CONFIGURATION = """\
-# An OpenTelemetry Collector (contrib, 0.130 or later) behind `cq-telemetry collector --forward`.
+# An OpenTelemetry Collector (contrib, 0.165 or later) behind `cq-telemetry collector --forward`.
 # Made by `cq-telemetry collector engine-config` from catalogue {catalogue}; make it anew with each.
 #
 # The edge answers its clients only after this has answered, and this answers once a payload is in
-# the queues on disk: what was acknowledged is delivered at least once, whatever is killed. That is
-# why batches are made behind the queues. A `batch` processor before them would answer for what is
+# the queue on disk: what was acknowledged is delivered at least once, whatever is killed. That is
+# why batches are made behind the queue. A `batch` processor before it would answer for what is
 # in memory alone.
 
 extensions:
@@ -193,6 +193,9 @@ extensions:
     compaction:
       on_start: true
       on_rebound: true
+      # A queue that was long, and is short again, gives back its room.
+      rebound_needed_threshold_mib: 16
+      rebound_trigger_threshold_mib: 4
       directory: ${{env:CQTEL_QUEUE_DIR:-/var/lib/otelcol/cqtel}}
       cleanup_on_start: true
 
@@ -202,6 +205,28 @@ receivers:
       http:
         # Edges alone must reach it: no header of theirs is kept (include_metadata is false).
         endpoint: ${{env:CQTEL_ENGINE_LISTEN:-127.0.0.1:4319}}
+  # ClickHouse is fed from Kafka alone, so that what waits for one of them is stored only once. What
+  # was read is marked once it is written: while ClickHouse is down it stays in Kafka, and is tried
+  # again.
+  # What can never be read is passed over, and stays in Kafka as well.
+  kafka:
+    brokers:
+      - ${{env:CQTEL_KAFKA_BROKER:-127.0.0.1:9092}}
+    group_id: cqtel_clickhouse
+    initial_offset: earliest
+    traces:
+      topics:
+        - ${{env:CQTEL_KAFKA_TOPIC:-cqtel_spans}}
+      encoding: otlp_proto
+    message_marking:
+      after: true
+      on_error: false
+      on_permanent_error: true
+    error_backoff:
+      enabled: true
+      initial_interval: 1s
+      max_interval: 30s
+      max_elapsed_time: 0s
 
 processors:
   memory_limiter:
@@ -242,7 +267,6 @@ exporters:
     traces:
       topic: ${{env:CQTEL_KAFKA_TOPIC:-cqtel_spans}}
       encoding: otlp_proto
-    partition_traces_by_id: true
     producer:
       required_acks: -1
       compression: zstd
@@ -262,27 +286,28 @@ exporters:
     username: ${{env:CQTEL_CLICKHOUSE_USER:-default}}
     password: ${{env:CQTEL_CLICKHOUSE_PASSWORD:-}}
     database: ${{env:CQTEL_CLICKHOUSE_DATABASE:-cqtel}}
+    compress: ${{env:CQTEL_CLICKHOUSE_COMPRESS:-lz4}}
     # An answer means that it is written, and not that it waits on the server.
     async_insert: false
     # The tables are those of `cq-telemetry collector clickhouse schema`, retention and all: if this
     # engine made them, it would not start while ClickHouse is down.
     create_schema: false
+    # Kafka is the queue, and its records are the batches.
     retry_on_failure:
-      max_elapsed_time: 0s
+      enabled: false
     sending_queue:
-      storage: file_storage
-      sizer: bytes
-      queue_size: 4294967296
-      batch:
-        sizer: items
-        flush_timeout: 5s
-        min_size: 8192
+      enabled: false
 
 service:
   extensions: [file_storage]
   pipelines:
-    traces:
+    traces/edges:
       receivers: [otlp]
       processors: [memory_limiter, redaction, transform, filter]
-      exporters: [kafka, clickhouse]
+      exporters: [kafka]
+    # Whoever writes to the topic around the engine meets the same list.
+    traces/kafka:
+      receivers: [kafka]
+      processors: [memory_limiter, redaction, transform, filter]
+      exporters: [clickhouse]
 """

@@ -55,12 +55,13 @@ class Known:
 
     def forget(self) -> None:
         """Look up everything anew."""
-        self.forgotten += 1
         self.traits.clear()
         self.names.clear()
         self.taken.clear()
         self._spans = 0
         self.contexts.clear()
+        # Last: another thread that sees this number sees nothing of what was known before.
+        self.forgotten += 1
 
     def check(self, connection: sqlite3.Connection) -> None:
         """Forget what another process may have changed, and what grew too long."""

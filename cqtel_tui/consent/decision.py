@@ -3,6 +3,7 @@
 import os
 import stat
 
+from .. import preload
 from ..catalogue import CATALOGUE_VERSION
 from ..folders import HOME_VARIABLE
 from ..formats import sha256
@@ -230,6 +231,7 @@ def ask_each(  # noqa: PLR0913, PLR0917  # as `ask` has it
     statements += projects
     if not _may_say(config, FILE_NAME):
         return {one: Decision([*statements, *of[one]], (), one) for one in programs}
+    preload("consent/trusted", "consent/endpoint", "consent/choice_file")
     from .choice_file import user_statements
 
     decisions: dict[Program, Decision] = {}

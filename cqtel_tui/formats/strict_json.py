@@ -48,6 +48,7 @@ MAX_NUMBER = 4_300
 """Characters of one number: Python reads so many by default, as the cost grows with the square."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_PIECE_BYTES = 1 << 14
 _UNTERMINATED = "unterminated string"
 _WHITESPACE = re.compile(r"[ \t\n\r]*")  # RFC 8259, section 2
 _NOT_TOKENS = bytes(sorted(set(range(256)) - set(b'[{,"')))
@@ -297,9 +298,13 @@ def _readable_part(
 
 
 def _too_dense_at(data: bytes, *, max_tokens: int) -> int | None:
-    if len(data.translate(None, _NOT_TOKENS)) <= max_tokens:
-        return None
-    return next(islice(re.finditer(rb'[\[{,"]', data), max_tokens, None)).start()
+    for at in range(0, len(data), _PIECE_BYTES):  # the piece it is in, and only then its place
+        piece = data[at : at + _PIECE_BYTES]
+        tokens = len(piece.translate(None, _NOT_TOKENS))
+        if tokens > max_tokens:
+            return at + next(islice(re.finditer(rb'[\[{,"]', piece), max_tokens, None)).start()
+        max_tokens -= tokens
+    return None
 
 
 def _too_deep_at(data: bytes, *, max_depth: int) -> int | None:

@@ -13,6 +13,7 @@ __all__ = [
     "refusals",
     "requests",
     "reviewing",
+    "shipped",
     "surroundings",
     "trimming",
     "wrapper",

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from .field_shapes import Schema
 
 
+BASE_URL = "base"
+WHOLE_URL = "whole"
+
+
 @record(frozen=True)
 class Blocked:
     """A channel whose content cannot be held for review, so that it is blocked.
@@ -34,7 +38,9 @@ class Channels:
     """How one program reports.
 
     Attributes:
-        variable: the variable that says where to, which the gate takes.
+        variable: the variable that says where to, which the gate takes; empty where there is none.
+        form: what that variable holds: the address that paths are put behind (`BASE_URL`), or the
+            whole of it (`WHOLE_URL`).
         upstream: where to if the variable does not say; empty if nowhere is known.
         fields: what may leave of the properties and attributes, by key (see `redaction.Schema`).
         never: why some of the others do not, for the user to read.
@@ -54,6 +60,7 @@ class Channels:
 
     variable: str
     upstream: str = ""
+    form: str = BASE_URL
     fields: "Mapping[str, Schema]" = {}  # noqa: RUF012  # never changed
     never: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     also: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed

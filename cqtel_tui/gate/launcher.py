@@ -14,9 +14,10 @@ from ..errors import CqtelError
 from ..folders import folders
 from .nesting import Outer, check_nesting, mark_of
 from .prefixes import ELSEWHERE, layers, plain_name
-from .profiles import PROFILES, known_profiles
+from .profiles import known_profiles
 from .recognising import hush, recognise, says_no, take_options, values_of
 from .records import record, replace
+from .shipped import PROFILES
 from .variables import blocked, held, refused
 
 TYPE_CHECKING = False

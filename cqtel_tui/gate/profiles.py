@@ -137,7 +137,6 @@ CLOUDQUERY = Profile(
     lacks_options_since=6,
 )
 
-PROFILES = (CLOUDQUERY,)
 
 REFUSED_EVERYWHERE = {
     "DO_NOT_TRACK": "1",
@@ -167,6 +166,8 @@ def known_profiles(config: "str | None") -> "tuple[Profile, ...]":
     Raises:
         ProfileError: the user's own cannot be relied on.
     """
+    from .shipped import PROFILES
+
     try:
         names = os.listdir(f"{config}/{FOLDER}") if config else []  # noqa: PTH208  # lean
     except FileNotFoundError:

@@ -7,7 +7,8 @@ import os
 
 from ..consent.decision import NO_TELEMETRY, OPTIONS, boolean
 from .prefixes import layers, plain_name
-from .profiles import PROFILES, Invocation
+from .profiles import Invocation
+from .shipped import PROFILES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -25,10 +25,10 @@ from . import holding
 from .channels import Channels
 from .holding import UNNAMED, Reporter, hold_one, rules_of
 from .profile_files import read_profiles
-from .profiles import PROFILES
 from .refusals import LOST
 from .rules import published_plugins
 from .session import Known
+from .shipped import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -5,6 +5,7 @@ The review takes documents; what an intercepted request is one of, only the gate
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -24,6 +25,7 @@ from .profiles import CLOUDQUERY as CLOUDQUERY_PROFILE
 from .protocols import document_intercepted
 from .protocols.unknown import KIND as UNKNOWN
 from .redaction import ONLY_IN_DEBUG
+from .shipped import PROFILES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,14 +152,14 @@ def explained(envelope: Envelope, config: str) -> Explanation:
 
 
 def _own_fields(app: str, config: str) -> Mapping[str, str]:
-    """Return what the user's own profile of a program lets through, each with its shape."""
-    if app == CLOUDQUERY_PROFILE.name or not config:
+    """Return what a program's profile lets through of its own fields, each with its shape."""
+    if app == CLOUDQUERY_PROFILE.name:
         return {}
-    try:
-        profiles = read_profiles(config)
-    except CqtelError:
-        return {}  # what nobody vouches for is told of as unknown
-    found = next((one for one in profiles if one.name == app), None)
+    profiles = list(PROFILES)
+    if config:
+        with contextlib.suppress(CqtelError):  # what nobody vouches for is told of as unknown
+            profiles += read_profiles(config)
+    found = next((one for one in reversed(profiles) if one.name == app), None)
     return {} if found is None else dict(_each_field(found.channels.fields, ""))
 
 

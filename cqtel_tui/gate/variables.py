@@ -4,6 +4,7 @@ Every known profile is heeded, whatever the program is: it may start others. Pur
 (DESIGN §11).
 """
 
+from .channels import WHOLE_URL
 from .profiles import ENDPOINTS_EVERYWHERE, REFUSED_EVERYWHERE
 from .records import record
 
@@ -11,6 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from .channels import Channels
     from .listening import Gate
     from .profiles import Profile
 
@@ -57,9 +59,7 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
         variables.update(profile.refuse)
     notes = [
         f"{name} is blocked while telemetry is off"
-        for name in dict.fromkeys(
-            [*ENDPOINTS_EVERYWHERE, *[one.channels.variable for one in profiles]]
-        )
+        for name in dict.fromkeys([*ENDPOINTS_EVERYWHERE, *_endpoints(profiles)])
         if given.get(name) and given[name] != BLOCKED_URL
     ]
     variables.update(dict.fromkeys(ENDPOINTS_EVERYWHERE, BLOCKED_URL))
@@ -127,6 +127,8 @@ def held(
         for one in channels.blocked:
             if one.counted:
                 variables[one.counted] = gate.blocked_address
+        if not channels.variable:
+            continue
         if channels.variable in taken:
             notes.append(
                 f"{channels.variable} is taken by two profiles: what comes in by it is noted as "
@@ -135,8 +137,9 @@ def held(
             continue
         taken[channels.variable] = profile.name
         own = given.get(channels.variable, "")
-        variables[channels.variable] = gate.url_for(profile.name)
-        upstreams[profile.name], told = _upstream(channels.variable, own, channels.upstream)
+        upstream, told = _upstream(channels.variable, own, channels.upstream)
+        upstreams[profile.name], path = _parted(upstream, channels)
+        variables[channels.variable] = gate.url_for(profile.name) + path
         notes += told
     own_names = tuple([name for name in _own(profiles, given) if name not in taken])
     notes += [
@@ -144,6 +147,18 @@ def held(
         for name in own_names
     ]
     return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
+
+
+def _parted(upstream: str, channels: "Channels") -> "tuple[str, str]":
+    """Return what is put before a request's path, and the path that the program is given.
+
+    Where its variable holds the whole of an address, the program asks for just that.
+    """
+    if channels.form != WHOLE_URL:
+        return upstream, ""
+    scheme, separator, rest = (upstream or channels.upstream).partition("://")
+    host, slash, path = rest.partition("/")
+    return f"{scheme}{separator}{host}" if upstream else "", f"{slash or '/'}{path}"
 
 
 def _upstream(variable: str, own: str, otherwise: str) -> "tuple[str, list[str]]":
@@ -178,9 +193,14 @@ def _own(profiles: "Sequence[Profile]", variables: "Mapping[str, str]") -> "tupl
     return tuple([name for name in names if variables.get(name) not in {None, "", BLOCKED_URL}])
 
 
+def _endpoints(profiles: "Sequence[Profile]") -> "list[str]":
+    """Return the variables that say where to."""
+    return [one.channels.variable for one in profiles if one.channels.variable]
+
+
 def _block(profiles: "Sequence[Profile]", variables: "dict[str, str]") -> None:
+    variables.update(dict.fromkeys(_endpoints(profiles), BLOCKED_URL))
     for profile in profiles:
-        variables[profile.channels.variable] = BLOCKED_URL
         for one in profile.channels.blocked:
             if one.counted:
                 variables[one.counted] = BLOCKED_ADDRESS

@@ -2,6 +2,7 @@
 
 import os
 
+from .. import preload
 from ..catalogue import MAX_STRING_BYTES, ON_SPANS, allows
 from ..consent import UNNAMED
 from ..consent.decision import CI_VARIABLES, ON, boolean
@@ -68,6 +69,7 @@ def _resource(
         "cloudquery.plugins": plugins or None,
     }
     if decision.state == ON:
+        preload("consent/cookie_file")
         from ..consent.cookie_file import cookie_of
 
         state = operation.where[1] if operation.where else ""
@@ -120,6 +122,7 @@ def _plugins(project: str, named: "Sequence[str]") -> "tuple[list[str], int]":
     """Return the installed plugins, and how many do not fit; where there are none, at no cost."""
     if not named and not os.access(f"{project}/{PROJECT_FOLDER}", os.F_OK):
         return [], 0
+    preload("record/plugins")
     from .plugins import installed_plugins
 
     return installed_plugins(project, named)

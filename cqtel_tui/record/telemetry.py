@@ -5,6 +5,7 @@ import sys
 import time
 from _thread import _local
 
+from .. import preload
 from ..consent import UNNAMED
 from ..consent.decision import OFF, OPTIONS, ask, concerning
 from ..folders import folders
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Attributes = dict[str, object]
 
 MAX_SPANS = 512
+_WRITER = ("outbox/__init__", "outbox/writing", "record/payload", "record/ending")
+"""What ends an operation that is recorded, in the order that it is imported in."""
 _SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
 # trio …) has imported it already.
@@ -250,6 +253,7 @@ class Operation(Span):
         if self.decision is None or self.where is None or os.getpid() != self.process:
             return
         try:
+            preload(*_WRITER)
             from .ending import finish
 
             finish(self, self.where, self.decision)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 __all__ = [
     "changes",
+    "critical",
     "destination",
     "durations",
     "explain",
     "export",
+    "exposure",
     "headers",
     "inspected",
     "intercepted",
@@ -16,6 +18,7 @@ __all__ = [
     "needles",
     "promises",
     "requests",
+    "sentences",
     "shapes",
     "waterfall",
 ]

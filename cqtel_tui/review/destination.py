@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from ..consent.endpoint import endpoint_problem
 from ..formats import OPAQUE, UNREDACTED
-
-if TYPE_CHECKING:
-    from ..outbox.envelope import Envelope
 
 __all__ = [
     "ENDPOINT",
@@ -20,6 +17,7 @@ __all__ = [
     "UNREDACTED",
     "UNREDACTED_WORDS",
     "UPSTREAM",
+    "Bound",
     "Destination",
     "bound_for",
     "destination_of",
@@ -62,7 +60,21 @@ class Destination:
 NOWHERE = Destination(NONE, None)
 
 
-def destination_of(envelope: Envelope, endpoint: str | None) -> Destination:
+class Bound(Protocol):
+    """What says where it is bound for: an envelope, or its header line alone."""
+
+    @property
+    def origin(self) -> str:
+        """`record` or `gate`."""
+        ...
+
+    @property
+    def target(self) -> str | None:
+        """Where it was bound for, if the program said so."""
+        ...
+
+
+def destination_of(envelope: Bound, endpoint: str | None) -> Destination:
     """Return where an envelope goes: what was intercepted, only where it was bound for.
 
     Args:
@@ -80,6 +92,6 @@ def to_endpoint(endpoint: str | None) -> Destination:
     return NOWHERE if endpoint is None else Destination(ENDPOINT, endpoint)
 
 
-def bound_for(envelope: Envelope, endpoint: str | None) -> str | None:
+def bound_for(envelope: Bound, endpoint: str | None) -> str | None:
     """Return the URL of `destination_of`; None if it goes nowhere."""
     return destination_of(envelope, endpoint).url

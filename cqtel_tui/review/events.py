@@ -54,14 +54,14 @@ PROPERTY_SHAPES: Mapping[str, Callable[[object], bool] | tuple[Callable[[object]
 
 
 def own_field(key: str, shape: str) -> Field:
-    """Return what is known of a field that only the user's own profile lets through."""
+    """Return what is known of a field that only a program's profile lets through."""
     return Field(
         key,
         _EVENT,
         "",
         shape,
         UNPROMISED,
-        "Your own profile of that program lets it through.",
+        "The profile of that program lets it through.",
         "medium",
         "only the program's makers know what it says",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from ..formats.spans import Trace
@@ -62,6 +62,7 @@ class Bar:
             not known, so that there is nothing to draw.
         eighths: how much of its last cell it takes, 1 to 8; 0 where there is nothing to draw.
         problem: what is odd about it, in words; empty if nothing is.
+        number: which span of the payload it is, from 0.
     """
 
     name: str
@@ -73,6 +74,7 @@ class Bar:
     length: int
     eighths: int
     problem: str
+    number: int = field(default=0, compare=False)
 
     @property
     def blocks(self) -> str:
@@ -115,7 +117,10 @@ def waterfall(traces: Trace | Sequence[Trace], width: int) -> Waterfall:
     first = min(starts, default=0)
     last = max((_end(span) for span in spans if span.start_unix_nano > 0), default=0)
     axis = _Axis(first, last - first, width)
-    bars = tuple(axis.bar(*placed) for placed in _Tree(spans).in_order())
+    bars = tuple(
+        replace(axis.bar(spans[number], depth, problem), number=number)
+        for number, depth, problem in _Tree(spans).in_order()
+    )
     return Waterfall(bars, tuple(axis.ticks()), axis.duration, width)
 
 
@@ -174,15 +179,15 @@ class _Tree:
             self.parents[earliest] = None
             self.problems[earliest] = CYCLE
 
-    def in_order(self) -> Iterator[tuple[Span, int, str]]:
-        """Give each span once, parents first, with its depth and what is odd about its place."""
+    def in_order(self) -> Iterator[tuple[int, int, str]]:
+        """Give each span's number once, parents first, with its depth and what is odd about it."""
         inside: defaultdict[int | None, list[int]] = defaultdict(list)
         for number in sorted(range(len(self.spans)), key=self.when, reverse=True):
             inside[self.parents[number]].append(number)
         waiting = [(number, 0) for number in inside[None]]
         while waiting:
             number, depth = waiting.pop()
-            yield self.spans[number], depth, self.problems.get(number, "")
+            yield number, depth, self.problems.get(number, "")
             waiting += [(child, depth + 1) for child in inside[number]]
 
 

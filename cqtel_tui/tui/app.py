@@ -18,7 +18,7 @@ from ..sanitize import is_printable
 from . import snapshot as moments
 from .ending import signals_deferred
 from .home import Home
-from .screens.boxes import Pending
+from .screens.pending import Pending
 from .screens.room import ROOMS
 from .themes import keep_theme, kept_theme
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 1.0
 _CHANGING = frozenset(
-    {"telemetry", "debug", "send", "cover", "drop", "retry", "cookie", "undo", "trim"}
+    {"telemetry", "debug", "send", "cover", "drop", "retry", "cookie", "undo", "trim", "lower"}
 )
 
 
@@ -65,7 +65,7 @@ class TelemetryApp(Home):
     CSS_PATH = "app.tcss"
     DEFAULT_MODE = "pending"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall"), (24, "-high")]  # noqa: RUF012
     MODES: ClassVar[dict[str, str | Callable[[], Screen[Any]]]] = {
         "pending": Pending,
         "sent": _late("answered", "Sent"),
@@ -89,7 +89,7 @@ class TelemetryApp(Home):
                 tooltip="Undo the last drop or choice"),
         Binding("question_mark", "help", "Help", key_display="?", id="app.help",
                 tooltip="All keys of this screen"),
-        Binding("q", "quit", "Quit", id="app.quit", tooltip="Leave"),
+        Binding("q,ctrl+c", "quit", "Quit", id="app.quit", tooltip="Leave"),
     ]  # fmt: skip
 
     def __init__(
@@ -218,6 +218,13 @@ class TelemetryApp(Home):
         from .payloads import trim
 
         await trim(self)
+
+    @work(group="change")
+    async def action_lower(self) -> None:
+        """Take the most identifying field out of one payload, after a question."""
+        from .payloads import lower
+
+        await lower(self)
 
     @work(group="change")
     async def action_retry(self) -> None:

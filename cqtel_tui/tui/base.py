@@ -15,6 +15,7 @@ from textual.binding import Binding, BindingType
 
 from .ending import Deferred
 from .last_line import OnlyPrintable
+from .letters import has_only_ascii
 from .themes import readable
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class OwnApp(App[Answered]):
         self._answer = ("", 0.0)
         self._answered_question = False
         self._deferred = Deferred()
-        self._only_printable = OnlyPrintable()
+        self._only_printable = OnlyPrintable(only_ascii=has_only_ascii(os.environ))
 
     @property
     def exit_code(self) -> int:

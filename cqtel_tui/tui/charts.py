@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 _ACROSS = "▏▎▍▌▋▊▉█"
 _UP = "▁▂▃▄▅▆▇█"
 _EIGHTHS = 8
+UNTOLD = "░"
+"""What stands for a value that is not told."""
 
 
 def bar(value: float, most: float, width: int) -> str:
@@ -22,29 +24,56 @@ def bar(value: float, most: float, width: int) -> str:
     return "█" * full + (_ACROSS[rest - 1] if rest else "")
 
 
-def columns(values: Sequence[float], height: int, width: int) -> list[str]:
+def shared(number: int, width: int) -> int:
+    """Return how many neighbours share a column, where `number` values have `width` cells."""
+    return max(1, math.ceil(number / max(1, width)))
+
+
+def sums(values: Sequence[float | None], width: int) -> list[float]:
+    """Return what each column stands for: neighbours added up where they share one."""
+    together = shared(len(values), width)
+    return [
+        sum(value or 0 for value in values[at : at + together])
+        for at in range(0, len(values), together)
+    ]
+
+
+def columns(values: Sequence[float | None], height: int, width: int) -> list[str]:
     """Return columns side by side, as lines from top to bottom.
 
     Args:
-        values: one for each column; if there are more than `width`, neighbours are added up.
+        values: one for each column; if there are more than `width`, neighbours are added up. What
+            is not told is None, and looks like nothing that is told: shaded, as high as the chart.
         height: lines.
         width: cells; what cannot be shared out evenly stays free.
     """
     if not values or width <= 0:
         return []
-    together = math.ceil(len(values) / width)
-    sums = [sum(values[at : at + together]) for at in range(0, len(values), together)]
-    most = max(sums)
-    each = max(1, width // len(sums))
+    together = shared(len(values), width)
+    added = sums(values, width)
+    is_told = [
+        any(value is not None for value in values[at : at + together])
+        for at in range(0, len(values), together)
+    ]
+    is_whole = [
+        all(value is not None for value in values[at : at + together])
+        for at in range(0, len(values), together)
+    ]
+    most = max(added)
+    each = max(1, width // len(added))
     wide = max(1, each - 1) if each > 1 else 1
     gap = " " if each > 1 else ""
     eighths = [
-        0 if value <= 0 else max(1, round(value / most * height * _EIGHTHS)) for value in sums
+        0 if value <= 0 else max(1, round(value / most * height * _EIGHTHS)) for value in added
     ]
     lines = []
     for line in range(height - 1, -1, -1):
-        cells = [min(_EIGHTHS, max(0, count - line * _EIGHTHS)) for count in eighths]
-        lines.append(gap.join((_UP[cell - 1] if cell else " ") * wide for cell in cells))
+        cells = []
+        for count, told, whole in zip(eighths, is_told, is_whole, strict=True):
+            part = min(_EIGHTHS, max(0, count - line * _EIGHTHS))
+            above = UNTOLD if not told or (not whole and line == height - 1) else " "
+            cells.append((_UP[part - 1] if part else above) * wide)
+        lines.append(gap.join(cells))
     return lines
 
 

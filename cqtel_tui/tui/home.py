@@ -10,25 +10,27 @@ from typing import TYPE_CHECKING
 from textual import work
 from textual.reactive import reactive
 
+from ..actions.results import number
 from ..catalogue import CATALOGUE_VERSION
 from ..errors import CqtelError
 from ..outbox.envelope import identity_of, read_label
 from ..outbox.runs import RUNS, read_runs, run_of
 from ..outbox.store import BOXES, Outbox
 from ..paths import places
+from ..review.destination import bound_for
 from ..sanitize import printable
 from . import snapshot as moments
 from .base import OwnApp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from textual.geometry import Size
 
     from ..actions.results import Message, Result, Undo
     from ..consent import Program
     from ..consent.decision import Decision
-    from ..outbox.envelope import Label
+    from ..outbox.envelope import Envelope, Label
     from ..outbox.runs import Run
     from ..review.needles import Surroundings
     from .ahead import Ahead
@@ -156,6 +158,13 @@ class Home(OwnApp[None]):
             self._runs = changed, read_runs(self.places.state)
         return run_of(self._runs[1], identity)
 
+    def groups(self) -> tuple[Mapping[str, str], Collection[str]]:
+        """Return for each payload's id the run it comes from, and the ids of their operations."""
+        self.run_of("")  # reads them anew where they have changed
+        runs = [run for run in self._runs[1] if len(run.payloads) > 1]
+        of_run = {identity: run.file_name for run in runs for identity in run.payloads}
+        return of_run, {run.operation for run in runs}
+
     def payloads_of(self, run: Run) -> list[tuple[str, Label]]:
         """Return the payloads of a run that are still here, each with its box, in their order."""
         wanted = {identity: at for at, identity in enumerate(run.payloads)}
@@ -185,7 +194,7 @@ class Home(OwnApp[None]):
     def copy_text(self, text: str) -> None:
         """Copy to the clipboard (OSC 52), capped."""
         self.copy_to_clipboard(printable(text[:MAX_COPIED], newlines=True))
-        self.tell(f"Copied {min(len(text), MAX_COPIED):,} characters.")
+        self.tell(f"Copied {number(min(len(text), MAX_COPIED), 'character')}.")
 
     @property
     def may_change(self) -> bool:
@@ -231,6 +240,10 @@ class Home(OwnApp[None]):
         """Return the labels of all that is in a box, as it is shown, the oldest first."""
         names = self.snapshot.names[box][::-1] if self.snapshot else ()
         return [label for name in names if (label := read_label(name)) is not None]
+
+    def destination(self, envelope: Envelope) -> str | None:
+        """Return where a payload would go; None for nowhere."""
+        return bound_for(envelope, self.endpoint_of(envelope.app))
 
     @property
     def endpoint(self) -> str | None:

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from ..actions.results import number
 from ..review.intercepted import ADDED, KEPT, REMOVED, REPLACED
 from ..sanitize import one_line, printable
 from . import views
+from .looks import HEADING, LOUD, QUIET, SAFE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from ..gate.holding import Original
-    from ..outbox.envelope import Envelope, Label
-    from ..outbox.runs import BlockedChannel, Run
+    from ..outbox.envelope import Envelope
     from ..review.intercepted import Comparison, Row
     from ..review.needles import Surroundings
 
@@ -28,10 +29,8 @@ MAX_ROWS = 500
 
 _SIGNS = {KEPT: "=", REMOVED: "\N{MULTIPLICATION SIGN}", REPLACED: "~", ADDED: "!"}
 _ORDER = (ADDED, REMOVED, REPLACED, KEPT)
-_STYLES = {KEPT: "$text-success", REMOVED: "$text-error", REPLACED: "$text-warning"}
-_LOUD = "bold $text-error"
+_STYLES = {KEPT: "", REMOVED: SAFE, REPLACED: SAFE}
 _GAP = " │ "
-_ORIGINS = {"record": "recorded here", "gate": "intercepted"}
 
 
 def intercepted(envelope: Envelope, width: int) -> list[Content]:
@@ -55,7 +54,7 @@ def intercepted(envelope: Envelope, width: int) -> list[Content]:
     rows = rows[:MAX_ROWS]
     lines += _side_by_side(rows, width) if width >= SIDE_BY_SIDE else _stacked(rows)
     if left_out:
-        lines.append(views.warning(f"… and {left_out:,} more values"))
+        lines.append(views.warning(f"… and {number(left_out, 'more value')}"))
         lines.append(views.muted(f"Many of them: cq-telemetry show {envelope.id} --intercepted"))
     return lines + request
 
@@ -84,7 +83,7 @@ def _headers(envelope: Envelope, original: Original) -> list[Content]:
         why = (f"  {'nothing: ' * (sign == REMOVED)}{fate.why}", _STYLES[sign]) if fate.why else ""
         lines.append(
             Content.assemble(
-                (f"{_SIGNS[sign]} ", _STYLES[sign]), (f"{'header':<9}", views.MUTED), text, why
+                (f"{_SIGNS[sign]} ", _STYLES[sign]), (f"{'header':<9}", QUIET), text, why
             )
         )
     return lines
@@ -94,21 +93,22 @@ def _counts(comparison: Comparison) -> list[Content]:
     lines = [
         Content.assemble(
             (f"{_SIGNS[REMOVED]} {comparison.removed:,} removed", _STYLES[REMOVED]),
-            (" · ", views.MUTED),
+            (" · ", QUIET),
             (f"{_SIGNS[REPLACED]} {comparison.replaced:,} replaced", _STYLES[REPLACED]),
-            (" · ", views.MUTED),
+            (" · ", QUIET),
             (f"{_SIGNS[KEPT]} {comparison.kept:,} kept", _STYLES[KEPT]),
         )
     ]
     if comparison.added:
-        words = f"{comparison.added:,} values would be sent that were not intercepted. Drop it."
+        added = number(comparison.added, "value")
+        words = f"Would be sent, and was not intercepted: {added}. Drop it."
         lines.append(views.warning(words))
     return lines
 
 
 def _side_by_side(rows: Iterable[Row], width: int) -> Iterator[Content]:
     column = (width - 2 - len(_GAP)) // 2
-    heads = [Content(words).stylize("bold $text-accent") for words in _HEADS]
+    heads = [Content(words).stylize(HEADING) for words in _HEADS]
     yield from _columns("  ", "", heads[0], heads[1], column)
     for row in _grouped(rows):
         if isinstance(row, Content):
@@ -130,7 +130,7 @@ def _columns(
         yield Content.assemble(
             (sign if at == 0 else " " * len(sign), style),
             first.pad_right(max(0, column - first.cell_length)),
-            (_GAP, views.MUTED),
+            (_GAP, QUIET),
             second,
         )
 
@@ -152,7 +152,7 @@ def _grouped(rows: Iterable[Row]) -> Iterator[Row | Content]:
     for row in rows:
         if (row.fate, row.within) != within:
             within = row.fate, row.within
-            yield Content.assemble((f"{row.fate} in ", views.MUTED), (row.within or "it", "bold"))
+            yield Content.assemble((f"{row.fate} in ", QUIET), (row.within or "it", "bold"))
         yield row
 
 
@@ -165,7 +165,7 @@ def _sent(row: Row) -> Content:
 
 
 def _style(row: Row) -> str:
-    return _STYLES.get(row.fate, _LOUD)
+    return _STYLES.get(row.fate, LOUD)
 
 
 # What else differs where a payload was intercepted ------------------------------------------------
@@ -181,10 +181,9 @@ def changed(envelope: Envelope) -> list[Content]:
     if original.has_error_text:
         words = "It was intercepted in debug mode: an error's text is in what would be sent."
     elif withheld:
-        texts = "1 error text" if withheld == 1 else f"{withheld:,} error texts"
         words = (
-            f"Debug mode would leave {texts} in it, which can contain paths, names, addresses and "
-            "credentials."
+            f"Debug mode would leave {number(withheld, 'error text')} in it, "
+            "which can contain paths, names, addresses and credentials."
         )
     else:
         words = "Debug mode would change nothing: there is no error text in what was intercepted."
@@ -227,66 +226,3 @@ def leaks(envelope: Envelope, surroundings: Surroundings) -> list[Content]:
         views.title(f"In what would be sent ({len(envelope.payload):,} bytes)"),
         *views.leak_lines(leak_report(envelope, surroundings), [*lines, Content("")]),
     ]
-
-
-# Runs ---------------------------------------------------------------------------------------------
-
-
-def same_run(run: Run, present: Sequence[tuple[str, Label]], identity: str) -> list[Content]:
-    """Return what belongs to the same run as a payload, and that something was blocked in it.
-
-    Args:
-        run: the run.
-        present: its payloads that are still here, each with its box.
-        identity: the payload's id.
-    """
-    others = [
-        f"{one_line(label.operation, 40)} ({_ORIGINS.get(label.origin, 'unknown')}"
-        f"{'' if box == 'pending' else f', {box}'})"
-        for box, label in present
-        if label.id != identity
-    ]
-    lines: list[Content] = []
-    if others:
-        key = ("n", "bold $text-accent")
-        lines.append(Content.assemble(key, (" same run  ", views.MUTED), ", ".join(others)))
-    if run.blocked:
-        number = len(run.blocked)
-        words = f"{number:,} way{'' if number == 1 else 's'} to report; listed at the end"
-        lines.append(views.fact("  blocked", f" {words}"))
-    if run.late:
-        words = f"{run.late:,} of this run came after the program's end"
-        lines.append(views.fact("  late", words))
-    if any(run.refused.values()):
-        from ..gate.refusals import refused_words
-
-        lines.append(views.warning(f"Refused in this run: {refused_words(run.refused)}"))
-    if run.lost:
-        lines.append(views.warning(f"{run.lost:,} more requests of this run could not be stored."))
-    return lines
-
-
-def closed_lines(run: Run) -> list[Content]:
-    """Return what was blocked for a program in a run, why, and how often it tried."""
-    if not run.blocked:
-        return []
-    lines = [views.title("Blocked in this run, since it cannot be shown")]
-    for channel in run.blocked:
-        sign = ("  \N{MULTIPLICATION SIGN} ", "$text-error")
-        lines.append(
-            Content.assemble(
-                sign,
-                (one_line(channel.name, 120), "bold"),
-                f": {one_line(channel.reason, 300)}",
-                (f" ({_attempts(channel)})", views.MUTED),
-            )
-        )
-    return lines
-
-
-def _attempts(channel: BlockedChannel) -> str:
-    if channel.attempts is None:
-        return "attempts cannot be seen"
-    if not channel.attempts:
-        return "no attempt"
-    return f"{channel.attempts:,} attempt{'' if channel.attempts == 1 else 's'}, none got through"

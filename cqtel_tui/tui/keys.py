@@ -12,16 +12,18 @@ from .base import OwnApp
 from .prompt import Prompt
 from .screens.answered import Rejected, Sent
 from .screens.asking import Ask
-from .screens.boxes import Box, Pending
+from .screens.boxes import Box
 from .screens.choices import Choices
 from .screens.cookie import CookieScreen
 from .screens.help import Help
 from .screens.mine import Mine
+from .screens.pending import Pending
 from .screens.report import ReportScreen
 from .screens.requesting import Requesting
 from .screens.sending import Sending
 from .screens.stored import Stored
 from .screens.trimming import Trimming
+from .widgets.detail import Detail
 from .widgets.envelopes import Envelopes
 from .widgets.filter import Filter
 from .widgets.lines import Lines
@@ -37,6 +39,7 @@ PLACES: dict[str, type[DOMNode]] = {
     "everywhere, and at the prompt": OwnApp,
     "a list": Envelopes,
     "a filter": Filter,
+    "a payload": Detail,
     "pending, sent, rejected": Box,
     "pending": Pending,
     "sent, rejected": Sent,

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from textual.filter import LineFilter
 
 from ..sanitize import MARKS_PER_LETTER, is_printable
+from .letters import in_ascii
 
 if TYPE_CHECKING:
     from textual.color import Color
@@ -20,12 +21,29 @@ class OnlyPrintable(LineFilter):
 
     Everything untrusted has gone through `sanitize` before: this is for what was forgotten. A line
     stays as long as the layout took it for.
+
+    Args:
+        only_ascii: whether the terminal has no other letters.
     """
+
+    def __init__(self, *, only_ascii: bool = False) -> None:
+        super().__init__()
+        self._only_ascii = only_ascii
 
     def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
         """Return the segments with printable text of the same width."""
         del background
-        return [s if is_printable(s.text) else Segment(_clean(s.text), s.style) for s in segments]
+        return [
+            segment if shown == segment.text else Segment(shown, segment.style)
+            for segment in segments
+            for shown in (self._shown(segment.text),)
+        ]
+
+    def _shown(self, text: str) -> str:
+        clean = text if is_printable(text) else _clean(text)
+        if not self._only_ascii or clean.isascii():
+            return clean
+        return set_cell_size(in_ascii(clean), cell_len(clean))
 
 
 def _clean(text: str) -> str:

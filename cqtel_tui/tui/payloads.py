@@ -99,7 +99,8 @@ async def trim(app: Home) -> None:
         return
     try:
         envelope, fields = await asyncio.to_thread(trimming.read_fields, app.outbox, label)
-        paths = await app.push_screen_wait(Trimming(fields))
+        trimmable = trimming.Trimmable(envelope, fields, app.places.config)
+        paths = await app.push_screen_wait(Trimming(trimmable))
         if not paths:
             return
         plan = trimming.plan_trim(label, envelope, paths)
@@ -107,6 +108,23 @@ async def trim(app: Home) -> None:
         app.tell(str(error), wrong=True)
         return
     if await app.push_screen_wait(asking(plan.confirmation)) == "y":
+        await app.perform(lambda: trimming.trim(app.outbox, plan))
+
+
+async def lower(app: Home) -> None:
+    """Take what identifies most out of one payload, after a question that says what it changes."""
+    screen = app.screen
+    label = screen.envelopes.current if isinstance(screen, Box) else None
+    if label is None or not isinstance(screen, Box) or screen.NAME != PENDING:
+        return
+    try:
+        plan = await asyncio.to_thread(trimming.plan_lowering, app.outbox, label, app.places.config)
+    except CqtelError as error:
+        app.tell(str(error), wrong=True)
+        return
+    if plan is None:
+        app.tell("Nothing in this payload identifies you.")
+    elif await app.push_screen_wait(asking(plan.confirmation)) == "y":
         await app.perform(lambda: trimming.trim(app.outbox, plan))
 
 

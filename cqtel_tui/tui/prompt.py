@@ -19,16 +19,19 @@ from ..sanitize import one_line
 from . import views
 from .base import OwnApp
 from .ending import signals_deferred
+from .fields import NOTHING, Fields
+from .looks import QUIET
 from .widgets.lines import Lines
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from textual.app import ComposeResult
     from textual.widgets import Button
 
 
-_RISKIEST = 3
+_FRAME_CELLS = 6
+"""Border, padding, margin and scrollbar beside the text."""
 LAST_SECONDS = 10
 """From here on, the seconds are counted."""
 MEANINGS = (
@@ -86,7 +89,7 @@ class Prompt(OwnApp[Answer]):
     def on_mount(self) -> None:
         """Show the payload: the text has the focus, so that no answer has."""
         text = self.query_one("#prompt-text", Lines)
-        text.show([*self._summary(), *views.explained(self.question.envelope)])
+        text.show(self._told())
         text.focus()
         self.set_timer(self.ANSWERS_AFTER_SECONDS, self._take_answers)
         self.set_interval(self.LOOKS_AT_CLOCK_EVERY_SECONDS, self._look_at_clock)
@@ -154,13 +157,14 @@ class Prompt(OwnApp[Answer]):
         return Content.assemble(
             (f"{one_line(self.question.envelope.app, 40)} recorded this run. ", "bold"),
             "Nothing was sent. Send it?",
-            (more, views.MUTED),
+            (more, QUIET),
         )
 
-    def _summary(self) -> list[Content]:
-        envelope = self.question.envelope
-        words = f"{len(envelope.payload):,} bytes. ↑ ↓ scroll. Most identifying:"
-        return [views.muted(words), *views.riskiest(envelope, _RISKIEST), Content("")]
+    def _told(self) -> Sequence[Content]:
+        """Return the payload in a sentence, and its fields, the most identifying first."""
+        question = self.question
+        told = Fields(question.envelope, "", question.url, may_change=False)
+        return told.page(self.size.width - _FRAME_CELLS, NOTHING).paragraphs
 
     def _destination(self) -> Content:
         lines = [one_line(line, 300) for line in destination(self.question)]

@@ -30,7 +30,7 @@ BACKGROUNDS: dict[str, Sequence[str]] = {
     "text-success": ON_PAGE,
     "text-warning": ON_PAGE,
     "text-error": ON_PAGE,
-    "text-accent": ON_PAGE,
+    "text-primary": ON_PAGE,
     "footer-foreground": ("footer-background",),
     "footer-key-foreground": ("footer-background",),
     "block-cursor-foreground": ("block-cursor-background",),

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from ..actions.results import number
 from ..review.destination import UNREAD, UNREDACTED, UNREDACTED_WORDS
-from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..sanitize import one_line, printable, printable_bytes
+from .looks import HEADING, LOUD, QUIET, SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,102 +29,18 @@ MAX_RAW_BYTES = 256 * 1024
 _RAW_OF_MORE = 64 * 1024
 CROSS = "\N{MULTIPLICATION SIGN}"
 """The sign of a failure: every font has it."""
-MUTED = "$quiet"
-"""How less important text looks."""
-
-_RISKS = {
-    "none": MUTED,
-    "low": "$text-success",
-    "medium": "$text-warning",
-    "high": "$text-error",
-}
 _CHUNK = 4096
 _MAX_SHORT = 22
-_NAME_CELLS = 24
-_DURATION_CELLS = 14
 
 
-def explained(envelope: Envelope, config: str = "") -> list[Content]:
-    """Return every field in plain words.
+def explanation_of(envelope: Envelope, config: str) -> Explanation:
+    """Return every value of a payload, explained.
 
     Args:
         envelope: its envelope.
         config: the user's configuration folder, for what profiles in it let through; empty
-            for a payload that was recorded here.
+            for none.
     """
-    if envelope.kind == UNREAD:
-        words = "This format is unknown, so it cannot be explained. Look at its bytes."
-        return [warning(words), muted("It is sent only if you select it by itself.")]
-    explanation = _explanation(envelope, config)
-    lines: list[Content] = []
-    if explanation.unreadable:
-        lines += [warning(explanation.unreadable), Content("")]
-    if explanation.unknown:
-        lines += [
-            warning(f"{explanation.unknown} values are NOT in the catalogue. They are marked !!"),
-            Content(""),
-        ]
-    if envelope.dropped:
-        lines += [
-            muted(
-                f"{envelope.dropped:,} values that were intercepted are not in it, or are replaced."
-                if envelope.intercepted
-                else f"{envelope.dropped} values were left out: not allowed, or removed by you."
-            ),
-            Content(""),
-        ]
-    group = None
-    for row in explanation.rows:
-        if row.group != group:
-            group = row.group
-            title = "The program" if group == "program" else group[:1].upper() + group[1:]
-            lines.append(Content(title).stylize("bold $text-accent"))
-        if row.field is None:
-            lines.append(
-                Content.assemble(
-                    ("  !! ", "bold $text-error"), (row.key, "bold"), f" = {row.value}"
-                )
-            )
-            lines.append(Content(f"       {row.problem}").stylize("$text-error"))
-            continue
-        lines.append(Content.assemble("  ", (row.key, "bold"), f" = {row.value}"))
-        lines.append(muted(f"       {row.field.quoted}"))
-        lines.append(
-            Content.assemble(
-                (f"       {row.field.why} ", MUTED),
-                (f"Identifying: {row.field.risk}", _RISKS[row.field.risk]),
-                (f" ({row.field.because}).", MUTED),
-            )
-        )
-    if explanation.left_out:
-        lines.append(warning(f"… and {explanation.left_out:,} more values"))
-    return lines
-
-
-def riskiest(envelope: Envelope, number: int) -> list[Content]:
-    """Return the fields that identify most, a short line each."""
-    if envelope.kind == UNREAD:
-        return []
-    risks = list(_RISKS)
-    known = {row.key: row for row in _explanation(envelope, "").rows if row.field is not None}
-    rated = [(risks.index(row.field.risk), row) for row in known.values() if row.field is not None]
-    rated.sort(key=lambda each: -each[0])
-    return [
-        Content.assemble(
-            (f"  {risks[risk]:<7}", _RISKS[risks[risk]]),
-            (row.key, "bold"),
-            f" = {_shortened(row.value)}",
-        )
-        for risk, row in rated[:number]
-    ]
-
-
-def _shortened(value: str) -> str:
-    words = one_line(value[:_MAX_SHORT], _MAX_SHORT)
-    return words if len(value) <= _MAX_SHORT else f"{words}…"
-
-
-def _explanation(envelope: Envelope, config: str) -> Explanation:
     if envelope.origin == "record":
         from ..review.explain import explain
 
@@ -133,7 +50,7 @@ def _explanation(envelope: Envelope, config: str) -> Explanation:
     return explained_by_gate(envelope, config)
 
 
-def _as_json(envelope: Envelope) -> bytes:
+def as_json(envelope: Envelope) -> bytes:
     """Return a payload as JSON; as it is where it is that already, or cannot be read."""
     from ..formats.documents import is_plain_json
 
@@ -179,7 +96,7 @@ def raw(
         return [*lines, warning(UNREDACTED_WORDS)]
     if not verbatim and envelope.kind != UNREAD:
         try:
-            text = json.dumps(parse(_as_json(envelope)), indent=2, ensure_ascii=False)
+            text = json.dumps(parse(as_json(envelope)), indent=2, ensure_ascii=False)
         except UnreadableError as error:
             lines += [warning(str(error)), Content("")]
         else:
@@ -196,48 +113,7 @@ def in_chunks(data: bytes) -> list[Content]:
     chunks = [shown[at : at + _CHUNK] for at in range(0, len(shown), _CHUNK)]
     lines = [Content(printable_bytes(chunk)) for chunk in chunks]
     if len(data) > len(shown):
-        lines.append(warning(f"… and {len(data) - len(shown):,} bytes more"))
-    return lines
-
-
-def trace(envelope: Envelope, width: int) -> list[Content]:
-    """Return the spans over a time axis: which part took how long, inside of which."""
-    from ..formats.otlp_traces import read_otlp
-    from ..formats.strict_json import UnreadableError, parse
-    from ..review.waterfall import waterfall
-
-    try:
-        traces = read_otlp(parse(_as_json(envelope)))
-    except UnreadableError as error:
-        return [warning(str(error))]
-    axis = max(10, width - _NAME_CELLS - _DURATION_CELLS)
-    laid_out = waterfall(traces, axis)
-    if not laid_out.bars:
-        return [muted("There are no spans in this payload.")]
-    marks = [" "] * axis
-    for tick in laid_out.ticks:
-        marks[tick.cell : tick.cell + len(tick.label)] = tick.label
-    lines = [muted(" " * (_NAME_CELLS + _DURATION_CELLS) + "".join(marks)[:axis])]
-    for bar in laid_out.bars:
-        name = one_line("  " * min(bar.depth, 6) + bar.name, _NAME_CELLS - 1)
-        sign = f"{CROSS} " if bar.failed else "  "
-        color = "$text-error" if bar.failed else "$text-accent"
-        lines.append(
-            Content.assemble(
-                (f"{name:<{_NAME_CELLS}}", "bold" if bar.depth == 0 else ""),
-                (f"{duration(bar.duration):>{_DURATION_CELLS - 3}} ", "$text-muted"),
-                (sign, "$text-error"),
-                (" " * bar.left + bar.blocks, color),
-            )
-        )
-        if bar.problem:
-            lines.append(Content(f"    !! {bar.problem}").stylize("$text-error"))
-    lines += [Content(""), muted(f"{len(laid_out.bars):,} spans, {duration(laid_out.duration)}")]
-    lines += [
-        warning(problem)
-        for each in traces
-        for problem in (*each.problems, *(p for span in each.spans for p in span.problems))
-    ]
+        lines.append(warning(f"… and {number(len(data) - len(shown), 'more byte')}"))
     return lines
 
 
@@ -262,8 +138,8 @@ def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content
     """
     lines: list[Content] = []
     if report.findings:
-        number = len(report.findings) + report.left_out
-        lines += [warning(f"{number:,} things in this payload should not be there."), Content("")]
+        findings = number(len(report.findings) + report.left_out, "thing")
+        lines += [warning(f"What should not be in this payload: {findings}."), Content("")]
     else:
         lines += [good("Nothing was that should not be there."), Content("")]
     for finding in report.findings:
@@ -271,7 +147,7 @@ def leak_lines(report: LeakReport, also: Sequence[Content] = ()) -> list[Content
         disguise = f", {finding.disguise}" if finding.disguise else ""
         times = f", {finding.count:,} times" if finding.count > 1 else ""
         lines += [
-            Content.assemble(("  !! ", "bold $text-error"), (f"{finding.what}{disguise}", "bold")),
+            Content.assemble(("  !! ", LOUD), (f"{finding.what}{disguise}", "bold")),
             Content(f"      in {where}, byte {finding.offset:,}{times}: {finding.excerpt}"),
             muted(f"      {finding.advice}"),
         ]
@@ -332,7 +208,7 @@ def receipt_lines(receipt: Receipt | None, *, intact: bool | None = None) -> lis
     if receipt.proxy:
         lines.append(fact("by proxy", one_line(receipt.proxy, 300)))
     if receipt.rejected_spans:
-        lines.append(warning(f"The server refused {receipt.rejected_spans:,} spans of it."))
+        lines.append(warning(f"The server refused {number(receipt.rejected_spans, 'span')} of it."))
     if receipt.answer:
         lines.append(fact("response", one_line(receipt.answer, 500)))
     if intact is not None:  # first, where it stays in sight
@@ -356,7 +232,7 @@ def moment(microseconds: int) -> str:
 
 def fact(name: str, value: str) -> Content:
     """Return a name and its value; both literal."""
-    return Content.assemble((f"{name:<10} ", MUTED), value)
+    return Content.assemble((f"{name:<10} ", QUIET), value)
 
 
 def line(said: Line) -> Content:
@@ -368,22 +244,22 @@ def line(said: Line) -> Content:
 
 def muted(text: str) -> Content:
     """Return a remark."""
-    return Content(text).stylize(MUTED)
+    return Content(text).stylize(QUIET)
 
 
 def warning(text: str) -> Content:
     """Return what a person must not miss; told by words and a sign, not by colour alone."""
-    return Content(f"!! {text}").stylize("bold $text-error")
+    return Content(f"!! {text}").stylize(LOUD)
 
 
 def good(text: str) -> Content:
     """Return what went well."""
-    return Content(f"✓ {text}").stylize("$text-success")
+    return Content(f"✓ {text}").stylize(SAFE)
 
 
 def title(text: str) -> Content:
     """Return a heading."""
-    return Content(text).stylize("bold $text-accent")
+    return Content(text).stylize(HEADING)
 
 
 def _lines(text: str) -> Sequence[str]:

@@ -1,18 +1,20 @@
 """Measure what a collector takes: payloads a second, how long each waits, and what memory it needs.
 
-    python tests/benchmarks/collecting.py [--seconds N] [--rounds N] [--payloads N] [--json FILE]
+    python tests/benchmarks/collecting.py [--seconds N] [--rounds N] [--payloads N]
+        [--connections N,N] [--protobuf] [--json FILE]
 
-Compared are a collector with its store, an edge in front of rotel, and rotel alone, exporting to
-nowhere. Each is a real process that takes the same payloads, as our client records them, from the
-same client on the same cores: raw sockets in a process of its own, which waits for each answer
-before it sends that connection's next payload. The rounds of all are interleaved. Nothing leaves
-the machine. A collector answers after fsync, rotel as soon as it has read: they do not promise the
-same.
+Compared are a collector with its store, an edge in front of rotel, rotel alone, exporting to
+nowhere, and a server that reads nothing: what the client itself can do. Each is a real process
+that takes the same payloads, as our client records them, from the same client on the same cores:
+raw sockets in a process of its own, which waits for each answer before it sends that connection's
+next payload. The rounds of all are interleaved. Nothing leaves the machine. A collector answers
+after fsync, rotel as soon as it has read: they do not promise the same.
 """
 
 from __future__ import annotations
 
 import argparse
+import base64
 import contextlib
 import json
 import os
@@ -33,13 +35,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from contextlib import AbstractContextManager
 
 ROOT = Path(__file__).parents[2]
-CONNECTIONS = (1, 8, 64)
+CONNECTIONS = (1, 8, 64, 512)
+JSON, PROTOBUF = "json", "x-protobuf"
 SIZE = 3_000
 INSTALLATIONS = 64
+MEMORY_CONNECTIONS = 64
 PATIENCE_SECONDS = 60.0
 PARTS_OF_MEMORY = 10
 TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
@@ -90,23 +94,26 @@ class Client:
 
     Args:
         port: on loopback.
-        payload: JSON, with `_TRACE` and `_COOKIE` where those go.
+        payload: with `_TRACE` and `_COOKIE` where those go.
+        encoding: `JSON` or `PROTOBUF`.
         first: the number of the first payload; no two runs may have the same ones.
     """
 
-    def __init__(self, port: int, payload: bytes, first: int) -> None:
+    def __init__(self, port: int, payload: bytes, encoding: str, first: int) -> None:
         self._port = port
         self._number = first
+        self._is_json = encoding == JSON
+        trace = _TRACE.encode() if self._is_json else bytes.fromhex(_TRACE)
         head = (
             f"POST /v1/traces HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n"
-            f"Content-Type: application/json\r\nContent-Length: {len(payload)}\r\n\r\n"
+            f"Content-Type: application/{encoding}\r\nContent-Length: {len(payload)}\r\n\r\n"
         ).encode()
         cookies = (
             str(uuid.UUID(int=number * 0x9E3779B97F4A7C15F39CC0605CEDC834 % (1 << 128), version=4))
             for number in range(1, INSTALLATIONS + 1)
         )
         self._pieces = [
-            (head + payload.replace(_COOKIE.encode(), cookie.encode())).split(_TRACE.encode())
+            (head + payload.replace(_COOKIE.encode(), cookie.encode())).split(trace)
             for cookie in cookies
         ]
         self._poll = select.epoll()
@@ -170,7 +177,9 @@ class Client:
 
     def _send(self, number: int) -> None:
         self._number += 1
-        made = (b"%032x" % self._number).join(self._pieces[self._number % INSTALLATIONS])
+        one = self._number
+        trace = b"%032x" % one if self._is_json else one.to_bytes(16, "big")
+        made = trace.join(self._pieces[one % INSTALLATIONS])
         self._begun[number] = time.perf_counter()
         self._sockets[number].sendall(made)
 
@@ -203,7 +212,8 @@ def serve_load() -> None:
     """Be the client: read what to do from stdin, line by line, and write what was seen."""
     for line in sys.stdin:
         asked = json.loads(line)
-        client = Client(asked["port"], asked["payload"].encode(), asked["first"])
+        payload = base64.b64decode(asked["payload"])
+        client = Client(asked["port"], payload, asked["encoding"], asked["first"])
         load = client.run(
             asked["connections"], seconds=asked["seconds"], payloads=asked["payloads"]
         )
@@ -222,8 +232,9 @@ def serve_load() -> None:
 class Loader:
     """The process that loads; it is the same one for all."""
 
-    def __init__(self, payload: bytes) -> None:
-        self._payload = payload.decode()
+    def __init__(self, payload: bytes, encoding: str = JSON) -> None:
+        self._payload = base64.b64encode(payload).decode()
+        self._encoding = encoding
         self._number = 1 << 64  # no id may be zero
         self._process = subprocess.Popen(
             [sys.executable, __file__, "--be-the-client"],
@@ -240,6 +251,7 @@ class Loader:
         asked = {
             "port": port,
             "payload": self._payload,
+            "encoding": self._encoding,
             "first": self._number,
             "connections": connections,
             "seconds": seconds,
@@ -275,6 +287,7 @@ class Case:
         name: what it is.
         start: runs it, given a folder; gives its port and the processes that are counted as its.
         is_kept: whether what it took is in a store of ours afterwards.
+        size: bytes of that store for each payload.
         loads: what the client saw, by the number of connections.
         server_cpu: seconds of its processor time, by the number of connections.
         resident: bytes of memory, after each tenth of the payloads; first before them.
@@ -285,6 +298,7 @@ class Case:
     name: str
     start: Callable[[Path], AbstractContextManager[tuple[int, list[int]]]]
     is_kept: bool = False
+    size: float = 0.0
     loads: dict[int, Load] = field(default_factory=dict)
     server_cpu: dict[int, float] = field(default_factory=dict)
     resident: list[int] = field(default_factory=list)
@@ -345,6 +359,58 @@ def edge(folder: Path, *options: str) -> Iterator[tuple[int, list[int]]]:
         yield port, processes + engine
 
 
+_NOTHING = """
+import asyncio, re
+HEAD = re.compile(rb"[Cc]ontent-[Ll]ength: (\\d+).*?\\r\\n\\r\\n", re.DOTALL)
+ANSWER = b"HTTP/1.1 200 OK\\r\\ncontent-length: 2\\r\\n\\r\\n{}"
+class Nothing(asyncio.Protocol):
+    def connection_made(self, transport):
+        self.transport, self.come, self.size = transport, 0, 0
+    def data_received(self, data):
+        if not self.size:
+            head = HEAD.search(data)
+            self.size = head.end() + int(head[1])
+        self.come += len(data)
+        while self.come >= self.size:  # all are of one size
+            self.come -= self.size
+            self.transport.write(ANSWER)
+async def main():
+    server = await asyncio.get_running_loop().create_server(Nothing, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+try:
+    import uvloop
+except ImportError:
+    asyncio.run(main())
+else:
+    uvloop.run(main())
+"""
+
+
+@contextlib.contextmanager
+def nothing(_: Path) -> Iterator[tuple[int, list[int]]]:
+    """Run a server that reads nothing of what comes but its length."""
+    process = subprocess.Popen([sys.executable, "-c", _NOTHING], stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        yield int(process.stdout.readline()), [process.pid]
+    finally:
+        process.kill()
+        process.wait(PATIENCE_SECONDS)
+
+
+def as_protobuf(payload: bytes) -> bytes:
+    """Return a payload in OTLP's other encoding."""
+    from google.protobuf.json_format import ParseDict
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    document = json.loads(payload)
+    for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        for key in {"traceId", "spanId", "parentSpanId"} & span.keys():
+            span[key] = base64.b64encode(bytes.fromhex(span[key])).decode()
+    return ParseDict(document, ExportTraceServiceRequest()).SerializeToString()
+
+
 def cases() -> list[Case]:
     """Return all that is compared."""
     from tests.e2e.rotel_receiver import HAS_WHEEL, NO_WHEEL
@@ -357,6 +423,7 @@ def cases() -> list[Case]:
         Case("edge (--forward) to rotel, to nowhere", edge, missing=missing),
         Case("edge, 2 workers, to rotel", lambda folder: edge(folder, *two), missing=missing),
         Case("rotel, to nowhere (no disk)", rotel, missing=missing),
+        Case("nothing (what the client can do)", nothing),
     ]
 
 
@@ -433,7 +500,17 @@ def in_store(folder: Path) -> int:
     return int(count)
 
 
-def measure(compared: list[Case], loader: Loader, rounds: int, seconds: float) -> None:
+def size_of_store(folder: Path) -> int:
+    """Return the bytes of a collector's store, with all that is in its journal in it."""
+    path = folder / "collector" / "store.sqlite3"
+    with contextlib.closing(sqlite3.connect(path)) as store:
+        store.execute("PRAGMA wal_checkpoint(FULL)").fetchone()
+    return path.stat().st_size
+
+
+def measure(
+    compared: list[Case], loader: Loader, rounds: int, seconds: float, every: Sequence[int]
+) -> None:
     """Load each of them in turn, round after round, with each number of connections."""
     with contextlib.ExitStack() as running:
         started: list[tuple[Case, Path, int, list[int]]] = []
@@ -443,7 +520,7 @@ def measure(compared: list[Case], loader: Loader, rounds: int, seconds: float) -
             loader.load(port, 1, payloads=200)  # what is only done once is done
             started.append((case, folder, port, processes))
         for _ in range(rounds):
-            for connections in CONNECTIONS:
+            for connections in every:
                 for case, _, port, processes in started:
                     before = cpu_seconds(processes)
                     load = loader.load(port, connections, seconds=seconds)
@@ -454,6 +531,7 @@ def measure(compared: list[Case], loader: Loader, rounds: int, seconds: float) -
             if case.is_kept:
                 taken = sum(load.taken for load in case.loads.values()) + 200
                 kept = in_store(folder)
+                case.size = size_of_store(folder) / max(1, kept)
                 if kept != taken:
                     sys.exit(f"{case.name}: {taken:,} payloads were taken, {kept:,} are kept")
 
@@ -462,9 +540,9 @@ def measure_memory(case: Case, loader: Loader, payloads: int) -> None:
     """Send many payloads to a fresh one, and look at its memory after each tenth."""
     with tempfile.TemporaryDirectory() as name, case.start(Path(name)) as (port, processes):
         case.resident.append(resident_bytes(processes))
-        case.memory_load = Load(CONNECTIONS[-1])
+        case.memory_load = Load(MEMORY_CONNECTIONS)
         for _ in range(PARTS_OF_MEMORY):
-            part = loader.load(port, CONNECTIONS[-1], payloads=payloads // PARTS_OF_MEMORY)
+            part = loader.load(port, MEMORY_CONNECTIONS, payloads=payloads // PARTS_OF_MEMORY)
             part.waits = array("d")
             case.memory_load.add(part)
             case.resident.append(resident_bytes(processes))
@@ -533,6 +611,14 @@ def main() -> None:
     parser.add_argument(
         "--payloads", type=int, default=1_000_000, metavar="N", help="for memory; 0: not measured"
     )
+    parser.add_argument(
+        "--connections",
+        type=lambda text: tuple(map(int, text.split(","))),
+        default=CONNECTIONS,
+        metavar="N,N",
+        help="how many at once, in turn (default: 1,8,64,512)",
+    )
+    parser.add_argument("--protobuf", action="store_true", help="instead of JSON")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all numbers here")
     parser.add_argument("--be-the-client", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -558,14 +644,17 @@ def main() -> None:
         "fsync_p99_ms": percentile(floor, 0.99),
         "load_before": began[0],
     }
-    with contextlib.closing(Loader(payload)) as loader:
-        measure(compared, loader, max(1, given.rounds), given.seconds)
-        rows = [row(case, connections) for connections in CONNECTIONS for case in compared]
+    encoding = PROTOBUF if given.protobuf else JSON
+    sent = as_protobuf(payload) if given.protobuf else payload
+    machine |= {"encoding": encoding, "payload_bytes": len(sent)}
+    with contextlib.closing(Loader(sent, encoding)) as loader:
+        measure(compared, loader, max(1, given.rounds), given.seconds, given.connections)
+        rows = [row(case, connections) for connections in given.connections for case in compared]
         machine["load_after"] = os.getloadavg()[0]
         say(told(machine, rows, every))
         if given.payloads:
             for case in compared:
-                if "workers" not in case.name:
+                if "workers" not in case.name and case.start is not nothing:
                     measure_memory(case, loader, given.payloads)
             say(memory_table(compared))
     if given.json:
@@ -583,7 +672,8 @@ def told(machine: dict[str, Any], rows: list[dict[str, Any]], every: list[Case])
     """Return what was seen of each, as text."""
     text = (
         f"Python {machine['python']}, {machine['cores']} cores that the client shares, "
-        f"{machine['payload_bytes']:,} bytes of JSON with {machine['spans']} spans each\n"
+        f"{machine['payload_bytes']:,} bytes of {machine['encoding']} "
+        f"with {machine['spans']} spans each\n"
         f"one append with fsync here: p50 {machine['fsync_p50_ms']:.2f} ms, "
         f"p99 {machine['fsync_p99_ms']:.2f} ms\n"
         f"load of the machine: {machine['load_before']:.1f} before, "
@@ -592,6 +682,8 @@ def told(machine: dict[str, Any], rows: list[dict[str, Any]], every: list[Case])
         f"{table(rows)}"
     )
     for case in every:
+        if case.size:
+            text += f"{case.name}: {case.size:,.0f} bytes a payload on disk\n"
         if case.missing:
             text += f"{case.name} was not measured: {case.missing}\n"
     if machine["load_before"] > machine["cores"] / 4:

@@ -185,7 +185,7 @@ def resident(process: int) -> int:
 async def narrow(state: Path) -> dict[str, float]:
     """Filter all payloads; return milliseconds, and by how many rows a page moves."""
     from cqtel_tui.tui.app import TelemetryApp
-    from cqtel_tui.tui.screens.boxes import Pending
+    from cqtel_tui.tui.screens.pending import Pending
 
     os.environ["CQ_TELEMETRY_HOME"] = str(state)
     app = TelemetryApp()
@@ -224,7 +224,7 @@ async def open_hostile(payload: bytes) -> dict[str, float]:
     from cqtel_tui.outbox.writing import hold as put
     from cqtel_tui.sanitize import is_printable
     from cqtel_tui.tui.app import TelemetryApp
-    from cqtel_tui.tui.screens.boxes import Pending
+    from cqtel_tui.tui.screens.pending import Pending
 
     with tempfile.TemporaryDirectory(prefix="cqtel-bench-") as home:
         os.environ["CQ_TELEMETRY_HOME"] = home

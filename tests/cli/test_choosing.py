@@ -113,9 +113,9 @@ def test_status_tells_each_layers_say_and_which_one_won(
         },
     ]
     words = cq("status").lines
-    assert (
-        words[0]
-        == "telemetry  off: nothing is recorded, nothing is sent, of what is run through cq-telemetry (DO_NOT_TRACK=1)"
+    assert words[0] == (
+        "telemetry  off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry (DO_NOT_TRACK=1)"
     )
     assert "* environment   off       DO_NOT_TRACK=1" in words
     assert f"  user          on        {cq.choices}  you chose this for cloudquery" in words
@@ -277,7 +277,8 @@ def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -
 
 def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:
     assert said(cq, "off") == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, of what is run through cq-telemetry\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry\n"
     )
     assert of_program(cq)["all"] == {"telemetry": "off"}
     cq("undecide")
@@ -300,7 +301,8 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     box, label = cq.outbox.find(torn)
     cq.outbox.set_aside(box, label)
     assert said(cq, "off", "--discard") == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, of what is run through cq-telemetry\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry\n"
         "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
         "1 set aside payload, the installation ID\n"
     )
@@ -363,7 +365,8 @@ def test_where_another_layer_decides_the_choice_is_saved_and_that_is_said(
 ) -> None:
     monkeypatch.setenv("CQ_NO_TELEMETRY", "whatever")
     assert said(cq, choice) == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, of what is run through cq-telemetry\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry\n"
         "cq-telemetry: your choice is saved, but here CQ_NO_TELEMETRY=whatever decides\n"
     )
     assert of_program(cq)["all"].get("telemetry") == {"on": "on"}.get(choice)

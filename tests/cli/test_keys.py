@@ -90,6 +90,7 @@ VERIFY = {
     "destinations": ["family", "protocol", "address", "port", "times", "what"],
 }
 LISTED = {"": ROW, "receipt": RECEIPT}
+TOLD = {**LISTED, "destination": ["kind", "url"]}
 CATALOGUE = {
     "": ["catalogue", "stored", "not_stored", "fields"],
     "fields": [
@@ -142,7 +143,7 @@ def merge(found: dict[str, set[str]], more: dict[str, set[str]]) -> None:
     [
         ("status", STATUS),
         ("cookie", {"": COOKIE}),
-        ("pending", {"": ROW}),
+        ("pending", {"": ROW, "destination": ["kind", "url"]}),
         ("sent", LISTED),
         ("rejected", LISTED),
         ("show 0000000000000001", SHOW),
@@ -174,9 +175,9 @@ def written(frozen: dict[str, list[str]], where: str = "") -> str:
     [
         ("status", STATUS),
         ("cookie", {"": COOKIE}),
-        ("pending", LISTED),
-        ("sent", LISTED),
-        ("rejected", LISTED),
+        ("pending", TOLD),
+        ("sent", TOLD),
+        ("rejected", TOLD),
         ("show", SHOW),
         ("trim", TRIM),
         ("verify", VERIFY),

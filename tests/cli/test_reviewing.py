@@ -56,9 +56,10 @@ def test_what_is_pending_is_listed_the_newest_first(cq: Here) -> None:
     ended = cq("pending")
     assert ended.err == b""
     day = "2027-01-15"
+    name, to = "cloudquery 6.21.1", "  → no destination: no endpoint is set"
     assert ended.lines == [
-        f"{second}  {day} 08:01:01  sync             ok        1.234 s      20 B  cloudquery",
-        f"{first}  {day} 08:00:00  init             failed    12.0 ms      20 B  cloudquery 6.21.1",
+        f"{second}  {day} 08:01:01  sync             ok        1.234 s      20 B  cloudquery{to}",
+        f"{first}  {day} 08:00:00  init             failed    12.0 ms      20 B  {name}{to}",
     ]
     newest, oldest = cq("pending", "--json").json
     assert oldest["id"] == first
@@ -75,6 +76,7 @@ def test_what_is_pending_is_listed_the_newest_first(cq: Here) -> None:
         "duration": 1234,
         "receipt": None,
         "problem": None,
+        "destination": {"kind": "none", "url": None},
     }
 
 
@@ -171,7 +173,7 @@ def test_a_box_that_is_a_file_is_told(cq: Here) -> None:
 
 UNDECIDED = (
     "telemetry of cloudquery is undecided: you have not decided yet. To allow it: cq-telemetry on "
-    "--program cloudquery"
+    "--program cloudquery; to send it this once: cq-telemetry send --once"
 )
 
 

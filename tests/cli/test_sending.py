@@ -33,10 +33,56 @@ def test_without_a_yes_or_an_endpoint_nothing_is_sent_and_it_says_what_to_do(
     ended = cq("send", identity)
     assert (ended.code, ended.out) == (1, b"")
     assert ended.said.startswith(f"cq-telemetry: {identity} refused: ")
-    way_out = "cq-telemetry endpoint URL" if choice == "on" else "cq-telemetry send --once"
+    way_out = {
+        "on": "cq-telemetry endpoint URL",
+        "undecide": "to send it this once: cq-telemetry send --once",
+        "off": "cq-telemetry on --program cloudquery",
+    }[choice]
     assert ended.said.endswith(f"{way_out}\n")
     assert collector.requests == []
     assert cq.counts() == (1, 0, 0)
+
+
+def test_what_is_undecided_is_sent_once_and_nothing_is_decided(
+    cq: Here, collector: Collector
+) -> None:
+    cq("endpoint", collector.url)
+    first, second = cq.record(), cq.record()
+    assert cq("send", "--once", first).code == 0
+    assert len(collector.bodies) == 1
+    assert cq.counts() == (1, 1, 0)
+    assert cq("status", "--json").json["decision"] == "hold"
+    assert not (cq.project / ".cq" / "telemetry-cookie").exists()
+    refused = cq("send", second)
+    assert (refused.code, len(collector.bodies)) == (1, 1), "once is not always"
+
+
+@pytest.mark.parametrize("no", [("off",), ("off", "--all-programs"), ("off", "--project")])
+def test_a_no_holds_for_what_is_to_be_sent_once_too(
+    cq: Here, collector: Collector, no: tuple[str, ...]
+) -> None:
+    cq("endpoint", collector.url)
+    identity = cq.record()
+    cq(*no)
+    assert cq("send", "--once", identity).code == 1
+    assert cq("send", "--once", "--all").code == 1
+    assert collector.connections == 0
+
+
+def test_the_list_says_where_each_payload_goes(cq: Here, collector: Collector) -> None:
+    cq.record()
+    assert cq("pending", "--json").json[0]["destination"] == {"kind": "none", "url": None}
+    cq("endpoint", collector.url)
+    upstream = "https://events.example/v1/batch"
+    cq.hold(origin="gate", target=upstream)
+    rows = cq("pending", "--json").json
+    assert {(row["origin"], *row["destination"].values()) for row in rows} == {
+        ("record", "endpoint", collector.url),
+        ("gate", "upstream", upstream),
+    }
+    lines = cq("pending").lines
+    assert any(line.endswith(f"→ {collector.url} (your endpoint)") for line in lines)
+    assert any(line.endswith(f"→ {upstream} (the program's own)") for line in lines)
 
 
 def test_the_exact_bytes_are_sent_and_a_receipt_is_kept(
@@ -153,7 +199,7 @@ def test_show_status_and_send_say_the_same_of_what_may_have_been_sent(
     )
     assert doubt in cq("show", identity).out.decode()
     assert doubt in cq("show", identity, "--json").json["stays_because"]
-    assert f"1 payload held here: {doubt}" in cq("status").out.decode()
+    assert f"1 payload pending: {doubt}" in cq("status").out.decode()
     assert doubt in cq("send", "--all").said
     assert collector.connections == 0
     assert cq("send", identity).code == 0

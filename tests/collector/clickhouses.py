@@ -25,8 +25,18 @@ if TYPE_CHECKING:
     from cqtel_tui.collector.arrivals import Arrival
 
 SHIM = Path(__file__).with_name("clickhouse_shim.py")
-NO_CHDB = "ClickHouse's engine is not installed: pip install chdb"
-needs_clickhouse = pytest.mark.skipif(importlib.util.find_spec("chdb") is None, reason=NO_CHDB)
+NO_CHDB = "ClickHouse's engine is not installed: pip install chdb clickhouse-connect"
+
+
+def why_no_clickhouse() -> str:
+    """Return why its tests cannot run here; empty if they can."""
+    is_there = importlib.util.find_spec("chdb") and importlib.util.find_spec("clickhouse_connect")
+    return "" if is_there else NO_CHDB
+
+
+HAS_CLIENT = importlib.util.find_spec("clickhouse_connect") is not None
+needs_client = pytest.mark.skipif(not HAS_CLIENT, reason="clickhouse-connect is not installed")
+needs_clickhouse = pytest.mark.skipif(bool(why_no_clickhouse()), reason=why_no_clickhouse())
 _CODES = {0: "Unset", 1: "Ok", 2: "Error"}
 PATIENCE = 120
 

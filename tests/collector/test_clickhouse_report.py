@@ -23,7 +23,7 @@ from cqtel_tui.collector.store import Store, StoreError
 from cqtel_tui.errors import WrongUsageError
 
 from .arriving import DAY, NOW, arrival, cookie, some
-from .clickhouses import insert, make, needs_clickhouse, running
+from .clickhouses import insert, make, needs_clickhouse, needs_client, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -90,6 +90,7 @@ def test_the_command_tells_it(place: Place, capsys: pytest.CaptureFixture[str]) 
     assert {row["operation"] for row in found["operations"]} >= {"sync", "fetch"}
 
 
+@needs_client
 def test_one_that_does_not_answer_is_an_error(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["collector", "report", "--clickhouse", "clickhouse://127.0.0.1:1/cqtel"]) == 1
     assert "clickhouse://127.0.0.1:1/cqtel did not do" in capsys.readouterr().err
@@ -181,6 +182,7 @@ def test_an_erased_cookie_is_known_to_every_edge(place: Place) -> None:
         assert other.erased() == one.erased() == {digest_of(cookie(7)).hex()}
 
 
+@needs_client
 def test_rights_that_cannot_be_had_are_told_of_without_a_place() -> None:
     with closing(Rights(read_place("clickhouse://127.0.0.1:1"))) as rights:
         assert rights.trouble() == "ClickHouse does not answer"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 SHIPPED = Path(engine.__file__).with_name("packaging") / "otel-collector.yaml"
 DERIVED = {field.key for field in FIELDS if field.where == COLLECTOR}
-QUEUED = ("kafka", "clickhouse")
+PROCESSORS = ["memory_limiter", "redaction", "transform", "filter"]
 
 
 @pytest.fixture
@@ -65,25 +65,41 @@ def test_nothing_passes_but_what_the_catalogue_allows_and_the_collector_derives(
 
 
 def test_a_payload_is_in_a_queue_on_disk_before_it_is_answered(read: dict[str, Any]) -> None:
-    traces = read["service"]["pipelines"]["traces"]
+    traces = read["service"]["pipelines"]["traces/edges"]
     assert traces["receivers"] == ["otlp"]
     # A `batch` processor here would answer first, and lose what it holds when it is killed.
-    assert traces["processors"] == ["memory_limiter", "redaction", "transform", "filter"]
-    assert traces["exporters"] == list(QUEUED)
-    for name in QUEUED:
-        queue = read["exporters"][name]["sending_queue"]
-        assert queue["storage"] == "file_storage"
-        assert queue["batch"]["flush_timeout"]
-        assert "wait_for_result" not in queue
-        assert read["exporters"][name]["retry_on_failure"] == {"max_elapsed_time": "0s"}
+    assert traces["processors"] == PROCESSORS
+    assert traces["exporters"] == ["kafka"]
+    kafka = read["exporters"]["kafka"]
+    assert kafka["sending_queue"]["storage"] == "file_storage"
+    assert kafka["sending_queue"]["batch"]["flush_timeout"]
+    assert "wait_for_result" not in kafka["sending_queue"]
+    assert kafka["retry_on_failure"] == {"max_elapsed_time": "0s"}
     assert read["extensions"]["file_storage"]["fsync"] is True
     assert read["service"]["extensions"] == ["file_storage"]
 
 
+def test_clickhouse_is_fed_from_kafka_alone_and_marks_what_is_written(
+    read: dict[str, Any],
+) -> None:
+    traces = read["service"]["pipelines"]["traces/kafka"]
+    assert (traces["receivers"], traces["exporters"]) == (["kafka"], ["clickhouse"])
+    assert traces["processors"] == PROCESSORS
+    kafka = read["receivers"]["kafka"]
+    assert kafka["message_marking"] == {
+        "after": True,
+        "on_error": False,
+        "on_permanent_error": True,
+    }
+    assert kafka["error_backoff"]["max_elapsed_time"] == "0s"  # for as long as it is down
+    # What was written to a queue here would be marked before it is in ClickHouse.
+    assert read["exporters"]["clickhouse"]["sending_queue"] == {"enabled": False}
+
+
 def test_every_part_that_a_pipeline_names_is_there(read: dict[str, Any]) -> None:
-    traces = read["service"]["pipelines"]["traces"]
+    pipelines = read["service"]["pipelines"].values()
     for kind in ("receivers", "processors", "exporters"):
-        assert set(traces[kind]) == set(read[kind])
+        assert {name for traces in pipelines for name in traces[kind]} == set(read[kind])
 
 
 def test_it_keeps_no_header_of_an_edge_and_listens_on_loopback(read: dict[str, Any]) -> None:
@@ -190,7 +206,9 @@ def written(tmp_path: Path) -> Iterator[Callable[[bytes], dict[str, Any]]]:
     configuration["exporters"] = {"file": {"path": str(out)}}
     configuration["receivers"]["otlp"]["protocols"]["http"]["endpoint"] = f"127.0.0.1:{port}"
     configuration["service"]["telemetry"] = {"metrics": {"level": "none"}}
-    configuration["service"]["pipelines"]["traces"]["exporters"] = ["file"]
+    traces = configuration["service"]["pipelines"]["traces/edges"]
+    configuration["service"]["pipelines"] = {"traces": traces | {"exporters": ["file"]}}
+    del configuration["receivers"]["kafka"]
     del configuration["service"]["extensions"], configuration["extensions"]
     (tmp_path / "c.yaml").write_text(yaml.safe_dump(configuration, width=100_000))
     log = (tmp_path / "log").open("wb")

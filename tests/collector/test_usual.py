@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from cqtel_tui import Telemetry
-from cqtel_tui.collector import json_reading
+from cqtel_tui.collector import json_reading, keeping
 from cqtel_tui.collector.allowing import Allowed, MalformedError
 from cqtel_tui.collector.arrivals import Columns, Origin
+from cqtel_tui.collector.schema import connect_to_write, transaction
+from cqtel_tui.collector.sinks import Kept
 from cqtel_tui.collector.usual import usual
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
@@ -179,3 +181,37 @@ def _has(holder: Any, key: Any) -> bool:
 def test_what_has_to_be_told_of_is_left_to_the_longer_way(members: dict[str, Any]) -> None:
     given_span = span(**({"traceId": TRACE, "spanId": FIRST} | members))
     assert usual(as_json(request(given_span)), ORIGIN, time.time()) is None
+
+
+def test_rows_that_were_made_before_names_were_forgotten_are_made_anew(tmp_path: Path) -> None:
+    now = time.time()
+    found = [usual(as_json(one), ORIGIN, now) for one in (usual_request(), another_request())]
+    first, second = (each.arrivals for each in found if each is not None)
+    connection = connect_to_write(tmp_path / "store")
+    known = keeping.Known()
+    with transaction(connection):
+        keeping.keep(connection, known, [keeping.Request(known, first)])
+    ready = keeping.Request(known, second)
+    assert all(ready.bodies)
+    # As where all of it was erased: what had these numbers has others, or none.
+    connection.execute("UPDATE traits SET id = id + 1000")
+    connection.execute("UPDATE context_traits SET trait = trait + 1000")
+    known.forget()
+    with transaction(connection):
+        assert keeping.keep(connection, known, [ready]) == [Kept(3)]
+    names = connection.execute(
+        "SELECT DISTINCT text FROM spans JOIN traits ON traits.id = name WHERE arrival = 2"
+    ).fetchall()
+    connection.close()
+    assert sorted(names) == [
+        ("cloudquery sync",),
+        ("cloudquery sync.aws",),
+        ("cloudquery sync.gcp",),
+    ]
+
+
+def another_request() -> dict[str, Any]:
+    found = usual_request()
+    for one in found["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+        one["traceId"] = TRACE[::-1]
+    return found

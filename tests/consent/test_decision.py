@@ -254,8 +254,8 @@ class TestReasons:
             ("environment", "off", "CQ_TELEMETRY_LEVEL=none", True),
             ("admin policy", "nothing", "", False),
             ("project", "off", str(machine.project_file), False),
-            ("user", "no debug", str(machine.choices), True),
             ("user", "on", str(machine.choices), False),
+            ("user", "no debug", str(machine.choices), True),
         ]
         assert why(decision) == "CQ_TELEMETRY_LEVEL=none"
 

@@ -120,7 +120,8 @@ def test_nothing_is_sent_before_the_user_has_decided(
     [result] = machine.sender().send_due()
     assert result.why == (
         "telemetry of cloudquery is undecided: you have not decided yet. "
-        "To allow it: cq-telemetry on --program cloudquery"
+        "To allow it: cq-telemetry on --program cloudquery; "
+        "to send it this once: cq-telemetry send --once"
     )
     [result] = machine.sender().send(machine.labels(), NAMED)
     assert result.outcome is Outcome.REFUSED

@@ -48,7 +48,7 @@ def test_a_torn_envelope_is_set_aside_and_the_others_go_on(
         (altered, Outcome.SET_ASIDE),
         (whole, Outcome.SENT),
     ]
-    assert "torn" in results[0].why
+    assert "incomplete" in results[0].why
     assert "SHA-256" in results[1].why
     assert collector.bodies == [b"payload 2"]
     assert ready.outbox.counts().set_aside == 2

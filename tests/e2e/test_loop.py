@@ -113,7 +113,7 @@ def look_and_consent(machine: Machine, endpoint: str) -> None:
         it.type(b"a")
         it.shows("software   cqtel", "An unsalted SHA-1", f"cloudquery.ip_sha1 = {ADDRESS_HASH}")
         it.type(b"t")
-        it.shows("May telemetry of cloudquery be sent")
+        it.shows("Send telemetry of cloudquery")
         it.type(b"o")
         it.shows("1 payload was already pending")
         it.type(b"y")

@@ -58,7 +58,7 @@ def test_after_a_command_that_ended_by_itself_it_is_asked(
         it.type(f"{RUN} {cloudquery(tmp_path, 'exit 3')} sync\n".encode())
         it.writes(ASKED, b"from now on")
         it.type(b"l")
-        it.writes(b"nothing is decided", b"READY> ")
+        it.writes(b"nothing was decided or sent", b"READY> ")
         it.type(b"exit $?\n")
         assert it.end() == 3
 

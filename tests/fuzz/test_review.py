@@ -83,7 +83,7 @@ def envelope(payload: bytes, kind: str, headers: dict[str, str]) -> Envelope:
 def test_each_view_of_a_payload_ends_and_raises_errors_of_ours_alone(
     payload: bytes, kind: str, headers: dict[str, str]
 ) -> None:
-    begun = time.monotonic()
+    begun = time.process_time()
     one = envelope(payload, kind, headers)
     assert scan_request(payload, headers, HERE, kind).looked_for
     assert all(is_printable(row.value) for row in explain(payload, kind).rows)
@@ -99,7 +99,7 @@ def test_each_view_of_a_payload_ends_and_raises_errors_of_ours_alone(
     ):
         with contextlib.suppress(CqtelError):
             ask()
-    assert time.monotonic() - begun < SECONDS
+    assert time.process_time() - begun < SECONDS
 
 
 @examples(100)

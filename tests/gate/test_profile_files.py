@@ -8,8 +8,9 @@ import pytest
 
 from cqtel_tui.gate.channels import Blocked
 from cqtel_tui.gate.profile_files import SHIPPED, ProfileError, read_profile, read_profiles
-from cqtel_tui.gate.profiles import FOLDER, PROFILES, known_profiles
+from cqtel_tui.gate.profiles import FOLDER, known_profiles
 from cqtel_tui.gate.recognising import recognise
+from cqtel_tui.gate.shipped import PROFILES
 
 from ..groups import Group
 

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from cqtel_tui.catalogue import is_name
 from cqtel_tui.consent.decision import OPTIONS
-from cqtel_tui.gate.profiles import CLOUDQUERY, OTHER_OPERATION, PROFILES, Invocation
+from cqtel_tui.gate.profiles import CLOUDQUERY, OTHER_OPERATION, Invocation
 from cqtel_tui.gate.recognising import hush, recognise, take_options
+from cqtel_tui.gate.shipped import PROFILES
 
 WORDS = st.lists(
     st.one_of(

@@ -197,7 +197,7 @@ def test_a_field_of_the_users_own_profile_is_known_as_theirs(scrubbed: Path) -> 
     basket = rows["properties.basket"].field
     assert basket is not None
     assert basket.shape == "a count"
-    assert "Your own profile" in basket.why
+    assert "The profile of that program" in basket.why
     listed = rows["properties.labels[0]"].field
     assert listed is not None
     assert listed.shape == "a list, each a plain name"

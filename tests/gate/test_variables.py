@@ -10,6 +10,7 @@ from cqtel_tui.gate.listening import Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
 from cqtel_tui.gate.profiles import CLOUDQUERY, ENDPOINTS_EVERYWHERE, REFUSED_EVERYWHERE
 from cqtel_tui.gate.records import replace
+from cqtel_tui.gate.shipped import PROFILES
 from cqtel_tui.gate.variables import BLOCKED_ADDRESS, BLOCKED_URL, blocked, held, refused
 
 if TYPE_CHECKING:
@@ -209,3 +210,48 @@ def test_what_goes_past_a_proxy_is_passed_on_as_it_was_with_this_machine_added(
 def test_without_a_proxy_nothing_is_said_of_proxies(gate: Gate) -> None:
     assert "NO_PROXY" not in opened(gate, http_proxy="")
     assert opened(gate, no_proxy="a")["no_proxy"] == "a"
+
+
+# Whole addresses, and none -----------------------------------------------------------------------
+
+PROFILES_BY_NAME = {one.name: one for one in PROFILES}
+
+
+@pytest.mark.parametrize(
+    ("own", "path", "upstream"),
+    [
+        ("", "/metrics", "https://aws-serverless-tools-telemetry.us-west-2.amazonaws.com"),
+        ("https://stats.example/a/b", "/a/b", "https://stats.example"),
+        ("https://stats.example", "/", "https://stats.example"),
+        ("ftp://stats.example/a", "/metrics", ""),
+    ],
+)
+def test_a_variable_that_holds_a_whole_address_keeps_its_path(
+    gate: Gate, own: str, path: str, upstream: str
+) -> None:
+    sam = PROFILES_BY_NAME["aws-sam-cli"]
+    given = {sam.channels.variable: own} if own else {}
+    found = held([sam], given, gate)
+    assert found.variables[sam.channels.variable] == gate.url_for(sam.name) + path
+    assert found.upstreams == {sam.name: upstream}
+    assert bool(found.notes) == bool(own)
+
+
+@pytest.mark.parametrize("name", ["meltano", "aws-cdk"])
+def test_a_program_that_cannot_be_pointed_anywhere_is_blocked_by_its_own_opt_out(
+    gate: Gate, name: str
+) -> None:
+    profile = PROFILES_BY_NAME[name]
+    found = held([profile], {}, gate)
+    assert profile.channels.blocking.items() <= found.variables.items()
+    assert "" not in found.variables
+    assert found.upstreams == {}
+    assert profile.refuse.items() <= refused([profile], {}).variables.items()
+    assert profile.blocked.items() <= blocked([profile], {}).variables.items()
+
+
+def test_no_shipped_profile_takes_a_variable_of_another() -> None:
+    taken = [one.channels.variable for one in PROFILES if one.channels.variable]
+    assert len(taken) == len(set(taken))
+    names = [name for one in PROFILES for name in one.programs]
+    assert len(names) == len(set(names))

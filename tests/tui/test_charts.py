@@ -56,3 +56,13 @@ def test_a_spread_of_nothing_is_blank() -> None:
 @given(st.lists(st.floats(1e-6, 1e6), min_size=3, max_size=3), st.integers(1, 80))
 def test_a_spread_fits(marks: list[float], width: int) -> None:
     assert len(spread(sorted(marks), 1e-6, 1e6, width)) == width
+
+
+def test_a_value_that_is_not_told_looks_like_no_value_that_is() -> None:
+    assert columns([8, None, 0], height=2, width=3) == ["█░ ", "█░ "]
+    assert columns([8, None], height=2, width=4) == ["█ ░", "█ ░"]
+
+
+def test_what_shares_a_column_with_something_not_told_is_marked_above() -> None:
+    assert columns([4, None, 8, 8], height=4, width=2) == ["░█", " █", " █", "██"]
+    assert columns([None, None, 8, 8], height=2, width=2) == ["░█", "░█"]

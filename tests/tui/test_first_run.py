@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui import standard_streams
 from cqtel_tui.actions.destinations import Outlook
 from cqtel_tui.actions.question import Answer, Question, words
 from cqtel_tui.catalogue import CATALOGUE_VERSION
@@ -63,6 +64,7 @@ def streams(monkeypatch: pytest.MonkeyPatch) -> Streams:
     given = Streams()
     monkeypatch.setattr(first_run, "sys", given)
     monkeypatch.setattr(terminal, "sys", given)
+    monkeypatch.setattr(standard_streams, "sys", given)
     monkeypatch.setattr(first_run, "is_in_foreground", lambda: True)
     return given
 
@@ -163,7 +165,7 @@ def test_a_payload_that_is_torn_or_gone_is_told_of_and_raises_nothing(
     label = machine.labels()[0]
     machine.tear(label)
     ask_if_due(machine.places, label.file_name)
-    assert "torn" in streams.said
+    assert "incomplete" in streams.said
     machine.outbox.drop(PENDING, label)
     ask_if_due(machine.places, label.file_name)
     assert asked(machine) == []
@@ -210,11 +212,11 @@ def test_the_plain_prompt_takes_one_letter_and_all_else_for_no_answer(
         assert machine.chosen.consented < time.time_ns()
     assert len(machine.labels()) == 5
     assert "service.name = cloudquery" in said
-    assert "There is no endpoint yet" in said
+    assert "No endpoint is set yet" in said
     outcome = {
         "off": "telemetry of cloudquery is off",
         "on": "telemetry of cloudquery is on",
-        None: "nothing is decided",
+        None: "nothing was decided or sent",
     }
     assert outcome[telemetry] in said
 
@@ -228,7 +230,7 @@ def test_ctrl_c_at_the_plain_prompt_decides_nothing(
     monkeypatch.setattr(Stream, "readline", interrupt)
     answer, said = plainly(machine, streams, "")
     assert answer is Answer.LATER
-    assert "nothing is decided" in said
+    assert "nothing was decided or sent" in said
     assert not machine.choices.exists()
 
 
@@ -258,7 +260,7 @@ def test_the_newest_payload_that_is_whole_is_asked_about(machine: Machine) -> No
     assert question.envelope.id == machine.labels()[1].id
 
 
-def test_the_answers_have_one_letter_each_and_say_how_many_are_held(machine: Machine) -> None:
+def test_the_answers_have_one_letter_each_and_say_how_many_are_pending(machine: Machine) -> None:
     question = latest(machine.places)
     assert question is not None
     assert words(question)[Answer.ALLOW_AND_SEND] == "always, and send the 5"

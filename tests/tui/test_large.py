@@ -47,14 +47,14 @@ async def test_a_large_outbox_is_read_once_the_screen_stands(large: Machine) -> 
     async with ui() as it:
         await it.shows("1 Pending 5", "cloudquery")
         assert ids(large.labels()) == [name.split(",")[1] for name in it.box.envelopes.names]
-        await it.until(lambda: "eading …" not in it.text)
+        await it.until(lambda: "eading…" not in it.text)
 
 
 async def test_while_it_is_read_nothing_is_said_of_what_is_in_it(large: Machine) -> None:
     async with ui() as it:
         await it.shows("1 Pending 5")
         it.app.snapshot = moments.glance(large.places, str(large.project))
-        await it.shows("reading …", "Reading …")
+        await it.shows("reading…", "Reading…")
         assert "Nothing is pending" not in it.text
         assert "Pending 5" not in it.text
         await it.press("t")

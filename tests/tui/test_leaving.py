@@ -28,7 +28,7 @@ keys = pytest.mark.keys
 BASH = shutil.which("bash")
 FACES = {"ui": (), "prompt": ("--consent",)}
 SHOWS = {"ui": "The program", "prompt": "from now on"}
-WRITES = {"ui": b"The program", "prompt": b"May it be?"}
+WRITES = {"ui": b"The program", "prompt": b"Send it?"}
 NO_UTF_8 = {
     "latin 1": b"\xe9",
     "8-bit meta": b"\xf1",

@@ -14,8 +14,10 @@ from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.keys import bindings
 from cqtel_tui.tui.screens.asking import Ask
 from cqtel_tui.tui.screens.help import Help
+from cqtel_tui.tui.screens.modal import Modal
 from cqtel_tui.tui.screens.room import ROOMS
 from cqtel_tui.tui.screens.trimming import Trimming
+from cqtel_tui.tui.widgets.lines import Lines
 
 from .driving import ui
 
@@ -42,9 +44,10 @@ async def test_every_screen_is_reached_by_its_number_and_by_a_click(machine: Mac
 
 
 @keys("app.quit")
-async def test_q_leaves(machine: Machine) -> None:
+@pytest.mark.parametrize("key", ["q", "ctrl+c", "ctrl+q"])
+async def test_q_leaves(machine: Machine, key: str) -> None:
     async with ui() as it:
-        await it.press("q")
+        await it.press(key)
         assert it.app.return_code == 0
 
 
@@ -67,7 +70,7 @@ async def test_an_answer_can_be_clicked(machine: Machine, button: str, left: int
 
 @keys("app.help", "help.back")
 async def test_help_lists_the_keys_of_the_screen(machine: Machine) -> None:
-    async with ui("sent", size=(100, 50)) as it:
+    async with ui("sent", size=(100, 70)) as it:
         for key in ("escape", "question_mark", "q"):
             await it.press("question_mark")
             assert isinstance(it.app.screen, Help)
@@ -77,6 +80,32 @@ async def test_help_lists_the_keys_of_the_screen(machine: Machine) -> None:
         await it.shows(
             "Recompute the SHA-256", "Allow telemetry", "List only what matches", "Esc goes back"
         )
+
+
+async def test_help_names_no_key_twice(machine: Machine) -> None:
+    for room in "1234567":
+        async with ui(size=(100, 60)) as it:
+            await it.press(room, "question_mark")
+            await it.until(lambda it=it: isinstance(it.app.screen, Help))  # type: ignore[misc]
+            for line in it.app.screen.query_one("#keys", Lines).text.splitlines():
+                named = line[:17].split()
+                assert len(named) == len(set(named)), line
+
+
+@pytest.mark.parametrize("key", ["escape", "q", "ctrl+c"])
+@pytest.mark.parametrize("opening", ["question_mark", "t", "d", "x", "f"])
+async def test_whatever_lies_above_is_left_by_the_same_keys(
+    machine: Machine, opening: str, key: str
+) -> None:
+    before = len(machine.payloads())
+    async with ui() as it:
+        await it.press(opening)
+        await it.until(lambda: isinstance(it.app.screen, Modal), opening)
+        await it.press(key)
+        await it.until(lambda: it.room == "pending", "the list")
+        assert it.app.is_running
+    assert len(machine.payloads()) == before
+    assert not machine.choices.exists()
 
 
 @keys("lines.down", "lines.up", "lines.top", "lines.bottom", "lines.page_down", "lines.page_up")
@@ -126,7 +155,7 @@ async def test_too_small_says_so(machine: Machine) -> None:
             if size > (30, 3):
                 await it.shows("too small", "60 columns and 20 lines", "q leaves")
             await it.pilot.resize_terminal(60, 20)
-            await it.shows("Telemetry", "tables")
+            await it.shows("UNDECIDED", "tables")
         await it.pilot.resize_terminal(1, 1)
         await it.press("q")
         assert it.app.return_code == 0

@@ -207,10 +207,50 @@ async def test_help_tells_all_keys(tmp_path: Path) -> None:
 
 
 @keys("report.quit")
-async def test_q_leaves(tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_q_leaves(tmp_path: Path, key: str) -> None:
     async with reporting_on(store_of(tmp_path, some(50))) as pilot:
-        await pilot.press("q")
+        await pilot.press(key)
     assert pilot.app.return_code == 0
+
+
+@pytest.mark.parametrize("size", [(60, 20), (80, 24), (140, 40)])
+async def test_a_day_of_too_few_looks_like_no_day_that_is_told(
+    tmp_path: Path, size: tuple[int, int]
+) -> None:
+    arrivals = [
+        arrival(day * 100 + who, who=who, received=NOW - day * DAY)
+        for day, installations in ((3, 8), (2, 2), (0, 8))
+        for who in range(installations)
+    ]
+    async with reporting_on(store_of(tmp_path, arrivals), size) as pilot:
+        lines = shown(pilot).splitlines()
+        chart = [line for line in lines if "┤" in line or "│" in line]
+        assert all("░" in line for line in chart), "as high as the chart, whatever the value"
+        assert "░ fewer than 5 installations: not told, and not zero" in shown(pilot)
+        assert lines[2].split() == ["operations", "per", "day"], "the unit"
+        assert chart[0].split()[0] == "8"
+        assert chart[-1].split()[0] == "0"
+        assert any(line.strip().startswith("└──") for line in lines), "the axis"
+
+
+async def test_a_column_of_several_days_says_of_how_many(tmp_path: Path) -> None:
+    arrivals = [
+        arrival(day * 100 + who, who=who, received=NOW - day * DAY)
+        for day in range(0, 58, 2)
+        for who in range(6)
+    ]
+    async with reporting_on(store_of(tmp_path, arrivals), (60, 20)) as pilot:
+        await pilot.press("p")
+        await read(pilot)
+        assert "operations in 2 days" in shown(pilot)
+
+
+async def test_bars_and_spreads_have_an_axis_with_its_unit(tmp_path: Path) -> None:
+    async with reporting_on(store_of(tmp_path, some(300, installations=60)), (140, 40)) as pilot:
+        assert re.search(r"share  0 +operations +\d+$", shown(pilot), re.MULTILINE)
+        await pilot.press("2")
+        assert re.search(r"share  [\d.]+ m?s +log scale +[\d.]+ s$", shown(pilot), re.MULTILINE)
 
 
 async def test_a_store_of_too_few_tells_nothing_but_that(tmp_path: Path) -> None:

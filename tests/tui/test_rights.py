@@ -114,7 +114,7 @@ async def test_whoever_waits_sees_it_and_may_stop(empty: Machine, rights: Rights
     rights.collector.always = rights.collector.hang
     async with ui("stored", size=(100, 30)) as it:
         await it.press("a")
-        await it.shows("Asking what it does …", rights.collector.url, "Esc stops.")
+        await it.shows("Asking what it does…", rights.collector.url, "Esc stops.")
         await it.press("escape")
         await it.shows("it was cancelled on its way")
         assert it.room == "stored"
@@ -126,7 +126,7 @@ async def test_a_collector_that_hangs_does_not_hold_the_exit(
     rights.collector.always = rights.collector.hang
     async with ui("stored", size=(100, 30)) as it:
         await it.press("a")
-        await it.shows("Asking what it does …")
+        await it.shows("Asking what it does…")
 
 
 @keys("cookie.mine", "mine.write", "mine.back")

@@ -30,7 +30,7 @@ class Sent(Box):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("V", "verify", "Verify", id="sent.verify",
                 tooltip="Recompute the SHA-256 of the stored bytes, and compare"),
-        Binding("x,delete", "app.drop", "Forget", key_display="x", id="sent.drop",
+        Binding("x,delete", "app.drop", "Forget", id="sent.drop",
                 tooltip="Delete the stored bytes and the receipt"),
     ]  # fmt: skip
 

@@ -38,7 +38,8 @@ class Ask(Modal[str | None]):
     IS_QUESTION = True
     AUTO_FOCUS = "Button"  # the first one; by hand, it could be gone by a quick answer already
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss(None)", "Back", id="ask.back", tooltip="Change nothing"),
+        Binding("escape,q,ctrl+c", "dismiss(None)", "Back", id="ask.back",
+                tooltip="Change nothing"),
         Binding("left,h", "app.focus_previous", "Previous", show=False, id="ask.previous",
                 tooltip="To the previous answer"),
         Binding("right,l", "app.focus_next", "Next", show=False, id="ask.next",

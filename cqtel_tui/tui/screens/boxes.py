@@ -1,4 +1,4 @@
-"""The screens over the outbox: what they have in common, and the one of what is pending."""
+"""The screens over the outbox: what they have in common."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.containers import Container
 from textual.content import Content
+from textual.widgets import Static
 
 from ...actions.showing import note_payload_shown
 from ...consent.decision import ON
 from ...errors import CqtelError
-from ...outbox.envelope import TornEnvelopeError
+from ...outbox.envelope import TornEnvelopeError, read_label
+from ...outbox.heads import read_head
 from ...outbox.writing import PENDING
-from ...review.destination import bound_for
+from ...review.destination import INTERCEPTED, bound_for
 from .. import views
+from ..fields import Fields, host_of
+from ..looks import QUIET
 from ..widgets.detail import Detail
-from ..widgets.envelopes import SORTS, Envelopes, Narrowed
+from ..widgets.envelopes import Envelopes
+from ..widgets.rows import SORTS, Going, Narrowed
 from .room import Room
 
 if TYPE_CHECKING:
@@ -27,16 +32,18 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from ...outbox.envelope import Envelope, Label
+    from ..page import Page
     from ..snapshot import Snapshot
     from ..widgets.detail import View
 
 VIEWS = (
-    ("explained", "Explained"),
+    ("explained", "Fields"),
     ("intercepted", "Intercepted"),
     ("raw", "Raw bytes"),
     ("trace", "Trace"),
     ("leaks", "Leak check"),
     ("changes", "Changes"),
+    ("run", "Run"),
 )
 _REST_SECONDS = 0.1
 """More than lies between two keys of one that is held down, and too little to be waited for."""
@@ -67,10 +74,14 @@ class Box(Room):
                 tooltip="Open a copy in $PAGER or $EDITOR, control characters made visible"),
         Binding("E", "editor(True)", "Exact bytes", show=False, id="box.bytes",
                 tooltip="Open a copy of the exact bytes in $VISUAL or $EDITOR"),
+        Binding("enter", "open", "Open", key_display="enter", id="box.open",
+                tooltip="Give the payload the whole screen; esc goes back to the list"),
+        Binding("tab", "pane", "Pane", key_display="tab", id="box.pane",
+                tooltip="From the list to the payload, and back"),
         Binding("n", "same_run", "Same run", show=False, id="box.same_run",
                 tooltip="To the next payload of the same run"),
-        Binding("escape", "clear_filter", "Clear filter", show=False, id="box.clear",
-                tooltip="Show all again"),
+        Binding("escape", "back", "Back", show=False, id="box.clear",
+                tooltip="Back to the list; there, show all again"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
@@ -84,8 +95,21 @@ class Box(Room):
         """Lay out the list beside or above the detail, by the width."""
         with Container(id="split"):
             with Container(id="listing"):
-                yield Envelopes(id="envelopes", empty=self.EMPTY)
+                yield Static(id="columns")
+                yield Envelopes(id="envelopes", empty=self.EMPTY, read_going=self._read_going)
             yield Detail(self.VIEWS, id="detail")
+
+    def _read_going(self, name: str) -> Going:
+        """Return what would be sent of an envelope; of our own, its name says it."""
+        label = read_label(name)
+        if label is None:
+            return Going("", None, 0)
+        if label.origin != INTERCEPTED:
+            return Going(host_of(self.home.endpoint_of(label.app)), label.size, 0)
+        head = read_head(self.home.outbox.folder / self.NAME / name)
+        if head is None:
+            return Going("?", None, 0)
+        return Going(host_of(bound_for(head, None)), head.length, label.size - head.length)
 
     @property
     def envelopes(self) -> Envelopes:
@@ -106,10 +130,10 @@ class Box(Room):
         """Show the list as it is now."""
         self.envelopes.empty = "It cannot be listed." if snapshot.problem else self.EMPTY
         if snapshot.is_being_read:
-            self.envelopes.empty = "Reading …"
-        self.envelopes.show(snapshot.names[self.NAME])
+            self.envelopes.empty = "Reading…"
+        self.envelopes.show(snapshot.names[self.NAME], *self.home.groups())
         if snapshot.is_being_read:
-            self.detail.tell(views.muted("Reading …"))
+            self.detail.tell(views.muted("Reading…"))
         elif snapshot.problem:
             self.detail.tell(views.warning(snapshot.problem))
         elif not snapshot.names[self.NAME]:
@@ -171,6 +195,8 @@ class Box(Room):
     @on(Envelopes.Arranged)
     def _arranged(self) -> None:
         self.query_one("#listing").border_subtitle = Content(self.envelopes.summary)
+        titles = Content(self.envelopes.titles).stylize(QUIET)
+        self.query_one("#columns", Static).update(titles, layout=False)
 
     def _torn(self, label: Label, problem: str) -> dict[str, View]:
         """Return how an envelope can be looked at that is not what was sealed."""
@@ -192,21 +218,25 @@ class Box(Room):
 
     def views(self, label: Label, envelope: Envelope) -> dict[str, View]:
         """Return how an envelope can be looked at."""
+        told = Fields(
+            envelope,
+            self.home.places.config,
+            self.home.destination(envelope),
+            may_change=self.NAME == PENDING and not self.home.readonly,
+        )
         shown: dict[str, View] = {
-            "explained": lambda: [
-                *self._run_of(label),
-                *views.explained(envelope, self.home.places.config),
-                *self._closed_in(label),
-            ],
+            "explained": lambda: told.page(self.detail.width, self.detail.selected),
             "raw": lambda: views.raw(
                 envelope,
                 verbatim=self._verbatim,
-                url=bound_for(envelope, self.home.endpoint_of(envelope.app)),
+                url=self.home.destination(envelope),
                 reveal=self._reveal,
             ),
         }
         if envelope.kind.startswith("otlp-traces"):
-            shown["trace"] = lambda: views.trace(envelope, self.detail.width)
+            shown["trace"] = lambda: self._trace(envelope, told)
+        if self.home.run_of(label.id) is not None:
+            shown["run"] = lambda: self._run_of(label)
         if not envelope.intercepted:
             return shown | {
                 "leaks": lambda: views.leaks(envelope, self.home.surroundings),
@@ -215,34 +245,26 @@ class Box(Room):
         from .. import intercepted
 
         return shown | {
-            "intercepted": lambda: [
-                *self._run_of(label),
-                *intercepted.intercepted(envelope, self.detail.width),
-                *self._closed_in(label),
-            ],
+            "intercepted": lambda: intercepted.intercepted(envelope, self.detail.width),
             "leaks": lambda: intercepted.leaks(envelope, self.home.surroundings),
             "changes": lambda: intercepted.changed(envelope),
         }
 
     def _run_of(self, label: Label) -> list[Content]:
-        """Return what belongs to the same run as a payload, if anything does."""
+        """Return what one run left, and what was blocked, late or refused in it."""
         run = self.home.run_of(label.id)
         if run is None:
             return []
-        from ..intercepted import same_run
+        from ..runs import run_page
 
-        lines = same_run(run, self.home.payloads_of(run), label.id)
-        return [*lines, Content("")] if lines else []
+        return run_page(run, self.home.payloads_of(run), label.id)
 
-    def _closed_in(self, label: Label) -> list[Content]:
-        """Return what was blocked in the run that a payload comes from."""
-        run = self.home.run_of(label.id)
-        if run is None:
-            return []
-        from ..intercepted import closed_lines
+    def _trace(self, envelope: Envelope, told: Fields) -> Page:
+        from ..spans import trace_page
 
-        lines = closed_lines(run)
-        return [Content(""), *lines] if lines else []
+        detail = self.detail
+        rows = told.explanation.rows
+        return trace_page(envelope, rows, detail.width, detail.selected, detail.folded)
 
     def _changes(self, envelope: Envelope) -> list[Content]:
         decision = self.home.decision_of(envelope.app)
@@ -267,6 +289,31 @@ class Box(Room):
             await self.query_one("#listing").mount(field, before=0)
         field.display = True
         field.focus()
+
+    def action_open(self) -> None:
+        """Give the payload the whole screen, or show both again."""
+        if self.has_class("-zoomed"):
+            self.action_back()
+        elif self.envelopes.current_name:
+            self._catch_up()
+            self.add_class("-zoomed")
+            self.detail.lines.focus()
+
+    def action_pane(self) -> None:
+        """Go to the other pane."""
+        if self.has_class("-zoomed") or self.detail.lines.has_focus:
+            self.action_back()
+        else:
+            self._catch_up()
+            self.detail.lines.focus()
+
+    def action_back(self) -> None:
+        """Go back to the list; in the list, show all again."""
+        if self.has_class("-zoomed") or self.detail.lines.has_focus:
+            self.remove_class("-zoomed")
+            self.envelopes.focus()
+        else:
+            self.action_clear_filter()
 
     def action_clear_filter(self) -> None:
         """Show all again."""
@@ -337,35 +384,3 @@ class Box(Room):
         """Copy what is shown."""
         self._catch_up()
         self.home.copy_text(self.detail.lines.text)
-
-
-class Pending(Box):
-    """What is held: review it, send it, drop it."""
-
-    NAME = PENDING
-    EMPTY = "Nothing is pending."
-
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("f", "app.trim", "Fields", show=False, id="pending.trim",
-                tooltip="Remove fields from this payload before it is sent"),
-        Binding("s", "app.send", "Send", id="pending.send",
-                tooltip="Send the marked payloads, or the one under the cursor"),
-        Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",
-                tooltip="Send all pending payloads"),
-        Binding("i", "app.cover", "Include", show=False, id="pending.include",
-                tooltip="Let your yes cover what was pending before it"),
-        Binding("x,delete", "app.drop", "Drop", key_display="x", id="pending.drop",
-                tooltip="Delete the marked payloads, or the one under the cursor, unsent"),
-        Binding("X", "app.drop(True)", "Drop all", show=False, id="pending.drop_all",
-                tooltip="Delete all pending payloads, unsent"),
-    ]  # fmt: skip
-
-    def empty(self, snapshot: Snapshot) -> list[Content]:
-        """Say where payloads come from."""
-        if snapshot.status.decision.state == "off":
-            return [views.muted("Telemetry is off: nothing is recorded. t changes that.")]
-        return [
-            views.muted("Nothing is pending. Run a command, and it appears here:"),
-            views.muted(""),
-            views.muted("  cq-telemetry run -- cloudquery sync spec.yml"),
-        ]

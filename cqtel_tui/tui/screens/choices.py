@@ -17,6 +17,7 @@ from ...consent.endpoint import endpoint_problem
 from ...review.changes import new_fields
 from ...sanitize import one_line
 from .. import choosing, views
+from ..looks import ACCENT, HEADING, QUIET, SAFE
 from ..widgets.lines import Lines
 from ..widgets.one_of import OneOf
 from .room import Room
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 _EVERY = ("*", ALL_PROGRAMS)
 """The answer that stands for all programs: no program has this name."""
-_SIGNS = {"off": "$text-error", "on": "$text-success", "no debug": "$text-error"}
+_SIGNS = {"off": SAFE, "on": ACCENT, "no debug": SAFE}
 _WAYS_OUT = {
     "command line": "start without that option",
     "environment": "unset it in this shell",
@@ -201,10 +202,10 @@ def _last_run(snapshot: Snapshot) -> list[Content]:
     runs = snapshot.status.runs
     if not runs:
         return []
-    from ..intercepted import closed_lines
+    from ..runs import blocked_lines
 
     run = runs[0]
-    lines = closed_lines(run)
+    lines = blocked_lines(run)
     program = one_line(f"{run.app} {run.version}".strip(), 80)
     return [
         Content(""),
@@ -230,9 +231,9 @@ def _new_fields(agreed: int) -> list[Content]:
 def _reason(reason: Reason) -> list[Content]:
     lines = [
         Content.assemble(
-            ("▶ " if reason.won else "  ", "bold $text-accent"),
-            (f"{reason.layer:<14}", "" if reason.won else views.MUTED),
-            (f"{reason.says:<10}", _SIGNS.get(reason.says, views.MUTED)),
+            ("▶ " if reason.won else "  ", HEADING),
+            (f"{reason.layer:<14}", "" if reason.won else QUIET),
+            (f"{reason.says:<10}", _SIGNS.get(reason.says, QUIET)),
             one_line(reason.source, 300),
         )
     ]

@@ -13,6 +13,7 @@ from ...consent.cookie_file import ABSENT, LOCKED, PRESENT, UNSAFE
 from ...consent.decision import ON
 from ...sanitize import one_line
 from .. import views
+from ..looks import KEY
 from ..widgets.lines import Lines
 from .room import Room
 
@@ -140,7 +141,7 @@ def _asking(endpoint: str | None, proxy: str) -> list[Content]:
 
 
 def _choice(key: str, name: str, meaning: str) -> Content:
-    return Content.assemble((f"  {key}  ", "bold $text-accent"), (f"{name:<8}", "bold"), meaning)
+    return Content.assemble((f"  {key}  ", KEY), (f"{name:<8}", "bold"), meaning)
 
 
 def _state(found: Cookie) -> str:

@@ -17,6 +17,7 @@ from ...record.inspection import FILE_NAME
 from ...review.inspected import explain_inspection
 from ...sanitize import one_line
 from .. import views
+from ..looks import HEADING, LOUD, QUIET, WRONG
 from ..widgets.lines import Lines
 from .room import Room
 
@@ -108,13 +109,13 @@ def _drawn(row: Row) -> Content:
     indent = "  " * row.depth
     if row.kind in ("fact", "breach"):
         is_breach = row.kind == "breach"
-        sign = ("!! ", "bold $text-error") if is_breach else ("", "")
-        value = (row.text, "bold $text-error" if is_breach else "")
+        sign = ("!! ", LOUD) if is_breach else ("", "")
+        value = (row.text, LOUD if is_breach else "")
         return Content.assemble(indent, sign, (row.name, "bold"), " = " if row.name else "", value)
     if row.kind == "span":
         failed = row.text.endswith("failed")
-        words = (f"  {row.text}", "$text-error" if failed else views.MUTED)
-        return Content.assemble(indent, (row.name, "bold $text-accent"), words)
+        words = (f"  {row.text}", WRONG if failed else QUIET)
+        return Content.assemble(indent, (row.name, HEADING), words)
     if row.kind == "title":
         return views.title(row.text)
     if row.kind == "problem":

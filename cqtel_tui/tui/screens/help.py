@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from .. import views
+from ..looks import KEY
 from ..widgets.lines import Lines
 from .modal import Modal
 
@@ -28,7 +29,7 @@ class Help(Modal[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,q", "dismiss", "Back", key_display="esc", id="help.back",
+        Binding("escape,question_mark,q,ctrl+c", "dismiss", "Back", id="help.back",
                 tooltip="Back to the screen")
     ]  # fmt: skip
 
@@ -51,9 +52,11 @@ class Help(Modal[None]):
             if binding.id is None:
                 continue
             shown = keys.setdefault(binding.id, ([], binding.tooltip or binding.description))
-            shown[0].append(self.app.get_key_display(binding))
+            name = self.app.get_key_display(binding)
+            if name not in shown[0]:
+                shown[0].append(name)
         lines = [
-            Content.assemble((f" {' '.join(names):<16}", "bold $text-accent"), meaning)
+            Content.assemble((f" {' '.join(names):<16}", KEY), meaning)
             for names, meaning in keys.values()
         ]
         text = self.query_one("#keys", Lines)

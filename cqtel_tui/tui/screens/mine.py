@@ -12,6 +12,7 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.widgets import Static
 
+from ...actions.results import number
 from ...errors import CqtelError
 from ...rights.announced import operation_lines
 from ...rights.exporting import FILE_NAME, write_operations
@@ -38,7 +39,7 @@ class Mine(Modal[None]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "dismiss", "Back", key_display="esc", id="mine.back",
+        Binding("escape,q,ctrl+c", "dismiss", "Back", id="mine.back",
                 tooltip="Back to the installation ID"),
         Binding("w", "write", "Write", id="mine.write",
                 tooltip=f"Write it to {FILE_NAME}, in the current directory"),
@@ -51,14 +52,13 @@ class Mine(Modal[None]):
 
     def compose(self) -> ComposeResult:
         """Lay out what there is."""
-        number = len(self.operations)
-        what = f"{number:,} operation{'' if number == 1 else 's'}"
+        what = number(len(self.operations), "operation")
         with Vertical(id="mine"):
             yield Static(Content(f"The collector's data about you: {what}").stylize("bold"))
             yield Static(views.muted(one_line(self.home.endpoint or "", 300)))
             yield Lines(id="mine-text")
             hint = f"w writes it to {FILE_NAME}. Esc goes back."
-            yield Static(views.muted(hint if number else "Esc goes back."))
+            yield Static(views.muted(hint if self.operations else "Esc goes back."))
 
     def on_mount(self) -> None:
         """Show it from the top."""

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import date, timedelta
-from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on, work
@@ -14,10 +12,10 @@ from textual.screen import Screen
 from textual.widgets import Static
 
 from ...collector import report as reports
-from ...collector.durations import in_words
 from ...errors import CqtelError
-from ...sanitize import one_line, printable
-from .. import charts, views
+from ...sanitize import one_line
+from .. import views
+from ..tables import per_day, table
 from ..widgets.bars import Picker
 from ..widgets.keys_bar import KeysBar
 from ..widgets.lines import Lines
@@ -48,10 +46,6 @@ _SHORT = TABLES | {"operations": "Oper."}
 PERIODS = (7, 30, 90, 396)
 SORTS = ("largest", "name", "failures", "slowest")
 LEAST_K = 2
-_CHART_LINES = 7
-_LEAST_BAR = 6
-_MOST_BAR = 40
-_SPREAD = 24
 
 
 class ReportScreen(Screen[None]):
@@ -85,7 +79,7 @@ class ReportScreen(Screen[None]):
                 tooltip="Read the store again"),
         Binding("question_mark", "help", "Help", key_display="?", id="report.help",
                 tooltip="All keys of the report"),
-        Binding("q", "app.quit", "Quit", id="report.quit", tooltip="Leave the report"),
+        Binding("q,ctrl+c", "app.quit", "Quit", id="report.quit", tooltip="Leave the report"),
     ]  # fmt: skip
 
     def __init__(self, path: Path | Place) -> None:
@@ -187,7 +181,7 @@ class ReportScreen(Screen[None]):
     def _head(self, *, reading: bool) -> Content:
         period = f"{self.days} days"
         found = self.report
-        told = ["reading …"]
+        told = ["reading…"]
         if not reading:
             told = ["nothing to tell"]
             if found is not None and found.total is not None:
@@ -219,7 +213,7 @@ class ReportScreen(Screen[None]):
             return
         found = self.report
         if found is None:
-            yield views.muted("Reading …" if reading else "")
+            yield views.muted("Reading…" if reading else "")
             return
         if found.total is None:
             yield Content(
@@ -236,8 +230,8 @@ class ReportScreen(Screen[None]):
             yield views.muted(f"No row here would be of {found.k} installations.")
             return
         if self.table == "days":
-            yield from _per_day(found, rows, width)
-        yield from _table(self.table, self._sorted(rows), width)
+            yield from per_day(found, rows, width)
+        yield from table(self.table, self._sorted(rows), width)
         yield Content("")
         yield views.muted(self._remark(found))
 
@@ -261,104 +255,3 @@ class ReportScreen(Screen[None]):
             "slowest": lambda row: (row.of.count(None), -(row.p95 or 0.0)),
         }
         return sorted(rows, key=sorts[self.sort])
-
-
-def _per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content]:
-    """Draw a column for each day of the period, from its first one that has any."""
-    counts = {row.of[0]: row.count for row in rows if row.of[0] is not None}
-    if not counts:
-        return
-    first = date.fromisoformat(min(map(str, counts)))
-    days = (date.fromisoformat(found.until) - first).days + 1
-    names = [(first + timedelta(days=at)).isoformat() for at in range(days)]
-    label = f"{max(counts.values()):,} "
-    drawn = charts.columns(
-        [counts.get(name, 0) for name in names], _CHART_LINES, width - len(label) - 1
-    )
-    for at, line in enumerate(drawn):
-        tick = label if at == 0 else "0 ".rjust(len(label)) if at == len(drawn) - 1 else ""
-        yield Content.assemble((tick.rjust(len(label)), views.MUTED), (line, "$text-accent"))
-    each = len(drawn[0]) // len(names) if len(drawn[0]) >= len(names) else 0
-    if each and len(counts) < len(names):
-        step = max(map(len, drawn)) / len(names)
-        marks = [" "] * max(map(len, drawn))
-        for at, name in enumerate(names):
-            if name not in counts:
-                marks[int(at * step)] = "?"
-        yield Content.assemble(" " * len(label), ("".join(marks), views.MUTED))
-        words = f"? fewer than {found.k} installations: not shown, and not zero"
-        yield Content.assemble(" " * len(label), (words, views.MUTED))
-    across = max(map(len, drawn))
-    axis = names[0] + names[-1].rjust(across - len(names[0]))
-    if across >= len(names[0]) * 2 + 1:
-        yield Content.assemble(" " * len(label), (axis, views.MUTED))
-    yield Content("")
-
-
-def _table(name: str, rows: Sequence[Row], width: int) -> Iterable[Content]:
-    """Draw a line for each row: words, a bar, numbers; what has no room is left out, bar first."""
-    everything = sum(row.count for row in rows)
-    words = [_words(row, max(width // 2, width - _MOST_BAR)) for row in rows]
-    titles = ["count"]
-    numbers = [[f"{row.count:,}"] for row in rows]
-    wanted = [
-        ("success", [f"{row.success_rate:.1%}" for row in rows]),
-        ("p50", [in_words(row.p50) for row in rows]),
-        ("p95", [in_words(row.p95) for row in rows]),
-        ("p99", [in_words(row.p99) for row in rows]),
-        ("inst.", [f"{row.installations:,}+" for row in rows]),
-        ("share", [f"{row.count / everything:.1%}" for row in rows]),
-    ]
-    if name not in reports.TIMED:
-        del wanted[1:4]
-    word_width = max(map(len, words))
-    room = width - word_width - max(len(titles[0]), *(len(line[0]) for line in numbers)) - 2
-    for title, cells in wanted:
-        needed = max(len(title), *map(len, cells)) + 2
-        if needed <= room - _LEAST_BAR - 2 or (needed <= room and name in reports.TIMED):
-            room -= needed
-            titles.append(title)
-            for line, cell in zip(numbers, cells, strict=True):
-                line.append(cell)
-    draw = partial(_bars, rows)
-    if name in reports.TIMED and room >= _SPREAD + 2:
-        draw = partial(_spreads, rows)
-    drawn = draw(min(_MOST_BAR, room - 2))
-    widths = [max(map(len, column)) for column in zip(titles, *numbers, strict=True)]
-    bar_width = max(map(len, drawn), default=0)
-    yield views.muted(
-        " " * word_width
-        + "".join(f"  {title:>{wide}}" for title, wide in zip(titles, widths, strict=True))
-    )
-    for row, word, cells, chart in zip(rows, words, numbers, drawn, strict=True):
-        told = "".join(f"  {cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True))
-        style = views.MUTED if None in row.of else ""
-        yield Content.assemble(
-            (f"{word:<{word_width}}", style),
-            told,
-            "  " if bar_width else "",
-            (chart, "$text-accent"),
-        )
-
-
-def _words(row: Row, limit: int) -> str:
-    """Say what a row is of; the end of a long name tells more than its beginning."""
-    text = printable(" ".join(reports.named(text) for text in row.of))
-    return text if len(text) <= limit else f"…{text[1 - limit :]}"
-
-
-def _bars(rows: Sequence[Row], width: int) -> list[str]:
-    most = max(row.count for row in rows)
-    if width < _LEAST_BAR:
-        return [""] * len(rows)
-    return [charts.bar(row.count, most, width) for row in rows]
-
-
-def _spreads(rows: Sequence[Row], width: int) -> list[str]:
-    """Draw the percentiles of all rows on one logarithmic scale."""
-    marks = [[mark for mark in (row.p50, row.p95, row.p99) if mark] for row in rows]
-    every = [mark for each in marks for mark in each]
-    if not every:
-        return [""] * len(rows)
-    least, most = min(every), max(every)
-    return [charts.spread(each, least, most, width) if each else "" for each in marks]

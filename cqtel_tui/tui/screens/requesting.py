@@ -40,7 +40,7 @@ class Requesting(Modal[Any]):
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "stop", "Stop", id="requesting.stop",
+        Binding("escape,q,ctrl+c", "stop", "Stop", id="requesting.stop",
                 tooltip="Stop waiting; the request may still be carried out")
     ]  # fmt: skip
 
@@ -56,7 +56,7 @@ class Requesting(Modal[Any]):
     def compose(self) -> ComposeResult:
         """Lay out what is waited for."""
         with Vertical(id="ask"):
-            yield Static(Content(f"{self.words} …").stylize("bold"))
+            yield Static(Content(f"{self.words}…").stylize("bold"))
             yield Static(Content(one_line(self.endpoint, 300)), classes="ask-detail")
             yield Static(views.muted("Esc stops."), id="requesting-hint")
 
@@ -67,7 +67,7 @@ class Requesting(Modal[Any]):
     def action_stop(self) -> None:
         """Wait no longer."""
         self.stopping = True
-        self.query_one("#requesting-hint", Static).update(Content("Stopping …"))
+        self.query_one("#requesting-hint", Static).update(Content("Stopping…"))
 
     @work(thread=True)
     def _request(self) -> None:

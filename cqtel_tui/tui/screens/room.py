@@ -30,7 +30,7 @@ ROOMS = {
     "stored": "Data",
     "files": "Files",
 }
-"""The screens, in the order of their keys 1, 2, 3 …"""
+"""The screens, in the order of their keys 1, 2, 3…"""
 
 
 def too_small(way_out: str) -> Static:

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.widgets import ProgressBar, Static
 from textual.worker import get_current_worker
 
+from ...actions.results import number
 from ...errors import CqtelError
 from ...sanitize import one_line
 from .. import views
@@ -37,7 +38,7 @@ class Sending(Modal["list[Delivery]"]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "escape",
+            "escape,q,ctrl+c",
             "stop",
             "Stop",
             id="sending.stop",
@@ -56,7 +57,7 @@ class Sending(Modal["list[Delivery]"]):
     def compose(self) -> ComposeResult:
         """Lay out the progress."""
         with Vertical(id="ask"):
-            yield Static(Content(f"Sending {len(self.labels):,} …").stylize("bold"))
+            yield Static(Content(f"Sending {number(len(self.labels), 'payload')}…").stylize("bold"))
             yield ProgressBar(total=len(self.labels), show_eta=False)
             yield Static(id="sending-last")
             yield Static(views.muted("Esc stops."), id="sending-hint")
@@ -68,7 +69,7 @@ class Sending(Modal["list[Delivery]"]):
     def action_stop(self) -> None:
         """Send no more; the one that is on its way is broken off."""
         self.stopping = True
-        self.query_one("#sending-hint", Static).update(Content("Stopping …"))
+        self.query_one("#sending-hint", Static).update(Content("Stopping…"))
 
     @work(thread=True)
     def _send(self) -> None:

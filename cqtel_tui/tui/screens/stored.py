@@ -14,6 +14,7 @@ from ...review import promises
 from ...rights.announced import announced
 from ...sanitize import one_line
 from .. import views
+from ..looks import ACCENT, SAFE, WRONG
 from ..widgets.lines import Lines
 from .room import Room
 
@@ -138,7 +139,7 @@ class Stored(Room):
     def _head(self) -> list[Content]:
         if self._proving:
             return [
-                views.muted("Recording a temporary operation among planted secrets …"),
+                views.muted("Recording a temporary operation among planted secrets…"),
                 Content(""),
             ]
         if self._proof is None:
@@ -165,7 +166,7 @@ class Stored(Room):
 
 
 def _promise(enforcement: Enforcement, verdict: Verdict | None) -> list[Content]:
-    sign, style = ("✓", "$text-success") if enforcement.is_stored else (views.CROSS, "$text-error")
+    sign, style = ("✓", ACCENT) if enforcement.is_stored else (views.CROSS, SAFE)
     lines = [
         Content.assemble((f"  {sign} ", style), (enforcement.sentence, "bold")),
         views.muted(f"    {enforcement.how}"),
@@ -174,10 +175,10 @@ def _promise(enforcement: Enforcement, verdict: Verdict | None) -> list[Content]
         return lines
     if verdict.kept:
         proof = ", ".join(verdict.evidence) or f"not found: {', '.join(verdict.looked_for)}"
-        return [*lines, Content(f"    Proved: {proof}").stylize("$text-success")]
+        return [*lines, Content(f"    Proved: {proof}").stylize(SAFE)]
     return [
         *lines,
-        *(Content(f"    !! {words}").stylize("$text-error") for words in verdict.broken),
+        *(Content(f"    !! {words}").stylize(WRONG) for words in verdict.broken),
     ]
 
 

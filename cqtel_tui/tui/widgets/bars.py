@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from ...actions.programs import name_of
 from ...sanitize import one_line
-from ..views import MUTED
+from ..looks import ACCENT, QUIET, SAFE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from ...actions.status import Status
 
 _STATES = {
-    "on": ("ON", "recorded and delivered", "$text-warning"),
-    "hold": ("UNDECIDED", "stays here, nothing is sent", "$text-accent"),
-    "off": ("OFF", "nothing is recorded or sent", "$text-success"),
+    "on": ("ON", "recorded and delivered", ACCENT),
+    "hold": ("UNDECIDED", "stays here, nothing is sent", ""),
+    "off": ("OFF", "nothing is recorded or sent", SAFE),
 }
 _COOKIES = {
     "present": "ID present",
@@ -51,7 +51,7 @@ class StatusLine(Static):
         if status.decision.inspect:
             facts.append("inspecting only")
         if reading:
-            facts.append("reading …")
+            facts.append("reading…")
         if status.counts.set_aside:
             facts.append(f"{status.counts.set_aside} set aside")
         if status.counts.dropped:
@@ -76,7 +76,7 @@ class StatusLine(Static):
             return
         word, meaning, style = _STATES[self._state]
         state = Content.assemble(f" {self._whose} ", (f" {word} ", f"bold reverse {style}"))
-        facts = Content.assemble(*(part for f in self._facts for part in ((" · ", MUTED), f)))
+        facts = Content.assemble(*(part for f in self._facts for part in ((" · ", QUIET), f)))
         full = Content.assemble(state, f" {meaning}", facts)
         self.update(full if full.cell_length <= self.size.width else state + facts, layout=False)
 
@@ -159,7 +159,7 @@ class Picker(Static):
             self._columns, parts, at = [], [], 0
             for key, name in names:
                 text = name.center(len(name) + 2 * padding)
-                parts.append((text, "bold reverse" if key == self.current else MUTED))
+                parts.append((text, "bold reverse" if key == self.current else QUIET))
                 parts.append((" " * gap, ""))
                 self._columns.append((at, at + len(text), key))
                 at += len(text) + gap

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 
 from ...errors import CqtelError
 from .. import views
+from ..page import Page
 from .bars import Picker
 from .lines import Lines
 
@@ -20,10 +22,10 @@ if TYPE_CHECKING:
 
     from ...outbox.envelope import Envelope
 
-    View = Callable[[], Sequence[Content]]
+    View = Callable[[], Sequence[Content] | Page]
 
 
-DRAWN_TO_WIDTH = frozenset({"trace", "intercepted"})
+DRAWN_TO_WIDTH = frozenset({"explained", "trace", "intercepted"})
 
 
 class Detail(Vertical):
@@ -33,12 +35,20 @@ class Detail(Vertical):
         names: key and title of each view that there may be; a payload has those that it is given.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("z", "fold", "Fold", show=False, id="detail.fold",
+                tooltip="Show the parts of a span, or do not"),
+    ]  # fmt: skip
+
     def __init__(self, names: Sequence[tuple[str, str]], *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
         super().__init__(id=id)
         self._names = names
         self._wanted = names[0][0]
         self._views: dict[str, View] = {}
         self.envelope: Envelope | None = None
+        self.selected = 0
+        self.folded: set[int] = set()
+        self._keys: Sequence[int] = ()
 
     def compose(self) -> ComposeResult:
         """Lay out the row of views and the text below."""
@@ -67,6 +77,9 @@ class Detail(Vertical):
 
     def show(self, envelope: Envelope | None, shown: dict[str, View]) -> None:
         """Show an envelope, in the view that is already chosen."""
+        if envelope is None or self.envelope is None or envelope.id != self.envelope.id:
+            self.selected = 0
+            self.folded.clear()
         self.envelope = envelope
         self._views = shown
         picker = self.query_one("#views", Picker)
@@ -89,6 +102,7 @@ class Detail(Vertical):
     def turn_to(self, key: str) -> None:
         """Go to a view."""
         self._wanted = key
+        self.selected = 0
         self.query_one("#views", Picker).pick(key)
         self._draw()
 
@@ -101,15 +115,35 @@ class Detail(Vertical):
         event.stop()
         self.turn_to(event.key)
 
+    def action_fold(self) -> None:
+        """Show the parts of what is selected, or do not."""
+        if self._keys:
+            self.folded ^= {self._keys[self.selected]}
+            self.again()
+
+    @on(Lines.Chosen, "#text")
+    def _chosen(self, event: Lines.Chosen) -> None:
+        event.stop()
+        self.selected = event.at
+        self.again()
+
     def _draw(self, *, keep_position: bool = False) -> None:
         make = self._views.get(self.view)
+        self._keys = ()
         if make is not None:
-            self.lines.show(_made(make), keep_position=keep_position)
+            made = _made(make)
+            if isinstance(made, Page):
+                self.lines.show(made.paragraphs, keep_position=keep_position)
+                self.selected = min(self.selected, max(0, len(made.stops) - 1))
+                self.lines.choose_from(made.stops, self.selected)
+                self._keys = made.keys
+            else:
+                self.lines.show(made, keep_position=keep_position)
         elif self._views:
             self.lines.show([views.muted("There is nothing to show here.")])
 
 
-def _made(make: View) -> Sequence[Content]:
+def _made(make: View) -> Sequence[Content] | Page:
     try:
         return make()
     except CqtelError as error:  # a payload may be anybody's file

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -17,39 +17,36 @@ from textual.strip import Strip
 
 from ...outbox import field_of
 from ...outbox.envelope import Label, identity_of, read_label
-from ...review.durations import duration
 from ...sanitize import one_line
+from ..grouping import DAYS, grouped, histogram, per_day
 from ..views import CROSS
+from .rows import SORT_KEYS, Going, cut, matching, more, more_cells, number, took
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from textual import events
 
+    from ..grouping import Branch
+
 _TIME, _DAY_AND_TIME = len("10:52:31"), len("11-22 10:52")
-_ORIGINS = {"record": ("recorded here", "here"), "gate": ("intercepted", "gate")}
 _OUTCOMES = {"ok": ("✓ ok", "ok"), "failed": (f"{CROSS} failed", "failed")}
+_OPERATION = 16
+_RESULT = 9
+_WITH_WORDS = 66
+"""From how many cells on a result is told in a word, not in a sign alone."""
 _MAX_DRAWN = 500
 """Rows that are kept as they were drawn: those in sight, and around."""
-
-
-@dataclass
-class Narrowed(Message):
-    """The list is to be narrowed.
-
-    Attributes:
-        text: the filter.
-        done: whether it is complete, so that the list may have the focus again.
-    """
-
-    text: str
-    done: bool
 
 
 class Envelopes(ScrollView, can_focus=True):
     """A list of envelopes, with a cursor and marks.
 
     The list holds file names, and reads a label only where it is seen.
+
+    Args:
+        empty: what is said where there is none.
+        read_going: returns what would be sent of the envelope with a file name, and where to.
     """
 
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -74,6 +71,8 @@ class Envelopes(ScrollView, can_focus=True):
                 tooltip="To the first payload"),
         Binding("end,G", "move_to(-1)", "Last", show=False, id="list.last",
                 tooltip="To the last payload"),
+        Binding("z", "fold", "Fold", show=False, id="list.fold",
+                tooltip="Show of a run its first payload alone, or all"),
         Binding("space", "mark", "Mark", id="list.mark",
                 tooltip="Mark it to be sent or dropped, and go on to the next"),
         Binding("a", "mark_all", "Mark all", show=False, id="list.mark_all",
@@ -92,8 +91,19 @@ class Envelopes(ScrollView, can_focus=True):
     class Arranged(Message):
         """What is listed, or marked, or in which order, is another."""
 
-    def __init__(self, *, id: str | None = None, empty: str = "") -> None:  # noqa: A002  # Textual's word
+    def __init__(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002  # Textual's word
+        empty: str = "",
+        read_going: Callable[[str], Going] = lambda _: Going("", None, 0),
+    ) -> None:
         super().__init__(id=id)
+        self.read_going = read_going
+        self.folded: set[str] = set()
+        self._runs: Mapping[str, str] = {}
+        self._operations: Collection[str] = ()
+        self._branches: dict[str, Branch] = {}
         self.all_names: Sequence[str] = ()
         self.names: Sequence[str] = ()
         self.marked: set[str] = set()
@@ -105,9 +115,21 @@ class Envelopes(ScrollView, can_focus=True):
         self._today = (0.0, 0.0)
         self._drawn: dict[tuple[str, int, bool, str], Strip] = {}
 
-    def show(self, names: Sequence[str]) -> None:
-        """Show these envelopes; the cursor and the marks stay on theirs."""
+    def show(
+        self,
+        names: Sequence[str],
+        runs: Mapping[str, str] | None = None,
+        operations: Collection[str] = (),
+    ) -> None:
+        """Show these envelopes; the cursor and the marks stay on theirs.
+
+        Args:
+            names: their file names, the newest first.
+            runs: for the id of each payload of a run that run's name.
+            operations: the ids of what runs are headed by.
+        """
         self.all_names = names
+        self._runs, self._operations = runs or {}, operations
         present = {identity_of(name) for name in names} if self.marked else set()
         self.marked &= present
         self._arrange()
@@ -151,12 +173,18 @@ class Envelopes(ScrollView, can_focus=True):
             facts.append(f"{len(self.names):,} of {len(self.all_names):,}")
         if self.by != "time":
             facts.append(f"by {self.by}")
+        if days := histogram(per_day(self.all_names, self.clock())):
+            facts.append(f"{days} {DAYS} days")
         return " · ".join(facts)
 
     def _arrange(self) -> None:
         names = matching(self.all_names, self.filter)
-        if self.by != "time":
-            names = sorted(names, key=_SORTS[self.by], reverse=self.by in {"size", "duration"})
+        self._branches = {}
+        if self.by == "time":
+            names, self._branches = grouped(names, self._runs, self._operations, self.folded)
+        else:
+            key = self._sent_bytes if self.by == "size" else SORT_KEYS[self.by]
+            names = sorted(names, key=key, reverse=self.by in {"size", "duration"})
         self.names = names
         self._moment = _TIME if all(map(self._is_of_today, self.all_names[-1:])) else _DAY_AND_TIME
         self._drawn.clear()
@@ -198,6 +226,7 @@ class Envelopes(ScrollView, can_focus=True):
         del event
         self.virtual_size = Size(self.scrollable_content_region.width, max(1, len(self.names)))
         self._keep_in_sight()
+        self.post_message(self.Arranged())
 
     def on_focus(self, event: events.Focus) -> None:
         """Draw the cursor as the one that keys move."""
@@ -233,6 +262,15 @@ class Envelopes(ScrollView, can_focus=True):
         """Put the cursor on the envelope with this id, if it is listed."""
         at = (at for at, name in enumerate(self.names) if identity_of(name) == identity)
         self.cursor = next(at, self.cursor)
+
+    def action_fold(self) -> None:
+        """Show of the run under the cursor its first payload alone, or all."""
+        branch = self._branches.get(self._current)
+        if branch is not None:
+            self.folded ^= {branch.run}
+            first = next(n for n, b in self._branches.items() if b.run == branch.run and not b.sign)
+            self._current = first
+            self._arrange()
 
     def action_mark(self) -> None:
         """Mark the envelope under the cursor, or unmark it, and go on."""
@@ -314,80 +352,40 @@ class Envelopes(ScrollView, can_focus=True):
         is_of_today = self._today[0] <= seconds < self._today[1]
         when = time.strftime("%H:%M:%S" if is_of_today else "%m-%d %H:%M", time.localtime(seconds))
         outcome, looks = _OUTCOMES.get(label.outcome, ("? unknown", "dim"))
+        branch = self._branches.get(name)
+        operation = f"{branch.sign if branch else ''}{label.operation}"
+        others = f" +{branch.number - 1}" if branch and branch.is_folded else ""
+        shown = cut(one_line(operation, 60), _OPERATION - len(others)) + others
         parts = [
             (" ● " if label.id in self.marked else "   ", "mark"),
             (f"{when:<{self._moment}} ", ""),
-            (f"{one_line(label.operation, 16):<15} ", "operation"),
-            (f"{outcome:<9}", looks),
-            (f"{_took(label):>9}", ""),
+            (f"{shown:<{_OPERATION}} ", "operation"),
+            (f"{outcome:<{_RESULT}}" if width >= _WITH_WORDS else f"{outcome[:1]:<3}", looks),
+            (f"{took(label):>9}", ""),
         ]
         room = width - sum(len(text) for text, _ in parts)
-        return [*parts, *_more(label, room)]
+        return [*parts, *more(label, self.read_going(name), room)]
 
+    def _sent_bytes(self, name: str) -> int:
+        """Return how many bytes would be sent; all of them where that is not known."""
+        size = number(name, "size")
+        sent = self.read_going(name).sent if field_of(name, "origin") == "gate" else size
+        return size if sent is None else sent
 
-def _took(label: Label) -> str:
-    """Return how long it took, if that is known: an intercepted event may not say."""
-    if label.origin == "gate" and not label.duration:
-        return "-"
-    return duration(label.duration * 1_000_000)
-
-
-def _more(label: Label, room: int) -> list[tuple[str, str]]:
-    """Return as much of the rest as there is room for; where it comes from before all else."""
-    long, short = _ORIGINS.get(label.origin, ("unknown", "?"))
-    program = (f"  {one_line(f'{label.app} {label.version}'.strip(), 24):<17}", "")
-    name = (f"  {one_line(label.app, 10):<10}", "")
-    size = (f"{label.size:>8,} B", "dim")
-    origin = (f"  {short:<6}", "dim")
-    for parts in (
-        [program, size, (f"  {long:<13}", "dim")],
-        [program, size, origin],
-        [program, origin],
-        [name, origin],
-        [origin],
-    ):
-        left = room - sum(len(text) for text, _ in parts)
-        if left >= 0:
-            tried = f"  tried {label.attempt:,} times"
-            is_told = label.attempt and len(tried) <= left
-            return [*parts, (tried, "tried")] if is_told else parts
-    return []
-
-
-def matching(names: Sequence[str], text: str) -> Sequence[str]:
-    """Return the file names that match every word of a filter.
-
-    `op:sync`, `app:cloudquery`, `failed` and `ok` look at one field, any other word at all of them.
-    """
-    kept = names
-    for word in text.lower().split():
-        key, separator, value = word.partition(":")
-        if separator and key in _KEYS:
-            field = _KEYS[key]
-            kept = [name for name in kept if value in field_of(name, field).lower()]
-        elif word in {"failed", "ok"}:
-            kept = [name for name in kept if f",{word}," in name]
-        else:
-            kept = [name for name in kept if word in name.lower()]
-    return kept
-
-
-_KEYS = {
-    **{field: field for field in ("id", "app", "version", "outcome")},
-    "from": "origin",
-    "op": "operation",
-}
-"""The words before a colon in a filter, and the fields of an envelope's name that they mean."""
-
-
-def _number(name: str, field: str) -> int:
-    value = field_of(name, field)
-    return int(value) if value.isascii() and value.isdigit() else 0
-
-
-_SORTS: dict[str, Callable[[str], Any]] = {
-    "operation": lambda name: field_of(name, "operation"),
-    "size": lambda name: _number(name, "size"),
-    "duration": lambda name: _number(name, "duration"),
-}
-SORTS = ("time", *_SORTS)
+    @property
+    def titles(self) -> str:
+        """What stands above the columns; the one that is sorted by is marked."""
+        width = self.scrollable_content_region.width
+        heads = {
+            "time": "TIME", "operation": "OPERATION", "duration": "TOOK", "size": "SIZE"
+        }  # fmt: skip
+        result = f"{'RESULT':<{_RESULT}}" if width >= _WITH_WORDS else "   "
+        heads[self.by] += " ▼" if self.by != "operation" else " ▲"
+        line = (
+            f"   {heads['time']:<{self._moment}} {heads['operation']:<{_OPERATION}} {result}"
+            f"{heads['duration']:>9}"
+        )
+        cells = more_cells(width - len(line))
+        line += f"  {'TO':<{cells.to}}" if cells.to else ""
+        line += f"{heads['size']:>{cells.size}}" if cells.size else ""
+        return line + (f"  {'PROGRAM':<{cells.program}}" if cells.program else "")

@@ -8,7 +8,7 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from .envelopes import Narrowed
+from .rows import Narrowed
 
 
 class Filter(Input):

@@ -9,6 +9,7 @@ from textual.widgets import Static
 
 if TYPE_CHECKING:
     from textual import events
+    from textual.binding import ActiveBinding
     from textual.screen import Screen
 
 _LEFT_OUT_FIRST = ("list.mark", "app.debug", "app.telemetry")
@@ -47,7 +48,9 @@ class KeysBar(Static):
 
     def _draw(self) -> None:
         shown: dict[str, tuple[str, str, str, bool]] = {}
-        for key, active in self.screen.active_bindings.items():
+        # Ctrl+C is known without being told.
+        active_keys = sorted(self.screen.active_bindings.items(), key=_is_reflex)
+        for key, active in active_keys:
             binding = active.binding
             if binding.show and binding.id and binding.id not in shown:
                 name = self.app.get_key_display(binding)
@@ -69,9 +72,13 @@ class KeysBar(Static):
         for key, name, words, is_enabled in shown.values():
             style = "" if is_enabled else "dim "
             parts += [
-                (name, f"{style}bold $footer-key-foreground"),
+                (name, f"{style}bold $footer-foreground"),
                 (words, f"{style}$footer-foreground"),
             ]
             self._columns.append((at, at + len(name) + len(words), key))
             at += len(name) + len(words)
         self.update(Content.assemble(*parts), layout=False)
+
+
+def _is_reflex(active: tuple[str, ActiveBinding]) -> bool:
+    return active[0] == "ctrl+c"

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.geometry import Size
+from textual.geometry import Region, Size
+from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.visual import Visual
+
+from ..looks import LOUD
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,18 +54,91 @@ class Lines(ScrollView, can_focus=True):
         self._wrapped: list[Content] = []
         self._width = 0
         self._drawn: dict[int, Strip] = {}
+        self._stops: Sequence[int] = ()
+        self._at = 0
+        self._starts: list[int] = []
 
     @property
     def text(self) -> str:
         """What is shown, unwrapped."""
         return "\n".join(paragraph.plain for paragraph in self._paragraphs)
 
+    @dataclass
+    class Chosen(Message):
+        """Another of the lines that can be chosen is.
+
+        Attributes:
+            lines: the text.
+            at: its number among those.
+        """
+
+        lines: Lines
+        at: int
+
+        @property
+        def control(self) -> Lines:
+            """The text, for `@on`."""
+            return self.lines
+
+    def choose_from(self, stops: Sequence[int], at: int) -> None:
+        """Let some paragraphs be chosen by the keys that scroll, and bring one into sight."""
+        self._stops = stops
+        self._at = at
+        if stops and self._starts:
+            ends = [*self._starts, len(self._wrapped)]
+            following = stops[at + 1] if at + 1 < len(stops) else len(self._starts)
+            first = self._starts[stops[at]] if at else 0
+            lines = min(ends[following] - first, self.scrollable_content_region.height)
+            region = Region(0, first, self.size.width, max(1, lines))
+            self.scroll_to_region(region, animate=False, force=True, immediate=True)
+
+    def action_scroll_down(self) -> None:
+        """Choose the next line that can be, or go a line down."""
+        if self._stops:
+            self._choose(self._at + 1)
+        else:
+            super().action_scroll_down()
+
+    def action_scroll_up(self) -> None:
+        """Choose the line before that can be, or go a line up."""
+        if self._stops:
+            self._choose(self._at - 1)
+        else:
+            super().action_scroll_up()
+
+    def action_scroll_home(self) -> None:
+        """Choose the first line that can be, or go to the top."""
+        if self._stops:
+            self._choose(0)
+        else:
+            super().action_scroll_home()
+
+    def action_scroll_end(self) -> None:
+        """Choose the last line that can be, or go to the bottom."""
+        if self._stops:
+            self._choose(len(self._stops) - 1)
+        else:
+            super().action_scroll_end()
+
+    def _choose(self, at: int) -> None:
+        at = max(0, min(at, len(self._stops) - 1))
+        if at != self._at:
+            self.post_message(self.Chosen(self, at))
+
+    def on_click(self, event: events.Click) -> None:
+        """Choose the line under the mouse."""
+        line = int(event.y) + self.scroll_offset.y
+        for at, stop in enumerate(self._stops):
+            if self._starts[stop] == line:
+                self._choose(at)
+
     def show(self, paragraphs: Sequence[Content], *, keep_position: bool = False) -> None:
         """Show these paragraphs, from the top unless the position is to be kept."""
+        self._stops = ()
         self._paragraphs = paragraphs[:MAX_LINES]
         left_out = len(paragraphs) - MAX_LINES
         if left_out > 0:
-            more = Content(f"!! … and {left_out:,} lines more").stylize("bold $text-error")
+            more = Content(f"!! … and {left_out:,} lines more").stylize(LOUD)
             self._paragraphs = [*self._paragraphs, more]
         self._wrap()
         if not keep_position:
@@ -79,7 +156,9 @@ class Lines(ScrollView, can_focus=True):
             return
         self._drawn.clear()
         self._wrapped = []
+        self._starts = []
         for paragraph in self._paragraphs:
+            self._starts.append(len(self._wrapped))
             text = paragraph.plain
             if len(text) > _LONG and not paragraph.spans and text.isascii() and "\n" not in text:
                 cuts = range(0, len(text), width)

@@ -1,0 +1,55 @@
+"""Say which parts of an operation its duration comes from, and how much each took, in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .durations import duration
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .waterfall import Bar
+
+_NEARLY_ALL = 0.995
+
+
+def parents(bars: Sequence[Bar]) -> list[int | None]:
+    """Return for each bar the number of the one that it is directly inside of."""
+    found: list[int | None] = []
+    path: list[int] = []
+    for at, bar in enumerate(bars):
+        del path[bar.depth :]
+        found.append(path[-1] if path else None)
+        path.append(at)
+    return found
+
+
+def critical(bars: Sequence[Bar]) -> frozenset[int]:
+    """Return the bars on the critical path: from the whole, always on to the part that ended last.
+
+    Had one of them been faster, the whole might have been; had any other been, it would not.
+    """
+    inside: dict[int | None, list[int]] = {}
+    for at, parent in enumerate(parents(bars)):
+        inside.setdefault(parent, []).append(at)
+    path = []
+    here = inside.get(None, [])
+    while here:
+        last = max(here, key=lambda at: (bars[at].start + bars[at].duration, -at))
+        path.append(last)
+        here = inside.get(last, [])
+    return frozenset(path)
+
+
+def told(bars: Sequence[Bar], at: int) -> str:
+    """Return how long a part took, and how much of what it is a part of that is."""
+    bar = bars[at]
+    took = duration(bar.duration)
+    parent = parents(bars)[at]
+    if parent is None or not bars[parent].duration:
+        return f"{bar.name} took {took} in all."
+    whole = bars[parent]
+    share = bar.duration / whole.duration
+    words = "all" if share >= _NEARLY_ALL else f"{share:.0%}"
+    return f"{bar.name} took {took}: {words} of {whole.name}."
