@@ -122,12 +122,26 @@ def bound_lines(bound: Mapping[Destination, int]) -> list[str]:
 def later_lines(outlook: Outlook) -> list[str]:
     """Return where what comes after a yes goes."""
     recorded = to_endpoint(outlook.endpoint)
-    lines = [
+    line = (
         f"From now on, what is recorded goes to {words(recorded)}."
         if recorded.url
         else "From now on, what is recorded stays here: no endpoint is set."
-    ]
-    if outlook.upstream:
-        upstream = one_line(outlook.upstream, _MAX_URL)
-        lines.append(f"What the program itself reports goes to {upstream} ({_ITS_OWN}).")
-    return lines
+    )
+    return [line, *_upstream_lines(outlook)]
+
+
+def outlook_lines(outlook: Outlook) -> list[str]:
+    """Return where what is pending goes and what comes later, in few lines if it is one place."""
+    recorded = to_endpoint(outlook.endpoint)
+    if list(outlook.bound) != [recorded]:
+        return [*bound_lines(outlook.bound), *later_lines(outlook)]
+    what = f"{number(outlook.bound[recorded], 'payload')}, and what is recorded from now on,"
+    line = f"{what} {'go to' if recorded.url else 'have'} {words(recorded)}."
+    return [line, *_upstream_lines(outlook)]
+
+
+def _upstream_lines(outlook: Outlook) -> list[str]:
+    if not outlook.upstream:
+        return []
+    upstream = one_line(outlook.upstream, _MAX_URL)
+    return [f"What the program itself reports goes to {upstream} ({_ITS_OWN})."]

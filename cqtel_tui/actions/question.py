@@ -11,7 +11,7 @@ from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..review.destination import bound_for
 from .choosing import plan_telemetry, set_telemetry
-from .destinations import Outlook, bound_lines, later_lines, read_outlook
+from .destinations import Outlook, outlook_lines, read_outlook
 from .programs import name_of
 from .results import Message, Result
 from .sending import ALL, send, send_due, sending_result
@@ -98,7 +98,7 @@ def words(question: Question) -> dict[Answer, str]:
 
 def destination(question: Question) -> list[str]:
     """Return where payloads would go after a yes, a line each."""
-    return [*bound_lines(question.outlook.bound), *later_lines(question.outlook)]
+    return outlook_lines(question.outlook)
 
 
 def plan_answers(question: Question) -> dict[Answer, TelemetryPlan]:

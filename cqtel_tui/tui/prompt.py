@@ -164,11 +164,15 @@ class Prompt(OwnApp[Answer]):
         """Return the payload in a sentence, and its fields, the most identifying first."""
         question = self.question
         told = Fields(question.envelope, "", question.url, may_change=False)
-        return told.page(self.size.width - _FRAME_CELLS, NOTHING).paragraphs
+        page = told.page(self.size.width - _FRAME_CELLS, NOTHING)
+        # Once more, for there may be more places than find room beside the answers.
+        return [*page.paragraphs, Content(""), *self._places()]
 
     def _destination(self) -> Content:
-        lines = [one_line(line, 300) for line in destination(self.question)]
-        return Content("\n").join([views.muted(line) for line in lines])
+        return Content("\n").join(self._places())
+
+    def _places(self) -> list[Content]:
+        return [views.muted(one_line(line, 300)) for line in destination(self.question)]
 
 
 def ask_inline(

@@ -63,6 +63,13 @@ async def test_a_question_changes_nothing_by_escape_and_enter_takes_the_safe_ans
         await it.told("Telemetry of cloudquery is undecided: ")
         assert empty.chosen.telemetry is None
         await it.press("t", "right", "l", "h", "right", "left", "enter")
+        await it.until(lambda: "from now on?" in it.question)
+        await it.press("enter")
+        await it.until(lambda: it.room == "pending")
+        assert empty.chosen.telemetry is None, "Enter twice never consents"
+        await it.press("t", "right", "enter")
+        await it.until(lambda: "from now on?" in it.question)
+        await it.press("right", "enter")
         await it.until(lambda: empty.chosen.telemetry == "on")
 
 
@@ -72,7 +79,8 @@ async def test_a_row_of_answers_is_moved_in_and_saved_by_keys(empty: Machine) ->
         assert stored(it, "telemetry") == "undecided"
         await it.press("left")
         assert stored(it, "telemetry") == "undecided", "moving saves nothing"
-        await it.press("enter", "enter")
+        await it.press("enter")
+        await it.answer("enter")
         await it.until(lambda: it.room == "choices")
         assert empty.chosen.telemetry is None, "Enter twice never consents"
         await it.press("enter")

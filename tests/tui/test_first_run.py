@@ -212,7 +212,8 @@ def test_the_plain_prompt_takes_one_letter_and_all_else_for_no_answer(
         assert machine.chosen.consented < time.time_ns()
     assert len(machine.labels()) == 5
     assert "service.name = cloudquery" in said
-    assert "No endpoint is set yet" in said
+    assert "5 payloads, and what is recorded from now on, have no destination: no endpoint" in said
+    assert "What the program itself reports goes to https://" in said
     outcome = {
         "off": "telemetry of cloudquery is off",
         "on": "telemetry of cloudquery is on",
