@@ -249,8 +249,10 @@ def test_hostile_text_of_a_variable_is_shown_and_not_obeyed(
 def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> None:
     assert said(cq, "on") == (
         "cq-telemetry: telemetry of cloudquery is on: payloads are recorded and delivered\n"
-        "cq-telemetry: no endpoint is set, so payloads stay here: "
+        "cq-telemetry: no endpoint is set, so what is recorded stays here: "
         "cq-telemetry endpoint URL\n"
+        "cq-telemetry: what cloudquery itself reports goes to "
+        "https://analytics-events.cloudquery.io\n"
     )
     assert of_program(cq)["all"]["telemetry"] == "on"
     assert of_program(cq)["all"]["catalogue"] == 1
@@ -279,6 +281,8 @@ def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:
     assert said(cq, "off") == (
         "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
         "of what is run through cq-telemetry\n"
+        "cq-telemetry: what is started without cq-telemetry is not reached by this no; "
+        "to reach it: cq-telemetry env\n"
     )
     assert of_program(cq)["all"] == {"telemetry": "off"}
     cq("undecide")
@@ -303,6 +307,8 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     assert said(cq, "off", "--discard") == (
         "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
         "of what is run through cq-telemetry\n"
+        "cq-telemetry: what is started without cq-telemetry is not reached by this no; "
+        "to reach it: cq-telemetry env\n"
         "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
         "1 set aside payload, the installation ID\n"
     )

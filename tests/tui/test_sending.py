@@ -139,6 +139,30 @@ async def test_a_yes_that_includes_what_is_held_sends_it(
         assert sorted(collector.bodies) == sorted(payloads)
 
 
+@keys("pending.include")
+async def test_i_lets_a_yes_cover_what_was_pending_before_it_and_nothing_else(
+    machine: Machine, collector: Collector
+) -> None:
+    machine.choose(endpoint=collector.url)
+    async with ui() as it:
+        await it.press("i")
+        await it.told("Telemetry of cloudquery is not on: choose that first.")
+        assert not machine.included
+        await it.press("t")
+        await it.answer("o")
+        await it.answer("y")
+        await it.until(lambda: machine.chosen.telemetry == "on")
+        assert not machine.included
+        first, second = (label.id for label in machine.labels()[:2])
+        await it.press("i")
+        await it.until(lambda: machine.included == {first})
+        await it.told("ncluded in your yes: 1 payload")
+        await it.press("j", "i")
+        await it.until(lambda: machine.included == {first, second})
+        assert collector.connections == 0, "it is sent later, or by s"
+        assert len(machine.labels()) == 5
+
+
 async def test_off_and_without_an_endpoint_it_is_said_why_not(
     machine: Machine, collector: Collector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
