@@ -144,7 +144,7 @@ def _yes(program: Program, project: str | None, outlook: Outlook) -> Confirmatio
         count = len(outlook.pending)
         waiting = f"{number(count, 'payload')} {'was' if count == 1 else 'were'} already pending:"
         details += [waiting, *bound_lines(outlook.bound)]
-        others = ((INCLUDE, f"yes, and send what is pending ({count:,})"),)
+        others = ((INCLUDE, f"yes, and {count:,} pending"),)
     return Confirmation(
         f"Send what {name_of(program)} reports{where}, from now on?",
         tuple(details),

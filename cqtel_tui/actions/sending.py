@@ -143,9 +143,10 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     if undecided:
         whom = " and ".join(undecided)
         details.append(
-            f"You have not decided about {whom}. Once is for these alone, without an ID."
+            f"You have not decided about {whom}. Once is for these alone, without an ID; "
+            "always is also a yes to what comes from now on."
         )
-        others = ((ALWAYS, f"always: allow {whom} from now on, and send"),)
+        others = ((ALWAYS, "always, from now on"),)
         asking = replace(asking, details=tuple(details), yes="yes, this once", others=others)
     return SendingPlan(tuple(going), asked, tuple(undecided), asking, None)
 

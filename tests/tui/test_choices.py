@@ -155,11 +155,26 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
         await it.press("t")
         await it.answer("o")
         await it.until(lambda: "5 payloads were already pending" in it.question)
+        await it.shows("no, go back", "yes, from now on", "yes, and 5 pending")
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
         assert len(machine.included) == (5 if included else 0)
         await it.told("No endpoint is set")
         assert len(machine.labels()) == 5
+
+
+async def test_the_answers_are_in_view_however_much_is_told_before_them(machine: Machine) -> None:
+    for at in range(7):
+        url = f"https://events-{at}.example/{'x' * 90}"
+        machine.hold(b"{}", origin="gate", target=url)
+    async with ui(size=(60, 20)) as it:
+        await it.press("t")
+        await it.answer("o")
+        await it.until(lambda: "12 payloads were already pending" in it.question)
+        await it.shows("n  no, go back", "y  yes, from now on", "i  yes, and 12 pending")
+        await it.press("enter")
+        await it.until(lambda: it.room == "pending")
+        assert not machine.choices.exists()
 
 
 async def test_a_yes_that_is_broken_off_is_no_yes(machine: Machine) -> None:

@@ -94,6 +94,7 @@ async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
         assert "Send 1 payload?" in it.question
         assert f"1 payload goes to {collector.url} (your endpoint)" in it.question
         assert "You have not decided about cloudquery." in it.question
+        await it.shows("no, go back", "yes, this once", "a  always, from now on")
         await it.press("n")
         await it.until(lambda: it.room == "pending")
         undecided = machine.chosen.telemetry

@@ -58,8 +58,9 @@ class Ask(Modal[str | None]):
         """Lay the question out."""
         with Vertical(id="ask"):
             yield Static(Content(self.question).stylize("bold"), id="ask-question")
-            for line in self.details:
-                yield Static(Content(line), classes="ask-detail")
+            with Vertical(id="ask-details"):
+                for line in self.details:
+                    yield Static(Content(line), classes="ask-detail")
             with Horizontal(id="ask-answers"):
                 for key, words, variant in self.answers:
                     label = Content.assemble((key, "bold underline"), f"  {words}")
