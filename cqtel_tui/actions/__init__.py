@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "choosing",
     "demo",
+    "destinations",
     "dropping",
     "erasing",
     "identity",

@@ -22,12 +22,14 @@ from ..consent.saving import (
     saved_choice,
 )
 from ..deliver.forecast import staying
+from ..deliver.permission import decision_for
 from ..errors import CqtelError
-from ..outbox.included import include
+from ..outbox.included import include, include_more
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..paths import agreed
 from ..sanitize import one_line
+from .destinations import Outlook, bound_lines, later_lines
 from .programs import ALL_PROGRAMS, name_of
 from .results import Confirmation, Message, Result, Undo, number
 from .status import WORDS, proxy_to
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
     from ..consent import Program
     from ..consent.decision import Decision
+    from ..outbox.envelope import Envelope, Label
     from ..paths import Places
 
 _MAX_WHY = 400
@@ -51,17 +54,21 @@ class TelemetryPlan:
         choice: `on`, `off` or `hold`.
         program: the program it is for; None for all.
         project: the project it is for, a real path; None for all.
-        endpoint: where payloads go to, as it is shown with the question; None for nowhere.
-        pending: the ids of the payloads that a yes may cover, too; none for any other choice.
-        confirmation: whether a yes is to cover them; None if there are none.
+        outlook: where payloads go, as it is shown with the question.
+        confirmation: what is asked before a yes, and whether it is to cover what is pending; None
+            for any other choice.
     """
 
     choice: str
     program: Program
     project: str | None
-    endpoint: str | None
-    pending: tuple[str, ...] = ()
+    outlook: Outlook
     confirmation: Confirmation | None = None
+
+    @property
+    def pending(self) -> tuple[str, ...]:
+        """The ids of the payloads that a yes may cover, too; none for any other choice."""
+        return self.outlook.pending if self.choice == ON else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,23 +105,17 @@ class EndpointPlan:
     project: str | None
 
 
-def read_pending(places: Places, program: Program = None) -> tuple[str, ...]:
-    """Return the ids of what is pending of a program, or of all, the oldest first.
-
-    Raises:
-        CqtelError: the outbox cannot be read.
-    """
-    labels = Outbox(places.state).labels(PENDING)
-    return tuple(label.id for label in labels if program in {None, label.app})
+NOT_REACHED = "what is started without cq-telemetry is not reached by this no"
+"""What a no of ours cannot do: a program that is not ours asks nobody."""
+INCLUDE = "i"
+"""The key of the answer that lets a yes cover what is pending, too."""
 
 
 def plan_telemetry(
     choice: str,
     program: Program,
     project: str | None = None,
-    *,
-    endpoint: str | None = None,
-    pending: Sequence[str] = (),
+    outlook: Outlook | None = None,
 ) -> TelemetryPlan:
     """Return what saving a choice would mean.
 
@@ -122,30 +123,35 @@ def plan_telemetry(
         choice: `on` or `off`; anything else is undecided.
         program: the program it is for; None for all.
         project: the project it is for, a real path; None for all.
-        endpoint: where payloads go to; None for nowhere.
-        pending: the ids of what is pending of that program.
+        outlook: where its payloads go, what is pending of it included.
 
     Raises:
         CqtelError: there is no program of this name.
     """
     check_program(program)
+    outlook = outlook or Outlook()
     if choice != ON:
-        return TelemetryPlan(OFF if choice == OFF else HOLD, program, project, endpoint)
-    count = len(pending)
-    confirmation = None
-    if count:
-        question = (
-            "1 payload was already pending. Send it, too?"
-            if count == 1
-            else f"{count:,} payloads were already pending. Send them, too?"
-        )
-        confirmation = Confirmation(
-            question,
-            ("If not, it stays here until you send or drop it.",),
-            "yes, send it too",
-            "no, leave it here",
-        )
-    return TelemetryPlan(choice, program, project, endpoint, tuple(pending), confirmation)
+        return TelemetryPlan(OFF if choice == OFF else HOLD, program, project, outlook)
+    return TelemetryPlan(ON, program, project, outlook, _yes(program, project, outlook))
+
+
+def _yes(program: Program, project: str | None, outlook: Outlook) -> Confirmation:
+    """Return the one question before a yes: from when on, and where to."""
+    where = "" if project is None else ", in this project"
+    details = later_lines(outlook)
+    others: tuple[tuple[str, str], ...] = ()
+    if outlook.pending:
+        count = len(outlook.pending)
+        waiting = f"{number(count, 'payload')} {'was' if count == 1 else 'were'} already pending:"
+        details += [waiting, *bound_lines(outlook.bound)]
+        others = ((INCLUDE, f"yes, and {count:,} pending"),)
+    return Confirmation(
+        f"Send what {name_of(program)} reports{where}, from now on?",
+        tuple(details),
+        "yes, from now on",
+        "no, go back",
+        others,
+    )
 
 
 def set_telemetry(
@@ -172,24 +178,49 @@ def set_telemetry(
     change = decide_telemetry(None if plan.choice == HOLD else plan.choice)
     if include_pending and plan.pending:
         # Before the yes: one that is saved without its list covers nothing.
-        include(places.state, change["yes"], plan.endpoint, plan.pending)
+        for endpoint, ids in plan.outlook.listed.items():
+            include(places.state, change["yes"], endpoint, ids)
     undo = _save(change, plan, replace_unreadable=replace_unreadable)
     decision = ask(places, directory=directory, program=plan.program)
     return Result(_telemetry_messages(plan, decision, is_included=include_pending), undo)
+
+
+def include_pending(places: Places, labels: Sequence[Label]) -> Result:
+    """Let the yes that holds cover payloads that were pending before it.
+
+    Raises:
+        CqtelError: there is no yes to one of the programs, or it could not be written down.
+    """
+    outbox = Outbox(places.state)
+    groups: dict[tuple[str, str], list[Envelope]] = {}
+    for label in labels:
+        envelope = outbox.open(PENDING, label)
+        groups.setdefault((envelope.app, envelope.project), []).append(envelope)
+    for envelopes in groups.values():
+        decision, _ = decision_for(places, envelopes[0])
+        if decision.state != ON:
+            raise CqtelError(f"Telemetry of {decision.program} is not on: choose that first.")
+        include_more(places.state, decision, [envelope.id for envelope in envelopes])
+    return Result((Message(f"included in your yes: {number(len(labels), 'payload')}"),))
 
 
 def _telemetry_messages(
     plan: TelemetryPlan, decision: Decision, *, is_included: bool
 ) -> tuple[Message, ...]:
     said = Message(f"telemetry of {name_of(plan.program)} is {WORDS[decision.state]}")
+    if decision.state == OFF == plan.choice:
+        return said, Message(NOT_REACHED, "to reach it: cq-telemetry env")
     if decision.state != plan.choice:
         return said, _overruled(why(decision), _way_out(plan, decision))
     if decision.state != ON:
         return (said,)
     messages = [said]
     if decision.endpoint is None:
-        text = "no endpoint is set, so payloads stay here"
+        text = "no endpoint is set, so what is recorded stays here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
+    if plan.outlook.upstream:
+        upstream = one_line(plan.outlook.upstream, _MAX_WHY)
+        messages.append(Message(f"what {name_of(plan.program)} itself reports goes to {upstream}"))
     if plan.pending:
         what = number(len(plan.pending), "payload")
         messages.append(
@@ -198,7 +229,7 @@ def _telemetry_messages(
             else Message(
                 f"pending before it, and not included: {what}",
                 "to send them all the same: cq-telemetry send, or cq-telemetry on --include-held",
-                "s sends one",
+                "s sends one, i includes it",
             )
         )
     return tuple(messages)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent.decision import OFF, ON
+from ..consent.decision import OFF, ON, ask
+from ..outbox.store import Outbox
+from ..outbox.writing import PENDING
+from ..review.destination import bound_for
 from .choosing import plan_telemetry, set_telemetry
+from .destinations import Outlook, outlook_lines, read_outlook
 from .programs import name_of
 from .results import Message, Result
-from .sending import send_due
+from .sending import ALL, send, send_due, sending_result
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from ..outbox.envelope import Envelope
     from ..paths import Places
@@ -30,6 +34,7 @@ class Answer(Enum):
     """What may be answered. `LATER` is what everything else counts as."""
 
     REFUSE = "n"
+    ONCE = "o"
     ALLOW = "a"
     ALLOW_AND_SEND = "s"
     SHOW = "v"
@@ -42,68 +47,98 @@ class Question:
 
     Attributes:
         envelope: the payload of the command that has just run.
-        pending: how many payloads of its program are pending, this one included.
-        endpoint: where a yes would send them; None for nowhere yet.
+        outlook: where payloads of its program go, and what is pending of it, this one included.
     """
 
     envelope: Envelope
-    pending: int
-    endpoint: str | None
+    outlook: Outlook
 
     @property
     def program(self) -> str:
         """The program that is asked for: a yes is for no other."""
         return self.envelope.app
 
+    @property
+    def pending(self) -> int:
+        """How many payloads of the program are pending."""
+        return len(self.outlook.pending)
+
+    @property
+    def url(self) -> str | None:
+        """Where the payload itself would go after a yes; None for nowhere."""
+        listed = self.outlook.listed.items()
+        endpoint = next(
+            (where for where, ids in listed if self.envelope.id in ids), self.outlook.endpoint
+        )
+        return bound_for(self.envelope, endpoint)
+
+
+def read_question(places: Places, envelope: Envelope) -> Question:
+    """Look up what a question about an envelope's program says.
+
+    Raises:
+        CqtelError: the outbox cannot be read.
+    """
+    endpoint = ask(places, program=envelope.app).endpoint
+    return Question(envelope, read_outlook(places, envelope.app, endpoint))
+
 
 def words(question: Question) -> dict[Answer, str]:
     """Return the answers, in words, in the order in which they are offered."""
-    them = "it" if question.pending == 1 else f"the {question.pending} pending"
+    held = "it" if question.pending == 1 else f"the {question.pending}"
     return {
-        Answer.REFUSE: "don't send",
-        Answer.ALLOW: "allow from now on",
-        Answer.ALLOW_AND_SEND: f"allow, and send {them}",
-        Answer.SHOW: "show me everything",
-        Answer.LATER: "decide later",
+        Answer.REFUSE: "never",
+        Answer.ONCE: f"once: send {held} now",
+        Answer.ALLOW: "always, from now on",
+        Answer.ALLOW_AND_SEND: f"always, and send {held}",
+        Answer.SHOW: "review",
+        Answer.LATER: "later",
     }
 
 
-def destination(question: Question) -> str:
-    """Return where payloads would go after a yes, as a sentence."""
-    if question.endpoint is None:
-        return "No endpoint is set yet: payloads stay here until you set one."
-    return f"If you allow it, payloads go to {question.endpoint}."
+def destination(question: Question) -> list[str]:
+    """Return where payloads would go after a yes, a line each."""
+    return outlook_lines(question.outlook)
 
 
-def plan_answers(question: Question, pending: Sequence[str]) -> dict[Answer, TelemetryPlan]:
+def plan_answers(question: Question) -> dict[Answer, TelemetryPlan]:
     """Return what each answer would save; nothing for those that decide nothing.
 
-    Args:
-        question: what is asked.
-        pending: the ids of what is pending of the program while it is asked. What comes later is
-            covered by no answer to this question.
+    What comes while it is asked is covered by no answer to this question.
     """
-    program, endpoint = question.program, question.endpoint
-    yes = plan_telemetry(ON, program, endpoint=endpoint, pending=pending)
-    no = plan_telemetry(OFF, program, endpoint=endpoint)
+    yes = plan_telemetry(ON, question.program, outlook=question.outlook)
+    no = plan_telemetry(OFF, question.program)
     return {Answer.REFUSE: no, Answer.ALLOW: yes, Answer.ALLOW_AND_SEND: yes}
 
 
-def answered(places: Places, plans: Mapping[Answer, TelemetryPlan], answer: Answer) -> Result:
+def answered(
+    places: Places, question: Question, plans: Mapping[Answer, TelemetryPlan], answer: Answer
+) -> Result:
     """Save an answer that is one; have a sender started if that is what was asked for.
 
     Raises:
-        CqtelError: nothing was saved.
+        CqtelError: nothing was saved, or nothing could be sent.
     """
+    if answer is Answer.ONCE:
+        return _send_once(places, question)
     change = "To change it: cq-telemetry-ui"
     plan = plans.get(answer)
     if plan is None:
         return Result((Message("nothing was decided or sent", change),))
     is_included = answer is Answer.ALLOW_AND_SEND
     saved = set_telemetry(places, plan, include_pending=is_included)
-    if is_included and plan.endpoint is not None:
+    if is_included:
         send_due(places)
     return Result((Message(_outcome(plan, answer), change),), saved.undo)
+
+
+def _send_once(places: Places, question: Question) -> Result:
+    """Send what was listed in the question, and nothing else; nothing is decided."""
+    wanted = set(question.outlook.pending)
+    labels = [label for label in Outbox(places.state).labels(PENDING) if label.id in wanted]
+    deliveries = list(send(places, labels, replace(ALL, is_once=True)))
+    told = sending_result(labels, deliveries)
+    return Result((*told.messages, Message("nothing is decided for later")))
 
 
 def _outcome(plan: TelemetryPlan, answer: Answer) -> str:
@@ -112,6 +147,6 @@ def _outcome(plan: TelemetryPlan, answer: Answer) -> str:
         return f"{telemetry} is off. To delete what is pending: cq-telemetry off --discard"
     if answer is Answer.ALLOW:
         return f"{telemetry} is on from now on; what was already pending stays here"
-    if plan.endpoint is None:
+    if not any(where.url for where in plan.outlook.bound):
         return f"{telemetry} is on; no endpoint is set yet: payloads stay here until you set one"
     return f"{telemetry} is on; what is pending is sent now"

@@ -22,12 +22,14 @@ class Confirmation:
         details: more about it, a line each.
         yes: the answer that lets it happen.
         no: the answer that leaves everything as it is.
+        others: what else may be answered, each with its key.
     """
 
     question: str
     details: tuple[str, ...] = ()
     yes: str = "yes"
     no: str = "no, go back"
+    others: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

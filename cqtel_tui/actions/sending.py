@@ -14,6 +14,7 @@ from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..review.destination import NOWHERE, destination_of
 from ..sanitize import one_line
+from .destinations import bound_lines
 from .results import Confirmation, Message, Result, number
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALL",
+    "ALWAYS",
     "NAMED",
     "Asked",
     "Delivery",
@@ -41,6 +43,8 @@ __all__ = [
     "were_all_sent",
 ]
 
+ALWAYS = "a"
+"""The key of the answer that allows from now on what is undecided."""
 _MOST = 5
 _SENT = "sent"
 
@@ -69,7 +73,7 @@ class SendingPlan:
     Attributes:
         labels: of the payloads that may go.
         asked: how the user has asked for them.
-        needs_yes: the programs whose telemetry has to be allowed first, for it is undecided.
+        needs_yes: the programs whose telemetry is undecided: they are sent this once, or allowed.
         confirmation: what is asked before; None if nothing may go.
         refusal: why nothing may go; None if something may.
     """
@@ -116,7 +120,7 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
     What is undecided counts as allowed, for that is asked in the same question.
     """
     going: list[Label] = []
-    destinations: Counter[str] = Counter()
+    destinations: Counter[Destination] = Counter()
     refusals: Counter[str] = Counter()
     undecided: dict[str, None] = {}
     warnings: Counter[str] = Counter()
@@ -127,20 +131,23 @@ def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
             refusals[route.once.refusal] += 1
         else:
             going.append(route.label)
-            destinations[route.once.url] += 1
+            destinations[route.destination] += 1
             warnings.update([route.once.warning] if route.once.warning else [])
             if route.now.refusal:
                 undecided.setdefault(route.label.app)
     if not going:
         return SendingPlan((), asked, needs_yes=(), confirmation=None, refusal=_no(refusals))
-    details = [*_destinations(destinations), *_refusals(refusals), *_warnings(warnings)]
+    details = [*bound_lines(destinations), *_refusals(refusals), *_warnings(warnings)]
     what = number(len(going), "payload")
-    question = f"Send {what}?"
+    asking = Confirmation(f"Send {what}?", tuple(details), "yes, send")
     if undecided:
         whom = " and ".join(undecided)
-        question = f"Allow telemetry of {whom} from now on, and send {what}?"
-        details.append("You have not decided yet. Until you allow it, nothing is sent.")
-    asking = Confirmation(question, tuple(details), "yes, send")
+        details.append(
+            f"You have not decided about {whom}. Once is for these alone, without an ID; "
+            "always is also a yes to what comes from now on."
+        )
+        others = ((ALWAYS, "always, from now on"),)
+        asking = replace(asking, details=tuple(details), yes="yes, this once", others=others)
     return SendingPlan(tuple(going), asked, tuple(undecided), asking, None)
 
 
@@ -149,16 +156,6 @@ def _no(refusals: Counter[str]) -> Message:
     key = "4 sets one" if list(refusals) == [NO_ENDPOINT] else ""
     text = f"nothing is sent: {'. '.join(reasons) or 'nothing is pending'}"
     return Message(text, key=key, is_warning=True)
-
-
-def _destinations(destinations: Counter[str]) -> list[str]:
-    words = [
-        f"to {one_line(url, 200)}" + (f" ({count:,})" if len(destinations) > 1 else "")
-        for url, count in list(destinations.items())[:_MOST]
-    ]
-    if len(destinations) > _MOST:
-        words.append(f"and {len(destinations) - _MOST:,} more places")
-    return words
 
 
 def _refusals(refusals: Counter[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from ..consent.cookie import Cookie
     from ..consent.decision import Decision
     from ..paths import Places
+    from ..review.destination import Destination
     from .problems import Problem
 
 _MAX_WHY = 500
@@ -42,7 +43,7 @@ _NO_COOKIE = cookie.Cookie(
 WORDS = {
     "on": "on: payloads are recorded and delivered",
     "hold": "undecided: payloads stay on this machine, nothing is sent",
-    "off": "off: nothing is recorded, nothing is sent",
+    "off": "off: nothing is recorded, nothing is sent, of what is run through cq-telemetry",
 }
 """The decision, in words."""
 
@@ -67,6 +68,7 @@ class Status:
         retry_why: why it was put off; the server's part in it is untrusted.
         problems: what is wrong, the most urgent first.
         runs: the last runs of other programs, the newest first: what they left, what was blocked.
+        destinations: how many of what is pending would go where, where that was looked up.
     """
 
     program: Program
@@ -83,6 +85,7 @@ class Status:
     retry_why: str
     problems: Sequence[Problem]
     runs: Sequence[Run]
+    destinations: Mapping[Destination, int] = field(default_factory=dict)
 
     @property
     def why(self) -> str:
@@ -103,6 +106,9 @@ class Status:
             "outbox": {
                 name: None if self.problem else count for name, count in asdict(self.counts).items()
             },
+            "destinations": [
+                where.as_json() | {"pending": count} for where, count in self.destinations.items()
+            ],
             "endpoint": self.decision.endpoint,
             "proxy": self.proxy or None,
             "retry_at": time_json(self.retry_at) if self.retry_at else None,

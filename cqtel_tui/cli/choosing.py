@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
 from ..actions import status as standing
+from ..actions.destinations import Outlook, bound_lines, read_outlook
 from ..actions.identity import LOCK, RESET, change_identity, named_folders, plan_identity
 from ..actions.programs import collectors, name_of, only_program
 from ..actions.withdrawal import discard, read_withdrawal
@@ -44,6 +46,8 @@ def status(given: argparse.Namespace) -> int:
     """Print how things stand; a failure if the outbox cannot be read."""
     program = None if given.all_programs else given.program or ""
     found = standing.look(places(), here_if_any(), program=program)
+    if not found.problem:
+        found = replace(found, destinations=read_outlook(places(), None, None).bound)
     if given.json:
         show_json(found.as_json())
     else:
@@ -71,7 +75,8 @@ def _show_status(found: standing.Status) -> None:
             or f"{counts.pending} pending, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
-        ("endpoint", found.decision.endpoint or "none: payloads stay on this machine"),
+        *(("bound", line) for line in bound_lines(found.destinations)),
+        ("endpoint", found.decision.endpoint or "none: what is recorded stays on this machine"),
     ]
     if found.decision.inspect:
         lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, nothing is sent"))
@@ -143,13 +148,10 @@ def telemetry(given: argparse.Namespace) -> int:
     include_pending = getattr(given, "include_held", False)
     here_and_now = places()
     program = _program(given)
-    plan = choices.plan_telemetry(
-        _WANTED[given.choice],
-        program,
-        _project(given),
-        endpoint=decided(here_and_now, program=program).endpoint,
-        pending=choices.read_pending(here_and_now, program) if given.choice == "on" else (),
-    )
+    endpoint = decided(here_and_now, program=program).endpoint
+    is_yes = given.choice == "on"
+    outlook = read_outlook(here_and_now, program, endpoint) if is_yes else Outlook(endpoint)
+    plan = choices.plan_telemetry(_WANTED[given.choice], program, _project(given), outlook)
     tell(
         choices.set_telemetry(
             here_and_now,

@@ -17,7 +17,8 @@ KEYS = {
         "program, decision, debug, inspect, reasons (layer, says, source, note, won), "
         "programs (program, decision, debug, endpoint, why), "
         f"cookie ({_COOKIE}, tracked), legacy_cookies ({_COOKIE}), "
-        "outbox (pending, sent, rejected, set_aside, dropped), endpoint, proxy, retry_at, "
+        "outbox (pending, sent, rejected, set_aside, dropped), "
+        "destinations (kind, url, pending), endpoint, proxy, retry_at, "
         f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
     ),
     "cookie": f"{_COOKIE}, tracked",

@@ -53,8 +53,12 @@ def listing(arguments: argparse.Namespace) -> int:
     if arguments.json:
         show_json([row.as_json() for row in rows])
         return 0
+    excluded = False
     for row in rows:
+        excluded = excluded or row.is_excluded
         show(row.as_line())
+    if excluded:
+        say("what is marked ! was pending before your yes; cq-telemetry on --include-held adds it")
     if not labels:
         say(f"nothing is {arguments.box}")
     return 0

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..actions.destinations import whose
+from ..actions.destinations import words as destination_words
 from ..actions.status import time_json, time_words
 from ..errors import CqtelError
 from ..review import promises
-from ..review.destination import ENDPOINT
+from ..review.destination import destination_of
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..review.inspected import explain_inspection
@@ -39,12 +41,14 @@ class Row:
         receipt: its receipt, if it has one.
         problem: why the receipt cannot be read; empty if it can.
         destination: where it would go; None for what has gone.
+        is_excluded: whether the yes did not include it, so that it stays.
     """
 
     label: Label
     receipt: Receipt | None
     problem: str
     destination: Destination | None = None
+    is_excluded: bool = False
 
     def as_line(self) -> str:
         """Return it as one line."""
@@ -58,7 +62,7 @@ class Row:
             by = f" by {self.receipt.proxy}" if self.receipt.proxy else ""
             line += f"  {self.receipt.status} {self.receipt.url}{by}"
         if self.destination is not None:
-            line += f"  → {destination_words(self.destination)}"
+            line += f"  {'!' if self.is_excluded else '→'} {destination_words(self.destination)}"
         return f"{line}  {self.problem}".rstrip()
 
     def as_json(self) -> dict[str, Any]:
@@ -75,17 +79,10 @@ class Row:
         }
 
 
-def destination_words(destination: Destination) -> str:
-    """Return where a destination is, and whose it is."""
-    if destination.url is None:
-        return "no destination: no endpoint is set"
-    whose = "your endpoint" if destination.kind == ENDPOINT else "the program's own"
-    return f"{destination.url} ({whose})"
-
-
 def pending_row(route: Route) -> Row:
     """Return the row of a pending envelope."""
-    return Row(route.label, None, "", route.destination)
+    is_excluded = route.now is not None and route.now.is_excluded
+    return Row(route.label, None, "", route.destination, is_excluded)
 
 
 def read_row(outbox: Outbox, box: str, label: Label) -> Row:
@@ -148,7 +145,7 @@ def _show_head(
     when = time_words(label.created / _MICROSECONDS)
     show(f"payload    {label.id}, {len(envelope.payload):,} bytes, {when}")
     show(f"sha256     {envelope.sha256}")
-    show(f"to         {may.url or 'no destination'}")
+    show(f"to         {may.url or 'no destination'}{_whose(envelope, may)}")
     if may.refusal:
         show(f"stays      by itself it is not sent: {may.reason}")
     for name, value in headers_of(envelope, may.url, reveal=reveal):
@@ -163,6 +160,13 @@ def _show_head(
             else "the catalogue or a bound does not allow"
         )
         show(f"left out   {envelope.dropped:,} values that {why}")
+
+
+def _whose(envelope: Envelope, may: Permission) -> str:
+    """Say whose a destination is."""
+    if may.url is None:
+        return ""
+    return f" ({whose(destination_of(envelope, may.url))})"
 
 
 def show_explanation(  # noqa: PLR0913  # what is known of a payload

@@ -35,6 +35,8 @@ _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"([!-~]([\t -~]*[!-~])?)?")
 
 NO_ENDPOINT = "no endpoint is set"
+NOT_INCLUDED = "it was recorded before you allowed this destination, and was not included"
+"""Why a payload stays that was pending before the yes."""
 SENDER_ENDED = "the sender ended before there was a response"
 """Why a payload is in doubt."""
 
@@ -101,6 +103,11 @@ class Permission:
     warning: str = ""
 
     @property
+    def is_excluded(self) -> bool:
+        """Whether it stays only because the yes did not include what was pending before it."""
+        return self.refusal == NOT_INCLUDED
+
+    @property
     def reason(self) -> str:
         """The refusal, and what to do about it."""
         return f"{self.refusal}. {self.remedy}" if self.remedy else self.refusal
@@ -146,6 +153,17 @@ def grounds(
     Raises:
         CqtelError: the outbox cannot be read.
     """
+    decision, directory = decision_for(places, envelope, options)
+    is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
+    covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
+    deliveries = deliveries or Deliveries(Outbox(places.state))
+    return Grounds(decision, covered, is_there, deliveries.of(envelope.id))
+
+
+def decision_for(
+    places: Places, envelope: Envelope, options: Sequence[str] = ()
+) -> tuple[Decision, str | None]:
+    """Return what holds for an envelope's program in its project, and where that is, if known."""
     directory = path_of(places.state, envelope.project)
     if directory is None:
         chosen_for = read_user(places.config).projects
@@ -153,10 +171,7 @@ def grounds(
         directory = marks.get(envelope.project)
     # A project that nobody knows has no say of its own: any folder without one will do.
     decision = ask(places, options, None, directory or places.state, program=envelope.app)
-    is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
-    covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
-    deliveries = deliveries or Deliveries(Outbox(places.state))
-    return Grounds(decision, covered, is_there, deliveries.of(envelope.id))
+    return decision, directory
 
 
 def _answered(url: str | None, envelope: Envelope, delivery: Delivery) -> Permission | None:
@@ -244,8 +259,7 @@ def _uncovered(url: str | None, envelope: Envelope, known: Grounds) -> Permissio
     marks = {yes_mark(yes, destination) for yes in known.decision.yeses}
     if envelope.consent in marks or envelope.id in known.included:
         return None
-    refusal = "it was recorded before you allowed this destination, and was not included"
-    return Permission(url, refusal, remedy)
+    return Permission(url, NOT_INCLUDED, remedy)
 
 
 def header_problem(envelope: Envelope) -> str:

@@ -55,6 +55,19 @@ def include(state: str, yes: str, endpoint: str | None, ids: Iterable[str]) -> N
         ) from error
 
 
+def include_more(state: str, decision: Decision, ids: Iterable[str]) -> None:
+    """Let the yes that holds cover these payloads, too, besides those that it covers.
+
+    Raises:
+        CqtelError: it could not be written, or there is no yes.
+    """
+    if not decision.yeses:
+        raise CqtelError("There is no yes that could include anything: choose on first.")
+    yes = decision.yeses[0]
+    before = _read(_folder(state) / yes_mark(yes, decision.endpoint)) - {""}
+    include(state, yes, decision.endpoint, [*sorted(before), *(set(ids) - before)])
+
+
 def included(state: str, decision: Decision) -> frozenset[str]:
     """Return the ids of what was pending before a yes that holds now, and is covered by it."""
     ids: set[str] = set()

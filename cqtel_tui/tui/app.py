@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 LOOK_EVERY_SECONDS = 1.0
 _CHANGING = frozenset(
-    {"telemetry", "debug", "send", "drop", "retry", "cookie", "undo", "trim", "lower"}
+    {"telemetry", "debug", "send", "cover", "drop", "retry", "cookie", "undo", "trim", "lower"}
 )
 
 
@@ -197,6 +197,13 @@ class TelemetryApp(Home):
         from .payloads import send
 
         await send(self, every=every)
+
+    @work(group="change")
+    async def action_cover(self) -> None:
+        """Let the yes that holds cover payloads that were pending before it."""
+        from .payloads import cover
+
+        await cover(self)
 
     @work(group="change")
     async def action_drop(self, every: bool = False) -> None:  # noqa: FBT001, FBT002  # an action's argument

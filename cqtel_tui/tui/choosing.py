@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
+from ..actions.destinations import Outlook, read_outlook
 from ..actions.programs import name_of
 from ..actions.sending import ALL
 from ..actions.withdrawal import discard, read_withdrawal
@@ -18,7 +19,6 @@ from .payloads import send_with_progress
 from .screens.asking import Ask, asking
 
 if TYPE_CHECKING:
-    from ..actions.choosing import TelemetryPlan
     from ..consent import Program
     from .home import Home
 
@@ -42,44 +42,36 @@ async def ask_telemetry(app: Home) -> None:
 
 
 async def set_telemetry(app: Home, choice: str, program: Program, project: str | None) -> None:
-    """Save a choice, having asked what a yes covers; then offer what goes with it."""
+    """Save a choice, a yes after one question; then offer what goes with it."""
+    endpoint = app.endpoint_of(program)
     try:
-        pending = (
-            await asyncio.to_thread(choices.read_pending, app.places, program)
+        outlook = (
+            await asyncio.to_thread(read_outlook, app.places, program, endpoint)
             if choice == ON
-            else ()
+            else Outlook(endpoint)
         )
+        plan = choices.plan_telemetry(choice, program, project, outlook)
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return
-    endpoint = app.endpoint_of(program)
-    plan = choices.plan_telemetry(choice, program, project, endpoint=endpoint, pending=pending)
-    answer = await _ask_what_is_covered(app, plan)
-    if answer is None:
+    asked = plan.confirmation
+    answer = "y" if asked is None else await app.push_screen_wait(asking(asked))
+    if answer not in {"y", choices.INCLUDE}:
         return
+    is_included = answer == choices.INCLUDE
     result = await app.perform(
         lambda: choices.set_telemetry(
-            app.places, plan, directory=app.directory, include_pending=answer
+            app.places, plan, directory=app.directory, include_pending=is_included
         )
     )
     if result is None:
         return
     if choice == OFF:
         await _offer_to_delete(app, program)
-    elif answer and plan.endpoint:
+    elif is_included:
         included = set(plan.pending)
         labels = [label for label in app.listed(PENDING) if label.id in included]
         await send_with_progress(app, labels, ALL)
-
-
-async def _ask_what_is_covered(app: Home, plan: TelemetryPlan) -> bool | None:
-    """Return whether a yes is to cover what is pending; None if nothing is to be saved."""
-    asked = plan.confirmation
-    if asked is None:
-        return False
-    answers = [("n", asked.no, "default"), ("y", asked.yes, "default")]
-    answer = await app.push_screen_wait(Ask(asked.question, asked.details, answers))
-    return None if answer is None else answer == "y"
 
 
 async def _offer_to_delete(app: Home, program: Program) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 from sys import modules
 from typing import TYPE_CHECKING, Any
 
-from ..actions.choosing import read_pending
 from ..actions.question import (
     WAIT_UNTOUCHED,
     Answer,
@@ -25,6 +24,7 @@ from ..actions.question import (
     answered,
     destination,
     plan_answers,
+    read_question,
     words,
 )
 from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, USER, ask
@@ -95,9 +95,9 @@ def put(
         deliver: what is called with a signal that came while it was asked.
     """
     _forget_what_was_typed()
-    plan = plan_answers(question, read_pending(places, question.program))
+    plan = plan_answers(question)
     answer = _plain(question) if plain or _must_be_plain() else _inline(question, deliver)
-    for message in answered(places, plan, answer).messages:
+    for message in answered(places, question, plan, answer).messages:
         say(message.text + (f". {message.command}" if message.command else ""))
     if answer is Answer.SHOW:
         from .app import run
@@ -167,9 +167,7 @@ def _question(places: Places, file_name: str) -> Question | None:
     if label is None:
         return None
     outbox = Outbox(places.state)
-    envelope = outbox.open(PENDING, label)
-    held = sum(app_of(name) == envelope.app for name in outbox.names(PENDING))
-    return Question(envelope, held, ask(places, program=envelope.app).endpoint)
+    return read_question(places, outbox.open(PENDING, label))
 
 
 def latest(places: Places) -> Question | None:
@@ -227,7 +225,8 @@ def _plain(question: Question) -> Answer:
         lines[MOST_LINES:] = [f"… and {more:,} more: cq-telemetry show {question.envelope.id}"]
     for line in lines:
         sys.stderr.write(f"  {line}\n")
-    sys.stderr.write(f"{destination(question)}\n")
+    for line in destination(question):
+        sys.stderr.write(f"{line}\n")
     for answer, meaning in words(question).items():
         sys.stderr.write(f"  {answer.value}  {meaning}\n")
     sys.stderr.write("Your answer, one letter (Enter: decide later): ")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
 from ..actions import dropping, sending, trimming
+from ..actions.destinations import Outlook
 from ..consent.decision import ON
 from ..errors import CqtelError
 from ..outbox.store import REJECTED
@@ -43,15 +45,26 @@ async def send(app: Home, *, every: bool) -> None:
         if plan.refusal is not None:
             app.tell_messages([plan.refusal])
         return
-    if await app.push_screen_wait(asking(plan.confirmation)) != "y":
+    answer = await app.push_screen_wait(asking(plan.confirmation))
+    if answer not in {"y", sending.ALWAYS}:
         return
-    for program in plan.needs_yes:
-        yes = choices.plan_telemetry(ON, program, endpoint=app.endpoint_of(program))
+    if plan.needs_yes and answer == "y":
+        asked = replace(asked, is_once=True)
+    for program in plan.needs_yes if answer == sending.ALWAYS else ():
+        outlook = Outlook(app.endpoint_of(program))
+        yes = choices.plan_telemetry(ON, program, outlook=outlook)
         if not await app.perform(
             partial(choices.set_telemetry, app.places, yes, directory=app.directory)
         ):
             return
     await send_with_progress(app, plan.labels, asked)
+
+
+async def cover(app: Home) -> None:
+    """Let the yes that holds cover payloads that were pending before it."""
+    box, labels = _chosen(app, every=False)
+    if labels and box == PENDING:
+        await app.perform(lambda: choices.include_pending(app.places, labels))
 
 
 async def send_with_progress(app: Home, labels: Sequence[Label], asked: Asked) -> None:

@@ -13,7 +13,7 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from ..actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, words
+from ..actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, destination, words
 from ..errors import CqtelError
 from ..sanitize import one_line
 from . import views
@@ -35,11 +35,12 @@ _FRAME_CELLS = 6
 LAST_SECONDS = 10
 """From here on, the seconds are counted."""
 MEANINGS = (
-    ("Don't send", "Turn telemetry off; what is pending stays here"),
-    ("Allow from now on", "Turn telemetry on; what is already pending stays here"),
-    ("Allow, and send what is pending", "Turn telemetry on, also for what is pending"),
-    ("Show me everything", "Decide nothing yet, and open the whole terminal UI"),
-    ("Decide later", "Save nothing, send nothing, ask again later"),
+    ("Never", "Turn telemetry of this program off; what is pending stays here"),
+    ("Once", "Send what is listed now, and decide nothing for later"),
+    ("Always", "Turn telemetry of this program on; what was pending before stays here"),
+    ("Always, and send", "Turn telemetry of this program on for what is pending, too"),
+    ("Review", "Decide nothing yet, and open the whole terminal UI"),
+    ("Later", "Save nothing, send nothing, ask another day"),
 )
 
 
@@ -82,7 +83,7 @@ class Prompt(OwnApp[Answer]):
         with Vertical(id="prompt"):
             yield Static(self._title(), id="prompt-title")
             yield Lines(id="prompt-text")
-            yield Static(views.muted(self._destination()), id="prompt-where")
+            yield Static(self._destination(), id="prompt-where")
             yield Horizontal(id="prompt-answers")
 
     def on_mount(self) -> None:
@@ -162,14 +163,16 @@ class Prompt(OwnApp[Answer]):
     def _told(self) -> Sequence[Content]:
         """Return the payload in a sentence, and its fields, the most identifying first."""
         question = self.question
-        told = Fields(question.envelope, "", question.endpoint, may_change=False)
-        return told.page(self.size.width - _FRAME_CELLS, NOTHING).paragraphs
+        told = Fields(question.envelope, "", question.url, may_change=False)
+        page = told.page(self.size.width - _FRAME_CELLS, NOTHING)
+        # Once more, for there may be more places than find room beside the answers.
+        return [*page.paragraphs, Content(""), *self._places()]
 
-    def _destination(self) -> str:
-        endpoint = self.question.endpoint
-        if endpoint is None:
-            return "No endpoint is set: after a yes, payloads stay here until you set one."
-        return f"If you allow it, payloads go to {one_line(endpoint, 200)}."
+    def _destination(self) -> Content:
+        return Content("\n").join(self._places())
+
+    def _places(self) -> list[Content]:
+        return [views.muted(one_line(line, 300)) for line in destination(self.question)]
 
 
 def ask_inline(

@@ -66,7 +66,7 @@ def test_at_first_everything_is_undecided_and_looking_creates_nothing(cq: Here) 
         "debug      off",
         "ID         absent",
         "payloads   0 pending, 0 sent, 0 rejected, 0 set aside, 0 lost",
-        "endpoint   none: payloads stay on this machine",
+        "endpoint   none: what is recorded stays on this machine",
         "",
         "why:",
         "  command line  nothing",
@@ -113,7 +113,10 @@ def test_status_tells_each_layers_say_and_which_one_won(
         },
     ]
     words = cq("status").lines
-    assert words[0] == "telemetry  off: nothing is recorded, nothing is sent (DO_NOT_TRACK=1)"
+    assert words[0] == (
+        "telemetry  off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry (DO_NOT_TRACK=1)"
+    )
     assert "* environment   off       DO_NOT_TRACK=1" in words
     assert f"  user          on        {cq.choices}  you chose this for cloudquery" in words
 
@@ -246,8 +249,10 @@ def test_hostile_text_of_a_variable_is_shown_and_not_obeyed(
 def test_a_yes_is_saved_for_all_projects_and_says_what_is_missing(cq: Here) -> None:
     assert said(cq, "on") == (
         "cq-telemetry: telemetry of cloudquery is on: payloads are recorded and delivered\n"
-        "cq-telemetry: no endpoint is set, so payloads stay here: "
+        "cq-telemetry: no endpoint is set, so what is recorded stays here: "
         "cq-telemetry endpoint URL\n"
+        "cq-telemetry: what cloudquery itself reports goes to "
+        "https://analytics-events.cloudquery.io\n"
     )
     assert of_program(cq)["all"]["telemetry"] == "on"
     assert of_program(cq)["all"]["catalogue"] == 1
@@ -274,7 +279,10 @@ def test_a_yes_does_not_cover_what_was_held_before_unless_it_says_so(cq: Here) -
 
 def test_a_no_is_saved_and_offers_to_delete_what_there_is(cq: Here) -> None:
     assert said(cq, "off") == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry\n"
+        "cq-telemetry: what is started without cq-telemetry is not reached by this no; "
+        "to reach it: cq-telemetry env\n"
     )
     assert of_program(cq)["all"] == {"telemetry": "off"}
     cq("undecide")
@@ -297,7 +305,10 @@ def test_a_no_can_delete_everything(cq: Here) -> None:
     box, label = cq.outbox.find(torn)
     cq.outbox.set_aside(box, label)
     assert said(cq, "off", "--discard") == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry\n"
+        "cq-telemetry: what is started without cq-telemetry is not reached by this no; "
+        "to reach it: cq-telemetry env\n"
         "cq-telemetry: deleted: 2 pending payloads, 1 sent payload, 1 rejected payload, "
         "1 set aside payload, the installation ID\n"
     )
@@ -360,7 +371,8 @@ def test_where_another_layer_decides_the_choice_is_saved_and_that_is_said(
 ) -> None:
     monkeypatch.setenv("CQ_NO_TELEMETRY", "whatever")
     assert said(cq, choice) == (
-        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent\n"
+        "cq-telemetry: telemetry of cloudquery is off: nothing is recorded, nothing is sent, "
+        "of what is run through cq-telemetry\n"
         "cq-telemetry: your choice is saved, but here CQ_NO_TELEMETRY=whatever decides\n"
     )
     assert of_program(cq)["all"].get("telemetry") == {"on": "on"}.get(choice)

@@ -31,7 +31,7 @@ ROW = [
 STATUS = {
     "": [
         *("program", "decision", "debug", "inspect", "reasons", "programs", "cookie"),
-        *("legacy_cookies", "outbox"),
+        *("legacy_cookies", "outbox", "destinations"),
         *("endpoint", "proxy", "retry_at", "retry_why", "problem", "problems", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
@@ -39,6 +39,7 @@ STATUS = {
     "cookie": COOKIE,
     "legacy_cookies": LEGACY_COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
+    "destinations": ["kind", "url", "pending"],
     "problems": ["kind", "text", "time"],
     "runs": [
         *("operation", "created", "app", "version", "intercepted", "lost", "blocked"),

@@ -85,6 +85,23 @@ def test_the_list_says_where_each_payload_goes(cq: Here, collector: Collector) -
     assert any(line.endswith(f"→ {upstream} (the program's own)") for line in lines)
 
 
+def test_the_list_marks_what_a_yes_did_not_include(cq: Here) -> None:
+    cq("endpoint", "https://collector.example")
+    where = "https://collector.example/v1/traces (your endpoint)"
+    before = cq.record()
+    assert cq("pending").lines[0].endswith(f"→ {where}"), "without a yes nothing is left out"
+    cq("on")
+    after = cq.record()
+    listed = cq("pending")
+    marks = {line.split()[0]: line.endswith(f"! {where}") for line in listed.lines}
+    assert marks == {before: True, after: False}
+    assert "what is marked ! was pending before your yes" in listed.said
+    cq("on", "--include-held")
+    listed = cq("pending")
+    assert not any("!" in line for line in listed.lines)
+    assert "marked" not in listed.said
+
+
 def test_the_exact_bytes_are_sent_and_a_receipt_is_kept(
     allowed: Here, collector: Collector
 ) -> None:

@@ -116,7 +116,7 @@ def look_and_consent(machine: Machine, endpoint: str) -> None:
         it.shows("Send telemetry of cloudquery")
         it.type(b"o")
         it.shows("1 payload was already pending")
-        it.type(b"n")
+        it.type(b"y")
         it.shows("Telemetry of cloudquery is on: ")
 
 

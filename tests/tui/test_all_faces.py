@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from textual.widgets import Input
 
-from cqtel_tui.actions.choosing import read_pending
 from cqtel_tui.outbox.receipts import Receipt
 from cqtel_tui.outbox.store import BOXES, REJECTED
 from cqtel_tui.outbox.writing import PENDING
@@ -64,8 +63,8 @@ class Case:
 
 
 CASES = {
-    "a yes": Case("on", (("t",), ("o",), ("n",)), letter="a"),
-    "a yes for what is pending": Case("on --include-held", (("t",), ("o",), ("y",)), letter="s"),
+    "a yes": Case("on", (("t",), ("o",), ("y",)), letter="a"),
+    "a yes for what is pending": Case("on --include-held", (("t",), ("o",), ("i",)), letter="s"),
     "a no": Case("off", (("t",), ("f",), ("n",)), letter="n"),
     "a no that takes all back": Case("off --discard", (("t",), ("f",), ("y",)), has_cookie=True),
     "undecided again": Case("undecide", (("t",), ("u",)), chosen=_OWN),
@@ -245,7 +244,7 @@ async def test_what_is_sent_leaves_the_same_receipt(
     machine = faces.machine(case)
     at_the_command_line(machine, case)
     expected = files(machine)
-    assert len(read_pending(machine.places)) == 2
+    assert len(machine.labels()) == 2
     machine = faces.machine(case)
     monkeypatch.chdir(machine.project)
     async with ui() as it:

@@ -41,8 +41,8 @@ async def test_t_asks_and_saves_for_all_projects(
         await it.press("t")
         assert "all projects" in it.question
         await it.answer(key)
-        if expected == "off":
-            await it.answer("n")
+        if expected is not None:
+            await it.answer({"off": "n", "on": "y"}[expected])
         await it.until(lambda: empty.chosen.telemetry == expected)
         await it.shows({"on": " ON ", "off": " OFF ", None: "UNDECIDED"}[expected])
     if expected == "on":
@@ -63,6 +63,13 @@ async def test_a_question_changes_nothing_by_escape_and_enter_takes_the_safe_ans
         await it.told("Telemetry of cloudquery is undecided: ")
         assert empty.chosen.telemetry is None
         await it.press("t", "right", "l", "h", "right", "left", "enter")
+        await it.until(lambda: "from now on?" in it.question)
+        await it.press("enter")
+        await it.until(lambda: it.room == "pending")
+        assert empty.chosen.telemetry is None, "Enter twice never consents"
+        await it.press("t", "right", "enter")
+        await it.until(lambda: "from now on?" in it.question)
+        await it.press("right", "enter")
         await it.until(lambda: empty.chosen.telemetry == "on")
 
 
@@ -73,6 +80,11 @@ async def test_a_row_of_answers_is_moved_in_and_saved_by_keys(empty: Machine) ->
         await it.press("left")
         assert stored(it, "telemetry") == "undecided", "moving saves nothing"
         await it.press("enter")
+        await it.answer("enter")
+        await it.until(lambda: it.room == "choices")
+        assert empty.chosen.telemetry is None, "Enter twice never consents"
+        await it.press("enter")
+        await it.answer("y")
         await it.until(lambda: empty.chosen.telemetry == "on" and stored(it, "telemetry") == "on")
         await it.press("l", "right", "space")
         await it.answer("n")
@@ -121,6 +133,7 @@ async def test_an_answer_is_saved_by_a_click_for_this_directory_alone(empty: Mac
 
         await click("scope", "this directory")
         await click("telemetry", "on")
+        await it.answer("y")
         await it.until(lambda: empty.chosen_here is not None)
         assert empty.chosen_here is not None
         assert empty.chosen_here.telemetry == "on"
@@ -134,7 +147,7 @@ async def test_an_answer_is_saved_by_a_click_for_this_directory_alone(empty: Mac
         await it.shows(" OFF ")
 
 
-@pytest.mark.parametrize(("answer", "included"), [("n", False), ("y", True)])
+@pytest.mark.parametrize(("answer", "included"), [("y", False), ("i", True)])
 async def test_a_yes_asks_whether_it_covers_what_was_held_before(
     machine: Machine, answer: str, included: bool
 ) -> None:
@@ -142,11 +155,26 @@ async def test_a_yes_asks_whether_it_covers_what_was_held_before(
         await it.press("t")
         await it.answer("o")
         await it.until(lambda: "5 payloads were already pending" in it.question)
+        await it.shows("no, go back", "yes, from now on", "yes, and 5 pending")
         await it.answer(answer)
         await it.until(lambda: machine.chosen.telemetry == "on")
         assert len(machine.included) == (5 if included else 0)
         await it.told("No endpoint is set")
         assert len(machine.labels()) == 5
+
+
+async def test_the_answers_are_in_view_however_much_is_told_before_them(machine: Machine) -> None:
+    for at in range(7):
+        url = f"https://events-{at}.example/{'x' * 90}"
+        machine.hold(b"{}", origin="gate", target=url)
+    async with ui(size=(60, 20)) as it:
+        await it.press("t")
+        await it.answer("o")
+        await it.until(lambda: "12 payloads were already pending" in it.question)
+        await it.shows("n  no, go back", "y  yes, from now on", "i  yes, and 12 pending")
+        await it.press("enter")
+        await it.until(lambda: it.room == "pending")
+        assert not machine.choices.exists()
 
 
 async def test_a_yes_that_is_broken_off_is_no_yes(machine: Machine) -> None:
@@ -185,6 +213,7 @@ async def test_a_variable_that_overrides_a_choice_is_named_at_once(
         await it.shows(" OFF ", f"{variable}=1", "unset it in this shell")
         await it.press("t")
         await it.answer("o")
+        await it.answer("y")
         await it.told("Telemetry of cloudquery is off: ")
         await it.told(f"Your choice is saved, but here {variable}=1 decides.")
         assert empty.chosen.telemetry == "on"
@@ -230,7 +259,7 @@ async def test_choices_that_cannot_be_read_mean_off_and_are_not_written_over(
         await it.press("t")
         await it.answer("o")
         await it.until(lambda: "already pending" in it.question)
-        await it.press("n")
+        await it.press("y")
         await it.until(lambda: len(it.toasts) >= 2)
         assert machine.choices.read_bytes() == content
         assert it.room == "choices", "a no that was not saved offers nothing"
@@ -242,6 +271,7 @@ async def test_a_directory_in_the_place_of_the_choices_is_left_alone(empty: Mach
         await it.shows(" OFF ", "not a regular file")
         await it.press("t")
         await it.answer("o")
+        await it.answer("y")
         await it.told("left as it is")
         assert empty.choices.is_dir()
         assert stored(it, "telemetry") == ""
@@ -257,6 +287,7 @@ async def test_a_folder_that_cannot_be_written_leaves_the_toggle_as_stored(
         async with ui("choices") as it:
             await it.press("t")
             await it.answer("o")
+            await it.answer("y")
             await it.told("could not be written")
             assert stored(it, "telemetry") == "off"
             await it.shows(" OFF ")
@@ -276,6 +307,7 @@ async def test_a_failed_write_leaves_the_toggle_as_stored(
         monkeypatch.setattr(os, "fsync", full)
         await it.press("t")
         await it.answer("o")
+        await it.answer("y")
         await it.told("No space left on device")
         monkeypatch.undo()
         assert stored(it, "telemetry") == "off"
@@ -371,6 +403,7 @@ async def test_choices_are_taken_back_one_by_one(empty: Machine) -> None:
     async with ui("choices") as it:
         await it.press("t")
         await it.answer("o")
+        await it.answer("y")
         await it.until(lambda: empty.chosen.telemetry == "on")
         await it.press("d")
         await it.answer("y")

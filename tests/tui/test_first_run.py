@@ -15,15 +15,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui import standard_streams
+from cqtel_tui.actions.destinations import Outlook
 from cqtel_tui.actions.question import Answer, Question, words
 from cqtel_tui.catalogue import CATALOGUE_VERSION
 from cqtel_tui.consent.decision import CI_VARIABLES
 from cqtel_tui.consent.saving import decide_telemetry
+from cqtel_tui.outbox.store import SENT
 from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui import first_run, terminal
 from cqtel_tui.tui.first_run import ASKED, ask_if_due, is_due, latest, note_asked, somebody_is_there
 
 if TYPE_CHECKING:
+    from ..deliver.collectors import Collector
     from .driving import Machine
 
 DAY = 24 * 3600
@@ -211,13 +214,40 @@ def test_the_plain_prompt_takes_one_letter_and_all_else_for_no_answer(
         assert machine.chosen.consented < time.time_ns()
     assert len(machine.labels()) == 5
     assert "service.name = cloudquery" in said
-    assert "No endpoint is set yet" in said
+    assert "5 payloads, and what is recorded from now on, have no destination: no endpoint" in said
+    assert "What the program itself reports goes to https://" in said
     outcome = {
         "off": "telemetry of cloudquery is off",
         "on": "telemetry of cloudquery is on",
         None: "nothing was decided or sent",
     }
     assert outcome[telemetry] in said
+
+
+def test_once_sends_what_was_asked_about_and_decides_nothing(
+    machine: Machine, streams: Streams, collector: Collector
+) -> None:
+    machine.choose(endpoint=collector.url)
+    payloads = machine.payloads()
+    before = machine.choices.read_bytes()
+    answer, said = plainly(machine, streams, "o\n")
+    assert answer is Answer.ONCE
+    assert sorted(collector.bodies) == sorted(payloads)
+    assert len(machine.labels(SENT)) == 5
+    assert "nothing is decided for later" in said
+    assert machine.choices.read_bytes() == before
+    assert machine.chosen.telemetry is None
+    assert not machine.cookie.exists()
+
+
+def test_once_without_a_destination_sends_nothing_and_says_why(
+    machine: Machine, streams: Streams
+) -> None:
+    answer, said = plainly(machine, streams, "o\n")
+    assert answer is Answer.ONCE
+    assert "refused, no endpoint is set. To set one: cq-telemetry endpoint URL" in said
+    assert len(machine.labels()) == 5
+    assert not machine.choices.exists()
 
 
 def test_ctrl_c_at_the_plain_prompt_decides_nothing(
@@ -262,9 +292,10 @@ def test_the_newest_payload_that_is_whole_is_asked_about(machine: Machine) -> No
 def test_the_answers_have_one_letter_each_and_say_how_many_are_pending(machine: Machine) -> None:
     question = latest(machine.places)
     assert question is not None
-    assert words(question)[Answer.ALLOW_AND_SEND] == "allow, and send the 5 pending"
-    one = Question(question.envelope, 1, None)
-    assert words(one)[Answer.ALLOW_AND_SEND] == "allow, and send it"
+    assert words(question)[Answer.ALLOW_AND_SEND] == "always, and send the 5"
+    one = Question(question.envelope, Outlook(pending=("0123456789abcdef",)))
+    assert words(one)[Answer.ALLOW_AND_SEND] == "always, and send it"
+    assert words(one)[Answer.ONCE] == "once: send it now"
     assert len({answer.value for answer in Answer}) == len(Answer)
 
 

@@ -110,6 +110,7 @@ async def test_a_variable_may_hold_anything(
         assert_only_text(it)
         await it.press("t")
         await it.answer("o")
+        await it.answer("y")
         await it.told("decides")
         assert_only_text(it)
 

@@ -439,7 +439,7 @@ async def test_a_yes_for_all_that_is_held_names_nothing_that_nobody_could_read(
         await it.press("t")
         await it.answer("o")
         await it.until(lambda: "2 payloads were already pending" in it.question)
-        await it.answer("y")
+        await it.answer("i")
         await it.told("its format is unknown")
         assert len(empty.labels(SENT)) == 1
         assert len(empty.labels()) == 1

@@ -276,6 +276,11 @@ async def test_a_key_that_comes_twice_answers_once(
         await it.until(lambda: isinstance(it.app.screen, Ask), "a question")
         for key in keys[1:]:  # as a terminal sends them, in one piece
             it.app.post_message(events.Key(key, key))
+        if telemetry == "on":
+            await it.until(lambda: "from now on?" in it.question, "the one question before a yes")
+            assert empty.chosen.telemetry is None, "a key that comes twice is no yes"
+            for key in "yy":
+                it.app.post_message(events.Key(key, key))
         await it.until(lambda: empty.chosen.telemetry == telemetry, "the choice")
         await it.pilot.pause()
         assert not isinstance(it.app.screen, Trimming), "nothing on the screen below was meant"

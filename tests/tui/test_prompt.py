@@ -6,13 +6,15 @@ import contextlib
 import os
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 from textual.widgets import Button
 
-from cqtel_tui.actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question
+from cqtel_tui.actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, words
 from cqtel_tui.catalogue import CATALOGUE_VERSION
+from cqtel_tui.review.destination import to_endpoint
 from cqtel_tui.tui.first_run import latest
 from cqtel_tui.tui.prompt import Prompt
 
@@ -37,7 +39,9 @@ TITLE = "Nothing was sent. Send it?"
 def question(machine: Machine, **other: str) -> Question:
     found = latest(machine.places)
     assert found is not None
-    return Question(found.envelope, found.pending, other.get("endpoint"))
+    to = to_endpoint(other.get("endpoint"))
+    outlook = replace(found.outlook, endpoint=to.url, bound={to: found.pending}, listed={})
+    return replace(found, outlook=outlook)
 
 
 @contextlib.asynccontextmanager
@@ -49,19 +53,23 @@ async def prompt(asked: Question, *, patient: bool = True) -> AsyncIterator[Pilo
         yield pilot
 
 
+def unwrapped(shown: str) -> str:
+    return " ".join(line.strip("│ ") for line in shown.splitlines())
+
+
 def text(pilot: Pilot[Answer]) -> str:
     strips = pilot.app.screen._compositor.render_strips()
     return "\n".join(strip.text for strip in strips)
 
 
 @keys(
-    "prompt.refuse", "prompt.allow", "prompt.allow_and_send", "prompt.show", "prompt.later",
-    "prompt.later_keys",
+    "prompt.refuse", "prompt.once", "prompt.allow", "prompt.allow_and_send", "prompt.show",
+    "prompt.later", "prompt.later_keys",
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("key", "answer"),
     [
-        ("n", Answer.REFUSE), ("a", Answer.ALLOW), ("s", Answer.ALLOW_AND_SEND),
+        ("n", Answer.REFUSE), ("o", Answer.ONCE), ("a", Answer.ALLOW), ("s", Answer.ALLOW_AND_SEND),
         ("v", Answer.SHOW), ("l", Answer.LATER), ("escape", Answer.LATER),
         ("ctrl+c", Answer.LATER), ("ctrl+d", Answer.LATER), ("ctrl+q", Answer.LATER),
         ("enter", None), ("space", None), ("y", None), ("A", None), ("down", None),
@@ -89,7 +97,7 @@ async def test_every_answer_can_be_clicked_and_none_has_the_focus(machine: Machi
 
 async def test_what_was_typed_too_early_is_no_answer(machine: Machine) -> None:
     async with prompt(question(machine), patient=False) as pilot:
-        assert "allow from now on" not in text(pilot)
+        assert "always, from now on" not in text(pilot)
         await pilot.press("a", "s", "n", "v", "enter")
         assert pilot.app.return_value is None
         await pilot.press("escape")
@@ -161,10 +169,13 @@ async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine)
         assert "cloudquery recorded this run." in shown
         assert "A tables by cloudquery 6.21.1 succeeded" in shown
         assert "service.version" in shown
-        assert f"If you allow it, payloads go to {url}." in shown
-        assert "allow, and send the 5 pending" in shown
+        assert "5 payloads, and what is recorded from now on, go to" in shown
+        assert f"{url} (your endpoint)" in shown
+        assert "always, and send the 5" in shown
     async with prompt(question(machine)) as pilot:
-        assert "No endpoint is set" in text(pilot)
+        told = unwrapped(text(pilot))
+        assert "5 payloads, and what is recorded from now on, have no destination" in told
+        assert "no endpoint is set." in told
 
 
 async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
@@ -174,8 +185,11 @@ async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
     async with app.run_test(size=(60, 16)) as pilot:
         await pilot.pause(0.02)
         shown = text(pilot)
-        for words_ in ("don't send", "allow, and send the 5 pending", "decide later", "x" * 20):
-            assert words_ in shown
+        for answer, meaning in words(app.question).items():
+            assert f"{answer.value} {meaning}" in shown
+        assert f"{url} (your endpoint).".replace(" ", "") in unwrapped(shown).replace(" ", "")
+        assert "https://analytics-events.cloudquery.io (the program's own)." in unwrapped(shown)
+        assert "succeeded" in shown, "the payload is seen, too"
 
 
 @pytest.mark.parametrize("name", PAYLOADS)
@@ -221,7 +235,7 @@ def test_an_answer_is_saved_and_what_it_comes_to_is_said(
     machine: Machine, tmp_path: Path, key: bytes, telemetry: str | None, said: str
 ) -> None:
     with asked(tmp_path) as it:
-        it.shows(TITLE, "service.version", "decide later")
+        it.shows(TITLE, "service.version", "l later")
         it.type(b"\r \x1b[B")
         it.type(key)
         assert it.end() == 0
@@ -240,7 +254,7 @@ def test_an_answer_is_saved_and_what_it_comes_to_is_said(
 def test_what_was_typed_before_the_question_is_no_answer(machine: Machine, tmp_path: Path) -> None:
     with asked(tmp_path) as it:
         it.type(b"aaaasss")
-        it.shows(TITLE, "decide later")
+        it.shows(TITLE, "l later")
         it.type(b"l")
         assert it.end() == 0
     assert not machine.choices.exists()
@@ -249,7 +263,7 @@ def test_what_was_typed_before_the_question_is_no_answer(machine: Machine, tmp_p
 @in_terminal
 def test_show_me_everything_opens_the_whole_ui(machine: Machine, tmp_path: Path) -> None:
     with asked(tmp_path, size=(130, 40)) as it:
-        it.shows(TITLE, "decide later")
+        it.shows(TITLE, "l later")
         it.type(b"v")
         it.shows("1 Pending 5", "q Quit", "The program")
         assert max(map(len, it.text.split("\n"))) == 130, "stdout does not tell the size"
@@ -261,14 +275,14 @@ def test_show_me_everything_opens_the_whole_ui(machine: Machine, tmp_path: Path)
 @in_terminal
 def test_a_resize_or_a_closed_terminal_is_no_answer(machine: Machine, tmp_path: Path) -> None:
     with asked(tmp_path) as it:
-        it.shows(TITLE, "decide later")
+        it.shows(TITLE, "l later")
         it.resize(100, 40)
         it.resize(70, 24)
         it.type(b"l")
         assert it.end() == 0
         assert "nothing was decided or sent" in it.text.replace("\n", "")
     with asked(tmp_path) as it:
-        it.shows(TITLE, "decide later")
+        it.shows(TITLE, "l later")
         it.hang_up()
     assert not machine.choices.exists()
     assert len(machine.labels()) == 5
@@ -311,7 +325,7 @@ def test_when_nothing_is_held_there_is_nothing_to_ask(empty: Machine, tmp_path: 
 def test_choices_that_cannot_be_saved_are_told_of(machine: Machine, tmp_path: Path) -> None:
     machine.choices.write_text("{")
     with asked(tmp_path) as it:
-        it.shows(TITLE, "decide later")
+        it.shows(TITLE, "l later")
         it.type(b"n")
         assert it.end() == 1
         assert "left as it is" in it.text.replace("\n", "")

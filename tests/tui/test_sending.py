@@ -91,19 +91,40 @@ async def test_undecided_the_question_is_about_consent_and_a_yes_is_saved(
     async with ui() as it:
         await it.press("s")
         await it.answer()
-        assert "Allow telemetry of cloudquery from now on, and send 1 payload?" in it.question
+        assert "Send 1 payload?" in it.question
+        assert f"1 payload goes to {collector.url} (your endpoint)" in it.question
+        assert "You have not decided about cloudquery." in it.question
+        await it.shows("no, go back", "yes, this once", "a  always, from now on")
         await it.press("n")
         await it.until(lambda: it.room == "pending")
         undecided = machine.chosen.telemetry
         assert undecided is None
         assert collector.connections == 0
         await it.press("s")
-        await it.answer("y")
+        await it.answer("a")
         await it.told("Sent 1.")
         assert machine.chosen.telemetry == "on"
         assert machine.chosen.consented > 0, "what else was held before is not part of it"
         assert len(collector.bodies) == 1
         await it.shows(" ON ")
+
+
+async def test_what_is_undecided_can_be_sent_once_and_nothing_is_decided(
+    machine: Machine, collector: Collector
+) -> None:
+    machine.choose(endpoint=collector.url)
+    async with ui() as it:
+        await it.press("s")
+        await it.answer("enter")
+        await it.until(lambda: it.room == "pending")
+        assert collector.connections == 0, "Enter by reflex sends nothing"
+        await it.press("s")
+        await it.answer("y")
+        await it.told("Sent 1.")
+        assert machine.chosen.telemetry is None
+        assert len(collector.bodies) == 1
+        assert not machine.cookie.exists()
+        await it.shows("UNDECIDED")
 
 
 async def test_a_yes_that_includes_what_is_held_sends_it(
@@ -114,9 +135,33 @@ async def test_a_yes_that_includes_what_is_held_sends_it(
     async with ui() as it:
         await it.press("t")
         await it.answer("o")
-        await it.answer("y")
+        await it.answer("i")
         await it.told("Sent 5.")
         assert sorted(collector.bodies) == sorted(payloads)
+
+
+@keys("pending.include")
+async def test_i_lets_a_yes_cover_what_was_pending_before_it_and_nothing_else(
+    machine: Machine, collector: Collector
+) -> None:
+    machine.choose(endpoint=collector.url)
+    async with ui() as it:
+        await it.press("i")
+        await it.told("Telemetry of cloudquery is not on: choose that first.")
+        assert not machine.included
+        await it.press("t")
+        await it.answer("o")
+        await it.answer("y")
+        await it.until(lambda: machine.chosen.telemetry == "on")
+        assert not machine.included
+        first, second = (label.id for label in machine.labels()[:2])
+        await it.press("i")
+        await it.until(lambda: machine.included == {first})
+        await it.told("ncluded in your yes: 1 payload")
+        await it.press("j", "i")
+        await it.until(lambda: machine.included == {first, second})
+        assert collector.connections == 0, "it is sent later, or by s"
+        assert len(machine.labels()) == 5
 
 
 async def test_off_and_without_an_endpoint_it_is_said_why_not(

@@ -58,8 +58,9 @@ class Ask(Modal[str | None]):
         """Lay the question out."""
         with Vertical(id="ask"):
             yield Static(Content(self.question).stylize("bold"), id="ask-question")
-            for line in self.details:
-                yield Static(Content(line), classes="ask-detail")
+            with Vertical(id="ask-details"):
+                for line in self.details:
+                    yield Static(Content(line), classes="ask-detail")
             with Horizontal(id="ask-answers"):
                 for key, words, variant in self.answers:
                     label = Content.assemble((key, "bold underline"), f"  {words}")
@@ -83,6 +84,7 @@ class Ask(Modal[str | None]):
 
 
 def asking(asked: Confirmation) -> Ask:
-    """Return a question to be answered by y or n, with the no in focus."""
+    """Return a question to be answered by y or n, or by another key, with the no in focus."""
     answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
+    answers += [(key, words, "error") for key, words in asked.others]
     return Ask(asked.question, asked.details, answers)

@@ -31,6 +31,8 @@ class Pending(Box):
                 tooltip="Send the marked payloads, or the one under the cursor"),
         Binding("S", "app.send(True)", "Send all", show=False, id="pending.send_all",
                 tooltip="Send all pending payloads"),
+        Binding("i", "app.cover", "Include", show=False, id="pending.include",
+                tooltip="Let your yes cover what was pending before it"),
         Binding("x,delete", "app.drop", "Drop", id="pending.drop",
                 tooltip="Delete the marked payloads, or the one under the cursor, unsent"),
         Binding("X", "app.drop(True)", "Drop all", show=False, id="pending.drop_all",
