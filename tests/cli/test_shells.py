@@ -101,6 +101,12 @@ def test_off_is_told_to_each_shell(cq: Here) -> None:
         "export CQ_NO_TELEMETRY=1",
         "export CQ_TELEMETRY_LEVEL=none",
         "export DO_NOT_TRACK=1",
+        "export CDK_DISABLE_CLI_TELEMETRY=true",
+        "export SAM_CLI_TELEMETRY=0",
+        "export RUNTIME__DLTHUB_TELEMETRY=false",
+        "export MELTANO_SEND_ANONYMOUS_USAGE_STATS=false",
+        """export MELTANO_SNOWPLOW_COLLECTOR_ENDPOINTS='["http://127.0.0.1:1"]'""",
+        "export STORYBOOK_DISABLE_TELEMETRY=1",
     ]
     assert cq("env", "--shell", "fish").lines[1] == "set -gx CQ_NO_TELEMETRY 1"
     assert cq("env", "--shell", "powershell").lines[2] == '$env:CQ_TELEMETRY_LEVEL = "none"'

@@ -122,7 +122,7 @@ def test_a_byte_that_is_no_utf_8_ends_no_plain_session(machine: Machine) -> None
     )
     assert ended.returncode == 0
     assert b"Traceback" not in ended.stderr
-    assert ended.stdout.count(b"cqtel>") == 3, "the second line is the answer to a question"
+    assert ended.stdout.count(b"cqtel>") == 4, "no line ends it, and none is taken for an answer"
 
 
 def test_the_package_of_the_commands_runs_as_a_module(machine: Machine) -> None:

@@ -28,7 +28,7 @@ HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
     *("rejected", "show", "trim", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
-    *("verify", "completion", "demo", "policy", "mine", "erase", "collector"),
+    *("verify", "completion", "demo", "policy", "mine", "erase", "collector", "help"),
 ]
 
 
@@ -63,7 +63,6 @@ def test_the_help_names_every_command_and_the_version_is_ours(cq: Here) -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "",
         "nonsense",
         "status extra",
         "on --discard",

@@ -73,7 +73,7 @@ async def test_an_error_text_in_a_file_of_2021_stands_out(empty: Machine) -> Non
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "It holds nothing."),
+        (b"", "It contains nothing."),
         (b'{"resourceSpans": [', "(byte 1"),
         (b"not json", "expecting value"),
         (b"\xff\xfe", "not"),

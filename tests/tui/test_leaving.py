@@ -72,7 +72,7 @@ def test_a_signal_that_was_ignored_stays_so(machine: Machine, tmp_path: Path) ->
         it.shows("The program")
         it.signal(signal.SIGHUP)
         it.type(b"4")
-        it.shows("Who says what")
+        it.shows("Policy sources")
         it.type(b"q")
         assert it.end() == 0
 
@@ -162,7 +162,7 @@ def test_a_byte_that_is_no_utf_8_is_left_out(machine: Machine, name: str) -> Non
         it.type("\N{EURO SIGN}".encode()[1:])
         it.type(b"4" if name == "ui" else b"l")
         if name == "ui":
-            it.shows("Who says what")
+            it.shows("Policy sources")
             it.type(b"q")
         assert it.end() == 0
         assert b"Traceback" not in it.written
@@ -195,12 +195,12 @@ def test_a_terminal_that_goes_away_ends_it(machine: Machine, name: str) -> None:
 def test_a_paste_is_a_text_and_holds_nothing_up(machine: Machine) -> None:
     with face("ui") as it:
         it.type(b"/")
-        it.shows("enter Keep")
+        it.shows("enter Apply")
         began = time.monotonic()
         it.type(b"\x1b[200~" + b"\x1b[A\x1bq\x1b[1;2Rx\xff" * 2_000 + b"\x1b[201~")
         it.shows("Nothing matches")
         assert time.monotonic() - began < 5
         it.type(b"\x1b")
-        it.until(lambda: "enter Keep" not in it.text, "the list")
+        it.until(lambda: "enter Apply" not in it.text, "the list")
         it.type(b"q")
         assert it.end() == 0

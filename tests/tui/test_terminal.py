@@ -31,7 +31,7 @@ def test_it_takes_the_whole_screen_and_gives_it_back(machine: Machine) -> None:
         it.shows("UNDECIDED", "tables", "q Quit", "The program")
         assert ALTERNATE_SCREEN in it.written
         it.type(b"4")
-        it.shows("Who says what")
+        it.shows("Policy sources")
         it.type(b"q")
         assert it.end() == 0
         assert LEFT_IT in it.written
@@ -126,9 +126,9 @@ def test_no_byte_of_an_attack_reaches_the_terminal(empty: Machine) -> None:
     with terminal(size=(100, 40)) as it:
         it.shows("hostile", "args=[/usr/bin]")
         for keys, text in [
-            (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "parts"), (b"]", "Checked for"),
-            (b"]", "Debug mode"), (b"]G", "Cannot read this"), (b"]", "sha256"),
-            (b"4", "Who says what"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
+            (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "its times are unknown"),
+            (b"]", "Checked for"), (b"]", "Debug mode"), (b"]G", "Cannot read this"), (b"]", "sha256"),
+            (b"4", "Policy sources"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
             (b"y", "u undoes it"),
         ]:  # fmt: skip
             it.type(keys)
