@@ -127,8 +127,8 @@ def test_no_byte_of_an_attack_reaches_the_terminal(empty: Machine) -> None:
         it.shows("hostile", "args=[/usr/bin]")
         for keys, text in [
             (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "its times are unknown"),
-            (b"]", "Checked for"), (b"]", "Debug mode"), (b"]G", "Cannot read this"), (b"]", "sha256"),
-            (b"4", "Policy sources"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
+            (b"]", "Checked for"), (b"]", "Debug mode"), (b"]G", "Cannot read this"),
+            (b"]", "sha256"), (b"4", "Policy sources"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
             (b"y", "u undoes it"),
         ]:  # fmt: skip
             it.type(keys)
