@@ -260,8 +260,8 @@ def test_what_we_set_is_carried_through_what_would_drop_or_change_it(
     [
         ("sudo cloudquery", "sudo gives its program an environment of its own"),
         ("doas cloudquery", "doas gives its program an environment of its own"),
-        ("bash -c 'env -i cloudquery'", "env stands in a script here"),
-        ("bash -c 'DO_NOT_TRACK=0 cloudquery'", "bash stands in a script here"),
+        ("bash -c 'env -i cloudquery'", "env is in a script here"),
+        ("bash -c 'DO_NOT_TRACK=0 cloudquery'", "bash is in a script here"),
         ("ssh host cloudquery", "ssh starts programs elsewhere"),
         ("env A=1 docker run cloudquery", "docker starts programs elsewhere"),
         ("su - me -c cloudquery", "su starts programs elsewhere"),

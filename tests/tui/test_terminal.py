@@ -128,8 +128,8 @@ def test_no_byte_of_an_attack_reaches_the_terminal(empty: Machine) -> None:
         for keys, text in [
             (b"]", "sha256"), (b"v", "Byte for byte"), (b"]", "its times are unknown"),
             (b"]", "Checked for"), (b"]", "Debug mode"), (b"]G", "Cannot read this"),
-            (b"]", "sha256"), (b"4", "Policy sources"), (b"7", "There is no file"), (b"1x", "Delete 1 payload"),
-            (b"y", "u undoes it"),
+            (b"]", "sha256"), (b"4", "Policy sources"), (b"7", "There is no file"),
+            (b"1x", "Delete 1 payload"), (b"y", "u undoes it"),
         ]:  # fmt: skip
             it.type(keys)
             it.shows(text)
