@@ -185,6 +185,9 @@ def test_what_is_no_known_request_is_held_raw_and_sent_only_by_name(
     reporter(machine)
     odd = (machine.programs / "cloudquery").read_text().replace('+ "/v1/batch"', '+ "/odd?a=1"')
     odd = odd.replace('.read() == b"OK"', '.read() == b""')
+    odd = odd.replace('"type": "track"', '"kind": "seen"').replace(
+        '"event": event', '"named": event'
+    )
     machine.program("cloudquery", odd)
     machine.wrap("cloudquery", "init", more=bound_for(upstream))
     intercepted = held(machine, "gate")

@@ -381,7 +381,9 @@ def test_each_reason_has_something_to_do_about_it() -> None:
     }
     assert set(WHAT_TO_DO) == reasons
     assert refused_words({TOO_LARGE: 0}) == refused_words({}) == ""
-    assert refused_words({TOO_LARGE: 1234}).startswith("1,234 too large (a request may have 4 MiB")
+    assert refused_words({TOO_LARGE: 1234}).startswith(
+        "1,234 too large (a request may have up to 4 MiB"
+    )
 
 
 # What only looks odd ------------------------------------------------------------------------------
