@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from cqtel_tui.gate.profiles import CLOUDQUERY
+from cqtel_tui.gate.shipped import PROFILES
 from cqtel_tui.gate.variables import blocked, refused
 from cqtel_tui.record.inspection import FILE_NAME, is_ours
 
@@ -268,15 +269,11 @@ def given(machine: Machine) -> dict[bytes, bytes]:
     return {os.fsencode(name): os.fsencode(v) for name, v in machine.environment.items()}
 
 
-CLOSED = {
-    name.encode(): value.encode() for name, value in blocked([CLOUDQUERY], {}).variables.items()
-}
+CLOSED = {name.encode(): value.encode() for name, value in blocked(PROFILES, {}).variables.items()}
 GATE = b"CQ_RUDDERSTACK_DATA_PLANE_URL"
 CLOSED_DOOR = b"CQ_ANALYTICS_HOST"
 RUN = b"CQ_TELEMETRY_RUN"
-REFUSED = {
-    name.encode(): value.encode() for name, value in refused([CLOUDQUERY], {}).variables.items()
-}
+REFUSED = {name.encode(): value.encode() for name, value in refused(PROFILES, {}).variables.items()}
 
 
 def is_refused(environment: dict[bytes, bytes]) -> bool:
@@ -290,6 +287,12 @@ def without_gate(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
     assert re.fullmatch(rb"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", rest.pop(GATE))
     assert re.fullmatch(rb"127\.0\.0\.1:\d+", rest.pop(CLOSED_DOOR))
     assert (rest.pop(b"CQ_TELEMETRY_LEVEL"), rest.pop(b"CQ_NO_TELEMETRY")) == (b"stats", b"T")
+    for channels in (one.channels for one in PROFILES if one is not CLOUDQUERY and one.channels):
+        if channels.variable:
+            url = rest.pop(channels.variable.encode())
+            assert re.match(rb"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", url)
+        for name, value in channels.blocking.items():
+            assert rest.pop(name.encode()) == value.encode()
     return rest
 
 

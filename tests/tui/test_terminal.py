@@ -239,7 +239,7 @@ def test_all_keys_can_be_printed_anywhere(empty: Machine) -> None:
     ended = subprocess.run(
         [*UI, "--keys"], stdin=subprocess.DEVNULL, capture_output=True, check=True, text=True
     )
-    assert "| everywhere | `q` | Leave | `app.quit` |" in ended.stdout
+    assert "| everywhere | `q` `ctrl+c` | Leave | `app.quit` |" in ended.stdout
 
 
 def test_importing_for_help_does_not_import_textual(empty: Machine) -> None:
