@@ -287,7 +287,7 @@ def without_gate(environment: dict[bytes, bytes]) -> dict[bytes, bytes]:
     assert re.fullmatch(rb"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", rest.pop(GATE))
     assert re.fullmatch(rb"127\.0\.0\.1:\d+", rest.pop(CLOSED_DOOR))
     assert (rest.pop(b"CQ_TELEMETRY_LEVEL"), rest.pop(b"CQ_NO_TELEMETRY")) == (b"stats", b"T")
-    for channels in (one.channels for one in PROFILES if one is not CLOUDQUERY and one.channels):
+    for channels in (one.channels for one in PROFILES if one is not CLOUDQUERY):
         if channels.variable:
             url = rest.pop(channels.variable.encode())
             assert re.match(rb"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", url)
