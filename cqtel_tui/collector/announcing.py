@@ -52,7 +52,7 @@ def policy(settings: Settings, *, keeps_data: bool) -> dict[str, Any]:
         "retention": {"days": settings.retention_days, "error_days": settings.error_days}
         if keeps_data
         else None,
-        "forwards": bool(settings.forward),
+        "forwards": bool(settings.forward) or not keeps_data,
         "keeps_data": keeps_data,
         "on_its_way": _on_its_way(settings),
     }

@@ -160,6 +160,10 @@ class Session:
             await self.pilot.pause(0)
         await self._settle()
 
+    def let_pass(self) -> None:
+        """Let the time pass that somebody takes to read a question before they answer."""
+        self._waited += 1
+
     async def type(self, text: str) -> None:
         await self.press(*text)
 
