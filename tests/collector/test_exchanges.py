@@ -82,7 +82,7 @@ def test_the_answer_is_the_same_in_one_piece_and_in_two(collector: Served, sent:
         with collector.connected() as connection:
             for part in parts:
                 connection.sendall(part)
-                if part is not sent:
+                if part is not parts[-1]:
                     wait_for(lambda: collector.server.server_state.connections)
             [(status, headers, body)] = answers(connection, 1)
             headers.pop("date")
