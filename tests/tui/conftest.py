@@ -42,8 +42,9 @@ def _set_time_zone() -> None:
 
 
 @pytest.fixture
-def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+def empty(tmp_path: Path, scrubbed: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """Return a machine on which nothing was ever recorded; its project is where we are."""
+    del scrubbed
     project = tmp_path / "project"
     project.mkdir()
     monkeypatch.setenv(HOME_VARIABLE, str(tmp_path / "cqtel"))
