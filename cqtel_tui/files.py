@@ -47,6 +47,8 @@ __all__ = [
 
 _LONGEST_NAME = 200
 _PRIVATE = 0o700
+_FOR_ALL = 0o644
+_FOLDER_FOR_ALL = 0o755
 
 
 def read(path: "AnyPath", most: int, folder: "int | None" = None) -> bytes:
@@ -128,6 +130,31 @@ def replace(path: "AnyPath", data: bytes) -> None:
     temporary = create_beside(path, data)
     try:
         os.replace(temporary, path)  # noqa: PTH105  # pathlib costs 13 ms
+    except BaseException:
+        os.unlink(temporary)  # noqa: PTH108
+        raise
+
+
+def publish(path: "AnyPath", data: bytes) -> None:
+    """Write a file that everybody may read and its owner alone may change, whole or not at all.
+
+    The folders above it are made likewise where they are not there, whatever the umask is.
+
+    Raises:
+        OSError: it could not be written. What was there is as it was.
+    """
+    folder = os.path.dirname(os.path.abspath(path))  # noqa: PTH100, PTH120  # as elsewhere here
+    missing = []
+    while not os.path.isdir(folder):  # noqa: PTH112
+        missing.append(folder)
+        folder = os.path.dirname(folder)  # noqa: PTH120
+    for each in reversed(missing):
+        os.mkdir(each)  # noqa: PTH102
+        os.chmod(each, _FOLDER_FOR_ALL)  # noqa: PTH101
+    temporary = create_beside(path, data, sync=True)
+    try:
+        os.chmod(temporary, _FOR_ALL)  # noqa: PTH101
+        os.replace(temporary, path)  # noqa: PTH105
     except BaseException:
         os.unlink(temporary)  # noqa: PTH108
         raise

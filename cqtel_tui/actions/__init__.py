@@ -9,6 +9,7 @@ __all__ = [
     "dropping",
     "erasing",
     "identity",
+    "policies",
     "problems",
     "programs",
     "question",

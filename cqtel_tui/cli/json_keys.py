@@ -41,7 +41,8 @@ KEYS = {
         "(family, protocol, address, port, times, what), intercepted, blocked_attempts"
     ),
     "send": "id, outcome, why",
-    "policy": (
+    "policy-file": "files (path, problem, refused (program, refused))",
+    "collector-policy": (
         "endpoint, proxy, policy (software, catalogue, ip_hash, location, derived (field, how), "
         "retention_days, error_days, forwards, keeps_data), me (derived, ip_hash, stored)"
     ),
@@ -60,3 +61,4 @@ KEYS = {
     ),
 }
 """The stable keys of each command's `--json`, those of objects within it in parentheses."""
+KEYS["policy"] = KEYS["collector-policy"]

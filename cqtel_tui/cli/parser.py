@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 SHELLS = ("bash", "zsh", "fish", "powershell")
 
+OLD_POLICY = "policy"
+"""The name that `collector-policy` had, taken for one version more."""
+
 _ID = "a payload's id, or as much of its beginning as no other id has"
 _OPTIONS = "[--no-telemetry] [--debug-telemetry] [--inspect-telemetry]"
 
@@ -63,6 +66,7 @@ def _choosing(commands: Commands) -> None:
         help="look into this folder as well, which a program keeps its files in instead of .cq",
     )
     _erasing(cookie)
+    _policy(commands)
     shell = add(
         commands,
         "env",
@@ -71,6 +75,30 @@ def _choosing(commands: Commands) -> None:
         "environment",
     )
     shell.add_argument("--shell", choices=SHELLS, default="bash")
+
+
+def _policy(commands: Commands) -> None:
+    policy = add(
+        commands,
+        "policy-file",
+        "an administrator's policies on this machine; or write one, which can only refuse",
+        "policies",
+        "policy_file",
+    )
+    policy.add_argument("--off", action="store_true", help="refuse telemetry")
+    policy.add_argument("--no-debug", action="store_true", help="refuse error texts")
+    policy.add_argument(
+        "--program",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="of this program alone; may be given several times",
+    )
+    policy.add_argument(
+        "--output",
+        metavar="FILE",
+        help="write it there, for another machine; - for standard output",
+    )
 
 
 def _deciding(commands: Commands) -> None:
@@ -197,15 +225,18 @@ def _chosen(command: Parser, what: str) -> None:
 
 
 def _asking(commands: Commands) -> None:
-    policy = add(
-        commands,
-        "policy",
-        "ask the collector what it derives and stores, and what it would derive from you; "
-        "it sees your address",
-        "rights",
-        "policy",
-    )
-    _collector_of(policy)
+    for name, help_text, function in (
+        (
+            "collector-policy",
+            (
+                "ask the collector what it derives and stores, and what it would derive from you; "
+                "it sees your address"
+            ),
+            "policy",
+        ),
+        (OLD_POLICY, "the former name of collector-policy", "old_policy"),
+    ):
+        _collector_of(add(commands, name, help_text, "rights", function))
     mine = add(commands, "mine", "ask the collector for all data about you", "rights", "mine")
     _collector_of(mine)
     mine.add_argument("--export", metavar="FILE", help="write it to a new file, as JSON")

@@ -33,6 +33,15 @@ def policy(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def old_policy(arguments: argparse.Namespace) -> int:
+    """Do what `collector-policy` does, under the name that it had."""
+    say(
+        "cq-telemetry policy is called cq-telemetry collector-policy now; this name goes with the "
+        "next version"
+    )
+    return policy(arguments)
+
+
 def mine(arguments: argparse.Namespace) -> int:
     """Print, or write to a file, everything that the collector has of this directory's cookie."""
     endpoint = _endpoint(_named(arguments))

@@ -56,7 +56,7 @@ def asked(rights: Rights) -> list[str]:
 def test_the_policy_is_shown_before_any_decision_and_makes_no_cookie(
     cq: Here, rights: Rights
 ) -> None:
-    ended = cq("policy")
+    ended = cq("collector-policy")
     assert (ended.code, ended.err) == (0, b"")
     assert ended.lines[0] == f"asked       {rights.collector.url}"
     assert "minutes on two cores" in ended.out.decode()
@@ -66,16 +66,16 @@ def test_the_policy_is_shown_before_any_decision_and_makes_no_cookie(
 
 
 def test_the_keys_of_the_policy_are_what_was_promised(cq: Here, rights: Rights) -> None:
-    found = cq("policy", "--json").json
+    found = cq("collector-policy", "--json").json
     assert list(found) == ANNOUNCED[""]
     assert list(found["policy"]) == ANNOUNCED["policy"]
     assert list(found["me"]) == ANNOUNCED["me"]
     assert list(found["policy"]["derived"][0]) == ["field", "how"]
     for keys in ANNOUNCED.values():
-        assert all(key in KEYS["policy"] for key in keys)
+        assert all(key in KEYS["collector-policy"] for key in keys)
 
 
-@pytest.mark.parametrize("command", ["policy", "mine", "erase --yes", "off --erase"])
+@pytest.mark.parametrize("command", ["collector-policy", "mine", "erase --yes", "off --erase"])
 def test_without_an_endpoint_nobody_is_asked(cq: Here, cookie: Path, command: str) -> None:
     ended = cq(*command.split())
     assert ended.code == 1

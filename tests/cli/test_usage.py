@@ -28,7 +28,8 @@ HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
     *("rejected", "show", "trim", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
-    *("verify", "completion", "demo", "policy", "mine", "erase", "collector", "help"),
+    *("verify", "completion", "demo", "collector-policy", "policy", "policy-file", "mine", "erase"),
+    *("collector", "help"),
 ]
 
 
