@@ -20,8 +20,8 @@ import maxminddb
 from ..errors import CqtelError
 from ..files import NO_LINK, locked
 from .arrivals import Origin
-from .given_keys import GivenKeys
 from .settings import SHA1
+from .shared_keys import SharedKeys
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -77,9 +77,9 @@ class Addresses:
         self._trusted = settings.trusted_proxies
         self._cities = None if settings.city_database is None else _open(settings.city_database)
         self._secret = secret or secrets.token_bytes(_KEY_BYTES)
-        self._keys: DailyKeys | GivenKeys | None = None
+        self._keys: DailyKeys | SharedKeys | None = None
         if settings.hmac_key_file is not None:
-            self._keys = GivenKeys(settings.hmac_key_file, clock)
+            self._keys = SharedKeys(settings.hmac_key_file, clock)
         elif settings.ip_hash != SHA1:
             self._keys = DailyKeys(
                 settings.store.with_name(f"{settings.store.name}.day-key"), clock
@@ -95,13 +95,13 @@ class Addresses:
                 It holds what was derived, for as long as that is of this day.
         """
         day = self._day()
-        asked = (day, peer, *forwarded)
-        if memory.get("asked") != asked:
+        source = (day, peer, *forwarded)
+        if memory.get("source") != source:
             address = self.sender(peer, forwarded)
-            memory["asked"] = asked
+            memory["source"] = source
             memory["derived"] = None if address is None else self.derive(address)
-        found: Derived | None = memory["derived"]
-        return found
+        derived: Derived | None = memory["derived"]
+        return derived
 
     def derive(self, address: Address) -> Derived:
         """Derive what may be kept of an address."""
@@ -134,18 +134,18 @@ class Addresses:
             forwarded: each X-Forwarded-For, in their order. Only what a trusted proxy has added
                 to it is believed: the last one that is not a trusted proxy's itself.
         """
-        found = canonical(peer)
-        if found is None or not self._trusted or not self._trusts(found):
-            return found
+        sender = canonical(peer)
+        if sender is None or not self._trusted or not self._trusts(sender):
+            return sender
         hops = [hop for value in forwarded for hop in value.split(",")]
         for hop in reversed(hops[-_MAX_HOPS:]):
             address = canonical(_without_port(hop.strip()))
             if address is None:
                 break
-            found = address
-            if not self._trusts(found):
+            sender = address
+            if not self._trusts(sender):
                 break
-        return found
+        return sender
 
     def refresh(self) -> None:
         """Forget the key of a day that is over."""
@@ -204,14 +204,14 @@ def _open(path: Path) -> maxminddb.Reader:
         raise CqtelError(f"{path}: {why}. Give another --city-database, or none.") from None
 
 
-def _place(found: dict[str, object]) -> tuple[str | None, str | None, str | None]:
+def _place(record: dict[str, object]) -> tuple[str | None, str | None, str | None]:
     """Return country, region and city of a record in MaxMind's shape, as far as they are there."""
-    country = found.get("country")
+    country = record.get("country")
     code = country.get("iso_code") if isinstance(country, dict) else None
-    regions = found.get("subdivisions")
+    regions = record.get("subdivisions")
     region = regions[0] if isinstance(regions, list) and regions else None
     is_code = isinstance(code, str) and len(code) == 2 and code.isalpha() and code.isascii()  # noqa: PLR2004
-    return str(code).upper() if is_code else None, _name(region), _name(found.get("city"))
+    return str(code).upper() if is_code else None, _name(region), _name(record.get("city"))
 
 
 def _name(place: object) -> str | None:
@@ -271,8 +271,8 @@ class DailyKeys:
                 os.fchmod(opened, 0o600)
             written, _, key = os.read(opened, _LINE + 1).decode("ascii", "replace").partition(" ")
             with contextlib.suppress(ValueError):
-                if written == date and len(found := bytes.fromhex(key)) == _KEY_BYTES:
-                    return found
+                if written == date and len(known := bytes.fromhex(key)) == _KEY_BYTES:
+                    return known
             made = secrets.token_bytes(_KEY_BYTES)
             # In its place, so that nothing of the key before is left in the file.
             os.lseek(opened, 0, os.SEEK_SET)

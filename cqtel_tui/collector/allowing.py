@@ -165,7 +165,7 @@ class Allowing:
         """Return what may be kept of the spans of one program."""
         kept: list[ArrivedSpan] = []
         most = MAX_SPANS - self._spans
-        for trace_id, span_id, parent_id, name, start, end, code, said in spans:
+        for trace_id, span_id, parent_id, name, start, end, code, attributes in spans:
             if len(kept) >= most:
                 self._refuse(f"beyond {MAX_SPANS:,} spans in one request")
             elif trace_id is None or span_id is None or parent_id is None:
@@ -177,7 +177,11 @@ class Allowing:
             elif end > self._latest:
                 self._refuse(f"from more than {AHEAD_DAYS} day ahead")
             else:
-                get = self._allowed(said, "span", on_span=True, debug=debug).get if said else _none
+                get = (
+                    self._allowed(attributes, "span", on_span=True, debug=debug).get
+                    if attributes
+                    else _none
+                )
                 kept.append(
                     ArrivedSpan(
                         trace_id,
@@ -196,15 +200,15 @@ class Allowing:
 
     def done(self) -> Allowed:
         """Return what may be kept."""
-        said = [f"refused {count} spans {why}" for why, count in self._refused.items()]
-        said += [
+        remarks = [f"refused {count} spans {why}" for why, count in self._refused.items()]
+        remarks += [
             f"left out {_named(where, key)} ({why}{f', {count} times' if count > 1 else ''})"
             for (where, key, why), count in self._left_out.items()
         ]
         if self._more:
-            said.append(f"and left out {self._more} more")
+            remarks.append(f"and left out {self._more} more")
         return Allowed(
-            tuple(self._arrivals), self._spans, sum(self._refused.values()), "; ".join(said)
+            tuple(self._arrivals), self._spans, sum(self._refused.values()), "; ".join(remarks)
         )
 
     def left_out(self, where: str, why: str, key: str = "") -> None:
@@ -245,10 +249,10 @@ class Allowing:
         return UNNAMED
 
     def _allowed(
-        self, said: dict[str, Any], where: str, *, on_span: bool, debug: bool
+        self, attributes: dict[str, Any], where: str, *, on_span: bool, debug: bool
     ) -> dict[str, Any]:
         kept = {}
-        for key, value in said.items():
+        for key, value in attributes.items():
             if (
                 (key in ON_SPANS) is on_span
                 and (debug or key not in _ONLY_IN_DEBUG)

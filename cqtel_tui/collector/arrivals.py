@@ -70,10 +70,10 @@ class Columns(Sequence[ArrivedSpan]):
         starts: nanoseconds since 1970.
         durations: nanoseconds.
         failed: whether each has failed.
-        said: exit code and type of the error of those that say them, by their place.
+        outcomes: exit code and type of the error of those that say them, by their place.
     """
 
-    __slots__ = ("durations", "failed", "ids", "names", "parents", "said", "starts", "trace")
+    __slots__ = ("durations", "failed", "ids", "names", "outcomes", "parents", "starts", "trace")
 
     def __init__(  # noqa: PLR0913, PLR0917  # the columns
         self,
@@ -84,7 +84,7 @@ class Columns(Sequence[ArrivedSpan]):
         starts: Sequence[int],
         durations: Sequence[int],
         failed: Sequence[bool],
-        said: dict[int, tuple[int | None, str | None]],
+        outcomes: dict[int, tuple[int | None, str | None]],
     ) -> None:
         self.trace = trace
         self.ids = ids
@@ -93,7 +93,7 @@ class Columns(Sequence[ArrivedSpan]):
         self.starts = starts
         self.durations = durations
         self.failed = failed
-        self.said = said
+        self.outcomes = outcomes
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,7 +107,7 @@ class Columns(Sequence[ArrivedSpan]):
     def __getitem__(self, place: int | slice) -> ArrivedSpan | tuple[ArrivedSpan, ...]:
         if isinstance(place, slice):
             return tuple(self[at] for at in range(*place.indices(len(self))))
-        exit_code, error_type = self.said.get(place % len(self), (None, None))
+        exit_code, error_type = self.outcomes.get(place % len(self), (None, None))
         return ArrivedSpan(
             bytes.fromhex(self.trace),
             bytes.fromhex(self.ids[place]),

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, decoded
 from .allowing import MAX_ELEMENTS, too_many
-from .answers import JSON
 from .json_reading import elements, from_json
+from .otlp_responses import JSON
 from .protobuf_reading import from_protobuf
 from .sinks import BusyError
 

@@ -9,7 +9,7 @@ from .schema import connected_to_read
 if TYPE_CHECKING:
     from pathlib import Path
 
-_MOST_TOLD = 20
+_MOST_PROBLEMS = 20
 
 _SPANS = "(SELECT * FROM spans WHERE arrival <= (SELECT settled.arrival FROM settled))"
 _COUNTS = """
@@ -35,7 +35,7 @@ _DAYS = """
         FROM {spans} GROUP BY 1, 2
 """
 _RECENCY = "SELECT trait, last_day, count(*) FROM seen GROUP BY 1, 2"
-_TOLD_TWICE = (("counts", _COUNTS), ("seen", _SEEN), ("days", _DAYS), ("recency", _RECENCY))
+_DERIVED = (("counts", _COUNTS), ("seen", _SEEN), ("days", _DAYS), ("recency", _RECENCY))
 
 _UNSEEN = """
     SELECT count(*) FROM (
@@ -67,35 +67,37 @@ def check(path: Path) -> list[str]:
         StoreError: the store cannot be read.
     """
     with connected_to_read(path) as connection:
-        found = [
+        problems = [
             f"The file is damaged: {row[0]}."
-            for row in connection.execute(f"PRAGMA integrity_check({_MOST_TOLD})")
+            for row in connection.execute(f"PRAGMA integrity_check({_MOST_PROBLEMS})")
             if row[0] != "ok"
         ]
-        if found:
-            return found
-        found = [
+        if problems:
+            return problems
+        problems = [
             f"A row of {table} refers to a row of {parent} that is not there."
             for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check").fetchmany(
-                _MOST_TOLD
+                _MOST_PROBLEMS
             )
         ]
-        for table, told in _TOLD_TWICE:
-            connection.execute(f"CREATE TEMP TABLE told AS {told.format(spans=_SPANS)}")
+        for table, query in _DERIVED:
+            connection.execute(f"CREATE TEMP TABLE told AS {query.format(spans=_SPANS)}")
             wrong = connection.execute(
                 f"SELECT (SELECT count(*) FROM (SELECT * FROM {table} EXCEPT SELECT * FROM told))"  # noqa: S608  # ours
                 f" + (SELECT count(*) FROM (SELECT * FROM told EXCEPT SELECT * FROM {table}))"
             ).fetchone()[0]
             connection.execute("DROP TABLE told")
             if wrong:
-                found.append(f"The table {table} does not say what the spans say: {wrong:,} rows.")
+                problems.append(
+                    f"The table {table} does not say what the spans say: {wrong:,} rows."
+                )
         (unseen,) = connection.execute(_UNSEEN).fetchone()
         if unseen:
-            found.append(f"There are traces of which a second one would be kept: {unseen:,}.")
+            problems.append(f"There are traces of which a second one would be kept: {unseen:,}.")
         for what, table, reason in _LEFT_OVER:
             left = connection.execute(
                 f"SELECT count(*) FROM {table} WHERE NOT EXISTS ({reason})"  # noqa: S608  # ours
             ).fetchone()[0]
             if left:
-                found.append(f"There are {what}, or more than there should be: {left:,}.")
-    return found
+                problems.append(f"There are {what}, or more than there should be: {left:,}.")
+    return problems

@@ -123,10 +123,10 @@ class ClickHouse:
             StoreError: it cannot be had.
         """
         try:
-            found = self._client.query(self._named(statement), parameters=values)
+            result = self._client.query(self._named(statement), parameters=values)
         except self._error as error:
             raise self._failed(error) from None
-        rows: Sequence[Sequence[Any]] = found.result_rows
+        rows: Sequence[Sequence[Any]] = result.result_rows
         return rows
 
     def do(

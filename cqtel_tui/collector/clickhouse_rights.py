@@ -85,12 +85,12 @@ class Rights:
             StoreError: it cannot be had.
         """
         who = digest_of(cookie).hex()
-        asked = self._clickhouse()
-        traces = [_text(trace) for (trace,) in asked.rows(_TRACES, who=who)]
+        clickhouse = self._clickhouse()
+        traces = [_text(trace) for (trace,) in clickhouse.rows(_TRACES, who=who)]
         for at in range(0, len(traces), TRACES_AT_ONCE):
             some = traces[at : at + TRACES_AT_ONCE]
             spans: dict[str, list[Sequence[Any]]] = {trace: [] for trace in some}
-            for row in asked.rows(_SPANS, who=who, traces=some):
+            for row in clickhouse.rows(_SPANS, who=who, traces=some):
                 spans[_text(row[0])].append(row)
             yield [_operation(rows) for rows in spans.values() if rows]
 
@@ -100,12 +100,12 @@ class Rights:
 
     def erase_late(self) -> int:
         """Erase what came past while its cookie was erased; return of how many that was."""
-        asked = self._clickhouse()
+        clickhouse = self._clickhouse()
         late: set[str] = set()
         for table in _TABLES:
-            late.update(_text(who) for (who,) in asked.rows(_LATE % table))
+            late.update(_text(who) for (who,) in clickhouse.rows(_LATE % table))
         for who in sorted(late):
-            self._delete(asked, who)
+            self._delete(clickhouse, who)
         return len(late)
 
     def erased(self) -> set[str]:
@@ -143,17 +143,17 @@ class Rights:
             self._connected.close()
 
     def _erase(self, who: str) -> int:
-        asked = self._clickhouse()
-        ((count,),) = asked.rows(_COUNT, who=who)
-        asked.do(_NOTE, who=who, had=bool(count))
+        clickhouse = self._clickhouse()
+        ((count,),) = clickhouse.rows(_COUNT, who=who)
+        clickhouse.do(_NOTE, who=who, had=bool(count))
         with self._lock:
             self._erased.add(who)
-        self._delete(asked, who)
+        self._delete(clickhouse, who)
         return int(count)
 
-    def _delete(self, asked: ClickHouse, who: str) -> None:
+    def _delete(self, clickhouse: ClickHouse, who: str) -> None:
         for table in _TABLES:
-            asked.do(_DELETE % table, _FORCED, who=who)
+            clickhouse.do(_DELETE % table, _FORCED, who=who)
 
     def _clickhouse(self) -> ClickHouse:
         # An edge starts while ClickHouse is down.

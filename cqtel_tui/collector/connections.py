@@ -45,10 +45,10 @@ class Bounded(_Protocol):
 
     application: Application
 
-    def __init__(self, *given: Any, **named: Any) -> None:
+    def __init__(self, *arguments: Any, **named: Any) -> None:
         self.metrics = self.application.metrics
         self.take = self.application.take_at_once
-        super().__init__(*given, **named)
+        super().__init__(*arguments, **named)
         self._since: float | None = None
         self._head = 0
         self._unread = 0

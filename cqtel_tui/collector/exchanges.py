@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from .asking import Asked
+from .otlp_requests import OtlpRequest
 from .upgrades import Declining
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .answers import Answer, Header
+    from .otlp_responses import Header, OtlpResponse
 
 _PATH = b"/v1/traces"
 
@@ -55,10 +55,10 @@ class Whole(Declining):
         idle_since: when the last answer was sent, if nothing came since.
     """
 
-    take: Callable[[Asked, bytes, Callable[[Answer], None]], bool]
+    take: Callable[[OtlpRequest, bytes, Callable[[OtlpResponse], None]], bool]
 
-    def __init__(self, *given: Any, **named: Any) -> None:
-        super().__init__(*given, **named)
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
         self.idle_since: float | None = None
         self._parts: list[bytes] | None = None
         self._memory: dict[str, Any] = {}
@@ -108,11 +108,15 @@ class Whole(Declining):
         parts, self._parts = self._parts, None
         parser = self.parser
         peer = self.client[0] if self.client else ""
-        asked = Asked(parser.get_method().decode("ascii"), peer, self.headers, memory=self._memory)
+        request = OtlpRequest(
+            parser.get_method().decode("ascii"), peer, self.headers, memory=self._memory
+        )
         alive = parser.get_http_version() != "1.0" and parser.should_keep_alive()
         before, exchange = self.cycle, Exchange(keep_alive=alive)
         self.cycle = exchange  # type: ignore[assignment]  # it has what uvicorn asks of one
-        if not self.take(asked, b"".join(parts), lambda answer: self._answer(exchange, answer)):
+        if not self.take(
+            request, b"".join(parts), lambda response: self._respond(exchange, response)
+        ):
             self.cycle = before
             self._go_the_long_way(parts)
             super().on_message_complete()
@@ -137,7 +141,7 @@ class Whole(Declining):
         for part in parts:
             super().on_body(part)
 
-    def _answer(self, exchange: Exchange, answer: Answer) -> None:
+    def _respond(self, exchange: Exchange, response: OtlpResponse) -> None:
         if exchange.response_complete or exchange.disconnected:
             return
         exchange.response_complete = True
@@ -145,19 +149,19 @@ class Whole(Declining):
         if self._heads[0] is not common:
             self._heads = (common, b"".join(b"%b: %b\r\n" % each for each in common))
         closes = b"" if exchange.keep_alive else b"connection: close\r\n"
-        for name, value in answer.headers:
+        for name, value in response.headers:
             closes += b"%b: %b\r\n" % (name, value)
         self.transport.write(
             b"%b%bcontent-type: %b\r\ncontent-length: %d\r\n%b\r\n%b"
             % (
-                STATUS_LINE[answer.status],
+                STATUS_LINE[response.status],
                 self._heads[1],
-                answer.content_type.encode("ascii"),
-                len(answer.body),
+                response.content_type.encode("ascii"),
+                len(response.body),
                 closes,
-                answer.body,
+                response.body,
             )
         )
-        if not exchange.keep_alive or (b"connection", b"close") in answer.headers:
+        if not exchange.keep_alive or (b"connection", b"close") in response.headers:
             self.transport.close()
         self.on_response_complete()

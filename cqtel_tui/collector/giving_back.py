@@ -38,11 +38,11 @@ def mine(
             (received, arrival),
             {
                 "received": _moment(received * 1_000_000_000),
-                **json.loads(said),
+                **json.loads(context),
                 "spans": list(_spans(connection, arrival)),
             },
         )
-        for arrival, received, said in arrivals.fetchall()
+        for arrival, received, context in arrivals.fetchall()
     ]
 
 
@@ -54,7 +54,7 @@ def _spans(connection: sqlite3.Connection, arrival: int) -> Iterator[dict[str, A
         (arrival,),
     )
     for trace, span, parent, name, started, duration, failed, code, error, message in rows:
-        found = {
+        yield {
             "trace_id": trace,
             "span_id": span,
             "parent_id": parent,
@@ -66,14 +66,13 @@ def _spans(connection: sqlite3.Connection, arrival: int) -> Iterator[dict[str, A
             "error.type": error,
             "exception.message": message,
         }
-        yield found
 
 
 def _moment(nanoseconds: int) -> str:
     """Return a moment as ISO 8601 in UTC, to the microsecond."""
     try:
-        found = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-        found = found.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
+        moment = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
+        moment = moment.replace(microsecond=nanoseconds // 1_000 % 1_000_000)
     except (OverflowError, ValueError, OSError):
         return str(nanoseconds)
-    return found.isoformat()
+    return moment.isoformat()

@@ -63,10 +63,10 @@ class Place:
 def _identity(path: str) -> tuple[int, int] | None:
     """Return what a file is, whatever its name; None if there is nothing of it."""
     try:
-        found = os.stat(path)  # noqa: PTH116  # asked before and after each commit
+        status = os.stat(path)  # noqa: PTH116  # asked before and after each commit
     except OSError:
         return None
-    return (found.st_dev, found.st_ino) if found.st_size or path.endswith("-wal") else None
+    return (status.st_dev, status.st_ino) if status.st_size or path.endswith("-wal") else None
 
 
 class Health:

@@ -184,8 +184,8 @@ def _decoded(body: bytes) -> _Request:
 def _decoded_with_half_characters(body: bytes) -> _Request:
     """Decode what may hold one half of a character, as Python writes a name that is not UTF-8."""
     try:
-        found = json.loads(body)
-        return msgspec.convert(found, _Request | None) or _Request()
+        document = json.loads(body)
+        return msgspec.convert(document, _Request | None) or _Request()
     except (ValueError, RecursionError) as error:
         raise _malformed(error) from None
 
@@ -201,11 +201,11 @@ def _place(error: Exception) -> str:
     return f"{error}".rpartition("`$")[2].strip("`.[]") or "the whole"
 
 
-def _whole(found: Sequence[Any | None] | None) -> Iterable[Any]:
+def _whole(messages: Sequence[Any | None] | None) -> Iterable[Any]:
     """Return the messages of a list: null stands for an empty one, of which nothing is kept."""
-    if not found:
+    if not messages:
         return ()
-    return filter(None, found) if None in found else found
+    return filter(None, messages) if None in messages else messages
 
 
 def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
@@ -261,15 +261,15 @@ def _has(raw: msgspec.Raw) -> bool:
 
 def _attributes(allowing: Allowing, listed: Iterable[_Attribute | None]) -> dict[str, Any]:
     """Read OTLP's list of keys and values."""
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for one in listed:
         if one is None or one.key is None:
             continue
-        if one.key in found:
+        if one.key in attributes:
             allowing.twice(one.key)
         else:
-            found[one.key] = UNFIT if one.value is None else _value(one.value)
-    return found
+            attributes[one.key] = UNFIT if one.value is None else _value(one.value)
+    return attributes
 
 
 def _value(value: _Value) -> object:
@@ -311,10 +311,10 @@ def _id(value: object, none: bytes) -> bytes | None:
     if type(value) is not str or len(value) != 2 * len(none):
         return None
     try:
-        found = bytes.fromhex(value)
+        identifier = bytes.fromhex(value)
     except ValueError:
         return None
-    return found if len(found) == len(none) and found != none else None
+    return identifier if len(identifier) == len(none) and identifier != none else None
 
 
 def _known_id(ids: dict[str, bytes | None], value: object, none: bytes) -> bytes | None:

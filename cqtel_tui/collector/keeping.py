@@ -197,10 +197,10 @@ def _key(who: bytes, arrival: Arrival) -> tuple[Any, ...]:
 
 def _next_row(connection: sqlite3.Connection) -> int:
     """Return the number of the next arrival: none is used again, or it would not be counted."""
-    found: int = connection.execute(
+    last: int = connection.execute(
         "SELECT max(arrival, (SELECT ifnull(max(id), 0) FROM arrivals)) FROM settled"
     ).fetchone()[0]
-    return found + 1
+    return last + 1
 
 
 def _look_up(
@@ -215,17 +215,17 @@ def _look_up(
     for request in requests:
         for arrival in request.arrivals:
             traces |= rows.traces_of(arrival.spans)
-    asked = [trace for trace in traces if trace not in known.taken]
+    unknown = [trace for trace in traces if trace not in known.taken]
     parts: dict[bytes, list[int]] = {}
-    for at in range(0, len(asked), _ASKED_AT_ONCE):
-        some = asked[at : at + _ASKED_AT_ONCE]
+    for at in range(0, len(unknown), _ASKED_AT_ONCE):
+        some = unknown[at : at + _ASKED_AT_ONCE]
         places = ", ".join("?" * len(some))
         for trace, arrival in connection.execute(
             f"SELECT trace, arrival FROM traces WHERE trace IN ({places})",  # noqa: S608  # ours
             some,
         ):
             parts.setdefault(trace, []).append(arrival)
-    known.taken.update((trace, set()) for trace in asked)
+    known.taken.update((trace, set()) for trace in unknown)
     full = {trace for trace, arrivals in parts.items() if len(arrivals) >= MOST_PARTS}
     for trace in full:
         del known.taken[trace]
@@ -264,7 +264,7 @@ def _body(
     return rows.body(spans, names)
 
 
-def _said(arrival: Arrival) -> dict[str, Any]:
+def _attributes(arrival: Arrival) -> dict[str, Any]:
     """Return all that a request says but its spans, by the keys of the catalogue."""
     origin = arrival.origin
     is_sha1 = len(origin.address_hash) == _SHA1_HEX
@@ -323,20 +323,20 @@ def _who(arrival: Arrival) -> bytes:
 
 
 def _is_erased(connection: sqlite3.Connection, who: bytes) -> bool:
-    found = connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,)).fetchone()
-    return found is not None
+    row = connection.execute("SELECT 1 FROM erased WHERE cookie = ?", (who,)).fetchone()
+    return row is not None
 
 
 def _context(connection: sqlite3.Connection, known: Known, who: bytes, arrival: Arrival) -> int:
     """Return the row of what a request says, made if it is new."""
-    said = json.dumps(_said(arrival), separators=(",", ":"))
+    document = json.dumps(_attributes(arrival), separators=(",", ":"))
     connection.execute("INSERT INTO installations (key) VALUES (?) ON CONFLICT DO NOTHING", (who,))
     installation = installation_of(connection, who)
-    digest = hashlib.blake2b(said.encode(), digest_size=16).digest()
+    digest = hashlib.blake2b(document.encode(), digest_size=16).digest()
     made = connection.execute(
         "INSERT INTO contexts (installation, digest, said) VALUES (?, ?, ?)"
         " ON CONFLICT DO NOTHING RETURNING id",
-        (installation, digest, said),
+        (installation, digest, document),
     ).fetchone()
     if made is not None:
         traits = [(made[0], _trait(connection, known, *each)) for each in _traits(arrival)]
@@ -371,5 +371,5 @@ def _insert(connection: sqlite3.Connection, table: str, new: Sequence[tuple[Any,
 
 def installation_of(connection: sqlite3.Connection, who: bytes) -> int | None:
     """Return the row of an installation, if there is one."""
-    found = connection.execute("SELECT id FROM installations WHERE key = ?", (who,)).fetchone()
-    return None if found is None else found[0]
+    row = connection.execute("SELECT id FROM installations WHERE key = ?", (who,)).fetchone()
+    return None if row is None else row[0]

@@ -31,20 +31,20 @@ class OneLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the object: `time`, `level`, `event`, and what else was told by name."""
-        said: dict[str, Any] = {
+        line: dict[str, Any] = {
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}Z",
             "level": record.levelname.lower(),
             "event": record.msg if isinstance(record.msg, str) else type(record.msg).__name__,
         }
         if record.name == OURS:
-            said |= getattr(record, "told", {})
+            line |= getattr(record, "details", {})
         else:
-            said["event"] = said["event"].partition("\n")[0]
-            said["from"] = record.name
+            line["event"] = line["event"].partition("\n")[0]
+            line["from"] = record.name
         if record.exc_info and record.exc_info[0] is not None:
-            said["error"] = record.exc_info[0].__name__
-            said["at"] = _places(record.exc_info[2])
-        return json.dumps(said)
+            line["error"] = record.exc_info[0].__name__
+            line["at"] = _places(record.exc_info[2])
+        return json.dumps(line)
 
 
 def start() -> None:
@@ -60,14 +60,14 @@ def start() -> None:
     logging.raiseExceptions = False
 
 
-def tell(event: str, **told: str | float | bool | None) -> None:
-    """Log an event. Nothing told may come from a request."""
-    _log.info(event, extra={"told": told})
+def tell(event: str, **details: str | float | bool | None) -> None:
+    """Log an event. No detail may come from a request."""
+    _log.info(event, extra={"details": details})
 
 
-def tell_error(event: str, error: BaseException, **told: str | float) -> None:
+def tell_error(event: str, error: BaseException, **details: str | float) -> None:
     """Log an error: its class, and where it arose."""
-    _log.error(event, exc_info=error, extra={"told": told})
+    _log.error(event, exc_info=error, extra={"details": details})
 
 
 def _places(trace: TracebackType | None) -> list[str]:

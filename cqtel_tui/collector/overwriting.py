@@ -30,7 +30,7 @@ class Overwriter:
         self._changed = threading.Condition()
         self._then: list[Callable[[], object]] = []
         self._due_at = 0.0
-        self._asked = 0
+        self._requests = 0
         self._is_due = False
         self._is_closed = False
         self._thread: threading.Thread | None = None
@@ -44,7 +44,7 @@ class Overwriter:
         """Have it done; `then` is called afterwards, or at once where it was done just before."""
         with self._changed:
             self._is_due = True
-            self._asked += 1
+            self._requests += 1
             is_soon = time.monotonic() >= self._due_at and not self._is_closed
             if is_soon:
                 self._then.append(then)
@@ -69,12 +69,12 @@ class Overwriter:
         while self._wait():
             with self._changed:
                 then, self._then = self._then, []
-                asked = self._asked
+                requested = self._requests
             begun = time.monotonic()
             done = scrubbing.scrub(self._path)
             took = time.monotonic() - begun
             with self._changed:
-                self._is_due = not done or self._asked != asked
+                self._is_due = not done or self._requests != requested
                 self._due_at = time.monotonic() + (took * SHARE if done else AGAIN_SECONDS)
             for each in then:
                 each()

@@ -16,10 +16,10 @@ from starlette.routing import Route
 from ..catalogue import is_cookie
 from ..errors import CqtelError
 from .announcing import hash_field, policy
-from .answers import JSON, refusal, retry_after, send_answer
-from .asking import encoding_of
 from .logs import tell_error
 from .metrics import CONTENT_TYPE
+from .otlp_requests import encoding_of
+from .otlp_responses import JSON, refusal, retry_after, send_response
 from .sinks import BusyError, Keeper
 from .waiting import result
 
@@ -113,7 +113,7 @@ class Pages:
             # Starlette has answered before it raises.
             tell_error("a request could not be answered", error)
             if not status:
-                await send_answer(counted, refusal(JSON, 503, "busy", retry_after(COME_AGAIN)))
+                await send_response(counted, refusal(JSON, 503, "busy", retry_after(COME_AGAIN)))
         route = scope["path"] if scope["path"] in _ROUTES else "other"
         self._metrics.requests.labels(route, str(status)).inc()
 
@@ -253,7 +253,7 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # that is what it is called for
     kind = request.headers.get("content-type", "").encode("latin-1")
-    answer = refusal(encoding_of(kind) or JSON, error.status_code, error.detail)
+    response = refusal(encoding_of(kind) or JSON, error.status_code, error.detail)
     return Response(
-        answer.body, answer.status, dict(error.headers or {}), media_type=answer.content_type
+        response.body, response.status, dict(error.headers or {}), media_type=response.content_type
     )

@@ -138,14 +138,14 @@ _ROOT = _kind_of(ExportTraceServiceRequest.DESCRIPTOR, {})
 
 def _attributes(allowing: Allowing, listed: Iterable[KeyValue]) -> dict[str, Any]:
     """Read OTLP's list of keys and values."""
-    found: dict[str, Any] = {}
+    attributes: dict[str, Any] = {}
     for one in listed:
         key = one.key
-        if key in found:
+        if key in attributes:
             allowing.twice(key)
         else:
-            found[key] = _value(one.value)
-    return found
+            attributes[key] = _value(one.value)
+    return attributes
 
 
 def _spans(allowing: Allowing, holder: ResourceSpans) -> Iterator[Read]:

@@ -165,7 +165,7 @@ def report(figures: Figures, k: int, *, since: str, until: str) -> Report:
     for name, columns in COLUMNS.items():
         groups = figures.groups.get(_KINDS[name], ())
         if name == "providers":
-            groups = _told_providers(figures, k)
+            groups = _shown_providers(figures, k)
         merged = merge(groups, k)
         if name == "providers":
             merged = _without_telling_other(merged, groups, figures.total.installations, k)
@@ -182,16 +182,16 @@ def merge(groups: Iterable[Group], k: int) -> list[Group]:
     families: defaultdict[tuple[str, ...], list[Group]] = defaultdict(list)
     for group in groups:
         families[group.of[:-1]].append(group)
-    told: list[Group] = []
+    within: list[Group] = []
     left: list[Group] = []
     for of, family in families.items():
         if of:
             enough, rest = _split(family, of, k)
-            told += enough
+            within += enough
             left += rest
         else:
             left += family
-    enough, _ = _split([*left, *told], (), k)
+    enough, _ = _split([*left, *within], (), k)
     return enough
 
 
@@ -227,23 +227,23 @@ def _together(groups: Sequence[Group], of: tuple[str, ...], k: int) -> Group:
     )
 
 
-def _told_providers(figures: Figures, k: int) -> list[Group]:
+def _shown_providers(figures: Figures, k: int) -> list[Group]:
     """Return the versions of those providers that nobody has, or that k installations lack."""
-    told = {
+    providers = {
         group.of[0]
         for group in figures.groups.get(PROVIDER, ())
         if group.count == figures.total.count
         or figures.total.installations - group.installations >= k
     }
-    return [group for group in figures.groups.get(PROVIDER_VERSION, ()) if group.of[0] in told]
+    return [group for group in figures.groups.get(PROVIDER_VERSION, ()) if group.of[0] in providers]
 
 
 def _without_telling_other(
     merged: Sequence[Group], groups: Iterable[Group], installations: int, k: int
 ) -> list[Group]:
     """Leave the other providers out if fewer than k installations could be those without any."""
-    told = {group.of[0] for group in merged if group.of}
-    others = sum(group.installations for group in groups if group.of[0] not in told)
+    shown = {group.of[0] for group in merged if group.of}
+    others = sum(group.installations for group in groups if group.of[0] not in shown)
     return [group for group in merged if group.of or installations - others >= k]
 
 
@@ -280,26 +280,26 @@ def as_json(report: Report) -> dict[str, Any]:
     A row's own keys are those of `COLUMNS`: null for the other ones, an empty text for what was not
     said.
     """
-    total = None if report.total is None else _told(report.total, ())
+    total = None if report.total is None else _row_as_json(report.total, ())
     return {
         "since": report.since,
         "until": report.until,
         "k": report.k,
         "total": total,
         **{
-            name: [_told(row, columns) for row in report.tables[name]]
+            name: [_row_as_json(row, columns) for row in report.tables[name]]
             for name, columns in COLUMNS.items()
         },
     }
 
 
-def _told(row: Row, columns: Sequence[str]) -> dict[str, Any]:
-    told: dict[str, Any] = {
+def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, Any]:
+    document: dict[str, Any] = {
         **dict(zip(columns, row.of, strict=True)),
         "count": row.count,
         "success_rate": round(row.success_rate, 4),
         "installations": row.installations,
     }
     if row.p50 is not None:
-        told |= {"p50": row.p50, "p95": row.p95, "p99": row.p99}
-    return told
+        document |= {"p50": row.p50, "p95": row.p95, "p99": row.p99}
+    return document

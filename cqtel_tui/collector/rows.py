@@ -67,6 +67,6 @@ def _rows_of(columns: Columns, names: Sequence[int | None]) -> list[tuple[Any, .
             strict=True,
         )
     )
-    for at, (exit_code, error_type) in columns.said.items():
+    for at, (exit_code, error_type) in columns.outcomes.items():
         rows[at] = (*rows[at], exit_code, error_type, None)
     return rows

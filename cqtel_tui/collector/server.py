@@ -15,12 +15,12 @@ from ..errors import CqtelError
 from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, UndecodableError, UnknownEncodingError
 from .allowing import MalformedError
-from .answers import JSON, PROTOBUF, Answer, done, refusal, retry_after, send_answer
-from .asking import Asked, DisconnectedError
 from .bodies import SMALL_BYTES, Body, Reader, read
 from .limits import Limits
 from .logs import tell_error
 from .metrics import Metrics
+from .otlp_requests import DisconnectedError, OtlpRequest
+from .otlp_responses import JSON, PROTOBUF, OtlpResponse, done, refusal, retry_after, send_response
 from .pages import COME_AGAIN, KEEP_SECONDS, NO_ADDRESS, TOO_OFTEN, Pages
 from .sinks import BAD_GATEWAY, BusyError, Kept, RefusedError
 from .waiting import done_of, when_done
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from .addresses import Addresses, Derived
     from .allowing import Allowed
-    from .answers import Header
+    from .otlp_responses import Header
     from .settings import Settings
     from .sinks import Sink
     from .waiting import Awaited
@@ -101,44 +101,46 @@ class Application:
 
     async def _serve_traces(self, scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
-        asked = Asked.of(scope, receive)
+        request = OtlpRequest.of(scope, receive)
         try:
             async with asyncio.timeout(BODY_SECONDS) as deadline:
-                answer = await self._take(asked, deadline)
+                response = await self._take(request, deadline)
         except TimeoutError:
-            answer = _late(asked)
+            response = _late(request)
         except DisconnectedError:
             return
         except Exception as error:  # noqa: BLE001  # told without its message, which may quote
-            answer = _broken(asked.encoding or JSON, error)
+            response = _broken(request.encoding or JSON, error)
         if self._cors:
-            answer = answer._replace(headers=(*answer.headers, *self._to_browsers(asked)))
-        await send_answer(send, answer)
-        self._count(answer, begun)
+            response = response._replace(headers=(*response.headers, *self._to_browsers(request)))
+        await send_response(send, response)
+        self._count(response, begun)
 
-    def take_at_once(self, asked: Asked, data: bytes, reply: Callable[[Answer], None]) -> bool:
+    def take_at_once(
+        self, request: OtlpRequest, data: bytes, reply: Callable[[OtlpResponse], None]
+    ) -> bool:
         """Take a request that came whole, if it is small and as simple as most are.
 
         Args:
-            asked: its head.
+            request: its head.
             data: its body.
             reply: is given the answer: before this returns, or later in this loop.
 
         Returns:
             whether it is taken: if it is not, nothing was done.
         """
-        encoding = asked.encoding
-        if encoding is None or asked.compression or asked.origin or len(data) > SMALL_BYTES:
+        encoding = request.encoding
+        if encoding is None or request.compression or request.origin or len(data) > SMALL_BYTES:
             return False
         begun = time.perf_counter()
 
-        def end(answer: Answer) -> None:
-            reply(answer)
-            self._count(answer, begun)
+        def end(response: OtlpResponse) -> None:
+            reply(response)
+            self._count(response, begun)
 
         try:
-            derived = self._derived(asked)
-            if isinstance(derived, Answer):
+            derived = self._derived(request)
+            if isinstance(derived, OtlpResponse):
                 end(derived)
                 return True
             self.metrics.bytes.inc(len(data))
@@ -149,10 +151,12 @@ class Application:
         self._keep_at_once(encoding, allowed, end)
         return True
 
-    def _keep_at_once(self, encoding: str, allowed: Allowed, end: Callable[[Answer], None]) -> None:
+    def _keep_at_once(
+        self, encoding: str, allowed: Allowed, end: Callable[[OtlpResponse], None]
+    ) -> None:
         """Hand arrivals on, and give the answer once they cannot be lost any more."""
         kept = self._hand_on(encoding, allowed)
-        if isinstance(kept, Answer):
+        if isinstance(kept, OtlpResponse):
             end(kept)
         elif kept.done():
             end(self._kept(encoding, allowed, kept))
@@ -167,39 +171,39 @@ class Application:
 
             when_done(kept, ended)
 
-    async def _take(self, asked: Asked, deadline: asyncio.Timeout) -> Answer:
+    async def _take(self, request: OtlpRequest, deadline: asyncio.Timeout) -> OtlpResponse:
         """Take one request for traces."""
-        encoding = asked.encoding or JSON
+        encoding = request.encoding or JSON
         try:
-            found = await self._read(asked, encoding)
+            allowed = await self._read(request, encoding)
         except TooLargeError as error:
-            await asked.drain()
+            await request.drain()
             return refusal(encoding, 413, f"{error}", _CLOSE)
         except (CqtelError, ValueError) as error:
-            answer = _unread(encoding, error)
-            if answer is None:
+            response = _unread(encoding, error)
+            if response is None:
                 raise
-            return answer
-        if isinstance(found, Answer):
-            return found
+            return response
+        if isinstance(allowed, OtlpResponse):
+            return allowed
         deadline.reschedule(asyncio.get_running_loop().time() + KEEP_SECONDS)
-        kept = self._hand_on(encoding, found)
-        if isinstance(kept, Answer):
+        kept = self._hand_on(encoding, allowed)
+        if isinstance(kept, OtlpResponse):
             return kept
         await done_of(kept)
-        return self._kept(encoding, found, kept)
+        return self._kept(encoding, allowed, kept)
 
-    async def _read(self, asked: Asked, encoding: str) -> Allowed | Answer:
+    async def _read(self, request: OtlpRequest, encoding: str) -> Allowed | OtlpResponse:
         """Read one request, or say why it is not read."""
-        if asked.method == "OPTIONS" and self._to_browsers(asked):
-            return Answer(204, JSON, b"", _PREFLIGHT)
-        derived = self._derived(asked)
-        if isinstance(derived, Answer):
-            await asked.drain()
+        if request.method == "OPTIONS" and self._to_browsers(request):
+            return OtlpResponse(204, JSON, b"", _PREFLIGHT)
+        derived = self._derived(request)
+        if isinstance(derived, OtlpResponse):
+            await request.drain()
             return derived
-        data = await self._body(asked)
+        data = await self._body(request)
         self.metrics.bytes.inc(len(data))
-        body = Body(data, asked.compression, encoding)
+        body = Body(data, request.compression, encoding)
 
         def charge(size: int) -> None:
             if size > CHARGED_BYTES:
@@ -207,12 +211,12 @@ class Application:
 
         return await self._reader.read(body, derived.origin, self._clock(), charge)
 
-    def _derived(self, asked: Asked) -> Derived | Answer:
+    def _derived(self, request: OtlpRequest) -> Derived | OtlpResponse:
         """Derive what may be kept of who sent a request, or say why it is not read."""
-        if refused := _refused_by_head(asked):
+        if refused := _refused_by_head(request):
             return refused
-        encoding = asked.encoding or JSON
-        derived = self._addresses.again(asked.peer, asked.forwarded, asked.memory)
+        encoding = request.encoding or JSON
+        derived = self._addresses.again(request.peer, request.forwarded, request.memory)
         if derived is None:
             return refusal(encoding, 400, NO_ADDRESS)
         if wait := self._limits.wait(*derived.networks):
@@ -220,13 +224,13 @@ class Application:
             return refusal(encoding, 429, TOO_OFTEN, retry_after(wait))
         return derived
 
-    def _to_browsers(self, asked: Asked) -> tuple[Header, ...]:
+    def _to_browsers(self, request: OtlpRequest) -> tuple[Header, ...]:
         """Return what lets a page of an origin that the operator named read the answer."""
-        if not asked.origin or not self._cors & {asked.origin, b"*"}:
+        if not request.origin or not self._cors & {request.origin, b"*"}:
             return ()
-        return (b"access-control-allow-origin", asked.origin), (b"vary", b"Origin")
+        return (b"access-control-allow-origin", request.origin), (b"vary", b"Origin")
 
-    async def _body(self, asked: Asked) -> bytes:
+    async def _body(self, request: OtlpRequest) -> bytes:
         """Return a body, if there is room for it beside those that are coming just now.
 
         Raises:
@@ -234,7 +238,7 @@ class Application:
             BusyError: there is no room.
             DisconnectedError: the client has gone.
         """
-        part, more = await asked.part()
+        part, more = await request.part()
         if not more and len(part) <= MAX_BODY_BYTES:
             return part
         parts = []
@@ -250,11 +254,11 @@ class Application:
                     raise BusyError("too many large bodies are coming at once")
                 if not more:
                     return b"".join(parts)
-                part, more = await asked.part()
+                part, more = await request.part()
         finally:
             self._coming -= size
 
-    def _hand_on(self, encoding: str, allowed: Allowed) -> Awaited[Kept] | Answer:
+    def _hand_on(self, encoding: str, allowed: Allowed) -> Awaited[Kept] | OtlpResponse:
         """Hand arrivals on; return what is done once they cannot be lost any more, or an answer."""
         if not allowed.arrivals:
             return self._done(encoding, allowed, Kept(0))
@@ -263,7 +267,7 @@ class Application:
         except Exception as error:  # noqa: BLE001  # the client is to come again
             return _unkept(encoding, error)
 
-    def _kept(self, encoding: str, allowed: Allowed, future: Awaited[Kept]) -> Answer:
+    def _kept(self, encoding: str, allowed: Allowed, future: Awaited[Kept]) -> OtlpResponse:
         """Say what became of what was handed on."""
         try:
             kept = future.result()
@@ -276,7 +280,7 @@ class Application:
             self.metrics.erased.inc(kept.erased)
         return self._done(encoding, allowed, kept)
 
-    def _done(self, encoding: str, allowed: Allowed, kept: Kept) -> Answer:
+    def _done(self, encoding: str, allowed: Allowed, kept: Kept) -> OtlpResponse:
         """Say that all was read, and what was left out or refused of it."""
         rejected, message = allowed.rejected + kept.refused, allowed.message
         if rejected:
@@ -285,28 +289,28 @@ class Application:
             message = f"{message}; {kept.words}" if message else kept.words
         return done(encoding, rejected, message)
 
-    def _count(self, answer: Answer, begun: float) -> None:
+    def _count(self, response: OtlpResponse, begun: float) -> None:
         """Count a request for traces."""
-        if answer.status == _TAKEN:
+        if response.status == _TAKEN:
             self.metrics.taken.inc()
         else:
-            self.metrics.requests.labels("traces", str(answer.status)).inc()
+            self.metrics.requests.labels("traces", str(response.status)).inc()
         self.metrics.seconds.observe(time.perf_counter() - begun)
 
 
-def _refused_by_head(asked: Asked) -> Answer | None:
+def _refused_by_head(request: OtlpRequest) -> OtlpResponse | None:
     """Return what is wrong with a request by its head alone, if anything."""
-    if asked.method != "POST":
+    if request.method != "POST":
         allow = (b"allow", b"POST")
-        return refusal(asked.encoding or JSON, 405, "only POST is served here", allow)
-    if asked.encoding is None:
+        return refusal(request.encoding or JSON, 405, "only POST is served here", allow)
+    if request.encoding is None:
         return refusal(JSON, 415, f"its Content-Type is neither {JSON} nor {PROTOBUF}")
-    if asked.length > MAX_BODY_BYTES:
-        return refusal(asked.encoding, 413, f"it has more than {MAX_BODY_BYTES:,} bytes", _CLOSE)
+    if request.length > MAX_BODY_BYTES:
+        return refusal(request.encoding, 413, f"it has more than {MAX_BODY_BYTES:,} bytes", _CLOSE)
     return None
 
 
-def _unread(encoding: str, error: Exception) -> Answer | None:
+def _unread(encoding: str, error: Exception) -> OtlpResponse | None:
     """Say why a request was not read; None if that is this collector's fault."""
     match error:
         case TooLargeError():
@@ -323,7 +327,7 @@ def _unread(encoding: str, error: Exception) -> Answer | None:
     return None
 
 
-def _unkept(encoding: str, error: Exception) -> Answer:
+def _unkept(encoding: str, error: Exception) -> OtlpResponse:
     """Say that a request was not kept, and whether it is to come again."""
     match error:
         case RefusedError():
@@ -335,20 +339,20 @@ def _unkept(encoding: str, error: Exception) -> Answer:
     return refusal(encoding, 503, "it could not be stored", retry_after(COME_AGAIN))
 
 
-def _broken(encoding: str, error: Exception) -> Answer:
+def _broken(encoding: str, error: Exception) -> OtlpResponse:
     """Say that the collector is at fault, but not how: that may quote the request."""
     tell_error("a request could not be answered", error)
     return refusal(encoding, 500, "there is an error in the collector")
 
 
-def _busy(encoding: str) -> Answer:
+def _busy(encoding: str) -> OtlpResponse:
     return refusal(encoding, 503, "busy", retry_after(COME_AGAIN))
 
 
-def _late(asked: Asked) -> Answer:
+def _late(request: OtlpRequest) -> OtlpResponse:
     """Answer a request whose time is over: because of the client, or because of the sink."""
-    encoding = asked.encoding or JSON
-    if asked.is_over:
+    encoding = request.encoding or JSON
+    if request.is_over:
         return _busy(encoding)
     message = f"it did not come to its end within {BODY_SECONDS:.0f} seconds"
     return refusal(encoding, 408, message, _CLOSE)

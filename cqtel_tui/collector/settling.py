@@ -108,7 +108,7 @@ class _Tally:
             _write(
                 connection,
                 "seen",
-                [(*who, day) for day, found in self.seen.items() for who in found],
+                [(*who, day) for day, pairs in self.seen.items() for who in pairs],
             )
         _write(
             connection,
@@ -120,11 +120,11 @@ class _Tally:
         )
 
     def _traits(self, connection: sqlite3.Connection) -> defaultdict[int, list[int]]:
-        found: defaultdict[int, list[int]] = defaultdict(list)
+        traits: defaultdict[int, list[int]] = defaultdict(list)
         contexts = sorted({context for context, *_ in self._operations})
         for context, trait in connection.execute(_TRAITS, (json.dumps(contexts),)):
-            found[context].append(trait)
-        return found
+            traits[context].append(trait)
+        return traits
 
 
 def _write(connection: sqlite3.Connection, table: str, rows: Sequence[tuple[int, ...]]) -> None:
@@ -143,8 +143,8 @@ def settle(connection: sqlite3.Connection) -> bool:
         return False
     _tally(connection, _BATCH, {"after": after, "until": until}).write(connection, 1)
     connection.execute("UPDATE settled SET arrival = ?", (until,))
-    found = connection.execute("SELECT 1 FROM arrivals WHERE id > ? LIMIT 1", (until,))
-    return found.fetchone() is not None
+    rest = connection.execute("SELECT 1 FROM arrivals WHERE id > ? LIMIT 1", (until,))
+    return rest.fetchone() is not None
 
 
 def settle_all(path: Path) -> None:

@@ -112,7 +112,7 @@ def usual(body: bytes, origin: Origin, received: float) -> Allowed | None:
     try:
         (request,) = _decoder.decode(body).resource_spans
         (scope,) = request.scope_spans
-        about = _said(request.resource.attributes, on_span=False)
+        about = _allowed_values(request.resource.attributes, on_span=False)
         spans = _spans(scope.spans, *bounds(received))
     except (ValueError, RecursionError):  # msgspec's errors are ValueErrors
         return None
@@ -153,12 +153,12 @@ def _spans(spans: Sequence[_Span], earliest: int, latest: int) -> Columns:
         latest,
     )
     failed = [span.status is not None and span.status.code == _ERROR for span in spans]
-    said = {}
+    outcomes = {}
     for at, span in enumerate(spans):
         if span.attributes:
-            get = _said(span.attributes, on_span=True).get
-            said[at] = (get("process.exit.code"), get("error.type"))
-    return Columns(trace, ids, parents, names, starts, durations, failed, said)
+            get = _allowed_values(span.attributes, on_span=True).get
+            outcomes[at] = (get("process.exit.code"), get("error.type"))
+    return Columns(trace, ids, parents, names, starts, durations, failed, outcomes)
 
 
 def _check_ids(trace: str, ids: Sequence[str], parents: Sequence[str]) -> None:
@@ -194,21 +194,21 @@ def _times(
     return began, durations
 
 
-def _said(attributes: Sequence[_Attribute], *, on_span: bool) -> dict[str, Any]:
+def _allowed_values(attributes: Sequence[_Attribute], *, on_span: bool) -> dict[str, Any]:
     """Return what is said by attributes.
 
     Raises:
         ValueError: one of them is not allowed, or is there twice; or no program is named.
     """
-    said: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for one in attributes:
         key, value = one.key, _value(one.value)
-        if key in said or not is_plain(key, on_span=on_span) or not fits(key, value):
+        if key in values or not is_plain(key, on_span=on_span) or not fits(key, value):
             raise ValueError
-        said[key] = value
-    if not on_span and "service.name" not in said:
+        values[key] = value
+    if not on_span and "service.name" not in values:
         raise ValueError
-    return said
+    return values
 
 
 def _value(value: _Value) -> object:

@@ -320,7 +320,7 @@ def test_a_log_line_quotes_neither_values_nor_errors() -> None:
 
 def test_what_is_told_by_name_is_logged() -> None:
     record = logging.LogRecord(logs.OURS, logging.INFO, "", 0, "listening", (), None)
-    record.told = {"port": 4318}
+    record.details = {"port": 4318}
     found = json.loads(logs.OneLine().format(record))
     assert (found["event"], found["port"]) == ("listening", 4318)
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", found["time"])

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..formats import MAX_BODY_BYTES
-from .answers import JSON, PROTOBUF
+from .otlp_responses import JSON, PROTOBUF
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from starlette.types import Receive, Scope
 
-    from .answers import Header
+    from .otlp_responses import Header
 
 _DRAINED_BYTES = 8 * MAX_BODY_BYTES
 
@@ -21,7 +21,7 @@ class DisconnectedError(Exception):
     """The client has gone before its request was complete."""
 
 
-class Asked:
+class OtlpRequest:
     """One request for traces: what its head says, and its body as it comes.
 
     Args:
@@ -81,7 +81,7 @@ class Asked:
                 self.origin = value
 
     @classmethod
-    def of(cls, scope: Scope, receive: Receive) -> Asked:
+    def of(cls, scope: Scope, receive: Receive) -> OtlpRequest:
         """Return the request of a scope, as ASGI has it."""
         peer = scope["client"][0] if scope["client"] else ""
         return cls(scope["method"], peer, scope["headers"], receive)

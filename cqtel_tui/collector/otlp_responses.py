@@ -39,7 +39,7 @@ _MAX_MESSAGE = 4096
 Header = tuple[bytes, bytes]
 
 
-class Answer(NamedTuple):
+class OtlpResponse(NamedTuple):
     """One response, whole."""
 
     status: int
@@ -48,10 +48,10 @@ class Answer(NamedTuple):
     headers: tuple[Header, ...] = ()
 
 
-_DONE = {JSON: Answer(200, JSON, b"{}"), PROTOBUF: Answer(200, PROTOBUF, b"")}
+_DONE = {JSON: OtlpResponse(200, JSON, b"{}"), PROTOBUF: OtlpResponse(200, PROTOBUF, b"")}
 
 
-def done(encoding: str, rejected: int, message: str) -> Answer:
+def done(encoding: str, rejected: int, message: str) -> OtlpResponse:
     """Answer that a request was taken, and what was left out of it.
 
     Args:
@@ -64,14 +64,14 @@ def done(encoding: str, rejected: int, message: str) -> Answer:
     message = _bounded(message)
     if encoding == JSON:
         partial = {"rejectedSpans": str(rejected), "errorMessage": message}
-        return Answer(200, JSON, json.dumps({"partialSuccess": partial}).encode("ascii"))
+        return OtlpResponse(200, JSON, json.dumps({"partialSuccess": partial}).encode("ascii"))
     response = ExportTraceServiceResponse()
     response.partial_success.rejected_spans = rejected
     response.partial_success.error_message = message
-    return Answer(200, PROTOBUF, response.SerializeToString())
+    return OtlpResponse(200, PROTOBUF, response.SerializeToString())
 
 
-def refusal(encoding: str, status: int, message: str, *headers: Header) -> Answer:
+def refusal(encoding: str, status: int, message: str, *headers: Header) -> OtlpResponse:
     """Answer with an error, as google.rpc.Status."""
     message = _bounded(message)
     code = _CODES[status]
@@ -80,18 +80,18 @@ def refusal(encoding: str, status: int, message: str, *headers: Header) -> Answe
     else:
         text = message.encode("utf-8", "replace")
         body = b"\x08" + bytes((code,)) + b"\x12" + _varint(len(text)) + text
-    return Answer(status, encoding, body, headers)
+    return OtlpResponse(status, encoding, body, headers)
 
 
-async def send_answer(send: Send, answer: Answer) -> None:
+async def send_response(send: Send, response: OtlpResponse) -> None:
     """Send a response, as ASGI has it."""
     headers = [
-        (b"content-type", answer.content_type.encode("ascii")),
-        (b"content-length", str(len(answer.body)).encode("ascii")),
-        *answer.headers,
+        (b"content-type", response.content_type.encode("ascii")),
+        (b"content-length", str(len(response.body)).encode("ascii")),
+        *response.headers,
     ]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": answer.body})
+    await send({"type": "http.response.start", "status": response.status, "headers": headers})
+    await send({"type": "http.response.body", "body": response.body})
 
 
 def retry_after(seconds: float) -> Header:

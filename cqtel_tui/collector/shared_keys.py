@@ -18,7 +18,7 @@ _KEY_DIGITS = 64
 _MOST_BYTES = 1 << 16
 
 
-class GivenKeys:
+class SharedKeys:
     """Reads the key of each day in UTC from a file: lines of a date and 64 hex digits.
 
     All edges that have the same file give the same address the same hash on a day. Who takes the
@@ -64,11 +64,11 @@ class GivenKeys:
             day, _, key = line.strip().partition(" ")
             if day == date:
                 try:
-                    found = bytes.fromhex(key)
+                    secret = bytes.fromhex(key)
                 except ValueError:
-                    found = b""
-                if 2 * len(found) == _KEY_DIGITS:
-                    return found
+                    secret = b""
+                if 2 * len(secret) == _KEY_DIGITS:
+                    return secret
         raise CqtelError(
             f"{self._path} has no key of {date}: a line of that date, a space, and {_KEY_DIGITS} "
             "hex digits. Nothing is taken without one."
