@@ -62,54 +62,54 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the terminal UI; return the exit code."""
-    code = run_among_streams("cq-telemetry-ui", lambda: _told(arguments))
+    code = run_among_streams("cq-telemetry-ui", lambda: _start(arguments))
     if code == _INTERRUPTED:  # a shell is told how it ended, as by any other program
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.raise_signal(signal.SIGINT)
     return code
 
 
-def _told(arguments: Sequence[str] | None) -> int:
-    given = parser().parse_args(arguments)
-    if given.keys:
+def _start(arguments: Sequence[str] | None) -> int:
+    settings = parser().parse_args(arguments)
+    if settings.keys:
         from .tui.keys import as_markdown
 
         sys.stdout.write(as_markdown(in_words=not takes("↑")))
         return 0
-    if given.serve is not None:
-        return _serve(given)
+    if settings.serve is not None:
+        return _serve(settings)
     try:
-        return _run(given)
+        return _run(settings)
     except CqtelError as error:
         _say(str(error))
         return 1
 
 
-def _run(given: argparse.Namespace) -> int:
-    if given.plain and not given.consent:
+def _run(settings: argparse.Namespace) -> int:
+    if settings.plain and not settings.consent:
         from .cli.plain import run as run_plain
 
-        return run_plain(readonly=given.readonly)
-    if not is_drawable(plain=given.plain):
+        return run_plain(readonly=settings.readonly)
+    if not is_drawable(plain=settings.plain):
         _say(why_not_drawable())
         return 1
-    if given.consent:
-        return _consent(plain=given.plain)
-    if given.collector is not None:
+    if settings.consent:
+        return _consent(plain=settings.plain)
+    if settings.collector is not None:
         from .collector.report import source_of
         from .tui.reporting import run as run_report
 
-        return run_report(source_of(given.collector))
+        return run_report(source_of(settings.collector))
     from .paths import places
     from .tui.ahead import look_ahead
 
-    ahead = None if given.demo else look_ahead(places().state)
+    ahead = None if settings.demo else look_ahead(places().state)
     from .tui.app import run
 
-    return run(demo=given.demo, readonly=given.readonly, room=given.screen, ahead=ahead)
+    return run(demo=settings.demo, readonly=settings.readonly, room=settings.screen, ahead=ahead)
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(settings: argparse.Namespace) -> int:
     try:
         from .tui.serving import serve
     except ImportError:
@@ -117,11 +117,11 @@ def _serve(given: argparse.Namespace) -> int:
 
         _say(f"--serve needs an extra: {how_to_install('serve')}")
         return 1
-    options = [name for name in ("--demo", "--readonly") if getattr(given, name[2:])]
-    options += ["--screen", given.screen]
-    if given.collector is not None:
-        options += ["--collector", given.collector]
-    return serve(given.serve, options=options)
+    options = [name for name in ("--demo", "--readonly") if getattr(settings, name[2:])]
+    options += ["--screen", settings.screen]
+    if settings.collector is not None:
+        options += ["--collector", settings.collector]
+    return serve(settings.serve, options=options)
 
 
 def _say(text: str) -> None:

@@ -62,13 +62,16 @@ def command(extra: str, origin: str | None, requires: Sequence[str]) -> str:
 def _source(origin: str | None) -> str:
     """Return where this copy came from, as pip takes it, with `[]` for an extra; empty if gone."""
     try:
-        told = json.loads(origin or "")
-        url = str(told["url"])
+        direct_url = json.loads(origin or "")
+        url = str(direct_url["url"])
         parts = urlsplit(url)
     except (ValueError, TypeError, KeyError, RecursionError):
         return ""
-    if "vcs_info" in told:
-        tool, commit = told["vcs_info"].get("vcs", "git"), told["vcs_info"].get("commit_id", "")
+    if "vcs_info" in direct_url:
+        tool, commit = (
+            direct_url["vcs_info"].get("vcs", "git"),
+            direct_url["vcs_info"].get("commit_id", ""),
+        )
         return f"{DISTRIBUTION}[] @ {tool}+{url}" + (f"@{commit}" if commit else "")
     if parts.scheme != "file":
         return f"{DISTRIBUTION}[] @ {url}" if parts.scheme and parts.netloc else ""

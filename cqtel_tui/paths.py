@@ -56,11 +56,11 @@ def agreed(environ: "Mapping[str, str] | None" = None) -> "Places":
     from .errors import CqtelError
     from .odd_folders import by_platformdirs
 
-    here = places(environ)
+    own = places(environ)
     moved = (os.environ if environ is None else environ).get(HOME_VARIABLE)
-    if not moved and (here.config, here.state) != by_platformdirs():
+    if not moved and (own.config, own.state) != by_platformdirs():
         raise CqtelError(
-            f"Programs look for your choices in {here.config}, but platformdirs says "
+            f"Programs look for your choices in {own.config}, but platformdirs says "
             f"{by_platformdirs()[0]}. Set {HOME_VARIABLE} to one folder for both."
         )
-    return here
+    return own

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..deliver.permission import ALL, NAMED, NO_ENDPOINT, Asked, grounds, permission
+from ..deliver.permission import ALL, NAMED, NO_ENDPOINT, SendRequest, grounds, permission
 from ..errors import CqtelError
 from ..outbox.deliveries import Deliveries
 from ..outbox.shown import was_shown
@@ -30,9 +30,9 @@ __all__ = [
     "ALL",
     "ALWAYS",
     "NAMED",
-    "Asked",
     "Delivery",
     "Route",
+    "SendRequest",
     "SendingPlan",
     "delivery_line",
     "plan_sending",
@@ -79,13 +79,13 @@ class SendingPlan:
     """
 
     labels: tuple[Label, ...]
-    asked: Asked
+    asked: SendRequest
     needs_yes: tuple[str, ...]
     confirmation: Confirmation | None
     refusal: Message | None
 
 
-def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[Route]:
+def read_routes(places: Places, labels: Sequence[Label], asked: SendRequest) -> list[Route]:
     """Look up for each of these payloads whether it may go, and where to.
 
     Args:
@@ -108,13 +108,13 @@ def read_routes(places: Places, labels: Sequence[Label], asked: Asked) -> list[R
     return routes
 
 
-def _route(label: Label, envelope: Envelope, known: Grounds, asked: Asked) -> Route:
+def _route(label: Label, envelope: Envelope, known: Grounds, asked: SendRequest) -> Route:
     now = permission(envelope, known, asked)
     once = permission(envelope, known, replace(asked, is_once=True))
     return Route(label, now, once, destination_of(envelope, known.decision.endpoint))
 
 
-def plan_sending(routes: Sequence[Route], asked: Asked) -> SendingPlan:
+def plan_sending(routes: Sequence[Route], asked: SendRequest) -> SendingPlan:
     """Return what would be sent, and what has to be asked before.
 
     What is undecided counts as allowed, for that is asked in the same question.
@@ -176,7 +176,7 @@ def _warnings(warnings: Counter[str]) -> list[str]:
 def send(
     places: Places,
     labels: Sequence[Label],
-    asked: Asked,
+    asked: SendRequest,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[Delivery]:
     """Send these payloads now, each one if it still may go; give what became of each.

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..gate.trimming import PayloadField  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..outbox.store import Outbox
-    from ..review.explain import Row
+    from ..review.explain import FieldRow
     from ..review.exposure import Exposure
 
 __all__ = [
@@ -65,7 +65,7 @@ class Trimmable:
         rows = explained(envelope, config).rows
         self._rows = {path: row for row in rows if (path := path_of_row(row, fields))}
 
-    def row_of(self, field: PayloadField) -> Row | None:
+    def row_of(self, field: PayloadField) -> FieldRow | None:
         """Return how a field is explained; None where it is not."""
         return self._rows.get(field.path)
 
@@ -169,7 +169,7 @@ def plan_lowering(outbox: Outbox, label: Label, config: str) -> TrimPlan | None:
     return replace(plan, confirmation=asking)
 
 
-def path_of_row(row: Row, fields: Sequence[PayloadField]) -> str | None:
+def path_of_row(row: FieldRow, fields: Sequence[PayloadField]) -> str | None:
     """Return the path under which what a row tells can be taken out; None if it cannot be."""
     paths = {field.path for field in fields}
     attribute = f'{row.path.rpartition("[")[0]}["{row.key}"]'

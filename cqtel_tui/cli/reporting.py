@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import argparse
     from collections.abc import Iterator, Sequence
 
-    from ..collector.report import Report, Row
+    from ..collector.report import Report, ReportRow
 
 _PERIOD = re.compile(r"([1-9][0-9]{0,4})d?")
 _FEWEST = 2
@@ -90,7 +90,7 @@ def _csv(report: Report) -> Iterator[Sequence[object]]:
             yield name, *of, "yes" if None in row.of else "no", *_numbers(row)
 
 
-def _numbers(row: Row) -> tuple[object, ...]:
+def _numbers(row: ReportRow) -> tuple[object, ...]:
     rate = round(row.success_rate, 4)
     return row.count, rate, row.installations, row.p50, row.p95, row.p99
 
@@ -119,7 +119,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _aligned(table, len(COLUMNS[name]))
 
 
-def _cells(row: Row, everything: int, *, is_timed: bool) -> list[str]:
+def _cells(row: ReportRow, everything: int, *, is_timed: bool) -> list[str]:
     from ..collector.durations import in_words
     from ..collector.report import named
 

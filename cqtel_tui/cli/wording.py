@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..actions.sending import Route
     from ..deliver.permission import Permission
     from ..formats.inspection import Inspection
-    from ..formats.spans import Span
+    from ..formats.spans import TraceSpan
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Receipt
     from ..outbox.runs import Run
@@ -234,7 +234,7 @@ def inspection_json(inspection: Inspection) -> dict[str, Any]:
     }
 
 
-def _span_json(span: Span) -> dict[str, Any]:
+def _span_json(span: TraceSpan) -> dict[str, Any]:
     return asdict(span) | {"events": [event._asdict() for event in span.events]}
 
 

@@ -79,7 +79,7 @@ _PERCENTILES = (0.5, 0.95, 0.99)
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ReportRow:
     """One line of a table.
 
     Attributes:
@@ -117,8 +117,8 @@ class Report:
     since: str
     until: str
     k: int
-    total: Row | None
-    tables: Mapping[str, Sequence[Row]]
+    total: ReportRow | None
+    tables: Mapping[str, Sequence[ReportRow]]
 
 
 def source_of(text: str) -> Path | Place:
@@ -161,7 +161,7 @@ def report(figures: Figures, k: int, *, since: str, until: str) -> Report:
     """Tell of figures what is true of at least `k` installations each."""
     if figures.total.installations < k:
         return Report(since, until, k, None, dict.fromkeys(COLUMNS, ()))
-    tables: dict[str, Sequence[Row]] = {}
+    tables: dict[str, Sequence[ReportRow]] = {}
     for name, columns in COLUMNS.items():
         groups = figures.groups.get(_KINDS[name], ())
         if name == "providers":
@@ -247,12 +247,12 @@ def _without_telling_other(
     return [group for group in merged if group.of or installations - others >= k]
 
 
-def _row(group: Group, columns: int, k: int) -> Row:
+def _row(group: Group, columns: int, k: int) -> ReportRow:
     of: tuple[str | None, ...] = group.of
     seconds: Iterable[float] = ()
     if group.buckets:
         seconds = (percentile(group.buckets, share) / 1e9 for share in _PERCENTILES)
-    return Row(
+    return ReportRow(
         (*of, *[None] * (columns - len(of)))[:columns],
         group.count,
         1 - group.failed / group.count,
@@ -261,11 +261,11 @@ def _row(group: Group, columns: int, k: int) -> Row:
     )
 
 
-def _by_name(row: Row) -> tuple[Any, ...]:
+def _by_name(row: ReportRow) -> tuple[Any, ...]:
     return row.of.count(None), tuple(map(str, row.of))
 
 
-def _by_count(row: Row) -> tuple[Any, ...]:
+def _by_count(row: ReportRow) -> tuple[Any, ...]:
     return row.of.count(None), -row.count, tuple(map(str, row.of))
 
 
@@ -293,7 +293,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _row_as_json(row: Row, columns: Sequence[str]) -> dict[str, Any]:
+def _row_as_json(row: ReportRow, columns: Sequence[str]) -> dict[str, Any]:
     document: dict[str, Any] = {
         **dict(zip(columns, row.of, strict=True)),
         "count": row.count,

@@ -42,7 +42,7 @@ class NoAnswerError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CollectorResponse:
     """What a collector answered; all of it is untrusted.
 
     Attributes:
@@ -142,13 +142,13 @@ class Connection:
         if self._heard is None or self._heard.is_over.is_set():
             self._client.close()
 
-    def post(self, envelope: Envelope) -> Answer:
+    def post(self, envelope: Envelope) -> CollectorResponse:
         """Post an envelope's bytes and headers, and nothing else; follow no redirect.
 
         Raises:
             NoAnswerError: there was no answer, or none in time.
         """
-        return _answer(self.ask("POST", self._url, envelope.headers, envelope.payload))
+        return _response_of(self.ask("POST", self._url, envelope.headers, envelope.payload))
 
     def ask(
         self,
@@ -323,11 +323,11 @@ def is_plain(reply: Reply) -> bool:
     return bool(reply.headers.get("Content-Encoding", "identity").lower() == "identity")
 
 
-def _answer(reply: Reply) -> Answer:
+def _response_of(reply: Reply) -> CollectorResponse:
     words, rejected = _read_body(reply.body) if is_plain(reply) else ("", 0)
     if reply.status in REDIRECTED:
         words = f"Location: {reply.headers.get('Location', '')}"
-    return Answer(
+    return CollectorResponse(
         reply.status,
         words[:MAX_ANSWER_CHARACTERS],
         rejected,

@@ -42,7 +42,7 @@ SENDER_ENDED = "the sender ended before there was a response"
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class SendRequest:
     """How the sending of one payload was asked for.
 
     Attributes:
@@ -58,11 +58,11 @@ class Asked:
     is_once: bool = False
 
 
-DUE = Asked()
+DUE = SendRequest()
 """Nobody has asked: the detached sender."""
-ALL = Asked(by_user=True)
+ALL = SendRequest(by_user=True)
 """The user has asked for all that is pending."""
-NAMED = Asked(by_user=True, is_named=True)
+NAMED = SendRequest(by_user=True, is_named=True)
 """The user has asked for each one by its id. Whether its text was read is another question."""
 
 
@@ -113,22 +113,22 @@ class Permission:
         return f"{self.refusal}. {self.remedy}" if self.remedy else self.refusal
 
 
-def permission(envelope: Envelope, known: Grounds, asked: Asked) -> Permission:
+def permission(envelope: Envelope, known: Grounds, request: SendRequest) -> Permission:
     """Return whether an envelope's payload may go now, and where to. A pure function.
 
     Args:
         envelope: opened, and so found whole.
         known: of the user's consent to it.
-        asked: how it was asked for.
+        request: how its sending was asked for.
     """
     url = bound_for(envelope, known.decision.endpoint)
     return (
         _answered(url, envelope, known.delivery)
-        or _no(url, known.decision, asked)
+        or _no(url, known.decision, request)
         or _unfit(url, envelope)
-        or _in_doubt(url, envelope, known.delivery, asked)
-        or _unread(url, envelope, known.decision, asked)
-        or (None if asked.by_user else _uncovered(url, envelope, known))
+        or _in_doubt(url, envelope, known.delivery, request)
+        or _unread(url, envelope, known.decision, request)
+        or (None if request.by_user else _uncovered(url, envelope, known))
         or Permission(url, warning=_doubt(known.delivery))
     )
 
@@ -183,9 +183,9 @@ def _answered(url: str | None, envelope: Envelope, delivery: Delivery) -> Permis
 
 
 def _in_doubt(
-    url: str | None, envelope: Envelope, delivery: Delivery, asked: Asked
+    url: str | None, envelope: Envelope, delivery: Delivery, request: SendRequest
 ) -> Permission | None:
-    if delivery.begun is None or (asked.is_named and not delivery.is_under_way):
+    if delivery.begun is None or (request.is_named and not delivery.is_under_way):
         return None
     if delivery.is_under_way:
         return Permission(url, f"{_doubt(delivery)}, and a sender is at work", "Look again later")
@@ -203,11 +203,11 @@ def _doubt(delivery: Delivery) -> str:
     return f"it may have been sent{to}"
 
 
-def _no(url: str | None, decision: Decision, asked: Asked) -> Permission | None:
+def _no(url: str | None, decision: Decision, request: SendRequest) -> Permission | None:
     if decision.inspect:
         refusal = "telemetry is only inspected (--inspect-telemetry or CQ_INSPECT_TELEMETRY)"
         return Permission(url, refusal, is_for_all=True)
-    if decision.state == ON or (asked.is_once and decision.state == HOLD):
+    if decision.state == ON or (request.is_once and decision.state == HOLD):
         return None
     # A project's own no is for what was recorded there.
     is_projects = {one[0] for one in decision.statements if one[1] == OFF} == {PROJECT}
@@ -238,12 +238,16 @@ def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
 
 
 def _unread(
-    url: str | None, envelope: Envelope, decision: Decision, asked: Asked
+    url: str | None, envelope: Envelope, decision: Decision, request: SendRequest
 ) -> Permission | None:
-    if envelope.kind == UNREAD and not asked.is_named:
+    if envelope.kind == UNREAD and not request.is_named:
         refusal = "its format is unknown"
         return Permission(url, refusal, "To send it, name it by its ID")
-    if envelope.has_error_text and not decision.debug and not (asked.is_named and asked.was_read):
+    if (
+        envelope.has_error_text
+        and not decision.debug
+        and not (request.is_named and request.was_read)
+    ):
         refusal = "it has an error text, and debug mode is off"
         remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
         return Permission(url, refusal, remedy)

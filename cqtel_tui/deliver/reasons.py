@@ -55,8 +55,8 @@ def answer_words(receipt: Receipt) -> str:
         words += f", and refused {receipt.rejected_spans} spans"
     elif receipt.status in SUCCESS:
         return words
-    said = f": {receipt.answer}" if receipt.answer else ""
-    return f"{words}{said}{meaning(receipt.status)}"
+    message = f": {receipt.answer}" if receipt.answer else ""
+    return f"{words}{message}{meaning(receipt.status)}"
 
 
 def error_words(error: object) -> str:

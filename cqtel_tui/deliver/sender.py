@@ -22,7 +22,7 @@ from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
 from .connection import REQUEST_SECONDS, Connections, NoAnswerError
-from .permission import DUE, Asked, grounds, permission
+from .permission import DUE, SendRequest, grounds, permission
 from .proxies import proxy_for, without_password
 from .reasons import answer_words, error_words, meaning
 from .waiting import mend, next_attempt, pause, put_off, resume, retry_after
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ..outbox.envelope import Envelope, Label
     from ..outbox.receipts import Reservation
     from ..paths import Places
-    from .connection import Answer
+    from .connection import CollectorResponse
 
 __all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_password"]
 
@@ -104,7 +104,7 @@ class Sender:
     def send(
         self,
         labels: Iterable[Label],
-        asked: Asked,
+        request: SendRequest,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Iterator[Result]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
@@ -114,7 +114,7 @@ class Sender:
 
         Args:
             labels: pending envelopes.
-            asked: how the user has asked for them: each by its name, or just for all. Whether its
+            request: how the user has asked for them: each by its name, or just for all. Whether its
                 text was read is looked up for each one that was named.
             is_cancelled: asked before each one, and again and again while one is under way.
 
@@ -122,7 +122,7 @@ class Sender:
             CqtelError: the outbox cannot be read or written.
         """
         with self._alone():
-            yield from self._each(labels, asked, is_cancelled)
+            yield from self._each(labels, request, is_cancelled)
 
     def send_due(self) -> list[Result]:
         """Send what is due and what the user's yes covers, as the detached sender does.
@@ -170,7 +170,7 @@ class Sender:
     def _each(
         self,
         labels: Iterable[Label],
-        asked: Asked,
+        request: SendRequest,
         is_cancelled: Callable[[], bool] = lambda: False,
     ) -> Generator[Result, None, None]:
         refused: set[str] = set()
@@ -180,14 +180,16 @@ class Sender:
                     return
                 if label.app in refused:
                     continue
-                result, is_last = self._one(label, connections, asked)
+                result, is_last = self._one(label, connections, request)
                 yield result
                 if is_last and result.outcome is Outcome.REFUSED:
                     refused.add(label.app)
                 elif is_last:
                     return
 
-    def _one(self, label: Label, connections: Connections, asked: Asked) -> tuple[Result, bool]:
+    def _one(
+        self, label: Label, connections: Connections, request: SendRequest
+    ) -> tuple[Result, bool]:
         """Return what became of an envelope, and whether to leave the others for now.
 
         Where it was refused, the others are those of the same program.
@@ -198,13 +200,13 @@ class Sender:
             return self._set_aside(label, str(error)), False
         except NoSuchEnvelopeError as error:
             return Result(label.id, Outcome.GONE, str(error)), False
-        if asked.is_named:
-            asked = replace(asked, was_read=was_shown(self.places.state, envelope))
+        if request.is_named:
+            request = replace(request, was_read=was_shown(self.places.state, envelope))
         known = grounds(self.places, envelope, self.options, self._deliveries)
-        may = permission(envelope, known, asked)
+        may = permission(envelope, known, request)
         if may.refusal or may.url is None:
             result = Result(label.id, Outcome.REFUSED, may.reason)
-            return result, asked.by_user and may.is_for_all
+            return result, request.by_user and may.is_for_all
         result = self._post(label, envelope, may.url, connections)
         return result, result.outcome is Outcome.POSTPONED
 
@@ -216,8 +218,8 @@ class Sender:
         try:
             connection = connections.to(url)
             by = f" by the proxy {connection.proxy}" if connection.proxy else ""
-            answer = connection.post(envelope)
-            is_answered = answer.status not in _RETRIED
+            response = connection.post(envelope)
+            is_answered = response.status not in _RETRIED
         except NoAnswerError as error:
             return self._postpone(label, f"{url} did not respond{by}: {error_words(error)}")
         finally:
@@ -226,16 +228,16 @@ class Sender:
             if not is_answered:
                 reservation.release()
         if not is_answered:
-            reason = f"{url} responded{by} {answer.status}{meaning(answer.status)}"
-            return self._postpone(label, reason, answer.retry_after)
-        receipt = self._receipt(envelope, url, connection.proxy, answer)
-        box = SENT if answer.status in SUCCESS else REJECTED
+            reason = f"{url} responded{by} {response.status}{meaning(response.status)}"
+            return self._postpone(label, reason, response.retry_after)
+        receipt = self._receipt(envelope, url, connection.proxy, response)
+        box = SENT if response.status in SUCCESS else REJECTED
         try:
             self._close(label, box, receipt, envelope, reservation)
             resume(self.outbox)
         except OSError as error:
             raise CqtelError(
-                f"{label.id} was sent to {url}, which responded {answer.status}, but that could "
+                f"{label.id} was sent to {url}, which responded {response.status}, but that could "
                 f"not be recorded in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
@@ -269,16 +271,18 @@ class Sender:
             _, label = self.outbox.find(label.id, [PENDING])
             return label, self.outbox.open(PENDING, label)
 
-    def _receipt(self, envelope: Envelope, url: str, proxy: str, answer: Answer) -> Receipt:
+    def _receipt(
+        self, envelope: Envelope, url: str, proxy: str, response: CollectorResponse
+    ) -> Receipt:
         return Receipt(
             envelope.id,
             sha256(envelope.payload),
             len(envelope.payload),
             url,
-            answer.status,
+            response.status,
             int(self.clock() * 1_000_000),
-            answer.words,
-            answer.rejected_spans,
+            response.words,
+            response.rejected_spans,
             proxy,
         )
 
@@ -299,9 +303,9 @@ class Sender:
             # It was dropped under way, and has left all the same: what was sent is kept to be read.
             self.outbox.put_back(box, label, envelope.data)
 
-    def _postpone(self, label: Label, reason: str, asked: str = "") -> Result:
+    def _postpone(self, label: Label, reason: str, wait: str = "") -> Result:
         tried = max((one.attempt for one in self.outbox.labels(PENDING)), default=0)
-        seconds = pause(tried, self.jitter(), retry_after(asked, self.clock()))
+        seconds = pause(tried, self.jitter(), retry_after(wait, self.clock()))
         with contextlib.suppress(FileNotFoundError, NoSuchEnvelopeError):  # dropped under way
             self.outbox.postpone(label)
         self._wait(reason, seconds)

@@ -71,12 +71,12 @@ def paths_at(payload: bytes, offsets: Iterable[int]) -> dict[int, Path]:
     reading = _Reading()
     for token in _TOKEN.finditer(payload):
         while wanted and wanted[-1] < token.start():
-            paths[wanted.pop()] = reading.here
+            paths[wanted.pop()] = reading.path
         if not wanted:
             break
         reading.go_on(token[0])
         while wanted and wanted[-1] < token.end():
-            paths[wanted.pop()] = reading.here
+            paths[wanted.pop()] = reading.path
     return paths | dict.fromkeys(wanted)
 
 
@@ -84,13 +84,13 @@ class _Reading:
     """Where a reader is in a document, token by token.
 
     Attributes:
-        here: the path of the value that is being read.
+        path: the path of the value that is being read.
         around: the path of each object or array around it, and whether it is an object.
         naming: whether a string is a name now.
     """
 
     def __init__(self) -> None:
-        self.here: Path = None
+        self.path: Path = None
         self.around: list[tuple[Path, bool]] = []
         self.naming = False
 
@@ -98,21 +98,21 @@ class _Reading:
         """Read one more token."""
         if token in {b"{", b"["}:
             self.naming = token == b"{"
-            self.around.append((self.here, self.naming))
+            self.around.append((self.path, self.naming))
             if not self.naming:
-                self.here = (self.here, 0)
+                self.path = (self.path, 0)
         elif token in {b"}", b"]"}:
             self.naming = False
-            self.here = self.around.pop()[0] if self.around else None
+            self.path = self.around.pop()[0] if self.around else None
         elif self.around:
             within, is_object = self.around[-1]
             if self.naming and token[:1] == b'"':
-                self.here = (within, _name(token))
+                self.path = (within, _name(token))
                 self.naming = False
             elif token == b",":
                 self.naming = is_object
-                if not is_object and self.here is not None and isinstance(self.here[1], int):
-                    self.here = (within, self.here[1] + 1)
+                if not is_object and self.path is not None and isinstance(self.path[1], int):
+                    self.path = (within, self.path[1] + 1)
 
 
 def _name(token: bytes) -> str:

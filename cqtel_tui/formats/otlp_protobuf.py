@@ -53,12 +53,12 @@ def read_message(body: bytes, signal: str) -> tuple[JsonValue, tuple[str, ...]]:
         raise UnreadableMessageError(f"it has more than {MAX_FIELDS:,} fields")
     try:
         message.ParseFromString(body)
-        whole = message.ByteSize()
+        size = message.ByteSize()
         message.DiscardUnknownFields()
         value = MessageToDict(message, use_integers_for_enums=True)
     except (DecodeError, Error, RecursionError, ValueError, TypeError) as error:
         raise UnreadableMessageError(str(error)) from None
-    notes = (_UNKNOWN_FIELDS,) if message.ByteSize() != whole else ()
+    notes = (_UNKNOWN_FIELDS,) if message.ByteSize() != size else ()
     return with_ids(value, to_hex), notes
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from .members import Place, attributes_of, text_of
 from .span_reading import Words, read_span
-from .spans import Span, Trace
+from .spans import Trace, TraceSpan
 from .values import SPAN_KIND_PREFIX, STATUS_PREFIX, signed, unsigned
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _otlp_trace(place: Place, resource: Attributes, spans_left: int) -> Trace:
     )
 
 
-def _otlp_span(place: Place) -> Span:
+def _otlp_span(place: Place) -> TraceSpan:
     place = place.telling([])
     ids = (place.member("traceId"), place.member("spanId"), place.member("parentSpanId"))
     return read_span(place, _WORDS, ids)

@@ -49,34 +49,34 @@ def read_query(path: str, agent: str) -> JsonObject:
         NotOfKindError: the query is no form.
     """
     query = path.partition("?")[2]
-    found: JsonObject = {}
+    request: JsonObject = {}
     if query:
-        found[QUERY] = read_form(query.encode("latin-1", "replace"))
+        request[QUERY] = read_form(query.encode("latin-1", "replace"))
     if agent:
-        found[AGENT] = _agent(agent)
-    if not found:
+        request[AGENT] = _agent(agent)
+    if not request:
         raise NotOfKindError("it tells nothing")
-    return found
+    return request
 
 
 def _agent(text: str) -> JsonValue:
     text = text[:_MAX_AGENT]
     begin = text.find("{")
-    told: JsonValue = None
+    appended: JsonValue = None
     if begin >= 0:
         try:
-            told = parse(text[begin:].encode("latin-1", "replace"))
+            appended = parse(text[begin:].encode("latin-1", "replace"))
         except UnreadableError:
-            told = text[begin:]
+            appended = text[begin:]
         text = text[:begin]
     comments: list[JsonValue] = list(_COMMENT.findall(text))
     products: list[JsonValue] = [
         {"name": name, "version": version} if version else {"name": name}
         for name, version in _PRODUCT.findall(_COMMENT.sub(" ", text))
     ]
-    found: JsonObject = {"products": products}
+    agent: JsonObject = {"products": products}
     if comments:
-        found["comments"] = comments
-    if told is not None:
-        found["told"] = told
-    return found
+        agent["comments"] = comments
+    if appended is not None:
+        agent["told"] = appended
+    return agent

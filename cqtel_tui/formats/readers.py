@@ -124,12 +124,12 @@ def _open_parameters(event: JsonObject) -> None:
 
 def write_snowplow(document: JsonValue) -> bytes:
     """Return the body that `read_snowplow` reads as this document."""
-    whole: Any = document
+    request: Any = document
     written: list[JsonValue] = [
         {name: _parameter(name, value) for name, value in event.items()}
-        for event in whole.get("data", [])
+        for event in request.get("data", [])
     ]
-    return as_json({**whole, "data": written} if "data" in whole else whole)
+    return as_json({**request, "data": written} if "data" in request else request)
 
 
 def _parameter(name: str, value: JsonValue) -> JsonValue:

@@ -14,7 +14,7 @@ from .members import (
     own_identifier_of,
     text_of,
 )
-from .spans import Event, Span
+from .spans import Event, TraceSpan
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -58,7 +58,7 @@ class Words:
     read_attributes: Callable[[Place], Attributes]
 
 
-def read_span(place: Place, words: Words, ids: tuple[Place, Place, Place]) -> Span:
+def read_span(place: Place, words: Words, ids: tuple[Place, Place, Place]) -> TraceSpan:
     """Read a span; its problems are those of its place.
 
     Args:
@@ -73,7 +73,7 @@ def read_span(place: Place, words: Words, ids: tuple[Place, Place, Place]) -> Sp
     status, code, description = words.status
     status_place = place.part(status)
     kind_prefix, code_prefix = words.prefixes
-    return Span(
+    return TraceSpan(
         name=text_of(place.member(words.name)),
         trace_id=own_identifier_of(trace, _TRACE_ID_DIGITS),
         span_id=own_identifier_of(own, _SPAN_ID_DIGITS),

@@ -22,7 +22,7 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TraceSpan:
     """A timed part of an operation.
 
     Attributes:
@@ -65,5 +65,5 @@ class Trace:
     resource: Attributes
     scope_name: str
     scope_version: str
-    spans: tuple[Span, ...]
+    spans: tuple[TraceSpan, ...]
     problems: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .members import Place, attributes_of, text_of
 from .otlp_traces import any_bool, any_double, any_int, any_string
 from .span_reading import Words, read_span
-from .spans import Span, Trace
+from .spans import Trace, TraceSpan
 from .values import MAX_UNSIGNED
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def read_stdouttrace(document: JsonValue, *, where: str = "") -> Trace:
     )
 
 
-def _go_span(place: Place) -> Span:
+def _go_span(place: Place) -> TraceSpan:
     context = place.part("SpanContext")
     parent = place.part("Parent").member("SpanID")
     ids = (context.member("TraceID"), context.member("SpanID"), parent)

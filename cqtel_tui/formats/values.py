@@ -58,8 +58,8 @@ def _decimal(text: str) -> int | None:
     match = _DECIMAL.fullmatch(text)
     if match is None:
         return None
-    sign, whole, fraction, exponent = match.groups()
-    digits = whole + (fraction or "")
+    sign, integral, fraction, exponent = match.groups()
+    digits = integral + (fraction or "")
     shift = int(exponent or 0) - len(fraction or "")
     if shift >= 0:
         number = int(digits + "0" * shift)

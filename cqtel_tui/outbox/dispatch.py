@@ -106,12 +106,12 @@ def _no_sender(python: str) -> str:
 
 def _flags() -> "list[str]":
     """Return how the program's own Python was started, and always isolated."""
-    given = ["-I"]
+    flags = ["-I"]
     if sys.flags.no_site:
-        given.append("-S")
+        flags.append("-S")
     if sys.flags.dont_write_bytecode:
-        given.append("-B")
-    return given
+        flags.append("-B")
+    return flags
 
 
 def _parent() -> str:

@@ -19,7 +19,7 @@ from ..sanitize import printable
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..review.explain import Explanation, Row
+    from ..review.explain import Explanation, FieldRow
 
 FIELD = "field"
 CANARIES = "canaries"
@@ -276,7 +276,7 @@ def check(
     return tuple(verdicts)
 
 
-def _rows(explanation: Explanation, expected: Expected) -> list[Row]:
+def _rows(explanation: Explanation, expected: Expected) -> list[FieldRow]:
     return [
         row
         for row in explanation.rows

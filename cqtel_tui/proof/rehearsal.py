@@ -264,10 +264,10 @@ def _expected(cookie: str | None) -> Iterator[Expected]:
 
 def _surroundings(scene: _Scene) -> Surroundings:
     """Return what is around the throw-away program, and what is around this one."""
-    here = surroundings_here()
+    ours = surroundings_here()
     return replace(
-        here,
-        homes=(*here.homes, scene.environment["HOME"]),
+        ours,
+        homes=(*ours.homes, scene.environment["HOME"]),
         directory=str(scene.project),
         arguments=tuple(scene.arguments),
     )

@@ -25,12 +25,12 @@ def installed_plugins(directory: str, named: "Sequence[str]" = ()) -> "tuple[lis
         named: folders that stand in for its `.cq`, as the program was told.
     """
     budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
-    found = _installed(f"{directory}/{PROJECT_FOLDER}", budget)
+    installed = _installed(f"{directory}/{PROJECT_FOLDER}", budget)
     for name in named:
         # The user named it, be it by a link; what it has within is untrusted all the same.
-        found += _installed(os.path.realpath(os.path.join(directory, name)), budget)  # noqa: PTH118
-    plugins = sorted(set(filter(is_plugin, found)))
-    unfit = sum([not is_plugin(each) for each in found]) + budget[1]
+        installed += _installed(os.path.realpath(os.path.join(directory, name)), budget)  # noqa: PTH118
+    plugins = sorted(set(filter(is_plugin, installed)))
+    unfit = sum([not is_plugin(each) for each in installed]) + budget[1]
     return plugins[:MAX_PLUGINS], unfit + max(0, len(plugins) - MAX_PLUGINS)
 
 
@@ -43,8 +43,8 @@ def _installed(path: str, budget: "list[int]") -> "list[str]":
     if folder is None:
         return []
     try:
-        found = _list(folder, "plugins", 4, budget, may_be_files=False)
-        return found + [
+        plugins = _list(folder, "plugins", 4, budget, may_be_files=False)
+        return plugins + [
             "provider/" + _provider(path)
             for path in _list(folder, "providers", 3, budget, may_be_files=True)
         ]

@@ -79,12 +79,12 @@ class Telemetry:
         self.program = name_of(application) or UNNAMED
         self.version = version
         self.build_date = build_date
-        given = (
+        flags = (
             _is_given(no_telemetry, otherwise=True),
             _is_given(debug_telemetry, otherwise=False),
             _is_given(inspect_telemetry, otherwise=True),
         )
-        self.options = [option for option, is_given in zip(OPTIONS, given, strict=True) if is_given]
+        self.options = [option for option, is_given in zip(OPTIONS, flags, strict=True) if is_given]
         self.lost = 0
         self.inspected: list[bytes] = []
         self.held: str | None = None
@@ -103,10 +103,10 @@ class Telemetry:
             from ..paths import places
             from ..tui.first_run import ask_if_due
 
-            here = places()
+            where = places()
         except Exception:  # noqa: BLE001  # nothing of ours may reach the program
             return
-        ask_if_due(here, self.held)
+        ask_if_due(where, self.held)
 
     def operation(self, name: str) -> "Operation":
         """Return the operation `name`, to be entered with `with`."""
@@ -185,11 +185,11 @@ class Span:
     @property
     def failed(self) -> bool:
         """Whether it ended in an error, or with an exit code other than 0."""
-        said = self.attributes
-        if said is None:
+        attributes = self.attributes
+        if attributes is None:
             return False
-        code = said.get("process.exit.code")
-        return "error.type" in said or (type(code) in PLAIN and bool(code))
+        code = attributes.get("process.exit.code")
+        return "error.type" in attributes or (type(code) in PLAIN and bool(code))
 
 
 class Operation(Span):
@@ -229,8 +229,8 @@ class Operation(Span):
         try:
             environ = concerning(os.environ)
             self.where = folders(environ)
-            given = self.telemetry
-            decision = ask(self.where, given.options, environ, None, given.named, given.program)
+            client = self.telemetry
+            decision = ask(self.where, client.options, environ, None, client.named, client.program)
             if decision.state != OFF or decision.inspect:
                 self.project = os.getcwd()  # noqa: PTH109  # pathlib costs 13 ms
                 self.decision = decision

@@ -14,7 +14,7 @@ from .promises import BY_KEY, FIELDS, Field
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from ..formats.spans import Span
+    from ..formats.spans import TraceSpan
     from ..formats.strict_json import JsonValue
 
 MAX_ADDITIONS = 1_000
@@ -78,13 +78,13 @@ def changes(
         agreed: the catalogue version that the user agreed to.
     """
     unreadable = ""
-    spans: list[Span] = []
+    spans: list[TraceSpan] = []
     try:
         spans = [span for trace in read_otlp(parse(payload)) for span in trace.spans]
     except UnreadableError as error:
         unreadable = printable(str(error), limit=_MAX_WORDS)
     failed = [span for span in spans if span.status_code == "error"]
-    texts = sum(ERROR_TEXT.key in _said(span) for span in spans)
+    texts = sum(ERROR_TEXT.key in _attributes(span) for span in spans)
     additions = tuple(_addition(span) for span in failed if _lacks_error_text(span))
     return Changes(
         unreadable,
@@ -102,22 +102,22 @@ def new_fields(agreed: int, fields: Iterable[Field] = FIELDS) -> tuple[Field, ..
     return tuple(field for field in fields if field.since > agreed)
 
 
-def _said(span: Span) -> dict[str, JsonValue]:
+def _attributes(span: TraceSpan) -> dict[str, JsonValue]:
     return dict(span.attributes)
 
 
-def _lacks_error_text(span: Span) -> bool:
+def _lacks_error_text(span: TraceSpan) -> bool:
     """Tell whether debug mode would have added the text of an error.
 
     A program that only ends with an exit code other than 0 has no error, and so no text.
     """
-    attributes = _said(span)
+    attributes = _attributes(span)
     has_error = _ERROR_TYPE in attributes or _EXIT_CODE not in attributes
     return has_error and ERROR_TEXT.key not in attributes
 
 
-def _addition(span: Span) -> Addition:
-    kind = _said(span).get(_ERROR_TYPE)
+def _addition(span: TraceSpan) -> Addition:
+    kind = _attributes(span).get(_ERROR_TYPE)
     what = f"the text of its {kind}" if isinstance(kind, str) else "the text of its error"
     return Addition(
         printable(span.name, limit=_MAX_NAME),

@@ -16,13 +16,13 @@ _NEARLY_ALL = 0.995
 
 def parents(bars: Sequence[Bar]) -> list[int | None]:
     """Return for each bar the number of the one that it is directly inside of."""
-    found: list[int | None] = []
+    numbers: list[int | None] = []
     path: list[int] = []
     for at, bar in enumerate(bars):
         del path[bar.depth :]
-        found.append(path[-1] if path else None)
+        numbers.append(path[-1] if path else None)
         path.append(at)
-    return found
+    return numbers
 
 
 def critical(bars: Sequence[Bar]) -> frozenset[int]:
@@ -34,22 +34,22 @@ def critical(bars: Sequence[Bar]) -> frozenset[int]:
     for at, parent in enumerate(parents(bars)):
         inside.setdefault(parent, []).append(at)
     path = []
-    here = inside.get(None, [])
-    while here:
-        last = max(here, key=lambda at: (bars[at].start + bars[at].duration, -at))
+    parts = inside.get(None, [])
+    while parts:
+        last = max(parts, key=lambda at: (bars[at].start + bars[at].duration, -at))
         path.append(last)
-        here = inside.get(last, [])
+        parts = inside.get(last, [])
     return frozenset(path)
 
 
-def told(bars: Sequence[Bar], at: int) -> str:
+def duration_words(bars: Sequence[Bar], at: int) -> str:
     """Return how long a part took, and how much of what it is a part of that is."""
     bar = bars[at]
     took = duration(bar.duration)
     parent = parents(bars)[at]
     if parent is None or not bars[parent].duration:
         return f"{bar.name} took {took} in all."
-    whole = bars[parent]
-    share = bar.duration / whole.duration
+    parent_bar = bars[parent]
+    share = bar.duration / parent_bar.duration
     words = "all" if share >= _NEARLY_ALL else f"{share:.0%}"
-    return f"{bar.name} took {took}: {words} of {whole.name}."
+    return f"{bar.name} took {took}: {words} of {parent_bar.name}."

@@ -141,8 +141,8 @@ def base64_forms(text: bytes) -> list[bytes]:
     forms = []
     for before in range(3):
         encoded = b64encode(bytes(before) + text)
-        whole = (before + len(text)) * 8 // 6
-        form = encoded[(0, 2, 3)[before] : whole]
+        length = (before + len(text)) * 8 // 6
+        form = encoded[(0, 2, 3)[before] : length]
         forms.append(form)
         if b"+" in form or b"/" in form:
             forms.append(form.replace(b"+", b"-").replace(b"/", b"_"))

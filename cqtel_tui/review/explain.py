@@ -40,7 +40,7 @@ _FIELDS = {**OTHER_FIELDS, **BY_KEY, **EVENT_FIELDS}
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class FieldRow:
     """One value of a payload, explained. All its texts are printable and bounded.
 
     Attributes:
@@ -73,7 +73,7 @@ class Explanation:
             values nothing is told of.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[FieldRow, ...]
     unreadable: str = ""
     left_out: int = 0
     unknown: int = 0
@@ -103,7 +103,7 @@ def explain(
     return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
 
 
-def _row(fact: Fact, kind: str, own: Mapping[str, str]) -> Row:
+def _row(fact: Fact, kind: str, own: Mapping[str, str]) -> FieldRow:
     path = path_text(fact.place.path)
     key = printable(fact.key or path or "the document", limit=_MAX_KEY)
     field = None if fact.problem else _FIELDS[fact.key]
@@ -114,7 +114,7 @@ def _row(fact: Fact, kind: str, own: Mapping[str, str]) -> Row:
         shown = printable(", ".join(map(str, fact.value)), limit=MAX_VALUE)
     else:
         shown = fact.words or _shown(fact.value, MAX_VALUE if field else MAX_STRANGE_VALUE)
-    return Row(fact.place.group, key, shown, field, fact.problem, path)
+    return FieldRow(fact.place.group, key, shown, field, fact.problem, path)
 
 
 def _shown(value: JsonValue, limit: int) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from .explain import Row
+    from .explain import FieldRow
 
 RISKS = ("none", "low", "medium", "high")
 """How identifying a field is, from least to most."""
@@ -44,7 +44,7 @@ class Trait:
 
     name: str
     risk: str
-    rows: tuple[Row, ...]
+    rows: tuple[FieldRow, ...]
 
     @property
     def points(self) -> int:
@@ -91,24 +91,24 @@ class Exposure:
         return ranked[0] if ranked and ranked[0].points else None
 
 
-def exposure(rows: Sequence[Row]) -> Exposure:
+def exposure(rows: Sequence[FieldRow]) -> Exposure:
     """Return how much the rows of one payload, or of several, would tell."""
-    found: dict[str, list[Row]] = {}
+    by_name: dict[str, list[FieldRow]] = {}
     for row in rows:
-        found.setdefault(name_of(row), []).append(row)
+        by_name.setdefault(name_of(row), []).append(row)
     traits = [
-        Trait(name, max(map(risk_of, those), key=RISKS.index), tuple(those))
-        for name, those in found.items()
+        Trait(name, max(map(risk_of, named), key=RISKS.index), tuple(named))
+        for name, named in by_name.items()
     ]
     traits.sort(key=lambda trait: -trait.points)
     return Exposure(tuple(traits))
 
 
-def risk_of(row: Row) -> str:
+def risk_of(row: FieldRow) -> str:
     """Return how identifying a value is; what the catalogue does not know is not trusted."""
     return "high" if row.field is None else row.field.risk
 
 
-def name_of(row: Row) -> str:
+def name_of(row: FieldRow) -> str:
     """Return what a row is called among what identifies somebody."""
     return UNKNOWN if row.field is None else _NAMES.get(row.key, row.key)

@@ -93,13 +93,13 @@ def strange(place: Place) -> Iterator[Fact]:
     """Tell of every value in something that should not be there; an empty container is one."""
     waiting = [iter([place])]
     while waiting:
-        here = next(waiting[-1], None)
-        if here is None:
+        inner = next(waiting[-1], None)
+        if inner is None:
             waiting.pop()
-        elif isinstance(here.value, dict | list) and here.value:
-            waiting.append(inside_of(here))
+        elif isinstance(inner.value, dict | list) and inner.value:
+            waiting.append(inside_of(inner))
         else:
-            yield Fact(here, "", here.value, UNKNOWN)
+            yield Fact(inner, "", inner.value, UNKNOWN)
 
 
 def inside_of(place: Place) -> Iterator[Place]:

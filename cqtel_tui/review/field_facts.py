@@ -118,11 +118,11 @@ def _message(field: Field) -> Reader:
         for name, one in explained.items():
             if name not in inside:
                 continue
-            here = place.at(name, inside[name])
+            member = place.at(name, inside[name])
             if one.kind == NANOSECONDS:
-                yield from _time(here, one.key, _moment(inside.get(one.after)))
+                yield from _time(member, one.key, _moment(inside.get(one.after)))
             else:
-                yield from readers[name](here)
+                yield from readers[name](member)
         for name, value in inside.items():
             if name not in explained:
                 yield from strange(place.at(name, value))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from ..formats.inspection import Inspection
-    from ..formats.spans import Attributes, Event, Span, Trace
+    from ..formats.spans import Attributes, Event, Trace, TraceSpan
     from ..formats.strict_json import JsonValue
 
 Kind = Literal["title", "span", "fact", "breach", "explanation", "problem", "text"]
@@ -73,7 +73,7 @@ _BY_DEBUG = " Only --debug-telemetry may send it."
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class InspectedRow:
     """One line of an explanation; all text in it can be printed.
 
     Attributes:
@@ -90,61 +90,67 @@ class Row:
 
 
 @dataclass(slots=True)
-class _Told:
-    """What was explained already."""
+class _Explainer:
+    """Explains each name once.
+
+    Attributes:
+        names: what was explained already.
+    """
 
     names: set[str] = field(default_factory=set)
 
-    def fact(self, depth: int, name: str, value: JsonValue, *, key: str = "") -> Iterator[Row]:
+    def fact(
+        self, depth: int, name: str, value: JsonValue, *, key: str = ""
+    ) -> Iterator[InspectedRow]:
         """Give a fact, and what there is to say of it."""
         key = key or name
         words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         breach, explanation = _explained(key)
         shown = one_line(name, _MAX_NAME)
         lines = printable(words, limit=_MAX_VALUE, newlines=True).split("\n")
-        yield Row("breach" if breach else "fact", depth, lines[0], shown)
+        yield InspectedRow("breach" if breach else "fact", depth, lines[0], shown)
         for line in lines[1:]:
-            yield Row("breach" if breach else "text", depth + 2, line)
+            yield InspectedRow("breach" if breach else "text", depth + 2, line)
         if key not in self.names:
             self.names.add(key)
-            yield Row("explanation", depth + 2, explanation)
+            yield InspectedRow("explanation", depth + 2, explanation)
 
 
-def explain_inspection(inspection: Inspection) -> list[Row]:
+def explain_inspection(inspection: Inspection) -> list[InspectedRow]:
     """Return all that an inspection file holds, in its order."""
-    rows = [Row("problem", 0, str(problem)) for problem in inspection.problems]
-    told = _Told()
+    rows = [InspectedRow("problem", 0, str(problem)) for problem in inspection.problems]
+    explainer = _Explainer()
     for trace in inspection.traces:
-        rows += _trace_rows(trace, told)
+        rows += _trace_rows(trace, explainer)
     for document in inspection.unknown:
-        rows.append(Row("problem", 0, "A document of no known shape:"))
+        rows.append(InspectedRow("problem", 0, "A document of no known shape:"))
         text = printable(json.dumps(document, indent=2), limit=100_000, newlines=True)
-        rows += [Row("text", 1, line) for line in text.split("\n")]
+        rows += [InspectedRow("text", 1, line) for line in text.split("\n")]
     return rows
 
 
-def _trace_rows(trace: Trace, told: _Told) -> Iterator[Row]:
+def _trace_rows(trace: Trace, explainer: _Explainer) -> Iterator[InspectedRow]:
     library = f"{trace.scope_name} {trace.scope_version}".strip()
-    yield Row("title", 0, one_line(library or "unnamed", _MAX_NAME))
-    yield from _attribute_rows(1, trace.resource, told)
+    yield InspectedRow("title", 0, one_line(library or "unnamed", _MAX_NAME))
+    yield from _attribute_rows(1, trace.resource, explainer)
     yield from _problem_rows(trace.problems)
     for span in trace.spans:
-        yield from _span_rows(span, told)
+        yield from _span_rows(span, explainer)
 
 
-def _span_rows(span: Span, told: _Told) -> Iterator[Row]:
+def _span_rows(span: TraceSpan, explainer: _Explainer) -> Iterator[InspectedRow]:
     failed = ", failed" if span.status_code == "error" else ""
     words = f"{duration(span.duration_nano)}{failed}"
-    yield Row("span", 1, words, one_line(span.name, _MAX_NAME))
-    if "name" not in told.names:
-        told.names.add("name")
-        yield Row("explanation", 4, _explained("name")[1])
-    yield from told.fact(2, "status", span.status_code)
+    yield InspectedRow("span", 1, words, one_line(span.name, _MAX_NAME))
+    if "name" not in explainer.names:
+        explainer.names.add("name")
+        yield InspectedRow("explanation", 4, _explained("name")[1])
+    yield from explainer.fact(2, "status", span.status_code)
     if span.status_message:
-        yield from told.fact(2, "status description", span.status_message)
-    yield from _attribute_rows(2, span.attributes, told)
+        yield from explainer.fact(2, "status description", span.status_message)
+    yield from _attribute_rows(2, span.attributes, explainer)
     for event in span.events:
-        yield from _event_rows(event, told)
+        yield from _event_rows(event, explainer)
     facts = {
         "started": _time(span.start_unix_nano),
         "ended": _time(span.end_unix_nano),
@@ -154,28 +160,30 @@ def _span_rows(span: Span, told: _Told) -> Iterator[Row]:
         "parent span ID": span.parent_span_id or "none",
     }
     for name, value in facts.items():
-        yield from told.fact(2, name, value)
+        yield from explainer.fact(2, name, value)
     if span.other:
         other = ", ".join(f"{key} {json.dumps(value)}" for key, value in span.other)
-        yield Row("text", 2, f"also: {one_line(other, _MAX_VALUE)}")
+        yield InspectedRow("text", 2, f"also: {one_line(other, _MAX_VALUE)}")
     yield from _problem_rows(span.problems)
 
 
-def _event_rows(event: Event, told: _Told) -> Iterator[Row]:
-    yield from told.fact(2, "event", f"{event.name}, {_time(event.time_unix_nano)}")
-    yield from _attribute_rows(3, event.attributes, told)
+def _event_rows(event: Event, explainer: _Explainer) -> Iterator[InspectedRow]:
+    yield from explainer.fact(2, "event", f"{event.name}, {_time(event.time_unix_nano)}")
+    yield from _attribute_rows(3, event.attributes, explainer)
 
 
-def _attribute_rows(depth: int, attributes: Attributes, told: _Told) -> Iterator[Row]:
+def _attribute_rows(
+    depth: int, attributes: Attributes, explainer: _Explainer
+) -> Iterator[InspectedRow]:
     for name, value in attributes:
         # A field may be called as one of OpenTelemetry's own parts is: then it is not that.
         is_part = name in _KNOWN and " " in name
-        yield from told.fact(depth, name, value, key=f"attribute {name}" if is_part else "")
+        yield from explainer.fact(depth, name, value, key=f"attribute {name}" if is_part else "")
 
 
-def _problem_rows(problems: Sequence[str]) -> Iterator[Row]:
+def _problem_rows(problems: Sequence[str]) -> Iterator[InspectedRow]:
     for problem in problems:
-        yield Row("problem", 1, one_line(problem, 300))
+        yield InspectedRow("problem", 1, one_line(problem, 300))
 
 
 def _explained(key: str) -> tuple[bool, str]:

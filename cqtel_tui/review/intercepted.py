@@ -65,7 +65,7 @@ class Removed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class ComparedValue:
     """One value, on both sides. All texts are printable and bounded.
 
     Attributes:
@@ -101,7 +101,7 @@ class Comparison:
         problem: why the two cannot be compared; empty if they can.
     """
 
-    rows: tuple[Row, ...]
+    rows: tuple[ComparedValue, ...]
     kept: int = 0
     removed: int = 0
     replaced: int = 0
@@ -255,11 +255,11 @@ class _Work:
         is_equal = type(intercepted) is type(sent) and intercepted == sent
         return is_equal or bool(self._more) or bool(self.reason(path))
 
-    def row(self, place: _Place) -> Row:
+    def row(self, place: _Place) -> ComparedValue:
         """Return a pair as it is shown."""
         fate, why = self._fate(place)
         step = place.path[1] if place.path is not None else "the document"
-        return Row(
+        return ComparedValue(
             path_text(place.within),
             printable(f"[{step}]" if isinstance(step, int) else step, limit=_MAX_NAME),
             path_text(place.path) or "the document",

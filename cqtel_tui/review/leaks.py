@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
     from ..formats.json_paths import Path
     from .disguises import View
-    from .explain import Row
+    from .explain import FieldRow
     from .shapes import Range
 
 __all__ = [
@@ -126,7 +126,7 @@ class Finding:
         offset: where it first stands, in bytes from the payload's beginning.
         length: how many bytes of the payload it takes there.
         line: the line it first stands on, from 1.
-        group: what the field it stands in belongs to, as in `explain.Row`; empty if not known.
+        group: what the field it stands in belongs to, as in `explain.FieldRow`; empty if not known.
         key: that field's key, likewise.
         path: where that field is in the document, likewise.
         excerpt: what is around it, itself masked.
@@ -311,7 +311,7 @@ class _Search:
         if rows and len(self.payload) <= MAX_LOCATED_BYTES:
             paths = paths_at(self.payload, [hit.start for hit in hits])
         mask = Mask(self.payload, self.hits)
-        places: dict[tuple[str, str, bytes], list[tuple[Hit, Row | None, Path]]] = {}
+        places: dict[tuple[str, str, bytes], list[tuple[Hit, FieldRow | None, Path]]] = {}
         for hit in hits:
             path = paths.get(hit.start)
             row = _row_at(path, rows)
@@ -325,7 +325,9 @@ class _Search:
         ]
         return tuple(findings), max(0, len(places) - MAX_FINDINGS)
 
-    def _finding(self, hit: Hit, row: Row | None, path: Path, count: int, excerpt: str) -> Finding:
+    def _finding(
+        self, hit: Hit, row: FieldRow | None, path: Path, count: int, excerpt: str
+    ) -> Finding:
         return Finding(
             hit.kind,
             printable(hit.what, limit=_MAX_WORDS),
@@ -357,7 +359,7 @@ def _stands_well(data: bytes, start: int, end: int, needle: Needle) -> bool:
     )
 
 
-def _row_at(path: Path, rows: dict[str, Row]) -> Row | None:
+def _row_at(path: Path, rows: dict[str, FieldRow]) -> FieldRow | None:
     while path is not None:
         row = rows.get(path_text(path))
         if row is not None:
@@ -366,7 +368,7 @@ def _row_at(path: Path, rows: dict[str, Row]) -> Row | None:
     return None
 
 
-def _is_expected(hit: Hit, row: Row | None) -> bool:
+def _is_expected(hit: Hit, row: FieldRow | None) -> bool:
     """Tell whether something only looks like what must not be there."""
     if row is None:
         return False
@@ -380,7 +382,7 @@ def _is_expected(hit: Hit, row: Row | None) -> bool:
     return hit.kind == ADDRESS and not hit.is_own and is_version
 
 
-def _advice(kind: str, row: Row | None) -> str:
+def _advice(kind: str, row: FieldRow | None) -> str:
     key = row.key if row else ""
     if key in _ERROR_TEXTS:
         advice = "It is in an error text. Drop this payload, and turn debug mode off."

@@ -172,12 +172,12 @@ class Needles:
     def _secrets(self, secrets: Sequence[tuple[str, str]]) -> None:
         names = []
         for name, value in secrets:
-            whole = value.strip()
-            if len(whole) < _LEAST_SECRET or whole.lower() in _OWN_WORDS:
+            secret = value.strip()
+            if len(secret) < _LEAST_SECRET or secret.lower() in _OWN_WORDS:
                 continue
             names.append(name)
-            texts = {whole, *_PASSWORD_IN_URL.findall(whole)}
-            texts |= {line.strip() for line in whole.splitlines() if len(line) >= _LEAST_LINE}
+            texts = {secret, *_PASSWORD_IN_URL.findall(secret)}
+            texts |= {line.strip() for line in secret.splitlines() if len(line) >= _LEAST_LINE}
             what = f"the value of the environment variable {name}"
             self.wanted += [Needle(SECRET, what, as_bytes(text)) for text in sorted(texts)]
         if names:

@@ -62,13 +62,13 @@ def _in_headers(headers: Mapping[str, str], surroundings: Surroundings) -> Itera
     for name, value in headers.items():
         if name.lower() in OF_HTTP:
             continue
-        told: set[str] = set()
+        reported: set[str] = set()
         for text in (value, credentials(value)):
             report = scan(text.encode("utf-8", "replace"), surroundings, "")
             for finding in report.findings:
-                if finding.what in told or _is_what_it_is_for(name, finding):
+                if finding.what in reported or _is_what_it_is_for(name, finding):
                     continue
-                told.add(finding.what)
+                reported.add(finding.what)
                 yield replace(
                     finding,
                     group=HEADER,

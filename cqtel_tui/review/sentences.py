@@ -33,12 +33,12 @@ def sentences(envelope: Envelope, explanation: Explanation) -> str:
         return f"{_program(envelope)} reported something that could not be redacted."
     if explanation.unreadable:
         return f"{_program(envelope)} recorded something that cannot be read."
-    told = (
+    sentence = (
         _intercepted(envelope)
         if envelope.origin == INTERCEPTED
         else _recorded(envelope, explanation)
     )
-    return f"{told} {_identifies(explanation)}"
+    return f"{sentence} {_identifies(explanation)}"
 
 
 def _program(envelope: Envelope) -> str:

@@ -52,8 +52,8 @@ def _web_token(data: bytes, match: re.Match[bytes]) -> Range | None:
     # Each run of these letters is read once, from its beginning, however often it says eyJ.
     if back(data, match.start(), LETTERS + DIGITS + b"_-", 1) < match.start():
         return None
-    whole = _WEB_TOKEN.match(data, match.start())
-    return whole.span() if whole else None
+    token = _WEB_TOKEN.match(data, match.start())
+    return token.span() if token else None
 
 
 def _basic(data: bytes, match: re.Match[bytes]) -> Range | None:

@@ -12,7 +12,7 @@ from ..sanitize import printable
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from ..formats.spans import Span
+    from ..formats.spans import TraceSpan
 
 MAX_WIDTH = 10_000
 MAX_NAME = 80
@@ -124,7 +124,7 @@ def waterfall(traces: Trace | Sequence[Trace], width: int) -> Waterfall:
     return Waterfall(bars, tuple(axis.ticks()), axis.duration, width)
 
 
-def _end(span: Span) -> int:
+def _end(span: TraceSpan) -> int:
     return max(span.start_unix_nano, span.end_unix_nano)
 
 
@@ -140,7 +140,7 @@ class _Tree:
         problems: what is odd about the place of some.
     """
 
-    def __init__(self, spans: Sequence[Span]) -> None:
+    def __init__(self, spans: Sequence[TraceSpan]) -> None:
         self.spans = spans
         self.parents: list[int | None] = []
         self.problems: dict[int, str] = {}
@@ -166,14 +166,14 @@ class _Tree:
         """Take the earliest span of each cycle out of what it is inside of."""
         walks = [0] * len(self.spans)  # the walk that came by, from 1
         for walk, begin in enumerate(range(len(self.spans)), 1):
-            here: int | None = begin
-            while here is not None and not walks[here]:
-                walks[here] = walk
-                here = self.parents[here]
-            if here is None or walks[here] != walk:
+            number: int | None = begin
+            while number is not None and not walks[number]:
+                walks[number] = walk
+                number = self.parents[number]
+            if number is None or walks[number] != walk:
                 continue
-            cycle = [here]
-            while (above := self.parents[cycle[-1]]) is not None and above != here:
+            cycle = [number]
+            while (above := self.parents[cycle[-1]]) is not None and above != number:
                 cycle.append(above)
             earliest = min(cycle, key=self.when)
             self.parents[earliest] = None
@@ -202,7 +202,7 @@ class _Axis:
     duration: int
     width: int
 
-    def bar(self, span: Span, depth: int, problem: str) -> Bar:
+    def bar(self, span: TraceSpan, depth: int, problem: str) -> Bar:
         name = printable(span.name, limit=MAX_NAME)
         failed = span.status_code == "error"
         if span.start_unix_nano <= 0:
@@ -242,9 +242,9 @@ class _Axis:
         """Return a time in the one unit of this axis: `0.5 s`, `20 min`."""
         least = step if step >= _MINUTE else min(self.duration, _MINUTE - 1)
         unit, nanoseconds = next((u, ns) for u, ns in reversed(_UNITS) if ns <= max(1, least))
-        whole, rest = divmod(offset, nanoseconds)
+        units, rest = divmod(offset, nanoseconds)
         decimals = 0
         while step * 10**decimals % nanoseconds:
             decimals += 1
         fraction = f".{rest * 10**decimals // nanoseconds:0{decimals}d}" if decimals else ""
-        return f"{whole:,}{fraction} {unit}"
+        return f"{units:,}{fraction} {unit}"

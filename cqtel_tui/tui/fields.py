@@ -19,7 +19,7 @@ from .page import Page
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
-    from ..review.explain import Explanation, Row
+    from ..review.explain import Explanation, FieldRow
 
 _BARS = {"none": " ", "low": "▁", "medium": "▄", "high": "█"}
 _RISK_CELLS = len("█ medium")
@@ -58,7 +58,7 @@ class Fields:
         self.destination = destination
         self._config = config
         self._may_change = may_change
-        self._lines: tuple[int, list[tuple[Content, Row | None]]] = (0, [])
+        self._lines: tuple[int, list[tuple[Content, FieldRow | None]]] = (0, [])
 
     @cached_property
     def explanation(self) -> Explanation:
@@ -111,16 +111,16 @@ class Fields:
             lines.append(meter_line(self.exposure, width, may_change=self._may_change))
         return lines
 
-    def _table(self, width: int) -> list[tuple[Content, Row | None]]:
+    def _table(self, width: int) -> list[tuple[Content, FieldRow | None]]:
         """Return a line for each group and field; those of fields with their row."""
         rows = self.explanation.rows
         longest = max((len(row.key) for row in rows), default=0)
         name = max(_LEAST_NAME, min(longest, _MOST_NAME, width * 2 // 5))
         value = max(8, width - name - _RISK_CELLS - 5)
-        groups: dict[str, list[Row]] = {}
+        groups: dict[str, list[FieldRow]] = {}
         for row in rows:
             groups.setdefault(row.group, []).append(row)
-        lines: list[tuple[Content, Row | None]] = []
+        lines: list[tuple[Content, FieldRow | None]] = []
         for at, (group, those) in enumerate(groups.items()):
             heads = ("VALUE", "RISK") if at == 0 else ("", "")
             title = "The program" if group == "program" else f"{group[:1].upper()}{group[1:]}"
@@ -172,7 +172,7 @@ def meter_line(found: Exposure, width: int, *, may_change: bool = False) -> Cont
     )
 
 
-def _line(row: Row, name: int, value: int) -> Content:
+def _line(row: FieldRow, name: int, value: int) -> Content:
     risk = risk_of(row)
     cells = f"{_cut(row.key, name):<{name}}  {_cut(row.value, value):<{value}}  "
     if row.field is None:
@@ -180,7 +180,7 @@ def _line(row: Row, name: int, value: int) -> Content:
     return Content.assemble(cells, (f"{_BARS[risk]} {risk}", RISKS[risk]))
 
 
-def _more(row: Row) -> list[Content]:
+def _more(row: FieldRow) -> list[Content]:
     """Return what there is to say about one field."""
     lines = [Content(f"     {row.value}")] if len(row.value) > _LEAST_NAME else []
     if row.field is None:

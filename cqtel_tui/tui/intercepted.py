@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from ..gate.holding import Original
     from ..outbox.envelope import Envelope
-    from ..review.intercepted import Comparison, Row
+    from ..review.intercepted import ComparedValue, Comparison
     from ..review.needles import Surroundings
 
 SIDE_BY_SIDE = 60
@@ -106,7 +106,7 @@ def _counts(comparison: Comparison) -> list[Content]:
     return lines
 
 
-def _side_by_side(rows: Iterable[Row], width: int) -> Iterator[Content]:
+def _side_by_side(rows: Iterable[ComparedValue], width: int) -> Iterator[Content]:
     column = (width - 2 - len(_GAP)) // 2
     heads = [Content(words).stylize(HEADING) for words in _HEADS]
     yield from _columns("  ", "", heads[0], heads[1], column)
@@ -135,7 +135,7 @@ def _columns(
         )
 
 
-def _stacked(rows: Iterable[Row]) -> Iterator[Content]:
+def _stacked(rows: Iterable[ComparedValue]) -> Iterator[Content]:
     for row in _grouped(rows):
         if isinstance(row, Content):
             yield row
@@ -146,7 +146,7 @@ def _stacked(rows: Iterable[Row]) -> Iterator[Content]:
             yield Content.assemble("    → ", _sent(row))
 
 
-def _grouped(rows: Iterable[Row]) -> Iterator[Row | Content]:
+def _grouped(rows: Iterable[ComparedValue]) -> Iterator[ComparedValue | Content]:
     """Give the rows, and before those of each object its place in the document."""
     within = None
     for row in rows:
@@ -156,7 +156,7 @@ def _grouped(rows: Iterable[Row]) -> Iterator[Row | Content]:
         yield row
 
 
-def _sent(row: Row) -> Content:
+def _sent(row: ComparedValue) -> Content:
     if row.fate == KEPT:
         return Content(row.sent)
     if row.fate == REMOVED:
@@ -164,7 +164,7 @@ def _sent(row: Row) -> Content:
     return Content.assemble(row.sent, " ", (f"({row.why})", _style(row)))
 
 
-def _style(row: Row) -> str:
+def _style(row: ComparedValue) -> str:
     return _STYLES.get(row.fate, LOUD)
 
 

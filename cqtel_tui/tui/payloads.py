@@ -20,7 +20,7 @@ from .screens.boxes import Box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..actions.sending import Asked, Delivery
+    from ..actions.sending import Delivery, SendRequest
     from ..outbox.envelope import Label
     from .home import Home
 
@@ -67,7 +67,7 @@ async def cover(app: Home) -> None:
         await app.perform(lambda: choices.include_pending(app.places, labels))
 
 
-async def send_with_progress(app: Home, labels: Sequence[Label], asked: Asked) -> None:
+async def send_with_progress(app: Home, labels: Sequence[Label], asked: SendRequest) -> None:
     """Send payloads, show how it goes, and tell what became of them."""
     from .screens.sending import Sending
 

@@ -9,7 +9,7 @@ from textual.content import Content
 from ..actions.results import number
 from ..formats.otlp_traces import read_otlp
 from ..formats.strict_json import UnreadableError, parse
-from ..review.critical import critical, parents, told
+from ..review.critical import critical, duration_words, parents
 from ..review.durations import duration
 from ..review.waterfall import waterfall
 from ..sanitize import one_line
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
     from ..outbox.envelope import Envelope
-    from ..review.explain import Row
+    from ..review.explain import FieldRow
     from ..review.waterfall import Bar, Waterfall
 
 _NAME_CELLS = 24
@@ -30,7 +30,7 @@ _CRITICAL = "◆"
 
 
 def trace_page(
-    envelope: Envelope, rows: Sequence[Row], width: int, selected: int, folded: Collection[int]
+    envelope: Envelope, rows: Sequence[FieldRow], width: int, selected: int, folded: Collection[int]
 ) -> Page:
     """Return the spans over a time axis, and all about the one that is selected.
 
@@ -106,11 +106,11 @@ def _line(bar: Bar, sign: str, *, is_critical: bool, is_folded: bool) -> Content
     )
 
 
-def _fields(bars: Sequence[Bar], at: int, rows: Sequence[Row]) -> list[Content]:
+def _fields(bars: Sequence[Bar], at: int, rows: Sequence[FieldRow]) -> list[Content]:
     """Return what a span tells: how long it took, in words, and its fields."""
     own = f"span {bars[at].number + 1}:"
     return [
-        Content(f"     {told(bars, at)}"),
+        Content(f"     {duration_words(bars, at)}"),
         *(
             Content.assemble((f"     {row.key}  ", QUIET), one_line(row.value, 200))
             for row in rows

@@ -18,7 +18,7 @@ from .looks import ACCENT, QUIET
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from ..collector.report import Report, Row
+    from ..collector.report import Report, ReportRow
 
 _CHART_LINES = 7
 _LEAST_BAR = 6
@@ -27,7 +27,7 @@ _SPREAD = 24
 _LOGARITHMIC = "log scale"
 
 
-def per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content]:
+def per_day(found: Report, rows: Sequence[ReportRow], width: int) -> Iterable[Content]:
     """Draw a column for each day of the period, from the first one that has any."""
     counts = {row.of[0]: row.count for row in rows if row.of[0] is not None}
     if not counts:
@@ -57,7 +57,7 @@ def per_day(found: Report, rows: Sequence[Row], width: int) -> Iterable[Content]
     yield Content("")
 
 
-def table(name: str, rows: Sequence[Row], width: int) -> Iterable[Content]:
+def table(name: str, rows: Sequence[ReportRow], width: int) -> Iterable[Content]:
     """Draw a line for each row: words, numbers, a bar; what has no room is left out, bar first."""
     words = [_words(row, max(width // 2, width - _MOST_BAR)) for row in rows]
     word_width = max(map(len, words))
@@ -78,7 +78,9 @@ def table(name: str, rows: Sequence[Row], width: int) -> Iterable[Content]:
         yield Content.assemble((f"{word:<{word_width}}", style), told, gap, (chart, ACCENT))
 
 
-def _numbers(name: str, rows: Sequence[Row], width: int) -> tuple[list[str], list[list[str]], int]:
+def _numbers(
+    name: str, rows: Sequence[ReportRow], width: int
+) -> tuple[list[str], list[list[str]], int]:
     """Return the titles of the columns that have room, their cells by row, and the room left."""
     everything = sum(row.count for row in rows)
     titles = ["count"]
@@ -104,13 +106,13 @@ def _numbers(name: str, rows: Sequence[Row], width: int) -> tuple[list[str], lis
     return titles, numbers, room
 
 
-def _words(row: Row, limit: int) -> str:
+def _words(row: ReportRow, limit: int) -> str:
     """Say what a row is of; the end of a long name tells more than its beginning."""
     text = printable(" ".join(reports.named(text) for text in row.of))
     return text if len(text) <= limit else f"…{text[1 - limit :]}"
 
 
-def _bars(rows: Sequence[Row], width: int) -> list[str]:
+def _bars(rows: Sequence[ReportRow], width: int) -> list[str]:
     """Return the axis of all bars, and a bar for each row."""
     most = max(row.count for row in rows)
     if width < _LEAST_BAR:
@@ -121,7 +123,7 @@ def _bars(rows: Sequence[Row], width: int) -> list[str]:
     ]
 
 
-def _spreads(rows: Sequence[Row], width: int) -> list[str]:
+def _spreads(rows: Sequence[ReportRow], width: int) -> list[str]:
     """Return one logarithmic scale, and on it the percentiles of each row."""
     marks = [[mark for mark in (row.p50, row.p95, row.p99) if mark] for row in rows]
     every = [mark for each in marks for mark in each]

@@ -19,7 +19,7 @@ from cqtel_tui.cli import main
 from cqtel_tui.collector import report as reports
 from cqtel_tui.collector.durations import bucket, in_words, middle, percentile
 from cqtel_tui.collector.figures import Figures, Group, date
-from cqtel_tui.collector.report import COLUMNS, TIMED, Row, read, report
+from cqtel_tui.collector.report import COLUMNS, TIMED, ReportRow, read, report
 from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.store import Store
 
@@ -233,7 +233,7 @@ def test_no_row_and_no_rest_is_of_fewer_than_k(
             assert sum(row.count for row in rows) == len(recent), table
 
 
-def _is_of_enough(table: str, rows: Sequence[Row], recent: list[Arrival], k: int) -> None:
+def _is_of_enough(table: str, rows: Sequence[ReportRow], recent: list[Arrival], k: int) -> None:
     """Count, from what arrived, whom each row is about."""
     members: defaultdict[tuple[str, ...], set[str]] = defaultdict(set)
     counts: Counter[tuple[str, ...]] = Counter()

@@ -12,7 +12,7 @@ from cqtel_tui.actions.sending import plan_sending, read_routes
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.deliver.forecast import staying
-from cqtel_tui.deliver.permission import ALL, DUE, NAMED, Asked, grounds, permission
+from cqtel_tui.deliver.permission import ALL, DUE, NAMED, SendRequest, grounds, permission
 from cqtel_tui.deliver.sender import Outcome
 from cqtel_tui.files import locked
 from cqtel_tui.formats import UNREDACTED
@@ -53,7 +53,7 @@ def opened(machine: Machine, at: int = 0) -> Envelope:
     return machine.outbox.open(PENDING, machine.labels()[at])
 
 
-def may(machine: Machine, asked: Asked, at: int = 0) -> Permission:
+def may(machine: Machine, asked: SendRequest, at: int = 0) -> Permission:
     envelope = opened(machine, at)
     return permission(envelope, grounds(machine.places, envelope), asked)
 
@@ -85,7 +85,7 @@ def test_an_error_text_goes_in_debug_mode_or_where_this_very_payload_was_named_a
 
 @pytest.mark.parametrize("asked", [ALL, NAMED])
 def test_no_sender_lets_an_error_text_go_that_was_not_read(
-    ready: Machine, collector: Collector, asked: Asked
+    ready: Machine, collector: Collector, asked: SendRequest
 ) -> None:
     ready.hold(ERROR, has_error_text=True)
     ready.hold(b"plain")
@@ -120,7 +120,9 @@ def test_a_payload_that_was_changed_since_it_was_shown_was_not_shown(ready: Mach
 
 
 @pytest.mark.parametrize("asked", [ALL, NAMED])
-def test_a_users_send_stops_at_the_first_no_to_everything(ready: Machine, asked: Asked) -> None:
+def test_a_users_send_stops_at_the_first_no_to_everything(
+    ready: Machine, asked: SendRequest
+) -> None:
     for number in range(3):
         ready.hold(b"%d" % number)
     ready.forbid()
@@ -236,7 +238,9 @@ def test_what_may_have_been_sent_goes_only_where_it_is_named_and_says_so(
 
 
 @pytest.mark.parametrize("asked", [DUE, NAMED])
-def test_while_a_sender_is_at_work_its_answer_may_still_come(ready: Machine, asked: Asked) -> None:
+def test_while_a_sender_is_at_work_its_answer_may_still_come(
+    ready: Machine, asked: SendRequest
+) -> None:
     ready.hold()
     begin(ready)
     with locked(ready.outbox.folder / LOCK):

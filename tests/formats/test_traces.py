@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from cqtel_tui.formats.inspection import Inspection, read_inspection
 from cqtel_tui.formats.otlp_traces import read_otlp
-from cqtel_tui.formats.spans import Event, Span
+from cqtel_tui.formats.spans import Event, TraceSpan
 from cqtel_tui.formats.stdouttrace import read_stdouttrace
 
 if TYPE_CHECKING:
@@ -249,14 +249,14 @@ any_json = st.recursive(
 )
 
 
-def otlp_with(**fields: JsonValue) -> Span:
+def otlp_with(**fields: JsonValue) -> TraceSpan:
     """Read the first span of ours with some of its fields replaced."""
     document = json.loads(OURS)
     document["resourceSpans"][0]["scopeSpans"][0]["spans"][0].update(fields)
     return read_otlp(document)[0].spans[0]
 
 
-def go_with(**fields: JsonValue) -> Span:
+def go_with(**fields: JsonValue) -> TraceSpan:
     """Read the first span of 2021 with some of its fields replaced."""
     document, _ = json.JSONDecoder().raw_decode(WRITTEN_IN_2021)
     return read_stdouttrace(document | fields).spans[0]
@@ -303,7 +303,7 @@ def test_a_file_of_2021_is_read_as_one_trace_with_nothing_wrong() -> None:
 
 def test_a_span_of_2021_keeps_its_nanoseconds_and_the_types_of_its_values() -> None:
     [trace] = read_inspection(WRITTEN_IN_2021.encode()).traces
-    assert trace.spans[0] == Span(
+    assert trace.spans[0] == TraceSpan(
         name="fetch",
         trace_id="9099c48374597e33aa8869b6aee8d83d",
         span_id="a5211c25a1be919d",

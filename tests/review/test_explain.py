@@ -17,7 +17,7 @@ from cqtel_tui.record import SCOPE
 from cqtel_tui.record.telemetry import Telemetry
 from cqtel_tui.review import field_facts
 from cqtel_tui.review.durations import duration
-from cqtel_tui.review.explain import MAX_ROWS, Explanation, Row, explain
+from cqtel_tui.review.explain import MAX_ROWS, Explanation, FieldRow, explain
 from cqtel_tui.review.promises import BY_KEY, COLLECTOR, DEBUG_SENTENCE
 from cqtel_tui.sanitize import is_printable
 
@@ -47,7 +47,7 @@ def explained(document: object) -> Explanation:
     return explain(json.dumps(document, ensure_ascii=False).encode("utf-8", "surrogatepass"))
 
 
-def only_row(document: object) -> Row:
+def only_row(document: object) -> FieldRow:
     [row] = explained(document).rows
     return row
 

@@ -8,7 +8,7 @@ import pytest
 
 from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.review.destination import UNREAD
-from cqtel_tui.review.explain import Explanation, Row, explain
+from cqtel_tui.review.explain import Explanation, FieldRow, explain
 from cqtel_tui.review.exposure import POINTS, RISKS, UNKNOWN, exposure
 from cqtel_tui.review.promises import FIELDS
 from cqtel_tui.review.sentences import sentences
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["empty", "machine"]
 
 
-def row(key: str, value: str = "x") -> Row:
+def row(key: str, value: str = "x") -> FieldRow:
     field = next((field for field in FIELDS if field.key == key), None)
-    return Row("program", key, value, field)
+    return FieldRow("program", key, value, field)
 
 
 def test_more_points_for_a_greater_risk() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cqtel_tui.formats.strict_json import JsonValue
-    from cqtel_tui.review.inspected import Row
+    from cqtel_tui.review.inspected import InspectedRow
 
 FILES = sorted((Path(__file__).parent / "inspections").glob("*.txt"))
 
@@ -36,7 +36,7 @@ def leaves(value: JsonValue) -> Iterator[str]:
         yield str(value)
 
 
-def explained(path: Path) -> list[Row]:
+def explained(path: Path) -> list[InspectedRow]:
     return explain_inspection(read_inspection(path.read_bytes()))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cqtel_tui.formats.otlp_traces import read_otlp
-from cqtel_tui.formats.spans import Span, Trace
+from cqtel_tui.formats.spans import Trace, TraceSpan
 from cqtel_tui.formats.strict_json import parse
 from cqtel_tui.review import waterfall as module
 from cqtel_tui.review.waterfall import Bar, Waterfall, waterfall
@@ -24,9 +24,9 @@ quick = settings(deadline=None, database=None)
 
 def part(
     name: str, start: int, end: int, parent: str | None = None, *, identity: str | None = None
-) -> Span:
+) -> TraceSpan:
     """Give a span of these nanoseconds after the beginning; its name is its id, too."""
-    return Span(
+    return TraceSpan(
         name=name,
         trace_id="t",
         span_id=name if identity is None else identity,
@@ -36,7 +36,7 @@ def part(
     )
 
 
-def laid_out(*spans: Span, width: int = 40) -> Waterfall:
+def laid_out(*spans: TraceSpan, width: int = 40) -> Waterfall:
     return waterfall(Trace((), "", "", spans), width)
 
 
@@ -190,7 +190,7 @@ def test_ticks_are_round(duration: int, labels: list[str]) -> None:
 times = st.integers(-10, 1 << 64) | st.sampled_from([0, 1, (1 << 64) - 1])
 ids = st.sampled_from(["", "a", "b", "c", "d", "e"])
 any_span = st.builds(
-    Span,
+    TraceSpan,
     name=st.text(max_size=200),
     trace_id=st.sampled_from(["", "t"]),
     span_id=ids,
@@ -203,7 +203,7 @@ any_span = st.builds(
 
 @quick
 @given(st.lists(any_span, max_size=12), st.integers(-5, 200))
-def test_any_spans_are_laid_out_within_the_axis(spans: list[Span], width: int) -> None:
+def test_any_spans_are_laid_out_within_the_axis(spans: list[TraceSpan], width: int) -> None:
     fall = laid_out(*spans, width=width)
     assert fall.width == max(1, width)
     assert len(fall.bars) == len(spans)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from cqtel_tui.review.critical import critical, parents, told
+from cqtel_tui.review.critical import critical, duration_words, parents
 from cqtel_tui.review.waterfall import Bar
 
 from .driving import ui
@@ -42,9 +42,9 @@ def test_the_critical_path_goes_on_to_what_ended_last() -> None:
 
 
 def test_how_long_a_part_took_is_said_in_words() -> None:
-    assert told(BARS, 0) == "sync took 10.000 s in all."
-    assert told(BARS, 3) == "github took 6.000 s: 60% of sync."
-    assert told(BARS, 2) == "ec2 took 4.000 s: all of aws."
+    assert duration_words(BARS, 0) == "sync took 10.000 s in all."
+    assert duration_words(BARS, 3) == "github took 6.000 s: 60% of sync."
+    assert duration_words(BARS, 2) == "ec2 took 4.000 s: all of aws."
 
 
 @keys("detail.fold", "box.pane")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from textual.widget import Widget
 
-    from ...review.inspected import Row
+    from ...review.inspected import InspectedRow
 
 _MAX_FILE_BYTES = 8 * 1024 * 1024
 _SHAPES = {
@@ -105,7 +105,7 @@ def _bytes_of(path: Path) -> bytes | None:
         os.close(opened)
 
 
-def _drawn(row: Row) -> Content:
+def _drawn(row: InspectedRow) -> Content:
     indent = "  " * row.depth
     if row.kind in ("fact", "breach"):
         is_breach = row.kind == "breach"

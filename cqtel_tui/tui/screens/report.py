@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ...collector.clickhouse_asking import Place
-    from ...collector.report import Report, Row
+    from ...collector.report import Report, ReportRow
 
 TABLES = {
     "days": "Day",
@@ -247,7 +247,7 @@ class ReportScreen(Screen[None]):
         by = self.sort if self.table != "days" or self.sort != SORTS[0] else "day"
         return f"{words} Sorted by {by}."
 
-    def _sorted(self, rows: Sequence[Row]) -> list[Row]:
+    def _sorted(self, rows: Sequence[ReportRow]) -> list[ReportRow]:
         sorts = {
             "largest": lambda row: (row.of.count(None), 0 if self.table == "days" else -row.count),
             "name": lambda row: (row.of.count(None), [str(text) for text in row.of]),

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ...actions.sending import Asked, Delivery
+    from ...actions.sending import Delivery, SendRequest
     from ...outbox.envelope import Label
     from ...paths import Places
 
@@ -46,7 +46,7 @@ class Sending(Modal["list[Delivery]"]):
         )
     ]
 
-    def __init__(self, places: Places, labels: Sequence[Label], asked: Asked) -> None:
+    def __init__(self, places: Places, labels: Sequence[Label], asked: SendRequest) -> None:
         super().__init__()
         self.places = places
         self.labels = labels

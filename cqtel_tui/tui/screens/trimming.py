@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
 
     from ...actions.trimming import PayloadField, Preview, Trimmable
-    from ...review.explain import Row
+    from ...review.explain import FieldRow
 
 MAX_FIELDS = 1_000
 _NAME_CELLS = 24
@@ -144,7 +144,7 @@ class _Fields(OptionList, inherit_bindings=False):
             *(self._line(at, is_chosen=False) for at in range(len(self.listed))), id="trim-fields"
         )
 
-    def _pairs(self) -> Iterator[tuple[Row | None, PayloadField]]:
+    def _pairs(self) -> Iterator[tuple[FieldRow | None, PayloadField]]:
         return zip(self._rows, self.listed, strict=True)
 
     def choose(self, at: int) -> None:
