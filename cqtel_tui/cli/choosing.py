@@ -23,6 +23,7 @@ from ..gate.refusals import refused_words
 from ..paths import places
 from .output import here, here_if_any, number, say, show, show_json, tell, tell_message
 from .rights import offer_erasure
+from .wording import intercepted_words
 
 if TYPE_CHECKING:
     import argparse
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from ..actions.problems import Problem
     from ..consent import Program
     from ..consent.cookie import Cookie
-    from ..outbox.runs import Run
 
 _COOKIE_FILE = f"{PROJECT_FOLDER}/{cookies.NAME}"
 _TRACKED = (
@@ -123,24 +123,13 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
     run = found.runs[0]
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
-    lines = [("last run", f"{program} at {when}, {_intercepted_words(run)}")]
+    lines = [("last run", f"{program} at {when}, {intercepted_words(run)}")]
     if any(run.refused.values()):
         lines.append(("refused", refused_words(run.refused)))
     for blocked in run.blocked:
         tried = "" if blocked.attempts is None else f" (tried {blocked.attempts:,} times)"
         lines.append(("blocked", f"{blocked.name}: {blocked.reason}{tried}"))
     return lines
-
-
-def _intercepted_words(run: Run) -> str:
-    words = f"{number(len(run.intercepted), 'request')} intercepted"
-    if run.late:
-        words += f", {run.late:,} of them after the program's end"
-    if run.lost:
-        words += f", {run.lost:,} lost"
-    if refused := sum(run.refused.values()):
-        words += f", {refused:,} refused"
-    return words if run.is_over else f"{words}; it is still running"
 
 
 def telemetry(given: argparse.Namespace) -> int:

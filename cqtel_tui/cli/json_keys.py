@@ -25,6 +25,7 @@ KEYS = {
     "pending": _ENVELOPE,
     "sent": _ENVELOPE,
     "rejected": _ENVELOPE,
+    "runs": _RUN,
     "show": (
         "id, sha256, length, headers, dropped, unreadable, left_out, "
         "fields (group, key, value, known, problem, promise, why, risk, path), url, stays_because, "

@@ -31,6 +31,7 @@ def parser() -> Parser:
     top.add_argument("--version", action="version", version=f"cqtel {__version__}")
     commands = top.add_subparsers(metavar="COMMAND", required=True)
     _choosing(commands)
+    _listing(commands)
     _reviewing(commands)
     _asking(commands)
     _running(commands)
@@ -155,14 +156,20 @@ def _erasing(command: Parser) -> None:
     )
 
 
-def _reviewing(commands: Commands) -> None:
+def _listing(commands: Commands) -> None:
     for box, help_text in (
         ("pending", "payloads that wait to be sent"),
         ("sent", "sent payloads, with receipts"),
         ("rejected", "payloads the collector rejected, and why"),
     ):
-        listing = add(commands, box, help_text, "reviewing", "listing")
+        listing = add(commands, box, help_text, "listing", "listing")
         listing.set_defaults(box=box)
+        _narrowing(listing)
+    runs = add(commands, "runs", "the last runs, and what was intercepted", "listing", "runs")
+    _narrowing(runs)
+
+
+def _reviewing(commands: Commands) -> None:
     show = add(commands, "show", "one payload, field by field", "reviewing", "show_payload")
     show.add_argument("id", metavar="ID", help=_ID)
     how = show.add_mutually_exclusive_group()
@@ -203,6 +210,15 @@ def _reviewing(commands: Commands) -> None:
     form = catalogue.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="as JSON")
     form.add_argument("--markdown", action="store_true", help="as a Markdown table")
+
+
+def _narrowing(command: Parser) -> None:
+    command.add_argument(
+        "--since", metavar="TIME", help="no older than that: 30m, 12h, 7d, or a date"
+    )
+    command.add_argument("--program", metavar="NAME", help="of this program alone")
+    command.add_argument("--operation", metavar="NAME", help="of this operation alone")
+    command.add_argument("--to", metavar="TEXT", help="whose destination has this in it")
 
 
 def _sending(commands: Commands) -> None:

@@ -41,29 +41,6 @@ _NO_WAITING = getattr(os, "O_NONBLOCK", 0)  # for a FIFO that somebody put in a 
 _LOCAL_COLLECTOR = "http://127.0.0.1:4318/v1/traces"
 
 
-def listing(arguments: argparse.Namespace) -> int:
-    """List what is pending, sent or rejected, the newest first."""
-    outbox = Outbox(places().state)
-    labels = outbox.labels(arguments.box)[::-1]
-    if arguments.box == PENDING:
-        routes = sending.read_routes(places(), labels, DUE)
-        rows = [wording.pending_row(route) for route in routes]
-    else:
-        rows = [wording.read_row(outbox, arguments.box, label) for label in labels]
-    if arguments.json:
-        show_json([row.as_json() for row in rows])
-        return 0
-    excluded = False
-    for row in rows:
-        excluded = excluded or row.is_excluded
-        show(row.as_line())
-    if excluded:
-        say("what is marked ! was pending before your yes; cq-telemetry on --include-held adds it")
-    if not labels:
-        say(f"nothing is {arguments.box}")
-    return 0
-
-
 def show_payload(arguments: argparse.Namespace) -> int:
     """Show one payload: its exact bytes, what each field is, or what should not be in it."""
     if arguments.raw and arguments.json:

@@ -14,7 +14,7 @@ from ..review.destination import destination_of
 from ..review.durations import duration
 from ..review.headers import request_headers, shown_headers
 from ..review.inspected import explain_inspection
-from .output import say, show
+from .output import number, say, show
 
 if TYPE_CHECKING:
     from ..actions.sending import Route
@@ -49,6 +49,13 @@ class Row:
     problem: str
     destination: Destination | None = None
     is_excluded: bool = False
+
+    @property
+    def to(self) -> str:
+        """Where it would go, or went, in words."""
+        if self.receipt is not None:
+            return self.receipt.url
+        return "" if self.destination is None else destination_words(self.destination)
 
     def as_line(self) -> str:
         """Return it as one line."""
@@ -91,6 +98,18 @@ def read_row(outbox: Outbox, box: str, label: Label) -> Row:
         return Row(label, outbox.receipt(box, label), "")
     except (CqtelError, OSError) as error:
         return Row(label, None, str(error))
+
+
+def intercepted_words(run: Run) -> str:
+    """Say in a line how much was intercepted of a run, and what was not."""
+    words = f"{number(len(run.intercepted), 'request')} intercepted"
+    if run.late:
+        words += f", {run.late:,} of them after the program's end"
+    if run.lost:
+        words += f", {run.lost:,} lost"
+    if refused := sum(run.refused.values()):
+        words += f", {refused:,} refused"
+    return words if run.is_over else f"{words}; it is still running"
 
 
 def explanation_json(

@@ -18,6 +18,7 @@ __all__ = [
     "envelope",
     "field_of",
     "file_name",
+    "filters",
     "heads",
     "included",
     "losses",

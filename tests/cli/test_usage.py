@@ -27,7 +27,19 @@ with_bash = pytest.mark.skipif(not BASH, reason="bash is not installed")
 HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
-    *("rejected", "show", "trim", "drop", "send", "retry", "export", "inspect", "catalogue", "run"),
+    *(
+        "rejected",
+        "runs",
+        "show",
+        "trim",
+        "drop",
+        "send",
+        "retry",
+        "export",
+        "inspect",
+        "catalogue",
+        "run",
+    ),
     *("verify", "completion", "demo", "collector-policy", "policy", "policy-file", "mine", "erase"),
     *("collector", "help"),
 ]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.outbox.filters import matching, words_of
 from cqtel_tui.outbox.store import SET_ASIDE
 from cqtel_tui.outbox.writing import PENDING
 from cqtel_tui.tui.home import MAX_COPIED
@@ -118,13 +119,20 @@ async def test_a_filter_narrows_while_one_types(machine: Machine) -> None:
     [
         ("app:cloud", 5), ("app:other", 0), ("version:6.21", 5), ("from:record", 5),
         ("from:gate", 0), ("ok", 4), ("FAILED", 1), ("tab", 1), ("op:sync ok", 1), ("id:", 5),
-        (":", 0), ("op:", 5), ("a,b", 0), ("   ", 5),
+        (":", 0), ("op:", 5), ("a,b", 0), ("   ", 5), ("program:cloud", 5), ("to:no", 5),
+        ("to:example", 0), ("since:1d", 5), ("since:2999-01-01", 0), ("since:nonsense", 5),
     ],
 )  # fmt: skip
 def test_what_a_filter_keeps(machine: Machine, text: str, expected: int) -> None:
-    from cqtel_tui.tui.widgets.rows import matching
+    words = words_of(text, time.time())
+    names = machine.outbox.names(PENDING)
+    assert len(matching(names, words, lambda _: "no destination")) == expected
 
-    assert len(matching(machine.outbox.names(PENDING), text)) == expected
+
+def test_a_filter_does_not_look_at_what_is_not_shown(machine: Machine) -> None:
+    names = machine.outbox.names(PENDING)
+    words = words_of(names[0].partition(",")[0], time.time())
+    assert matching(names, words, lambda _: "") == []
 
 
 @keys("filter.clear")

@@ -57,7 +57,7 @@ class Box(Room):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("slash", "filter", "Filter", key_display="/", id="box.filter",
-                tooltip="List only what matches: words, op:sync, app:cloudquery, failed, ok"),
+                tooltip="List only what matches: words, op:sync, to:host, since:7d, failed"),
         Binding("o", "sort", "Sort", show=False, id="box.sort",
                 tooltip="Sort by time, operation, size or duration"),
         Binding("right_square_bracket", "view(1)", "Next view", key_display="]", show=False,

@@ -17,10 +17,11 @@ from textual.strip import Strip
 
 from ...outbox import field_of
 from ...outbox.envelope import Label, identity_of, read_label
+from ...outbox.filters import matching, words_of
 from ...sanitize import one_line
 from ..grouping import DAYS, grouped, histogram, per_day
 from ..views import CROSS
-from .rows import SORT_KEYS, Going, cut, matching, more, more_cells, number, took
+from .rows import SORT_KEYS, Going, cut, more, more_cells, number, took
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -135,7 +136,7 @@ class Envelopes(ScrollView, can_focus=True):
         self._arrange()
 
     def narrow(self, text: str) -> None:
-        """Show only those that match: words, `op:sync`, `app:cloudquery`, `failed`, `ok`."""
+        """Show only those that match, as `outbox.filters` has it."""
         self.filter = text
         self._arrange()
 
@@ -178,7 +179,8 @@ class Envelopes(ScrollView, can_focus=True):
         return " · ".join(facts)
 
     def _arrange(self) -> None:
-        names = matching(self.all_names, self.filter)
+        words = words_of(self.filter, self.clock())
+        names = matching(self.all_names, words, lambda name: self.read_going(name).to)
         self._branches = {}
         if self.by == "time":
             names, self._branches = grouped(names, self._runs, self._operations, self.folded)

@@ -22,7 +22,9 @@ class Filter(Input):
     ]  # fmt: skip
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002  # Textual's word
-        super().__init__(placeholder="filter: words, op:sync, app:…, failed, ok", id=id)
+        super().__init__(
+            placeholder="filter: words, op:sync, program:…, to:…, since:7d, failed", id=id
+        )
 
     @on(Input.Changed)
     def _changed(self, event: Input.Changed) -> None:

@@ -12,7 +12,7 @@ from ...review.durations import duration
 from ...sanitize import one_line
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
     from ...outbox.envelope import Label
 
@@ -101,32 +101,6 @@ def more(label: Label, going: Going, room: int) -> list[tuple[str, str]]:
 def cut(text: str, limit: int) -> str:
     """Return a text that fits; what is cut ends in an ellipsis."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
-
-
-def matching(names: Sequence[str], text: str) -> Sequence[str]:
-    """Return the file names that match every word of a filter.
-
-    `op:sync`, `app:cloudquery`, `failed` and `ok` look at one field, any other word at all of them.
-    """
-    kept = names
-    for word in text.lower().split():
-        key, separator, value = word.partition(":")
-        if separator and key in _KEYS:
-            field = _KEYS[key]
-            kept = [name for name in kept if value in field_of(name, field).lower()]
-        elif word in {"failed", "ok"}:
-            kept = [name for name in kept if f",{word}," in name]
-        else:
-            kept = [name for name in kept if word in name.lower()]
-    return kept
-
-
-_KEYS = {
-    **{field: field for field in ("id", "app", "version", "outcome")},
-    "from": "origin",
-    "op": "operation",
-}
-"""The words before a colon in a filter, and the fields of an envelope's name that they mean."""
 
 
 def number(name: str, field: str) -> int:
