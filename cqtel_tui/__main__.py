@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the terminal UI; return the exit code."""
     code = run_among_streams("cq-telemetry-ui", lambda: _start(arguments))
-    if code == _INTERRUPTED:  # a shell is told how it ended, as by any other program
+    if code == _INTERRUPTED:  # so that a shell sees how it ended, as with any other program
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.raise_signal(signal.SIGINT)
     return code

@@ -125,7 +125,7 @@ RECORDED: "dict[str, tuple[Callable[[object], bool], int, bool]]" = {
 }
 """Each attribute that may be recorded: its shape, since which catalogue, whether only in debug."""
 ON_SPANS = frozenset({"process.exit.code", "error.type", "exception.message"})
-"""What the operation or a part of it may say; all else is said of the program, and by us."""
+"""What the operation or a part of it may say; all else is about the program, and set by us."""
 
 
 def matches(value: object, pattern: str) -> bool:

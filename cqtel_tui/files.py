@@ -1,4 +1,4 @@
-"""Touch the disk in one way: without following links, within bounds, whole or not at all.
+"""The one way to touch the disk: without following links, within bounds, whole or not at all.
 
 For every room. Nothing but builtin modules is imported: some of it runs where a program records.
 """

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     Folders = tuple[str, str, tuple[str, ...]]
-    """Those of configuration and state, and those of an administrator, first one first."""
+    """Those of configuration and state, and those of an administrator, the most important first."""
 
 APPLICATION = "cqtel"
 HOME_VARIABLE = "CQ_TELEMETRY_HOME"

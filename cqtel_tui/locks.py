@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 NO_LOCKS = frozenset({errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL})
-"""What a file system without locks answers."""
+"""The errors of a file system without locks."""
 _PAUSE_SECONDS = 0.01
 
 
@@ -56,7 +56,7 @@ def hold(path: Path, *, wait: bool, lease: float | None) -> Iterator[None]:
 
 @contextmanager
 def _leased(path: Path, opened: int, lease: float, *, wait: bool) -> Iterator[None]:
-    """Be the one that made a file beside `path`, which is gone afterwards."""
+    """Hold the lock by having made a file beside `path`, which is removed afterwards."""
     claim = path.with_name(f"{path.name}.held")
     while True:
         try:

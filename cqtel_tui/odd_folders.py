@@ -50,7 +50,7 @@ def moved_folder(folder: str) -> str:
 
 
 def windows_admin(environ: "Mapping[str, str]") -> "tuple[str, ...]":
-    """Return each of Windows' folders with a system-wide configuration, and always its own."""
+    """Return the folders of a system-wide configuration on Windows, always with the usual one."""
     named_folders = (environ.get("PROGRAMDATA"), environ.get("ALLUSERSPROFILE"), "C:\\ProgramData")
     named = [folder.rstrip("\\") + "\\" + APPLICATION for folder in named_folders if folder]
     return tuple(dict.fromkeys(named))

@@ -16,12 +16,12 @@ OPEN_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | NO_LINK
 
 
 def is_root() -> bool:
-    """Tell whether this is root, who can write where others are at home."""
+    """Tell whether this is root, who can write into other users' folders."""
     return hasattr(os, "geteuid") and not os.geteuid()
 
 
 def owner_of(folder: str) -> int:
-    """Return whose a folder is, or the nearest one above it that is there; root's if neither."""
+    """Return the user id of the owner of a folder, or of the nearest one above it; else 0."""
     while folder:
         try:
             return os.stat(folder).st_uid  # noqa: PTH116  # pathlib costs 13 ms

@@ -34,7 +34,7 @@ class Places(tuple[str, str, tuple[str, ...]]):
 
     @property
     def admin(self) -> "tuple[str, ...]":
-        """The folders in which an administrator may put a `choices.json`, first one first."""
+        """The folders for an administrator's `choices.json`, the most important first."""
         return self[2]
 
 

@@ -1,6 +1,6 @@
 """The standard streams: what is said on stderr, and whether somebody sits there.
 
-It is lean: each command that is run through the gate asks whether it ran at a terminal.
+It imports little, for each command that is run through the gate asks whether it is at a terminal.
 """
 
 from __future__ import annotations

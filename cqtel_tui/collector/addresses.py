@@ -56,7 +56,7 @@ class Derived:
 
 
 class Addresses:
-    """Derives, and forgets.
+    """Derives what may be kept of an address, and forgets the address.
 
     Args:
         settings: what to derive, and how.
@@ -161,12 +161,12 @@ class Addresses:
         return is_within(address, self._trusted)
 
     def _day(self) -> bytes:
-        """Return what hashes of another day are not made with."""
+        """Return the key of this day; empty where hashes have none."""
         return b"" if self._keys is None else self._keys.today()
 
     def _hash(self, text: str) -> str:
         if self._keys is None:
-            # As documented; it protects nobody from who tries all addresses, as /v1/policy says.
+            # As documented. Trying all addresses reverses it, as /v1/policy says.
             return hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         return hmac.digest(self._keys.today(), text.encode(), "sha256").hex()
 
@@ -274,7 +274,7 @@ class DailyKeys:
                 if written == date and len(known := bytes.fromhex(key)) == _KEY_BYTES:
                     return known
             made = secrets.token_bytes(_KEY_BYTES)
-            # In its place, so that nothing of the key before is left in the file.
+            # Written over the last key, so that nothing of it is left in the file.
             os.lseek(opened, 0, os.SEEK_SET)
             os.write(opened, f"{date} {made.hex()}\n".encode("ascii"))
             os.ftruncate(opened, _LINE)

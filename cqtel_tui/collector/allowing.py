@@ -54,7 +54,7 @@ MAX_SPANS = 5_000
 OLDEST_DAYS = 60
 """A payload is held for 30 days at most, and may be rejected and tried again."""
 AHEAD_DAYS = 1
-"""How fast a client's clock may be."""
+"""How far ahead a client's clock may be."""
 
 MAX_REASONS = 20
 _MAX_KEY = 60
@@ -69,10 +69,10 @@ NO_SPAN = bytes(8)
 
 _ONLY_IN_DEBUG = frozenset(key for key, (_, _, only) in RECORDED.items() if only)
 _COMMON = frozenset({"service.name", "service.version", "cloudquery.build_date", "error.type"})
-"""Keys whose values many requests have in common, so that they are looked at once."""
+"""Keys whose values many requests share, so that each value is checked once."""
 _MAX_COMMON = 100
 _PLUGINS = frozenset(key for key, (accepts, _, _) in RECORDED.items() if accepts is is_plugins)
-"""Keys of lists of plugins, of which the same is true."""
+"""Keys of lists of plugins, which many requests share as well."""
 
 UNKNOWN = "not in the catalogue"
 _MISPLACED = "not in the catalogue at that place"
@@ -102,7 +102,7 @@ class Allowed(NamedTuple):
 
 
 def _none(_: str) -> None:
-    """Say of any attribute that it is not there."""
+    """Stand for the `get` of a span without attributes."""
 
 
 class Unfit:
@@ -223,12 +223,12 @@ class Allowing:
         self._refused[why] = self._refused.get(why, 0) + 1
 
     def kind(self, kind: object) -> None:
-        """Note that a span says of what kind it is, which nothing is kept of."""
+        """Note that a span states its kind, which is not kept."""
         if kind not in _KINDS:
             self.left_out("kind", _UNFIT_SHAPE)
 
     def scope(self, name: object, *, has_more: bool) -> None:
-        """Note that a scope says something, which nothing is kept of."""
+        """Note that a scope states something, which is not kept."""
         if has_more or (name and name != SCOPE):
             self.left_out("scope", UNKNOWN)
 
@@ -237,7 +237,7 @@ class Allowing:
         self.left_out("", _TWICE, key)
 
     def _is_failure(self, code: object) -> bool:
-        """Tell of a code that is not that of a success; what nobody knows is none."""
+        """Count a code that is not a success as a failure; note one that is not known."""
         if code != _ERROR:
             self.left_out("status code", _UNFIT_SHAPE)
         return True
@@ -296,7 +296,7 @@ def fits(key: str, value: object) -> bool:
 
 @lru_cache(maxsize=4096)
 def _fits_again(key: str, value: str) -> bool:
-    """Tell the same, from memory; it holds nothing that could tell one from another."""
+    """Tell the same, from a cache; nothing that identifies an installation is in it."""
     return allows(key, value, CATALOGUE_VERSION, debug=True) and _is_text(value)
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def hash_field(settings: Settings) -> str:
-    """Return the name under which the hash of an address is told."""
+    """Return the key under which the hash of an address is announced."""
     return "cloudquery.ip_sha1" if settings.ip_hash == SHA1 else "address_hash"
 
 
@@ -59,7 +59,7 @@ def policy(settings: Settings, *, keeps_data: bool) -> dict[str, Any]:
 
 
 def _on_its_way(settings: Settings) -> dict[str, Any] | None:
-    """Say where else what was sent may be, and for how long."""
+    """Say where else a payload may be on its way, and for how long."""
     if settings.clickhouse is None:
         return None
     return {

@@ -59,8 +59,8 @@ class ArrivedSpan(msgspec.Struct, frozen=True, gc=False):
 class Columns(Sequence[ArrivedSpan]):
     """The spans of one trace, as far as none says more than its status, by columns.
 
-    What is told of all is read and written in a fraction of the time that an object for each takes;
-    whoever wants these gets them.
+    Columns are read and written in a fraction of the time that an object for each span takes;
+    indexing makes these objects.
 
     Attributes:
         trace: the trace's id, in lower-case hex.
@@ -154,5 +154,5 @@ class Arrival(msgspec.Struct, frozen=True):
 
 
 def digest_of(cookie: str) -> bytes:
-    """Return what stands for a cookie wherever anything is kept: whoever has that has no keys."""
+    """Return the digest that stands for a cookie in everything kept: it opens nobody's data."""
     return hashlib.sha256(cookie.encode()).digest()

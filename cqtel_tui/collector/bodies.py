@@ -77,7 +77,7 @@ class Reader:
             body: as it came.
             origin: what was derived from the address.
             received: seconds since 1970.
-            charge: is told how many bytes it has without compression.
+            charge: called with the number of its bytes without compression.
 
         Raises:
             UndecodableError: it is not what its Content-Encoding says.
@@ -126,7 +126,7 @@ def _small(body: Body) -> bytes | None:
 
 
 def read(body: Body, origin: Origin, received: float) -> Allowed:
-    """Read a body of any size, here and now; as `Reader.read`."""
+    """Read a body of any size at once; as `Reader.read`."""
     return _read(body.decompressed(), body.encoding, origin, received)
 
 

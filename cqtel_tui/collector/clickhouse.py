@@ -12,9 +12,9 @@ from __future__ import annotations
 from .engine import ADDRESS_HASH, INSTALLATION
 
 VERSION = 2
-"""Of these tables; it is in the comment of each, and rises with what is changed in them."""
+"""The version of these tables, in the comment of each; it rises with every change."""
 ON_ITS_WAY_DAYS = 30
-"""How long a payload may be in the queues of an engine, and in Kafka, before it is here."""
+"""How long a payload may be in the queues of an engine, and in Kafka, before it arrives."""
 
 
 def schema(*, database: str, retention_days: int, error_days: int) -> str:

@@ -39,7 +39,7 @@ class Place(NamedTuple):
     database: str
 
     def __str__(self) -> str:
-        """Name it, as it was given."""
+        """Return it as it was given."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"clickhouse{'s' * self.has_tls}://{host}:{self.port}/{self.database}"
 
@@ -53,7 +53,7 @@ def read_place(text: str) -> Place:
     """Read where ClickHouse is, such as `clickhouse://127.0.0.1:8123/cqtel`.
 
     Raises:
-        WrongUsageError: it is nowhere, or tells what is to be kept out of command lines.
+        WrongUsageError: it is no such place, or has a password, which is no part of a command.
     """
     try:
         parts = urllib.parse.urlsplit(text)
@@ -145,7 +145,7 @@ class ClickHouse:
             raise self._failed(error) from None
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the connection."""
         self._client.close()
 
     def _named(self, statement: str) -> str:

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 TRACES_AT_ONCE = 200
 _OVERLAP = timedelta(minutes=5)
-"""How much later than another one a row may be seen that is older."""
+"""How much later than a newer row an older one may become visible."""
 _REST_SECONDS = 10.0
-"""How long one that does not answer is not asked again, so that payloads do not wait for it."""
+"""How long ClickHouse is left alone after it did not answer, so that payloads do not wait."""
 _FORCED = {"mutations_sync": 2}
-"""All replicas have rewritten what has the key when a statement returns."""
+"""Have a statement return only after all replicas have rewritten the rows."""
 _SHA1_DIGITS = 40
 _TABLES = ("errors", "dead_letters", "spans")
 
@@ -99,7 +99,7 @@ class Rights:
         return self._erasing.submit(self._erase, digest_of(cookie).hex())
 
     def erase_late(self) -> int:
-        """Erase what came past while its cookie was erased; return of how many that was."""
+        """Erase what slipped past while its cookie was erased; return of how many cookies."""
         clickhouse = self._clickhouse()
         late: set[str] = set()
         for table in _TABLES:

@@ -1,4 +1,4 @@
-"""Bound what one connection may cost: how long a head may take to come, and how large it may be.
+"""Bound what one connection may cost: how long a head may take to arrive, and its size.
 
 uvicorn bounds neither before the first request of a connection is complete. How long a body may
 take is the application's to say. And no offer to change the protocol costs a request its body.

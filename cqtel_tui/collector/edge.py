@@ -39,7 +39,7 @@ _LANES = 4
 _SUCCESS = range(200, 300)
 _TOO_MANY = 429
 _REFUSALS = {400, 413, 415, 422}
-"""What is wrong with a request, and not with how this edge asks (401, 403, 404 ...)."""
+"""The statuses that refuse a request itself, not how this edge asks (401, 403, 404 …)."""
 _HEADERS = {
     "Content-Type": "application/x-protobuf",
     "Accept-Encoding": "identity",

@@ -22,7 +22,7 @@ _PATH = b"/v1/traces"
 
 
 class _Nobody:
-    """Waits for nothing."""
+    """The event of uvicorn's cycle that nobody waits for."""
 
     def set(self) -> None:
         """Wake nobody."""
@@ -50,8 +50,8 @@ class Whole(Declining):
     """A connection whose payloads are taken at once where that can be.
 
     Attributes:
-        take: takes a request and its body, and gives the answer, then or later, to what it is
-            given; false if it does not take it.
+        take: takes a request and its body, and calls what it is given with the response, at once
+            or later; false if it does not take the request.
         idle_since: when the last answer was sent, if nothing came since.
     """
 
@@ -74,7 +74,7 @@ class Whole(Declining):
                 self._go_the_long_way(parts)
 
     def on_message_begin(self) -> None:
-        """Begin a request; what uvicorn makes for its own way is made when that is gone."""
+        """Begin a request; what uvicorn needs is made only where it goes uvicorn's way."""
         self.url = b""
         self.expect_100_continue = False
         self.headers = []
@@ -122,7 +122,7 @@ class Whole(Declining):
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """Serve what was pipelined, or wait for more: how long, is looked at now and then."""
+        """Serve what was pipelined, or wait for more; idle time is checked now and then."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return

@@ -1,4 +1,4 @@
-"""What is kept of a cookie, as whoever has it is given it back."""
+"""Give back what is kept of a cookie to whoever has the cookie."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ UNWRITABLE = "the store cannot be written to"
 SILENT = "the store does not answer"
 
 LOOK_SECONDS = 1.0
-"""How long the last look is good for, however often one asks."""
+"""How long the last look counts, however often it is asked for."""
 _CHECK_SECONDS = 0.1
 _WRITE_SECONDS = 10.0
 _STEPS = 2_000
@@ -48,7 +48,7 @@ class Place:
         self._log: tuple[int, int] | None = None
 
     def check(self) -> None:
-        """Look whether they are.
+        """Check that they are.
 
         Raises:
             GoneError: they are not.
@@ -61,7 +61,7 @@ class Place:
 
 
 def _identity(path: str) -> tuple[int, int] | None:
-    """Return what a file is, whatever its name; None if there is nothing of it."""
+    """Return the device and inode of a file; None if it is not there, or empty."""
     try:
         status = os.stat(path)  # noqa: PTH116  # asked before and after each commit
     except OSError:
@@ -130,7 +130,7 @@ def reason(error: BaseException) -> str:
 
 
 def refuse_damaged(path: Path, seconds: float) -> None:
-    """Look for damage for so long, and tell nothing of a store that has any.
+    """Look for damage, at most for so long, and refuse a store that has any.
 
     Raises:
         StoreError: it has, or cannot be read.

@@ -115,7 +115,7 @@ _decoder = msgspec.json.Decoder(_Request | None)
 
 
 def elements(part: bytes) -> int:
-    """Count what may be elements in a part of a body; what a text has of their signs, too."""
+    """Count what may be elements in a part of a body, with such signs inside texts."""
     return part.count(b"{") + part.count(b"[") + part.count(b",")
 
 
@@ -182,7 +182,7 @@ def _decoded(body: bytes) -> _Request:
 
 
 def _decoded_with_half_characters(body: bytes) -> _Request:
-    """Decode what may hold one half of a character, as Python writes a name that is not UTF-8."""
+    """Decode JSON with lone surrogates, as Python writes a name that is not UTF-8."""
     try:
         document = json.loads(body)
         return msgspec.convert(document, _Request | None) or _Request()
@@ -255,7 +255,7 @@ def _rest_of(allowing: Allowing, span: _Span) -> None:
 
 
 def _has(raw: msgspec.Raw) -> bool:
-    """Tell whether something is said by a list of which nothing is read."""
+    """Tell whether a list that is not read has anything in it."""
     return raw is not _NO_LIST and bytes(memoryview(raw)[:8]) not in _EMPTY
 
 
@@ -300,7 +300,7 @@ def _number(value: object) -> int | None:
 
 
 def _code(code: object) -> object:
-    """Return the number of a status's code, which may be named; what is none, as it is."""
+    """Return the number of a status code, which may be named; anything else as it is."""
     if type(code) is str:
         return _CODES.get(code, code)
     return UNFIT if type(code) is bool else code  # a bool is a number to Python
@@ -318,7 +318,7 @@ def _id(value: object, none: bytes) -> bytes | None:
 
 
 def _known_id(ids: dict[str, bytes | None], value: object, none: bytes) -> bytes | None:
-    """Return an id that many spans of a request have in common."""
+    """Return an id that many spans of a request share; each is decoded once."""
     if type(value) is not str:
         return None
     if value not in ids:

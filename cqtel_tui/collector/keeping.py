@@ -76,7 +76,7 @@ class Known:
         return self.names.setdefault(app, {})
 
     def new_of(self, spans: Sequence[ArrivedSpan]) -> Sequence[ArrivedSpan]:
-        """Return those that are not there yet; they are there from now on.
+        """Return the spans that are not there yet; from now on they count as there.
 
         Their traces were looked up.
         """
@@ -103,7 +103,7 @@ class Request:
     Attributes:
         arrivals: what came.
         bodies: the spans of each as its row has them, where all names were known.
-        forgotten: how often these were forgotten before.
+        forgotten: how often the names had been forgotten by then.
     """
 
     __slots__ = ("arrivals", "bodies", "forgotten")
@@ -190,7 +190,7 @@ class _Rows:
 
 
 def _key(who: bytes, arrival: Arrival) -> tuple[Any, ...]:
-    """Return what tells one context from another."""
+    """Return what two contexts must share to be the same."""
     return (who, arrival.app, arrival.version, arrival.build_date, arrival.ci, arrival.plugins,
             arrival.origin)  # fmt: skip
 
@@ -208,7 +208,7 @@ def _look_up(
 ) -> set[bytes]:
     """Look up the spans that are there of each trace; return those traces that have too many rows.
 
-    A trace may come in parts, but not in so many that to look for what came twice costs more with
+    A trace may come in parts, but not in so many that looking for duplicates costs more with
     each.
     """
     traces: set[bytes] = set()

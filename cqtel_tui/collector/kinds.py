@@ -1,4 +1,4 @@
-"""By what a report groups operations, and by which days."""
+"""What a report groups operations by, and their days."""
 
 from __future__ import annotations
 

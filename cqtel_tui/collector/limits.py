@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 MAX_NETWORKS = 1 << 16
 BURST_SECONDS = 10
 SITE_FACTOR = 4
-"""How many times as often as one /64 the /48 may come that it is part of."""
+"""A /48 may send this many times as often as each /64 in it."""
 
 
 class Table(Protocol):
@@ -75,7 +75,7 @@ class Limits:
         clock: seconds, never going back, the same for all processes of a table.
 
     Attributes:
-        burst: how many requests may come at once after a pause.
+        burst: how many requests may arrive at once after a pause.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Limits:
         return max(waits, self._take(site, SITE_FACTOR)) if site else waits
 
     def charge(self, tokens: float, network: bytes, site: bytes = b"") -> None:
-        """Take more tokens for what a request turned out to be; there may be less than none."""
+        """Take more tokens for a request that turned out larger; they may become negative."""
         if self._rate:
             for one, factor in ((network, 1), (site, SITE_FACTOR)):
                 if one:

@@ -1,8 +1,8 @@
-"""What a collector says while it runs: one JSON object a line on stderr, and never an address.
+"""What a collector logs while it runs: one JSON object a line on stderr, never an address.
 
-Only what is told here by name is written. Of another library's record that is the text before its
-values are filled in; of an error its class and where it arose, never its message: both could quote
-a request.
+Only the details given to `tell` are written. Of another library's record, that is the text before
+its values are filled in; of an error its class and where it arose, never its message: both could
+quote a request.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OneLine(logging.Formatter):
     """Writes a record as one JSON object."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the object: `time`, `level`, `event`, and what else was told by name."""
+        """Return the object: `time`, `level`, `event`, and the details."""
         line: dict[str, Any] = {
             "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}Z",
             "level": record.levelname.lower(),

@@ -25,7 +25,7 @@ class Metrics:
         bytes: bodies of requests for traces, as they came.
         spans: by what became of them: new, duplicate, erased or refused.
         limited: requests of networks that came too often.
-        turned_away: connections that were one too many.
+        turned_away: connections beyond the bound.
         connections: open now.
     """
 

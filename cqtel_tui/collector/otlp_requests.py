@@ -87,7 +87,7 @@ class OtlpRequest:
         return cls(scope["method"], peer, scope["headers"], receive)
 
     async def drain(self) -> None:
-        """Read on without keeping anything: most clients read no answer before they have sent."""
+        """Read the rest without keeping it: most clients send all before they read an answer."""
         size = 0
         # A client that waits for 100 Continue would send it all only because we read on.
         while not self.is_over and not self._expects and size <= _DRAINED_BYTES:

@@ -1,4 +1,4 @@
-"""Have what was removed from a store overwritten, beside the writer, and not without end."""
+"""Have what was removed from a store overwritten, beside the writer, at bounded cost."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 AGAIN_SECONDS = 1.0
-"""When it is tried again where another process was in the way."""
+"""How long to wait where another process was in the way."""
 SHARE = 9
-"""How much longer than it took is waited before it is done again: a large store takes seconds."""
+"""The pause before the next time, as a multiple of what the last one took."""
 
 
 class Overwriter:
@@ -37,7 +37,7 @@ class Overwriter:
 
     @property
     def is_due(self) -> bool:
-        """Whether there is something left that was removed."""
+        """Whether something that was removed is not overwritten yet."""
         return self._is_due
 
     def ask(self, then: Callable[[], object]) -> None:

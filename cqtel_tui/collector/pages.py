@@ -1,4 +1,4 @@
-"""What a collector is asked for seldom: what it announces, a person's rights, its state."""
+"""Serve what is asked for rarely: the announcement, a person's rights, the state."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ class Pages:
         return Response(page, headers={"content-type": CONTENT_TYPE})
 
     def _look_at_host(self, request: Request) -> None:
-        """Refuse what a page of another site asks for once its name leads here (DNS rebinding).
+        """Refuse a page of another site whose name now resolves to this collector (DNS rebinding).
 
         What a trusted proxy hands on, it has looked at itself.
         """
@@ -177,7 +177,7 @@ class Pages:
                 raise HTTPException(421, ELSEWHERE)
 
     def _known(self, request: Request) -> Derived:
-        """Derive what may be known of who asks, and let nobody ask too often."""
+        """Derive what may be known of the client, and let nobody ask too often."""
         forwarded = request.headers.getlist("x-forwarded-for")
         peer = request.client.host if request.client else ""
         address = self._addresses.sender(peer, forwarded)
@@ -201,7 +201,7 @@ class Pages:
             await keeping_house
 
     async def _keep_house(self) -> None:
-        """Forget, now and every hour, what is to be forgotten by now."""
+        """Remove what is older than the retention, now and every hour."""
         while True:
             try:
                 await asyncio.to_thread(self._addresses.refresh)
@@ -220,7 +220,7 @@ def _name(host: str) -> str:
 
 
 def _is_ours(name: str) -> bool:
-    """Tell whether a name leads here by itself: an address, or the loopback's name."""
+    """Tell whether a name is safe by itself: an address, or the loopback's name."""
     with contextlib.suppress(ValueError):
         ipaddress.ip_address(name)
         return True
@@ -242,7 +242,7 @@ async def _operations(
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
-    """Answer that it could not be done just now: what is not the asker's doing."""
+    """Respond 503: it could not be done just now, through no fault of the client."""
     tell_error("what was asked for could not be done", error)
     seconds = error.seconds if isinstance(error, BusyError) else COME_AGAIN
     name, value = retry_after(seconds)
@@ -251,7 +251,7 @@ async def _unavailable(_: Request, error: Exception) -> Response:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101  # that is what it is called for
+    assert isinstance(error, HTTPException)  # noqa: S101  # Starlette calls it for nothing else
     kind = request.headers.get("content-type", "").encode("latin-1")
     response = refusal(encoding_of(kind) or JSON, error.status_code, error.detail)
     return Response(

@@ -1,6 +1,6 @@
 """Read a request as protobuf, whose elements are counted before any is made.
 
-A message within another has no less than two bytes, and the parser makes a hundred of them.
+Two bytes can be a message within another, for which the parser makes an object of a hundred.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ _REMOVED_AT_ONCE = 20
 def begin_erasing(connection: sqlite3.Connection, cookie: str) -> int | None:
     """Note that what comes of a cookie is to be dropped from now on; return whose it is.
 
-    Nobody's, who has nothing here, is not noted: else each try would leave a row for ever.
+    A cookie of which nothing is kept is not noted: else each try would leave a row for ever.
     """
     who = digest_of(cookie)
     installation = installation_of(connection, who)
@@ -30,7 +30,7 @@ def begin_erasing(connection: sqlite3.Connection, cookie: str) -> int | None:
 
 
 def erase(connection: sqlite3.Connection, installation: int, ends: float) -> tuple[int, bool]:
-    """Remove of an installation as much as can be until a moment of `time.perf_counter`.
+    """Remove as much of an installation as can be until a moment of `time.perf_counter`.
 
     Returns:
         how many spans went, and whether that was the last of them.
@@ -74,7 +74,7 @@ def expire(connection: sqlite3.Connection, before: int, ends: float) -> tuple[in
 
 
 def believe(connection: sqlite3.Connection, clock: float, most: float | None = None) -> float:
-    """Return up to when retention may go, and note it.
+    """Return the time that retention may believe in, and note it.
 
     Args:
         connection: of the store.
@@ -147,7 +147,7 @@ def _remove(connection: sqlite3.Connection, arrivals: Sequence[tuple[int]]) -> i
 
 
 def _prune_contexts(connection: sqlite3.Connection, installation: int | None) -> int:
-    """Remove what is said by no request any more, and an installation that said nothing else."""
+    """Remove contexts that no request has any more, and installations without any."""
     pruned = connection.execute(
         "DELETE FROM contexts WHERE installation = ?"
         " AND NOT EXISTS (SELECT 1 FROM arrivals WHERE context = contexts.id)",

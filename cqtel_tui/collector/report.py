@@ -1,4 +1,4 @@
-"""What a store tells of everybody, and of nobody: rows of at least k installations each.
+"""Report on everybody without telling of anybody: rows of at least k installations each.
 
 An installation is a cookie; a payload without one counts as an installation of its address's hash,
 for who deletes the cookie before each run would else be as many as the runs (and who removes both
@@ -158,7 +158,7 @@ def read(source: Path | Place, *, now: float, days: int = DAYS, k: int = K) -> R
 
 
 def report(figures: Figures, k: int, *, since: str, until: str) -> Report:
-    """Tell of figures what is true of at least `k` installations each."""
+    """Make a report of figures, each of its rows about at least `k` installations."""
     if figures.total.installations < k:
         return Report(since, until, k, None, dict.fromkeys(COLUMNS, ()))
     tables: dict[str, Sequence[ReportRow]] = {}
@@ -270,7 +270,7 @@ def _by_count(row: ReportRow) -> tuple[Any, ...]:
 
 
 def named(text: str | None) -> str:
-    """Say what a row is of; the parentheses tell it from any name."""
+    """Return the name of a row; parentheses tell a placeholder from any real name."""
     return "(other)" if text is None else text or "(not given)"
 
 

@@ -30,7 +30,7 @@ def body(spans: Sequence[ArrivedSpan], names: Sequence[int | None]) -> str:
 
 
 def columns_of(spans: Sequence[ArrivedSpan]) -> Columns:
-    """Return of spans what all of them say, as if they were of one trace."""
+    """Return the columns of spans, as if they were of one trace."""
     return Columns(
         spans[0].trace_id.hex(),
         [span.span_id.hex() for span in spans],

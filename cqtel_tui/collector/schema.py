@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 APPLICATION_ID = 0x63717374
-"""`cqst`, in the file's header: what else is a SQLite file is none of ours."""
+"""`cqst`, in the file's header: another SQLite file is none of ours."""
 
 BUSY_SECONDS = 15
 _CACHE_KIB = 32 * 1024

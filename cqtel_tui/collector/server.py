@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
 TRACES = "/v1/traces"
 MAX_COMING_BYTES = 64 << 20
-"""Of all bodies that are coming in parts at one time."""
+"""Bytes of all bodies that are arriving in parts at one time."""
 BODY_SECONDS = 20.0
 """How long a request's body may take to come."""
 NOT_TAKEN = "the server behind this collector did not accept it"
 CHARGED_BYTES = 1 << 16
-"""What one request of a network's rate may have, without compression; more counts as more."""
+"""Uncompressed bytes that count as one request of a network's rate; more count as several."""
 _TAKEN = 200
 _CLOSE = (b"connection", b"close")
 _PREFLIGHT = (
@@ -124,7 +124,7 @@ class Application:
         Args:
             request: its head.
             data: its body.
-            reply: is given the answer: before this returns, or later in this loop.
+            reply: called with the response: before this returns, or later in this loop.
 
         Returns:
             whether it is taken: if it is not, nothing was done.

@@ -43,7 +43,7 @@ _FAILED = 1
 _HOPELESS = 78
 """A worker's exit code when another in its place would fail as well (EX_CONFIG of sysexits.h)."""
 _SWITCH_SECONDS = 0.001
-"""How long a large body that is read in a thread may hold up the others."""
+"""How long a large body that is read in a thread may delay the others."""
 _REPLACED_A_MINUTE = 10
 _MINUTE = 60.0
 
@@ -54,7 +54,7 @@ class Shared:
 
     Attributes:
         table: the file of how often each network came.
-        secret: what stands for a network there is made with it.
+        secret: the key of the hashes that stand for networks there.
     """
 
     table: Path
@@ -75,7 +75,7 @@ def run(settings: Settings) -> int:
 
 
 def _prepare() -> None:
-    """Let nobody else read what is written, and let a crash leave no image of the memory."""
+    """Have files written for this user alone, and let a crash leave no core dump."""
     os.umask(0o077)
     with contextlib.suppress(ImportError, OSError, ValueError):
         import resource  # not on Windows

@@ -1,4 +1,4 @@
-"""Count what was acknowledged into what a report reads: in batches, each with how far it got.
+"""Count what was acknowledged into the tables of a report, batch by batch.
 
 A batch and the counter of it are one transaction: what is killed between has counted all of a batch
 or nothing. What is removed is taken off again, if it was counted.

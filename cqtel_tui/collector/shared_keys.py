@@ -1,4 +1,4 @@
-"""The keys of days that whoever runs several edges gives to all of them."""
+"""The daily keys that an operator gives to several edges, so that their hashes agree."""
 
 from __future__ import annotations
 

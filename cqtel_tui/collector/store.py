@@ -40,7 +40,7 @@ MOST_WAITING = 20_000
 """Spans that may wait to be written; beyond them a sender is asked to come again."""
 
 STEP_SECONDS = 0.04
-"""How long it takes to remove some of what is to be removed; others write in between."""
+"""How long one step of a removal takes; others write in between."""
 
 _MOST_AT_ONCE = 4_000
 _SIBLINGS = 4
@@ -50,12 +50,12 @@ one `fsync` is then enough for all, and the thread that reads them is not distur
 _ROWS_AT_ONCE = 200
 _IDLE_SECONDS = 0.5
 MOST_UNSETTLED = 5_000
-"""Requests that a report would have to count first."""
+"""The most requests that are not counted yet, which a report has to count first."""
 _PAGES_AT_ONCE = 500
 _LONGEST_REST = 1.0
 _TRIES = 3
 _OF_THE_STORE = (sqlite3.OperationalError, GoneError, OSError)
-"""Errors that are not of what was to be written."""
+"""Errors of the store itself, not of what was to be written."""
 _INCREMENTAL = 2
 
 
@@ -367,7 +367,7 @@ class Store:
                 with turn(self.path):
                     self._place.check()
                     answers = self._written(work)
-                    self._place.check()  # where it went is where it is looked for
+                    self._place.check()  # what was written to is still what its path names
                     return answers
             except BaseException as error:
                 self._known.forget()

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _OFFER = frozenset({b"upgrade", b"http2-settings"})
 _MOST_IN_A_PIECE = 64
-"""Offers in what came at once; a client sends one."""
+"""The most offers in one piece of data; a client sends one."""
 
 
 class Declining(HttpToolsProtocol):
@@ -37,7 +37,7 @@ class Declining(HttpToolsProtocol):
             self.send_400_response("Invalid HTTP request received.")
 
     def on_headers_complete(self) -> None:
-        """Begin to serve a request, but one with an offer: it is read once more."""
+        """Begin to serve a request; one with an offer is read once more."""
         if not self.parser.should_upgrade():
             super().on_headers_complete()
 

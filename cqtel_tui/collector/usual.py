@@ -1,4 +1,4 @@
-"""Read what is as our own clients write it by a shorter way: typed, and by columns.
+"""Read requests as our own clients write them by a shorter way: typed, and by columns.
 
 Whatever is otherwise, or says anything that is to be left out and told of, is read by
 `json_reading`, which decides; what is read here is read alike there.
@@ -135,7 +135,7 @@ def _spans(spans: Sequence[_Span], earliest: int, latest: int) -> Columns:
     """Return what is kept of spans.
 
     Raises:
-        ValueError: there is something about one of them.
+        ValueError: one of them has something that only `json_reading` handles.
     """
     trace = spans[0].trace_id
     ids = [span.span_id for span in spans]
@@ -195,7 +195,7 @@ def _times(
 
 
 def _allowed_values(attributes: Sequence[_Attribute], *, on_span: bool) -> dict[str, Any]:
-    """Return what is said by attributes.
+    """Return the values of attributes by their keys.
 
     Raises:
         ValueError: one of them is not allowed, or is there twice; or no program is named.
@@ -212,7 +212,7 @@ def _allowed_values(attributes: Sequence[_Attribute], *, on_span: bool) -> dict[
 
 
 def _value(value: _Value) -> object:
-    """Return the one thing that a value says.
+    """Return the one value that an AnyValue holds.
 
     Raises:
         ValueError: it says none, or two.

@@ -34,7 +34,7 @@ class Awaited(Protocol[T_co]):
 
 
 class Promise(Generic[T]):
-    """A future that costs nothing but what is used of it: most are never waited for by a thread."""
+    """A cheap future: it makes what a waiting thread needs only where one waits, as few do."""
 
     __slots__ = ("_error", "_is_done", "_then", "_value")
 
@@ -100,7 +100,7 @@ class Promise(Generic[T]):
                 return
             try:
                 then(self)
-            except Exception as error:  # noqa: BLE001  # it is none of whoever did it
+            except Exception as error:  # noqa: BLE001  # it is no fault of the thread that resolved it
                 tell_error("nobody could be told that it is done", error)
 
 
@@ -118,7 +118,7 @@ class Waking:
 
     def wake(self, then: Callable[[], None]) -> None:
         """Have something called in the loop; from any thread."""
-        self._done.append(then)  # before one looks: what is due then finds it
+        self._done.append(then)  # before `_is_due` is read, so that what is due finds it
         if not self._is_due:
             self._is_due = True
             with contextlib.suppress(RuntimeError):  # the loop is over

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
     try:
         from .sender import Sender
     except ImportError as error:
-        # Nothing is imported from where the program that called may not have meant it to be.
+        # It is not looked for anywhere that the calling program does not import from.
         note_problem(
             state,
             f"{error.name or error} could not be imported by {sys.executable}; install it beside "
@@ -42,10 +42,10 @@ def main(arguments: Sequence[str], longest: float = LONGEST_SECONDS) -> None:
         )
         sys.exit(1)
     with contextlib.suppress(OSError):
-        os.unlink(f"{state}/{OUTBOX}/{PROBLEM}")  # noqa: PTH108  # there is one that can work
+        os.unlink(f"{state}/{OUTBOX}/{PROBLEM}")  # noqa: PTH108  # this sender works
     recover(state)
     sender = Sender(places(), [option for option in arguments if option in OPTIONS])
-    os.chdir(os.path.abspath(os.sep))  # noqa: PTH100  # nobody's folder is held while it works
+    os.chdir(os.path.abspath(os.sep))  # noqa: PTH100  # it keeps no folder in use
     sender.send_due()
 
 

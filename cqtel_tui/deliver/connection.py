@@ -1,4 +1,4 @@
-"""Post envelopes to one collector and hear its answers, bounded in time and in memory.
+"""Post envelopes to one collector and read its answers, bounded in time and in memory.
 
 Each request runs in a thread of its own: a name server, a proxy or a collector that hangs, drips
 or floods holds that thread, and never whoever waits for the answer.
@@ -217,7 +217,7 @@ class Connection:
 
     def _stop(self, heard: _Heard) -> None:
         self.is_stopped = True
-        # To close what a thread reads from would give away its number; this wakes the thread.
+        # Closing it would free its descriptor while a thread reads from it; this wakes the thread.
         with contextlib.suppress(OSError, AttributeError):
             self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
         heard.is_over.wait(_FAREWELL_SECONDS)
@@ -244,7 +244,7 @@ class Connection:
 
 
 class _Heard:
-    """What one exchange has heard so far, of no more than `most` bytes."""
+    """What one exchange has received so far, no more than `most` bytes."""
 
     def __init__(self, most: int) -> None:
         self.most = most
@@ -319,7 +319,7 @@ def _in_words(error: Exception | None) -> str:
 
 
 def is_plain(reply: Reply) -> bool:
-    """Tell whether the body can be read as it came: a few bytes can be made to fill the memory."""
+    """Tell whether the body is not compressed: a few compressed bytes could fill the memory."""
     return bool(reply.headers.get("Content-Encoding", "identity").lower() == "identity")
 
 
@@ -341,7 +341,7 @@ def _read_body(body: bytes) -> tuple[str, int]:
     try:
         partial = parse_object(body)["partialSuccess"]
         message = partial.get("errorMessage")
-        # A 64-bit integer is a string in JSON, and a number where a server does not care.
+        # A 64-bit integer is a string in OTLP/JSON, but some servers write a number.
         rejected = int(partial.get("rejectedSpans") or 0)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError):
         return words, 0

@@ -2,7 +2,7 @@
 
 `permission` is a pure function of an envelope, of what is known of the user's consent, and of how
 sending was asked for. `grounds` looks up what is known, anew for each payload: a no that came
-meanwhile is heard.
+meanwhile counts.
 """
 
 from __future__ import annotations
@@ -92,7 +92,7 @@ class Permission:
         refusal: why it may not go, as a sentence's end; empty if it may.
         remedy: what the user can do about that; empty if there is nothing.
         is_for_all: the refusal holds for every payload of this program, so that asking for the next
-            one is idle.
+            one is pointless.
         warning: what the user should know before it goes; empty if there is nothing.
     """
 

@@ -58,7 +58,7 @@ def next_attempt(outbox: Outbox, now: float) -> float:
 
 
 def mend(outbox: Outbox, now: float) -> None:
-    """Remove a stamp that a clock wrote which was ahead, before that day comes near."""
+    """Remove a stamp that was written by a clock that was ahead, before its day comes near."""
     stamp = outbox.folder / RETRY_AT
     with contextlib.suppress(OSError):
         if stamp.stat().st_mtime - now > LONGEST_PAUSE_SECONDS:

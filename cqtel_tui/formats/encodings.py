@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 _GZIP = 16 + zlib.MAX_WBITS
 _ANY_SPELLING_OF_GZIP = {"gzip", "x-gzip"}
 _MAX_MEMBERS = 64
-"""Of gzip, one after the other; each costs more than its bytes."""
+"""Gzip members of one body; each costs more than its bytes."""
 _READ_BYTES = 1 << 14
 _PIECE_BYTES = 1 << 16
 _ZSTD_WINDOW = 1 << 23
-"""What RFC 8878 has every decoder take, and this one no more."""
+"""The window that RFC 8878 asks every decoder to support; no larger one is taken."""
 
 
 class UndecodableError(ValueError):
@@ -44,7 +44,7 @@ def decoded(
         body: as it came.
         encoding: the header's value.
         limit: how many bytes it may have; 200 MB of zeros come as 200 kB of gzip.
-        look: is given each piece as soon as there is one, and may raise to have no more.
+        look: called with each piece as soon as there is one; it may raise to stop.
 
     Raises:
         UnknownEncodingError: the encoding is not one of these.

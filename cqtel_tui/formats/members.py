@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 10_000
 MAX_PROBLEMS = 50
-"""Told of one span, or of one trace outside its spans."""
+"""The most problems that are told of one span, or of one trace outside its spans."""
 
 
 _Name = TypeVar("_Name", bound=str)

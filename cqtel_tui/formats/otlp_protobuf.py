@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .strict_json import JsonValue
 
 MAX_FIELDS = 500_000
-"""Of one message and all in it; more of them say less than they cost."""
+"""Fields of one message, with those of all messages in it; more are refused."""
 
 _IDS = frozenset({"traceId", "spanId", "parentSpanId"})
 _UNKNOWN_FIELDS = "fields that this release of OpenTelemetry's protocol does not have"

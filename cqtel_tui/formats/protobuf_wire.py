@@ -42,7 +42,7 @@ def has_too_many_fields(data: bytes, descriptor: Any, most: int) -> bool:
 
 
 def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:
-    """Give the number of each field, and where its bytes begin and end; all alike for a number."""
+    """Give the number of each field, and where its bytes begin and end; equal for a number."""
     while at < end:
         tag, at = _varint(data, at, end)
         kind = tag & 7

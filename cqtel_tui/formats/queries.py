@@ -39,7 +39,7 @@ REQUEST = message(
         ),
     }
 )
-"""What may leave of it."""
+"""The fields of a query and a User-Agent that may leave."""
 
 
 def read_query(path: str, agent: str) -> JsonObject:

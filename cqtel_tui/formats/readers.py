@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from .strict_json import JsonObject, JsonValue
 
 MAX_ITEMS = 1_000
-"""Of an envelope, and of a form."""
+"""The most items of an envelope, and fields of a form."""
 
 BASE64 = "base64"
 JSON = "json"
-"""By these names a text that holds a document of its own is shown: what it is written in."""
+"""The names under which a document inside a text is shown, by how it is written."""
 
 _GZIP = b"\x1f\x8b"
 _LEAST_BASE64 = 3

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .fields import COUNT, EVENT, ID, NAME, ONE_OF, PROPERTIES, SCHEMA, Field, message
 
 PAYLOAD_DATA = "iglu:com.snowplowanalytics.snowplow/payload_data/"
-"""How the name of the schema begins that all that is posted has."""
+"""How the schema's name of every posted body begins."""
 
 _SCHEMA = Field(SCHEMA, "snowplow.schema")
 _DATA = {"schema": _SCHEMA, "data": Field(PROPERTIES, "snowplow.data")}

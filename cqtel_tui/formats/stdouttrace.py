@@ -41,7 +41,7 @@ _READ: dict[str, tuple[str, ...]] = {
         ("Name", "SpanKind", "StartTime", "EndTime", "Attributes", "Events", "Resource"), ()
     ),
 }
-"""The members of a span that are read, and which of theirs; of the rest, all of them."""
+"""The members of a span that are read, each with those of its own that are; none for all."""
 _EPOCH = date(1970, 1, 1).toordinal()
 
 

@@ -38,7 +38,7 @@ JsonValue: TypeAlias = "dict[str, JsonValue] | list[JsonValue] | str | int | flo
 JsonObject: TypeAlias = dict[str, JsonValue]
 
 MAX_BYTES = 8 << 20
-"""A request's body has half of it at most; what stands in for what was removed can be longer."""
+"""Twice as much as a request's body: a placeholder can be longer than what was removed."""
 MAX_FILE_BYTES = 5 << 20
 MAX_DOCUMENTS = 1_000
 MAX_DEPTH = 64

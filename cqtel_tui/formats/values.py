@@ -21,7 +21,7 @@ MAX_UNSIGNED = (1 << 64) - 1
 MAX_SIGNED = (1 << 63) - 1
 MIN_SIGNED = -(1 << 63)
 MAX_COUNT = (1 << 53) - 1
-"""What every reader of JSON can tell from its neighbours."""
+"""The largest integer that every reader of JSON tells from its neighbours."""
 
 STATUS_CODES = ("unset", "ok", "error")
 SPAN_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")

@@ -10,13 +10,13 @@ MAX_PENDING = 1000
 MAX_PENDING_BYTES = 16 * 1024 * 1024
 
 _SPARE = MAX_PENDING // 8
-"""How many more are held, as good as never, before somebody looks again (see `hold`)."""
+"""No more than these are added, in all but the rarest case, before `hold` looks again."""
 
 
 def make_room(state: str, now: int) -> None:
     """Remove the oldest pending envelopes until there is room again; the newest always stays.
 
-    What says that it was recorded after now counts as the oldest.
+    An envelope that is dated in the future counts as the oldest.
 
     Args:
         state: the state folder.

@@ -65,7 +65,7 @@ class Deliveries:
         return Delivery(begun=begun, is_under_way=is_under_way)
 
     def note(self, identity: str, box: str) -> None:
-        """Note that an answer came, for whoever asks on."""
+        """Note that an answer came, so that `of` knows it from now on."""
         self._all_answered()[identity] = box
 
     def in_doubt(self) -> dict[str, Begun]:

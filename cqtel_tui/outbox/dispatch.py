@@ -32,14 +32,14 @@ __all__ = ["CALLED", "PROBLEM", "RETRY_AT", "STALE_SECONDS", "note_problem", "st
 CALLED = "sender-called"
 PROBLEM = "sender-problem"
 STALE_SECONDS = 120
-"""After so long, a sender that was called has died."""
+"""A sender that was called so long ago and has not begun is taken for dead."""
 _MODULE = "cqtel_tui.deliver"
 _STREAMS = 3
 _NEEDED = ("httpx", "httpcore", "h11", "anyio", "certifi", "idna", "platformdirs", "socksio")
 """What delivery imports of others, as far as it is installed."""
 _SHELL = "/bin/sh"
 _IN_THE_BACKGROUND = '"$@" &'
-# After the standard library, which nothing stands before, and before what else is installed.
+# Behind the standard library, and before everything else that is installed.
 _BOOT = """import runpy, sys
 count = int(sys.argv[1]) + 2
 at = [n for n, path in enumerate(sys.path) if path.endswith("-packages")] + [len(sys.path)]
@@ -95,7 +95,7 @@ def note_problem(state: str, why: str) -> None:
         finally:
             os.close(opened)
     except OSError:
-        pass  # a full disk tells of itself
+        pass  # a full disk is reported elsewhere
 
 
 def _no_sender(python: str) -> str:
@@ -188,13 +188,13 @@ def _start(arguments: "list[str]") -> None:
         return
     if os.access(_SHELL, os.X_OK):
         arguments = [_SHELL, "-c", _IN_THE_BACKGROUND, "sh", *arguments]
-        _without_a_word(arguments)
+        _run_unnoticed(arguments)
     else:
         _spawn(arguments)
 
 
-def _without_a_word(arguments: "list[str]") -> None:
-    """Start what ends at once and wait for it, so that the program hears nothing of it."""
+def _run_unnoticed(arguments: "list[str]") -> None:
+    """Start a process that ends at once and wait for it, unnoticed by the program."""
     from _signal import (
         SIG_BLOCK,
         SIG_DFL,
@@ -221,7 +221,7 @@ def _without_a_word(arguments: "list[str]") -> None:
 
 
 def _swallow(signal: int) -> None:
-    """Take the signal of our child away, but not that of a child of the program's own."""
+    """Discard the signal of our child, but not that of a child of the program's own."""
     from _signal import sigpending, sigwait
 
     if signal in sigpending():
@@ -241,9 +241,9 @@ def _spawn(arguments: "list[str]") -> int:
         (os.POSIX_SPAWN_OPEN, 1, null, os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, null, os.O_WRONLY, 0),
     ]
-    # Whoever reads a pipe that this process was given would wait for the sender's end of it.
+    # A pipe that the sender inherited would not end for its reader before the sender does.
     actions += [(os.POSIX_SPAWN_CLOSE, handle) for handle in _inheritable()]
-    # A variable without a name, as Wine leaves some, can be handed to nobody.
+    # A variable without a name, such as Wine leaves, cannot be passed on.
     environment = {name: value for name, value in os.environ.items() if name}
     try:
         return os.posix_spawn(
@@ -277,7 +277,7 @@ def _is_inheritable(handle: int) -> bool:
     try:
         return os.get_inheritable(handle)
     except OSError:
-        return False  # it was the listing's own
+        return False  # it was the listing's own, and is closed by now
 
 
 def _popen(arguments: "list[str]") -> None:

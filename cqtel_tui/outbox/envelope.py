@@ -112,7 +112,7 @@ def read_label(name: str) -> Label | None:
         outcome,
         int(duration),
     )
-    # A number that we write otherwise would lead to another file.
+    # A number that is not written our way is in the name of another file.
     return label if label.file_name == name else None
 
 
@@ -163,7 +163,7 @@ class Envelope:
     is_sealed: bool = True
 
     def label(self, attempt: int) -> Label:
-        """Return what stands on the outside of it after so many attempts in vain."""
+        """Return its label after so many attempts in vain."""
         return Label(
             self.created,
             self.id,
@@ -259,12 +259,12 @@ def _has_its_seal(line: bytes, inside: bytes) -> bool:
 
 
 def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
-    """Return the envelope with this header, each value of the type that it is to have."""
+    """Return the envelope with this header, each value checked for its type."""
     is_sealed = header["v"] != UNSEALED_VERSION or "seal" in header
     if not is_sealed:
         stated = {"operation": label.operation, "outcome": label.outcome}
         header = {**header, **stated, "duration": label.duration, "consent": ""}
-        header["has_error_text"] = True  # nobody knows
+        header["has_error_text"] = True  # not known, so the answer is the cautious one
     length, behind = (
         _number(header["length"]),
         _object(header.get("intercepted", _NOTHING_INTERCEPTED)),

@@ -77,7 +77,7 @@ def retention_clock(
 
 
 def horizon(clock: int) -> str:
-    """Return what the names of all that is too old are less than."""
+    """Return a bound: the names of all envelopes that are too old sort before it."""
     return f"{max(0, clock - MAX_AGE):016d}"
 
 

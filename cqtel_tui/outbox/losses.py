@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOSSES = "losses"
 MARK = ".lost,"
-"""What the name of a file without bytes begins with."""
+"""How the name of a file without bytes begins."""
 UNSENT = "unsent"
 """Noted like a loss, but nothing was lost: a delivery could not begin."""
 _MAX_LOSSES_BYTES = 64 * 1024

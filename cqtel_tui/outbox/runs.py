@@ -151,7 +151,7 @@ def has_leftovers(state: str) -> bool:
         names = os.listdir(Path(state) / OUTBOX / INTERCEPTED)  # noqa: PTH208  # no Path each
     except OSError:
         return False
-    # What begins with a point is about to become one, or was left when its gate was killed.
+    # A name that begins with a dot is still being written, or its gate was killed meanwhile.
     return any(name[0] != "." for name in names)
 
 

@@ -1,4 +1,4 @@
-"""Which payloads were shown to their user, byte for byte: what nothing but that lets go.
+"""Which payloads were shown to their user, byte for byte: some are sent only then.
 
 One line for each, its id and its SHA-256: a payload that was changed since was not shown.
 """
@@ -23,7 +23,7 @@ _MAX_BYTES = 1024 * 1024
 
 
 def note_shown(state: str, envelope: Envelope) -> None:
-    """Write down that a payload was shown. Where that fails, it counts as not shown."""
+    """Note that a payload was shown. Where that cannot be written, it counts as not shown."""
     lines = _lines(state)
     if _line(envelope) not in lines:
         with contextlib.suppress(OSError, CqtelError):

@@ -51,10 +51,10 @@ SENT = "sent"
 REJECTED = "rejected"
 SET_ASIDE = "set-aside"
 SENDING = "sending"
-"""Where a receipt's room is from before a request until after its answer, by the envelope's id."""
+"""Holds the room of a receipt, by its envelope's id, from before a request until its answer."""
 BOXES = (PENDING, SENT, REJECTED)
 LOCK = "sender.lock"
-"""Held by whoever sends, and by whoever changes what might be sent."""
+"""The lock of whoever sends, or changes what might be sent."""
 """Where the id is in a name."""
 _LEFTOVER_SECONDS = 3600
 
@@ -169,7 +169,7 @@ class Outbox:
 
     @by_its_owner
     def set_misnamed_aside(self) -> None:
-        """Take what is called as no envelope is out of the way, such as an altered name."""
+        """Take a file out of the way whose name is not an envelope's, such as an altered one."""
         for name in [name for name in self.names(PENDING) if read_label(name) is None]:
             make_folder(str(self.folder / SET_ASIDE))
             with contextlib.suppress(OSError):  # one of that name lies there already

@@ -72,8 +72,8 @@ def hold(
 
         make_folder(folder)
         _write(folder, name, envelope)
-    # Listing a full outbox takes as long as all the rest, so that one in sixteen does it, by
-    # chance, and makes room for more than those that will not. A large payload always does.
+    # Listing a full outbox takes as long as all the rest, so only one call in sixteen does it, at
+    # random, and makes room for those that do not. A large payload always does.
     if identity[0] == "0" or len(envelope) > _SMALL:
         from .bounds import make_room
 

@@ -22,12 +22,12 @@ HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
 
 
 def finish(operation: "Operation", where: "Folders", began: "Decision") -> None:
-    """Ask every layer once more, and do with an operation what they come to.
+    """Ask every layer once more, then inspect, hold or drop an operation as they decide.
 
     Args:
         operation: one that has ended.
         where: the folders of configuration and state, and those of an administrator.
-        began: what the layers came to when it began: a no of then is one now.
+        began: the decision when it began; a no at that time still counts.
     """
     telemetry = operation.telemetry
     environ = concerning(os.environ)

@@ -15,7 +15,7 @@ from . import SCOPE
 
 FILE_NAME = "cq-telemetry.txt"
 INTERCEPTED_KEY = "cqtel.intercepted"
-"""What the only key of a document is that the gate has intercepted."""
+"""The only key of a document that stands for an intercepted request."""
 _LARGEST = 8 * 1024 * 1024
 
 
@@ -27,7 +27,7 @@ def inspect(payloads: list[bytes], directory: str, left_open: tuple[str, ...] = 
     Args:
         payloads: what would have been sent.
         directory: where the command was started.
-        left_open: the variables by which the user has the program send to a place of their own.
+        left_open: variables that have the program send to a destination of the user's own.
     """
     try:
         write(payloads, directory)

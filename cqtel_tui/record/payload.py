@@ -136,7 +136,7 @@ def _allowed(
     dropped = 0
     for key, value in attributes.items():
         if value is None:
-            continue  # nothing was known, so nothing is left out
+            continue  # there was no value, so none is left out
         if key == "exception.message":
             if not decision.debug:
                 continue
@@ -156,7 +156,7 @@ def _message(error: object) -> "str | None":
         text = str(error)
     except BaseException as problem:  # the program's own code, which may raise anything
         if type(problem) is KeyboardInterrupt:
-            raise  # as good as never its own
+            raise  # all but certainly the user's Ctrl+C
         return None
     return str.encode(text, "utf-8", "replace")[:MAX_STRING_BYTES].decode("utf-8", "ignore")
 

@@ -24,10 +24,10 @@ def installed_plugins(directory: str, named: "Sequence[str]" = ()) -> "tuple[lis
         directory: the project.
         named: folders that stand in for its `.cq`, as the program was told.
     """
-    budget = [_MAX_LISTED, 0]  # how many more are read, and whether there were more
+    budget = [_MAX_LISTED, 0]  # entries that may still be read; 1 if there were more
     installed = _installed(f"{directory}/{PROJECT_FOLDER}", budget)
     for name in named:
-        # The user named it, be it by a link; what it has within is untrusted all the same.
+        # The user named this folder, so it may be a link; what is inside is still untrusted.
         installed += _installed(os.path.realpath(os.path.join(directory, name)), budget)  # noqa: PTH118
     plugins = sorted(set(filter(is_plugin, installed)))
     unfit = sum([not is_plugin(each) for each in installed]) + budget[1]
@@ -90,7 +90,7 @@ def _list(
 
 
 def _provider(path: str) -> str:
-    """Take the system and the machine from the version that a release of 2021 wrote."""
+    """Remove the system and the machine from a version, as releases of 2021 wrote it."""
     stem, _, machine = path.rpartition("-")
     system, _, architecture = machine.removesuffix(".exe").partition("_")
     return stem if system.isalnum() and architecture.isalnum() else path

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 MAX_SPANS = 512
 _WRITER = ("outbox/__init__", "outbox/writing", "record/payload", "record/ending")
-"""What ends an operation that is recorded, in the order that it is imported in."""
-_SIGNALLED = 128  # and the signal's number: what a shell's exit code says of a child
+"""The modules that end a recorded operation, in the order in which they are imported."""
+_SIGNALLED = 128  # a shell reports a child that a signal ended as this plus the signal's number
 # Tasks need a context variable, whose module is not free: a program that has tasks (asyncio,
 # trio …) has imported it already.
 _thread = _local()
@@ -54,7 +54,7 @@ class Telemetry:
     Attributes:
         program: the name that choices are made for.
         lost: how many operations could not be recorded, because of an error.
-        held: the name of the last envelope that was held; None before the first.
+        held: the name of the last envelope that was written; None before the first.
         interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
     """
 
@@ -176,7 +176,7 @@ class Span:
     def exit(self, code: object) -> None:
         """Note what the program exits with, as `sys.exit` takes it; all but 0 is a failure."""
         number = 0 if code is None else 1
-        # Whatever its class adds to it: `isinstance` would ask the program's own code.
+        # Without what its class overrides: `isinstance` would run the program's own code.
         if issubclass(type(code), int):
             value: int = int.__pos__(code)  # type: ignore[arg-type]
             number = value & 0xFF if value.bit_length() < _LONG_BITS else 0xFF
@@ -274,11 +274,11 @@ class Operation(Span):
 _exit_code_of = SystemExit.__dict__["code"].__get__
 _class_name_of = type.__dict__["__name__"].__get__
 _LONG_BITS = 64
-"""Python exits with 255 for a number that is no C long."""
+"""Python exits with 255 for a number that does not fit a C long."""
 
 
 def _is_given(value: object, *, otherwise: bool) -> bool:
-    """Tell whether an option was given; `otherwise` for a value that cannot say."""
+    """Tell whether an option was given; `otherwise` for a value whose truth cannot be asked."""
     try:
         return bool(value)
     except Exception:  # noqa: BLE001  # the program's own code, which may raise anything

@@ -49,7 +49,7 @@ def _attribute(place: Place, where: str, seen: set[str]) -> Iterator[Fact]:
         problem = problem or _TWICE
     seen.add(key)
     if problem and isinstance(value, dict | list) and len(compact(value)) > _MAX_COMPACT:
-        # Too much for one row, and none of it may be missed.
+        # It is too long for one row, and nobody may miss any of it.
         yield from strange(place)
         return
     yield Fact(place, key, value, problem, is_attribute=True)

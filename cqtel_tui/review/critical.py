@@ -15,7 +15,7 @@ _NEARLY_ALL = 0.995
 
 
 def parents(bars: Sequence[Bar]) -> list[int | None]:
-    """Return for each bar the number of the one that it is directly inside of."""
+    """Return for each bar the number of its parent; None without one."""
     numbers: list[int | None] = []
     path: list[int] = []
     for at, bar in enumerate(bars):
@@ -26,9 +26,9 @@ def parents(bars: Sequence[Bar]) -> list[int | None]:
 
 
 def critical(bars: Sequence[Bar]) -> frozenset[int]:
-    """Return the bars on the critical path: from the whole, always on to the part that ended last.
+    """Return the bars on the critical path: from each one on to that part of it that ended last.
 
-    Had one of them been faster, the whole might have been; had any other been, it would not.
+    Only a faster bar on this path could have made the whole faster.
     """
     inside: dict[int | None, list[int]] = {}
     for at, parent in enumerate(parents(bars)):
@@ -43,7 +43,7 @@ def critical(bars: Sequence[Bar]) -> frozenset[int]:
 
 
 def duration_words(bars: Sequence[Bar], at: int) -> str:
-    """Return how long a part took, and how much of what it is a part of that is."""
+    """Say how long a part took, and what share of its parent that is."""
     bar = bars[at]
     took = duration(bar.duration)
     parent = parents(bars)[at]

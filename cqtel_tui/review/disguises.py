@@ -55,7 +55,7 @@ _OF_BASE64 = frozenset(_ALPHABET + b"-_")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _LEAST_ALONE = 6
 _LEAST_WITHIN = 20
-"""Base64 letters: by chance, most texts have shorter runs that might be base64."""
+"""Letters of base64: shorter runs that might be base64 stand in most texts by chance."""
 
 
 class _Unit(NamedTuple):

@@ -1,4 +1,4 @@
-"""Write a held payload as the request it would be: an HTTP archive, or a curl command."""
+"""Write a pending payload as the request it would be: an HTTP archive, or a curl command."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def _header(name: str, value: str, variable: str) -> str:
         )
     if variable:
         return f"""{shlex.quote(f"{name}: ")}"${variable}\""""
-    # What curl takes for the removal of a header is one without a value; this sends it empty.
+    # To curl, `Name:` removes a header; `Name;` sends it without a value.
     return shlex.quote(f"{name}: {value}" if value.strip() else f"{name};")
 
 

@@ -73,7 +73,7 @@ class Exposure:
         return self.traits[0].risk if self.traits else RISKS[0]
 
     def without(self, names: Iterable[str]) -> Exposure:
-        """Return what would be left if some of it were taken out."""
+        """Return what would remain if some of it were taken out."""
         gone = set(names)
         return Exposure(tuple(trait for trait in self.traits if trait.name not in gone))
 
@@ -86,7 +86,7 @@ class Exposure:
 
     @property
     def riskiest(self) -> Trait | None:
-        """What to take out first; a time last of its kind, for hardly any receiver goes without."""
+        """What to take out first; of equals, a time last, since most receivers need one."""
         ranked = sorted(self.traits, key=lambda trait: (-trait.points, trait.name == _TIMES))
         return ranked[0] if ranked and ranked[0].points else None
 
@@ -110,5 +110,5 @@ def risk_of(row: FieldRow) -> str:
 
 
 def name_of(row: FieldRow) -> str:
-    """Return what a row is called among what identifies somebody."""
+    """Return the name of the trait that a row belongs to."""
     return UNKNOWN if row.field is None else _NAMES.get(row.key, row.key)

@@ -55,7 +55,7 @@ class Fact(NamedTuple):
 
 
 _OWN_BEGINS = {"rudderstack": PROPERTIES, "posthog": PROPERTIES, "snowplow": "data", "own": ""}
-"""Behind which name the program's own fields stand in a document of each protocol."""
+"""The names behind which a program's own fields stand, by protocol."""
 
 
 def own_key(fact: Fact, kind: str) -> str:
@@ -90,7 +90,7 @@ def compact(value: JsonValue) -> str:
 
 
 def strange(place: Place) -> Iterator[Fact]:
-    """Tell of every value in something that should not be there; an empty container is one."""
+    """Give every value in something that should not be there; an empty container is one, too."""
     waiting = [iter([place])]
     while waiting:
         inner = next(waiting[-1], None)

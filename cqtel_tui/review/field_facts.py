@@ -88,7 +88,7 @@ _OF_FIELD: dict[str, Callable[[JsonValue], bool]] = {
     "scope.name": lambda value: value == _SCOPE,
     "status.code": lambda value: type(value) is int and value in {1, 2},
 }
-"""What our own recorder writes in some fields, which might say more."""
+"""What our own recorder writes in some fields, where the kind alone would allow more."""
 
 
 def _reader_of(field: Field) -> Reader:
@@ -261,5 +261,5 @@ _READ_TRACES = _reader_of(REQUESTS["traces"])
 
 
 def reader_of(kind: str) -> Reader:
-    """Return what reads a payload of this kind; what is no other is read as traces."""
+    """Return the reader of payloads of this kind; an unknown kind is read as traces."""
     return _READERS.get(kind, _READ_TRACES)

@@ -20,7 +20,7 @@ MAX_SHOWN = 4096
 OF_HTTP = frozenset(
     {"connection", "content-length", "expect", "host", "transfer-encoding", "upgrade"}
 )
-"""Headers that say how a request is carried, in lower case; no envelope and no profile has them."""
+"""Headers that say how a request is carried, in lower case; never in an envelope or a profile."""
 
 _SENSITIVE = re.compile(r"auth|cookie|key|secret|token|password|signature", re.IGNORECASE)
 _HIDDEN = "•" * 8

@@ -26,7 +26,7 @@ KEPT = "kept"
 REMOVED = "removed"
 REPLACED = "replaced"
 ADDED = "added"
-"""What is sent and was not intercepted; there is none but by a fault, so it must be seen."""
+"""It is sent and was not intercepted: always a fault of ours, so it must be seen."""
 
 DROPPED_BY_USER = "removed by you"
 
@@ -36,7 +36,7 @@ _MAX_NAME = 120
 _MAX_WORDS = 300
 _MAX_REASONS = 1_000
 _STAYED = ("replaced by ", "cut: ")
-"""How the gate's reasons begin where it left something in a value's place."""
+"""How the gate's reasons begin where it put something in a value's place."""
 _UNLISTED = "its reason is not recorded: there were too many"
 _UNLISTED_OR_DROPPED = "its reason is not recorded: there were too many, or you removed it"
 _UNEXPLAINED = "it is in what would be sent, and was not intercepted"
@@ -75,7 +75,7 @@ class ComparedValue:
         fate: `kept`, `removed`, `replaced` or `added`.
         intercepted: its value as it was intercepted; empty if it was added.
         sent: its value as it would be sent; empty if it was removed.
-        why: the reason of its fate; empty if it is kept.
+        why: the reason for its fate; empty if it is kept.
     """
 
     within: str
@@ -193,7 +193,7 @@ class _Work:
             yield place
 
     def _fills(self, place: _Place, sent: dict[str, JsonValue] | _Missing) -> bool:
-        """Tell whether all that would be sent of an empty object stands in for something."""
+        """Tell whether everything in an object that was empty stands in for something."""
         members = () if isinstance(sent, _Missing) else sent
         return bool(members) and all(self.reason((place.path, key)) for key in members)
 
@@ -241,7 +241,7 @@ class _Work:
         return type(intercepted) is type(sent) and intercepted == sent
 
     def _may_become(self, intercepted: JsonValue, sent: JsonValue, path: Path) -> bool:
-        """Tell whether one is what the other may have become by what was taken out of it."""
+        """Tell whether one value may have become the other by what was taken out of it."""
         if isinstance(intercepted, dict) and isinstance(sent, dict):
             key = attribute_key(intercepted)
             if key is not None and attribute_key(sent) is not None:

@@ -345,14 +345,14 @@ class _Search:
 
 
 def _stands_well(data: bytes, start: int, end: int, needle: Needle) -> bool:
-    """Tell whether what is around a text lets it be what it looks like."""
+    """Tell whether what stands around a text allows it to be what it looks like."""
     text = needle.text
     if needle.is_path:
         before = data[start - 1 : start]
         return not (is_word(data, start - 1) or before in {b".", b"_", b"-"} or is_word(data, end))
     if not needle.is_word:
         return True
-    # Beside a sign that the text itself begins or ends with, anything may stand.
+    # Anything may stand beside a sign that the text itself begins or ends with.
     return not (
         (is_word(text, 0) and is_word(data, start - 1))
         or (is_word(text, len(text) - 1) and is_word(data, end))

@@ -32,7 +32,7 @@ class Mask:
         self.starts = [start for start, _ in self.ranges]
 
     def around(self, hit: Hit) -> str:
-        """Return what is around a hit, in one printable line: itself as ▒▒▒▒▒▒."""
+        """Return what is around a hit in one printable line, the hit itself as ▒▒▒▒▒▒."""
         at = max(0, hit.start - _AROUND)
         last = min(len(self.payload), hit.end + _AROUND)
         pieces = ["…"] if at > 0 else []

@@ -62,7 +62,7 @@ _COMMON_NAMES = frozenset(
         *("server", "machine", "computer", "workstation"),
     )
 )
-"""Names that so many have that they tell nobody from another."""
+"""Names that too many people have to identify anybody."""
 
 _OWN_WORDS = frozenset(
     word.lower()
@@ -76,7 +76,7 @@ _OWN_WORDS = frozenset(
         *(part for entry in FIELDS for part in entry.key.split(".")),
     )
 )
-"""Words that genuine payloads are made of."""
+"""Words that payloads are made of anyway."""
 
 
 @dataclass(frozen=True, slots=True)

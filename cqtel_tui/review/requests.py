@@ -80,7 +80,7 @@ def _in_headers(headers: Mapping[str, str], surroundings: Surroundings) -> Itera
 
 
 def _is_what_it_is_for(name: str, finding: Finding) -> bool:
-    """Tell whether it is only that an Authorization authorises."""
+    """Tell whether a finding is just the credential that an Authorization header is for."""
     return name.lower() == "authorization" and (
         finding.what in {BASIC, BEARER} or finding.kind == ASSIGNMENT
     )

@@ -142,7 +142,7 @@ _WEB_TOKEN = re.compile(
 _OF_BASE64 = frozenset(LETTERS + DIGITS + b"+/=")
 _FORTY = re.compile(rb"(?<![A-Za-z0-9+/])[A-Za-z0-9+/]{40}(?![A-Za-z0-9+/=])")
 _NEAR = 200
-"""Bytes: so near to a key's id, a secret belongs to it."""
+"""How near, in bytes, a secret must be to a key's id to belong to it."""
 _BASE64_LINES = r"[A-Za-z0-9+/=:,\s\\-]{0,8192}"
 KEYS = (
     Shape(

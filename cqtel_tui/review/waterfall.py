@@ -44,7 +44,7 @@ _STEPS = (
     *(count * _HOUR for count in (1, 2, 3, 6, 12)),
     *(count * 10**power * 24 * _HOUR for power in range(6) for count in (1, 2, 5)),
 )
-"""Round durations: what a tick may be apart from the next."""
+"""Round durations: the distances between ticks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +164,7 @@ class _Tree:
 
     def _cut_cycles(self) -> None:
         """Take the earliest span of each cycle out of what it is inside of."""
-        walks = [0] * len(self.spans)  # the walk that came by, from 1
+        walks = [0] * len(self.spans)  # which walk reached each span, from 1; 0 for none
         for walk, begin in enumerate(range(len(self.spans)), 1):
             number: int | None = begin
             while number is not None and not walks[number]:

@@ -40,7 +40,7 @@ STRONGER = {
     HOST: {SECRET, TOKEN, URL, EMAIL},
     USER: {SECRET, TOKEN, URL, EMAIL, HOME, DIRECTORY, PERSONAL_PATH, HOST},
 }
-"""Where it overlaps with one of these, a thing is not told of, for those say it already."""
+"""Kinds that say more: a hit of a kind is left out where it overlaps with one of these."""
 
 
 def without_weaker(hits: Iterable[Hit]) -> list[Hit]:

@@ -114,7 +114,7 @@ class Announcement:
     """What a collector announces, to be read before a yes.
 
     Attributes:
-        endpoint: beside which it was asked.
+        endpoint: the one whose collector was asked.
         proxy: the proxy that it was asked by; empty for none.
         policy: what it says that it does.
         me: what it says that it would derive from this machine.

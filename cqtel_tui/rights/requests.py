@@ -138,10 +138,10 @@ def beside(endpoint: str, what: str) -> str:
 
 
 def _body(reply: Reply) -> bytes:
-    """Return the body of an answer that says yes.
+    """Return the body of a response that was a success.
 
     Raises:
-        StrangeAnswerError: it says no, or cannot be read.
+        StrangeAnswerError: it was none, or cannot be read.
     """
     if reply.status != _OK:
         raise StrangeAnswerError(_refusal(reply))
