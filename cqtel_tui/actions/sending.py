@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from ..deliver.permission import Grounds, Permission
-    from ..deliver.sender import Result as Delivery  # noqa: TC004  # a type, for the faces
+    from ..deliver.sender import SendResult  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..paths import Places
     from ..review.destination import Destination
@@ -30,9 +30,9 @@ __all__ = [
     "ALL",
     "ALWAYS",
     "NAMED",
-    "Delivery",
     "Route",
     "SendRequest",
+    "SendResult",
     "SendingPlan",
     "delivery_line",
     "plan_sending",
@@ -178,7 +178,7 @@ def send(
     labels: Sequence[Label],
     asked: SendRequest,
     is_cancelled: Callable[[], bool] = lambda: False,
-) -> Iterator[Delivery]:
+) -> Iterator[SendResult]:
     """Send these payloads now, each one if it still may go; give what became of each.
 
     Raises:
@@ -196,19 +196,19 @@ def send_due(places: Places) -> None:
     start_if_due(places.state)
 
 
-def delivery_line(delivery: Delivery) -> str:
+def delivery_line(delivery: SendResult) -> str:
     """Return what became of one payload."""
     by = delivery.receipt.proxy if delivery.receipt else ""
     way = f" (by the proxy {by})" if by else ""
     return f"{delivery.id} {delivery.outcome.value}: {delivery.why}{way}"
 
 
-def were_all_sent(labels: Sequence[Label], deliveries: Sequence[Delivery]) -> bool:
+def were_all_sent(labels: Sequence[Label], deliveries: Sequence[SendResult]) -> bool:
     """Tell whether each one was sent."""
     return _count_sent(deliveries) == len(labels)
 
 
-def sending_result(labels: Sequence[Label], deliveries: Sequence[Delivery]) -> Result:
+def sending_result(labels: Sequence[Label], deliveries: Sequence[SendResult]) -> Result:
     """Return what became of payloads that were to be sent, as far as it was gone on with."""
     sent = _count_sent(deliveries)
     lines = [delivery_line(delivery) for delivery in deliveries]
@@ -223,5 +223,5 @@ def sending_result(labels: Sequence[Label], deliveries: Sequence[Delivery]) -> R
     return Result((message,), lines=tuple(lines))
 
 
-def _count_sent(deliveries: Sequence[Delivery]) -> int:
+def _count_sent(deliveries: Sequence[SendResult]) -> int:
     return sum(delivery.outcome.value == _SENT for delivery in deliveries)

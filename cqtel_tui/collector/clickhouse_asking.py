@@ -23,7 +23,7 @@ _ANSWER_SECONDS = 300
 _WORDS = 300
 
 
-class Place(NamedTuple):
+class DatabasePlace(NamedTuple):
     """Where a database of ours is.
 
     Attributes:
@@ -49,7 +49,7 @@ def is_place(text: str) -> bool:
     return text.partition("://")[0] in SCHEMES and "://" in text
 
 
-def read_place(text: str) -> Place:
+def read_place(text: str) -> DatabasePlace:
     """Read where ClickHouse is, such as `clickhouse://127.0.0.1:8123/cqtel`.
 
     Raises:
@@ -71,7 +71,7 @@ def read_place(text: str) -> Place:
             f"A ClickHouse is named without user and password: these are in {USER} and {PASSWORD}"
         )
     has_tls, usual = SCHEMES[parts.scheme]
-    return Place(parts.hostname or "", port or usual, has_tls, database)
+    return DatabasePlace(parts.hostname or "", port or usual, has_tls, database)
 
 
 class ClickHouse:
@@ -85,7 +85,7 @@ class ClickHouse:
         CqtelError: what asks it is not installed.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DatabasePlace) -> None:
         try:
             import clickhouse_connect
             from clickhouse_connect.driver import httputil

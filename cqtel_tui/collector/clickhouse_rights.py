@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from concurrent.futures import Future
 
-    from .clickhouse_asking import Place
+    from .clickhouse_asking import DatabasePlace
 
 TRACES_AT_ONCE = 200
 _OVERLAP = timedelta(minutes=5)
@@ -69,7 +69,7 @@ class Rights:
         place: where that is.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: DatabasePlace) -> None:
         self._place = place
         self._lock = threading.Lock()
         self._connected: ClickHouse | None = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 try:
-    from .exchanges import Whole as _Protocol
+    from .exchanges import DirectConnection as _Protocol
 except ImportError:  # slower, and in Python; it declines by itself
     from uvicorn.protocols.http.h11_impl import (  # type: ignore[assignment]
         H11Protocol as _Protocol,
@@ -37,10 +37,10 @@ _FULL = (
 
 def bounded(application: Application) -> type[asyncio.Protocol]:
     """Return the protocol of an application's server."""
-    return type("Served", (Bounded,), {"application": application})
+    return type("Served", (BoundedConnection,), {"application": application})
 
 
-class Bounded(_Protocol):
+class BoundedConnection(_Protocol):
     """A connection with bounds."""
 
     application: Application

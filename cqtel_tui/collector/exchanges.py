@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from .otlp_requests import OtlpRequest
-from .upgrades import Declining
+from .settings import TRACES_PATH
+from .upgrades import DecliningConnection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .otlp_responses import Header, OtlpResponse
 
-_PATH = b"/v1/traces"
+_PATH = TRACES_PATH.encode("ascii")
 
 
 class _Nobody:
@@ -46,7 +47,7 @@ class Exchange:
         self.disconnected = False
 
 
-class Whole(Declining):
+class DirectConnection(DecliningConnection):
     """A connection whose payloads are taken at once where that can be.
 
     Attributes:

@@ -37,7 +37,7 @@ class GoneError(StoreError):
     """The store is not where it was."""
 
 
-class Place:
+class StorePlace:
     """The files that a store has been opened as, and whether they are still those of its path."""
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +81,7 @@ class Health:
     def __init__(
         self,
         path: Path,
-        place: Place,
+        place: StorePlace,
         write: Callable[[Callable[[sqlite3.Connection], object]], Awaited[object]],
     ) -> None:
         self._path = path

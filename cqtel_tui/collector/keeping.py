@@ -97,7 +97,7 @@ class Known:
         return True
 
 
-class Request:
+class RequestRows:
     """What came in one request, with as much of its rows as can be made before it is written.
 
     Attributes:
@@ -120,7 +120,9 @@ class Request:
         return self.bodies[place]
 
 
-def keep(connection: sqlite3.Connection, known: Known, requests: Sequence[Request]) -> list[Kept]:
+def keep(
+    connection: sqlite3.Connection, known: Known, requests: Sequence[RequestRows]
+) -> list[Kept]:
     """Write the spans of some requests that are not there yet; tell what became of each.
 
     As few statements as can be: Python's lock is free only while one of them runs.
@@ -204,7 +206,7 @@ def _next_row(connection: sqlite3.Connection) -> int:
 
 
 def _look_up(
-    connection: sqlite3.Connection, known: Known, requests: Sequence[Request]
+    connection: sqlite3.Connection, known: Known, requests: Sequence[RequestRows]
 ) -> set[bytes]:
     """Look up the spans that are there of each trace; return those traces that have too many rows.
 

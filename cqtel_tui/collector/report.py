@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .clickhouse_asking import ClickHouse, Place, is_place, read_place
+from .clickhouse_asking import ClickHouse, DatabasePlace, is_place, read_place
 from .durations import percentile
 from .figures import DAY, Group, date, read_figures
 from .health import refuse_damaged
@@ -121,7 +121,7 @@ class Report:
     tables: Mapping[str, Sequence[ReportRow]]
 
 
-def source_of(text: str) -> Path | Place:
+def source_of(text: str) -> Path | DatabasePlace:
     """Return what a report is read from: a store, or ClickHouse if that is what is named.
 
     Raises:
@@ -130,7 +130,7 @@ def source_of(text: str) -> Path | Place:
     return read_place(text) if is_place(text) else Path(text)
 
 
-def read(source: Path | Place, *, now: float, days: int = DAYS, k: int = K) -> Report:
+def read(source: Path | DatabasePlace, *, now: float, days: int = DAYS, k: int = K) -> Report:
     """Read the report of the last `days` days.
 
     Args:
@@ -144,7 +144,7 @@ def read(source: Path | Place, *, now: float, days: int = DAYS, k: int = K) -> R
     """
     today = day_of(now)
     since = today - days + 1
-    if isinstance(source, Place):
+    if isinstance(source, DatabasePlace):
         from . import clickhouse_figures
 
         with contextlib.closing(ClickHouse(source)) as clickhouse:

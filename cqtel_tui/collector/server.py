@@ -22,6 +22,7 @@ from .metrics import Metrics
 from .otlp_requests import DisconnectedError, OtlpRequest
 from .otlp_responses import JSON, PROTOBUF, OtlpResponse, done, refusal, retry_after, send_response
 from .pages import COME_AGAIN, KEEP_SECONDS, NO_ADDRESS, TOO_OFTEN, Pages
+from .settings import TRACES_PATH
 from .sinks import BAD_GATEWAY, BusyError, Kept, RefusedError
 from .waiting import done_of, when_done
 
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from .sinks import Sink
     from .waiting import Awaited
 
-TRACES = "/v1/traces"
 MAX_COMING_BYTES = 64 << 20
 """Bytes of all bodies that are arriving in parts at one time."""
 BODY_SECONDS = 20.0
@@ -92,7 +92,7 @@ class Application:
         """Serve one request, as ASGI has it."""
         if scope["type"] != "http":
             await self._pages.application(scope, receive, send)
-        elif scope["path"] == TRACES or _plain(scope["path"]) == TRACES:
+        elif scope["path"] == TRACES_PATH or _plain(scope["path"]) == TRACES_PATH:
             await self._serve_traces(scope, receive, send)
         else:
             await self._pages.serve({**scope, "path": _plain(scope["path"])}, receive, send)

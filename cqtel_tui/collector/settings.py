@@ -12,7 +12,7 @@ from ..errors import WrongUsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .clickhouse_asking import Place
+    from .clickhouse_asking import DatabasePlace
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -23,7 +23,7 @@ RETENTION_DAYS = 396
 ERROR_DAYS = 30
 RATE = 50.0
 _PORTS = 1 << 16
-_TRACES = "/v1/traces"
+TRACES_PATH = "/v1/traces"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Settings:
     cors: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     believes_clock: bool = False
-    clickhouse: Place | None = None
+    clickhouse: DatabasePlace | None = None
     hmac_key_file: Path | None = None
 
 
@@ -133,4 +133,4 @@ def read_forward(text: str) -> str:
     if parts.username is not None or parts.query or parts.fragment:
         raise WrongUsageError("--forward takes a URL without user, query and fragment")
     path = parts.path.rstrip("/")
-    return f"{parts.scheme}://{parts.netloc}{path.removesuffix(_TRACES)}{_TRACES}"
+    return f"{parts.scheme}://{parts.netloc}{path.removesuffix(TRACES_PATH)}{TRACES_PATH}"

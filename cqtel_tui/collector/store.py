@@ -15,7 +15,7 @@ from contextlib import closing
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import checking, giving_back, keeping, removing, settling
-from .health import DAMAGED, GoneError, Health, Place, is_damage
+from .health import DAMAGED, GoneError, Health, StorePlace, is_damage
 from .keeping import Known
 from .kinds import DAY_SECONDS, day_of
 from .logs import tell, tell_error
@@ -95,7 +95,7 @@ class Store:
         self._monotonic = monotonic
         self._believed_at = float("-inf") if believes_clock else None
         self._connection = connect_to_write(path)
-        self._place = Place(path)
+        self._place = StorePlace(path)
         self._health = Health(path, self._place, self._do)
         self._is_damaged = False
         self._unsettled = 1
@@ -118,7 +118,7 @@ class Store:
             StoreBusyError: too much waits already.
             StoreError: the store is closed.
         """
-        return self._put(Work(keeping.Request(self._known, tuple(arrivals))))
+        return self._put(Work(keeping.RequestRows(self._known, tuple(arrivals))))
 
     def trouble(self) -> str:
         """Say why nothing can be kept, without a path; empty if it can."""

@@ -16,7 +16,7 @@ _MOST_IN_A_PIECE = 64
 """The most offers in one piece of data; a client sends one."""
 
 
-class Declining(HttpToolsProtocol):
+class DecliningConnection(HttpToolsProtocol):
     """uvicorn's protocol, for which an offer changes nothing."""
 
     def data_received(self, data: bytes) -> None:

@@ -10,7 +10,7 @@ from .waiting import Promise
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .keeping import Request
+    from .keeping import RequestRows
     from .waiting import Awaited
 
 
@@ -28,7 +28,7 @@ class Work:
 
     def __init__(
         self,
-        request: Request | None = None,
+        request: RequestRows | None = None,
         write: Callable[[sqlite3.Connection], Any] | None = None,
     ) -> None:
         self.done: Promise[Any] = Promise()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from ..paths import Places
     from .connection import CollectorResponse
 
-__all__ = ["Outcome", "Result", "Sender", "next_attempt", "proxy_for", "without_password"]
+__all__ = ["Outcome", "SendResult", "Sender", "next_attempt", "proxy_for", "without_password"]
 
 RUN_SECONDS = 45.0
 _RETRIED = frozenset({429, 502, 503, 504})
@@ -54,7 +54,7 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class SendResult:
     """What became of one envelope, and why.
 
     Attributes:
@@ -106,7 +106,7 @@ class Sender:
         labels: Iterable[Label],
         request: SendRequest,
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Iterator[Result]:
+    ) -> Iterator[SendResult]:
         """Send these envelopes now, for the user has asked for it; yield what became of each.
 
         Leaves a program's others out at the first no to all of them, and stops at the first time
@@ -124,7 +124,7 @@ class Sender:
         with self._alone():
             yield from self._each(labels, request, is_cancelled)
 
-    def send_due(self) -> list[Result]:
+    def send_due(self) -> list[SendResult]:
         """Send what is due and what the user's yes covers, as the detached sender does.
 
         Raises:
@@ -132,7 +132,7 @@ class Sender:
         """
         if not self.outbox.folder.is_dir():
             return []
-        results: list[Result] = []
+        results: list[SendResult] = []
         with self._alone():
             # From here on, whoever records something calls another sender.
             (self.outbox.folder / CALLED).unlink(missing_ok=True)
@@ -172,7 +172,7 @@ class Sender:
         labels: Iterable[Label],
         request: SendRequest,
         is_cancelled: Callable[[], bool] = lambda: False,
-    ) -> Generator[Result, None, None]:
+    ) -> Generator[SendResult, None, None]:
         refused: set[str] = set()
         with Connections(self.request_seconds, is_cancelled) as connections:
             for label in labels:
@@ -189,7 +189,7 @@ class Sender:
 
     def _one(
         self, label: Label, connections: Connections, request: SendRequest
-    ) -> tuple[Result, bool]:
+    ) -> tuple[SendResult, bool]:
         """Return what became of an envelope, and whether to leave the others for now.
 
         Where it was refused, the others are those of the same program.
@@ -199,18 +199,20 @@ class Sender:
         except TornEnvelopeError as error:
             return self._set_aside(label, str(error)), False
         except NoSuchEnvelopeError as error:
-            return Result(label.id, Outcome.GONE, str(error)), False
+            return SendResult(label.id, Outcome.GONE, str(error)), False
         if request.is_named:
             request = replace(request, was_read=was_shown(self.places.state, envelope))
         known = grounds(self.places, envelope, self.options, self._deliveries)
         may = permission(envelope, known, request)
         if may.refusal or may.url is None:
-            result = Result(label.id, Outcome.REFUSED, may.reason)
+            result = SendResult(label.id, Outcome.REFUSED, may.reason)
             return result, request.by_user and may.is_for_all
         result = self._post(label, envelope, may.url, connections)
         return result, result.outcome is Outcome.POSTPONED
 
-    def _post(self, label: Label, envelope: Envelope, url: str, connections: Connections) -> Result:
+    def _post(
+        self, label: Label, envelope: Envelope, url: str, connections: Connections
+    ) -> SendResult:
         """Post an envelope, once there is room for the receipt."""
         reservation = self._reserve(label, url)
         is_answered = False
@@ -241,7 +243,7 @@ class Sender:
                 f"not be recorded in {self.outbox.folder}: {error.strerror}. It is not sent again. "
                 "Look at the disk, and then at cq-telemetry status."
             ) from error
-        return Result(label.id, Outcome(box), answer_words(receipt), receipt)
+        return SendResult(label.id, Outcome(box), answer_words(receipt), receipt)
 
     def _reserve(self, label: Label, url: str) -> Reservation:
         try:
@@ -256,12 +258,12 @@ class Sender:
                 f"{_DROP} --all), and try again."
             ) from error
 
-    def _set_aside(self, label: Label, why: str) -> Result:
+    def _set_aside(self, label: Label, why: str) -> SendResult:
         try:
             lies = self.outbox.set_aside(PENDING, label)
         except FileNotFoundError:
-            return Result(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
-        return Result(label.id, Outcome.SET_ASIDE, f"{why}; it is in {lies}")
+            return SendResult(label.id, Outcome.GONE, f"{label.id} is no longer {PENDING}.")
+        return SendResult(label.id, Outcome.SET_ASIDE, f"{why}; it is in {lies}")
 
     def _open(self, label: Label) -> tuple[Label, Envelope]:
         """Return an envelope, and its label as it is now: attempts are counted on it."""
@@ -303,13 +305,13 @@ class Sender:
             # It was dropped under way, and has left all the same: what was sent is kept to be read.
             self.outbox.put_back(box, label, envelope.data)
 
-    def _postpone(self, label: Label, reason: str, wait: str = "") -> Result:
+    def _postpone(self, label: Label, reason: str, wait: str = "") -> SendResult:
         tried = max((one.attempt for one in self.outbox.labels(PENDING)), default=0)
         seconds = pause(tried, self.jitter(), retry_after(wait, self.clock()))
         with contextlib.suppress(FileNotFoundError, NoSuchEnvelopeError):  # dropped under way
             self.outbox.postpone(label)
         self._wait(reason, seconds)
-        return Result(label.id, Outcome.POSTPONED, f"{reason}; next attempt in {seconds:.0f} s")
+        return SendResult(label.id, Outcome.POSTPONED, f"{reason}; next attempt in {seconds:.0f} s")
 
     def _wait(self, reason: str, seconds: float) -> None:
         with contextlib.suppress(OSError):  # a disk that takes nothing: the next one tries again

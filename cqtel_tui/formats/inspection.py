@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from .otlp_traces import MAX_SPANS, MAX_TRACES, read_otlp
 from .spans import Trace
 from .stdouttrace import read_stdouttrace
-from .strict_json import JsonObject, Problem, parse_concatenated
+from .strict_json import JsonObject, JsonProblem, parse_concatenated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,7 +34,7 @@ class Inspection:
 
     traces: tuple[Trace, ...]
     unknown: tuple[JsonObject, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[JsonProblem, ...]
     shape: Shape
 
 

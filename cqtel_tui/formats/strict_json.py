@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 __all__ = [
     "Documents",
     "JsonObject",
+    "JsonProblem",
     "JsonValue",
-    "Problem",
     "UnreadableError",
     "count_values",
     "parse",
@@ -59,7 +59,7 @@ _LONG_NUMBER = re.compile(rb"(?<![0-9.eE+-])[0-9.eE+-]{%d}" % (MAX_NUMBER + 1))
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class JsonProblem:
     """Something that could not be read, and where.
 
     Attributes:
@@ -79,7 +79,7 @@ class Problem:
 class UnreadableError(CqtelError, ValueError):
     """These bytes are not a JSON document that we read; `problem` says where and why."""
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: JsonProblem) -> None:
         super().__init__(
             f"Cannot read this as JSON, {problem}. "
             "Look at the raw bytes there, or have the file written again."
@@ -92,7 +92,7 @@ class Documents:
     """The JSON objects of one file in their order, and what could not be read of it."""
 
     values: tuple[JsonObject, ...]
-    problems: tuple[Problem, ...]
+    problems: tuple[JsonProblem, ...]
 
 
 def parse(
@@ -227,7 +227,7 @@ def _only_the_first(max_documents: int) -> str:
     return f"only the first {max_documents:,} documents are read"
 
 
-def _what_stopped(stopped: Problem, fault: Problem | None) -> Problem:
+def _what_stopped(stopped: JsonProblem, fault: JsonProblem | None) -> JsonProblem:
     """Choose between where the decoder stopped and the fault that the text was cut at.
 
     A decoder that only wanted more text stopped because of that fault.
@@ -248,10 +248,10 @@ class _Source:
     data: bytes
     text: str
 
-    def problem(self, position: int, reason: str) -> Problem:
+    def problem(self, position: int, reason: str) -> JsonProblem:
         return _problem(self.data, self.offset(position), reason)
 
-    def problem_at(self, token: bytes, nth: int, begin: int, reason: str) -> Problem:
+    def problem_at(self, token: bytes, nth: int, begin: int, reason: str) -> JsonProblem:
         """Tell of the `nth` match of a pattern outside strings, in the document at `begin`.
 
         The hooks of the json module are not told a place, but they are called in a known order.
@@ -265,8 +265,8 @@ class _Source:
         return position if self.text.isascii() else len(self.text[:position].encode())
 
 
-def _problem(data: bytes, offset: int, reason: str) -> Problem:
-    return Problem(offset=offset, line=data.count(b"\n", 0, offset) + 1, reason=reason)
+def _problem(data: bytes, offset: int, reason: str) -> JsonProblem:
+    return JsonProblem(offset=offset, line=data.count(b"\n", 0, offset) + 1, reason=reason)
 
 
 # What must be known before the decoder may run ----------------------------------------------------
@@ -274,7 +274,7 @@ def _problem(data: bytes, offset: int, reason: str) -> Problem:
 
 def _readable_part(
     data: bytes, *, final: bool, max_depth: int, max_tokens: int = MAX_TOKENS
-) -> tuple[_Source, Problem | None]:
+) -> tuple[_Source, JsonProblem | None]:
     """Give as much as the decoder may have, and what ends that early, if anything does.
 
     Unless the data are final, a character that is cut in two at their end is no fault.

@@ -24,7 +24,6 @@ MAX_COUNT = (1 << 53) - 1
 """The largest integer that every reader of JSON tells from its neighbours."""
 
 STATUS_CODES = ("unset", "ok", "error")
-SPAN_KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
 STATUS_PREFIX = "STATUS_CODE_"
 SPAN_KIND_PREFIX = "SPAN_KIND_"
 
@@ -124,11 +123,6 @@ def enum(value: object, names: Sequence[str], prefix: str = "") -> int | None:
 def status_code(value: object) -> int | None:
     """Read the code of a span's status: 0 for unset, 1 for ok, 2 for an error; None if none."""
     return enum(value, STATUS_CODES, STATUS_PREFIX)
-
-
-def span_kind(value: object) -> int | None:
-    """Read the kind of a span, 0 to 5; None if it is none."""
-    return enum(value, SPAN_KINDS, SPAN_KIND_PREFIX)
 
 
 def identifier(value: object, digits: int) -> str | None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from ..files import NO_LINK, READ, make_folder, replace
 from ..formats.bare_json import parse_object
 from ..outbox.bounds import MAX_PENDING, MAX_PENDING_BYTES
-from ..outbox.runs import INTERCEPTED
+from ..outbox.runs import INTERCEPTED_FOLDER
 from ..outbox.writing import OUTBOX
 from .requests import Request
 from .session import Session
@@ -234,7 +234,7 @@ def _taken(folder: Path, state: str) -> Spool | None:
 
 
 def _folders(state: str) -> Path:
-    return Path(state) / OUTBOX / INTERCEPTED
+    return Path(state) / OUTBOX / INTERCEPTED_FOLDER
 
 
 def _locked(path: Path) -> int:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 RUNS = "runs"
-INTERCEPTED = "intercepted"
+INTERCEPTED_FOLDER = "intercepted"
 """Where requests lie that the gate has acknowledged and not redacted yet (see `gate.spool`)."""
 SUFFIX = ".json"
 MAX_RUNS = 500
@@ -142,13 +142,13 @@ def drop_run(state: str, run: Run) -> None:
 
 def clear_intercepted(state: str) -> None:
     """Forget all requests that the gate has taken in and not redacted yet."""
-    shutil.rmtree(Path(state) / OUTBOX / INTERCEPTED, ignore_errors=True)
+    shutil.rmtree(Path(state) / OUTBOX / INTERCEPTED_FOLDER, ignore_errors=True)
 
 
 def has_leftovers(state: str) -> bool:
     """Tell whether requests lie here that may have been left unredacted: one look at a folder."""
     try:
-        names = os.listdir(Path(state) / OUTBOX / INTERCEPTED)  # noqa: PTH208  # no Path each
+        names = os.listdir(Path(state) / OUTBOX / INTERCEPTED_FOLDER)  # noqa: PTH208  # no Path each
     except OSError:
         return False
     # A name that begins with a dot is still being written, or its gate was killed meanwhile.

@@ -48,7 +48,6 @@ class Changes:
     Attributes:
         unreadable: why nothing is known of debug mode; empty if it is.
         added_by_debug: what debug mode would have added; empty if nothing.
-        error_texts: how many error texts are in it, so that it was recorded in debug mode.
         debug: what debug mode would change, as a sentence.
         dropped: how many values and spans were left out when it was recorded.
         left_out: what was left out, as a sentence.
@@ -57,7 +56,6 @@ class Changes:
 
     unreadable: str
     added_by_debug: tuple[Addition, ...]
-    error_texts: int
     debug: str
     dropped: int
     left_out: str
@@ -89,7 +87,6 @@ def changes(
     return Changes(
         unreadable,
         additions[:MAX_ADDITIONS],
-        texts,
         _debug_in_words(unreadable, len(failed), len(additions), texts),
         dropped,
         _left_out_in_words(dropped),

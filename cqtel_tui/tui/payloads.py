@@ -20,7 +20,7 @@ from .screens.boxes import Box
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ..actions.sending import Delivery, SendRequest
+    from ..actions.sending import SendRequest, SendResult
     from ..outbox.envelope import Label
     from .home import Home
 
@@ -71,7 +71,7 @@ async def send_with_progress(app: Home, labels: Sequence[Label], asked: SendRequ
     """Send payloads, show how it goes, and tell what became of them."""
     from .screens.sending import Sending
 
-    deliveries: list[Delivery] | None = await app.push_screen_wait(
+    deliveries: list[SendResult] | None = await app.push_screen_wait(
         Sending(app.places, labels, asked)
     )
     await app.read_anew()

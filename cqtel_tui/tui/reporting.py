@@ -11,7 +11,7 @@ from .screens.report import ReportScreen
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from ..collector.clickhouse_asking import Place
+    from ..collector.clickhouse_asking import DatabasePlace
 
 
 class ReportApp(OwnApp[None]):
@@ -26,7 +26,7 @@ class ReportApp(OwnApp[None]):
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
 
-    def __init__(self, path: Path | Place) -> None:
+    def __init__(self, path: Path | DatabasePlace) -> None:
         super().__init__()
         self.path = path
 
@@ -35,7 +35,7 @@ class ReportApp(OwnApp[None]):
         self.push_screen(ReportScreen(self.path))
 
 
-def run(path: Path | Place) -> int:
+def run(path: Path | DatabasePlace) -> int:
     """Show the report until it is left; return the exit code."""
     code = 1
     with signals_deferred() as deferred:

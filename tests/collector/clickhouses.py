@@ -14,7 +14,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from cqtel_tui.collector import clickhouse
-from cqtel_tui.collector.clickhouse_asking import ClickHouse, Place, read_place
+from cqtel_tui.collector.clickhouse_asking import ClickHouse, DatabasePlace, read_place
 from cqtel_tui.collector.otlp_writing import encode
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ PATIENCE = 120
 
 
 @contextlib.contextmanager
-def running(folder: Path, port: int = 0) -> Iterator[tuple[Place, subprocess.Popen[str]]]:
+def running(folder: Path, port: int = 0) -> Iterator[tuple[DatabasePlace, subprocess.Popen[str]]]:
     """Run it in a process of its own, killed at the end."""
     with (folder / "clickhouse.log").open("a", encoding="utf-8") as log:
         process = subprocess.Popen(
@@ -61,7 +61,7 @@ def running(folder: Path, port: int = 0) -> Iterator[tuple[Place, subprocess.Pop
         process.communicate(timeout=PATIENCE)
 
 
-def make(place: Place, *, database: str = "cqtel") -> Place:
+def make(place: DatabasePlace, *, database: str = "cqtel") -> DatabasePlace:
     """Make the tables, in a database of that name."""
     with contextlib.closing(ClickHouse(place)) as asked:
         made = clickhouse.schema(database=database, retention_days=396, error_days=396)
@@ -71,7 +71,7 @@ def make(place: Place, *, database: str = "cqtel") -> Place:
     return place._replace(database=database)
 
 
-def insert(place: Place, arrivals: Sequence[Arrival]) -> None:
+def insert(place: DatabasePlace, arrivals: Sequence[Arrival]) -> None:
     """Insert arrivals, handed on by an edge, as an engine's exporter does."""
     rows = "\n".join(map(json.dumps, exported(arrivals)))
     with contextlib.closing(ClickHouse(place)) as asked:

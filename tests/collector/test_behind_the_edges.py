@@ -17,7 +17,7 @@ import pytest
 from cqtel_tui import Telemetry
 from cqtel_tui.cli import main
 from cqtel_tui.collector.arrivals import digest_of
-from cqtel_tui.collector.clickhouse_asking import ClickHouse, Place
+from cqtel_tui.collector.clickhouse_asking import ClickHouse, DatabasePlace
 from cqtel_tui.collector.engine import configuration
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
@@ -52,7 +52,7 @@ def until(happens: Callable[[], object]) -> None:
 class Engine:
     """The engine as it is configured, but that what Kafka has can be read by a test."""
 
-    def __init__(self, folder: Path, kafka: Kafka, place: Place) -> None:
+    def __init__(self, folder: Path, kafka: Kafka, place: DatabasePlace) -> None:
         self.port = free_port()
         self._folder = folder
         written = configuration().replace("compression: zstd", "compression: none")
@@ -99,7 +99,7 @@ class Whole:
         self._edges = 0
         self.edges = [self.edge(), self.edge()]
 
-    def _start_clickhouse(self) -> Place:
+    def _start_clickhouse(self) -> DatabasePlace:
         self._clickhouse = contextlib.ExitStack()
         folder = self.folder / "clickhouse"
         folder.mkdir(exist_ok=True)

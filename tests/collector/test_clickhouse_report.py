@@ -14,7 +14,7 @@ from cqtel_tui.collector import report
 from cqtel_tui.collector.arrivals import digest_of
 from cqtel_tui.collector.clickhouse_asking import (
     ClickHouse,
-    Place,
+    DatabasePlace,
     is_place,
     read_place,
 )
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePlace]:
     with running(tmp_path_factory.mktemp("clickhouse")) as (place, _):
         yield place
 
 
 @pytest.fixture
-def place(clickhouse: Place, request: pytest.FixtureRequest) -> Place:
+def place(clickhouse: DatabasePlace, request: pytest.FixtureRequest) -> DatabasePlace:
     """Tables of the test's own."""
     return make(clickhouse, database=f"of_{abs(hash(request.node.nodeid))}")
 
@@ -66,7 +66,9 @@ CASES: dict[str, Callable[[], list[Arrival]]] = {
 
 @needs_clickhouse
 @pytest.mark.parametrize("name", CASES)
-def test_the_report_has_the_same_rows_as_a_stores(name: str, place: Place, tmp_path: Path) -> None:
+def test_the_report_has_the_same_rows_as_a_stores(
+    name: str, place: DatabasePlace, tmp_path: Path
+) -> None:
     arrivals = CASES[name]()
     with closing(Store(tmp_path / "store", clock=lambda: NOW)) as store:
         if arrivals:
@@ -79,7 +81,7 @@ def test_the_report_has_the_same_rows_as_a_stores(name: str, place: Place, tmp_p
 
 
 @needs_clickhouse
-def test_the_command_tells_it(place: Place, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_tells_it(place: DatabasePlace, capsys: pytest.CaptureFixture[str]) -> None:
     import time
 
     today = int(time.time())
@@ -116,7 +118,7 @@ def test_a_file_is_no_clickhouse() -> None:
 
 
 @needs_clickhouse
-def test_everybody_is_given_what_a_store_gives_back(place: Place, tmp_path: Path) -> None:
+def test_everybody_is_given_what_a_store_gives_back(place: DatabasePlace, tmp_path: Path) -> None:
     arrivals = [
         arrival(1, who=1, received=NOW - DAY),
         arrival(2, who=1, failed=True, message="no such file", version=None, ci=None),
@@ -137,7 +139,7 @@ def _as_behind_the_edges(row: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in row.items() if key != "received"}
 
 
-def counts(place: Place, who: str) -> list[int]:
+def counts(place: DatabasePlace, who: str) -> list[int]:
     """Return how many rows each table has of a cookie."""
     query = "SELECT count() FROM {database}.%s WHERE installation = {who:String}"
     with closing(ClickHouse(place)) as asked:
@@ -146,7 +148,7 @@ def counts(place: Place, who: str) -> list[int]:
 
 
 @needs_clickhouse
-def test_what_is_erased_is_gone_from_every_table_and_stays_gone(place: Place) -> None:
+def test_what_is_erased_is_gone_from_every_table_and_stays_gone(place: DatabasePlace) -> None:
     mine = [arrival(1, who=1), arrival(2, who=1, failed=True, message="no such file")]
     insert(place, [*mine, arrival(3, who=2)])
     assert counts(place, cookie(1)) == [6, 1]
@@ -162,7 +164,7 @@ def test_what_is_erased_is_gone_from_every_table_and_stays_gone(place: Place) ->
 
 
 @needs_clickhouse
-def test_what_came_past_while_it_was_erased_is_erased_later(place: Place) -> None:
+def test_what_came_past_while_it_was_erased_is_erased_later(place: DatabasePlace) -> None:
     insert(place, [arrival(1, who=1, failed=True, message="no such file")])
     with closing(ClickHouse(place)) as asked:
         asked.do(
@@ -175,7 +177,7 @@ def test_what_came_past_while_it_was_erased_is_erased_later(place: Place) -> Non
 
 
 @needs_clickhouse
-def test_an_erased_cookie_is_known_to_every_edge(place: Place) -> None:
+def test_an_erased_cookie_is_known_to_every_edge(place: DatabasePlace) -> None:
     with closing(Rights(place)) as one, closing(Rights(place)) as other:
         assert other.erased() == set()
         one.erase(cookie(7)).result()

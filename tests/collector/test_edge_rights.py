@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from cqtel_tui.collector.clickhouse_asking import Place
+    from cqtel_tui.collector.clickhouse_asking import DatabasePlace
 
     from ..deliver.collectors import Collector
 
@@ -27,7 +27,7 @@ pytestmark = needs_clickhouse
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePlace]:
     with running(tmp_path_factory.mktemp("clickhouse")) as (found, _):
         yield make(found)
 
@@ -39,7 +39,9 @@ def engine() -> Iterator[Collector]:
 
 
 @pytest.fixture
-def edges(tmp_path: Path, engine: Collector, place: Place) -> Iterator[tuple[Command, Command]]:
+def edges(
+    tmp_path: Path, engine: Collector, place: DatabasePlace
+) -> Iterator[tuple[Command, Command]]:
     options = ("--forward", engine.url.removesuffix("/v1/traces"), "--clickhouse", str(place))
     with command(tmp_path / "1", *options) as one, command(tmp_path / "2", *options) as other:
         yield one, other
@@ -54,7 +56,7 @@ def payload(number: int) -> bytes:
 
 
 def test_one_edge_erases_and_the_other_hands_on_no_more(
-    edges: tuple[Command, Command], engine: Collector, place: Place
+    edges: tuple[Command, Command], engine: Collector, place: DatabasePlace
 ) -> None:
     one, other = edges
     now = int(time.time())

@@ -190,8 +190,8 @@ def test_rows_that_were_made_before_names_were_forgotten_are_made_anew(tmp_path:
     connection = connect_to_write(tmp_path / "store")
     known = keeping.Known()
     with transaction(connection):
-        keeping.keep(connection, known, [keeping.Request(known, first)])
-    ready = keeping.Request(known, second)
+        keeping.keep(connection, known, [keeping.RequestRows(known, first)])
+    ready = keeping.RequestRows(known, second)
     assert all(ready.bodies)
     # As where all of it was erased: what had these numbers has others, or none.
     connection.execute("UPDATE traits SET id = id + 1000")

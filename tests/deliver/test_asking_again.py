@@ -7,7 +7,7 @@ import pytest
 
 from cqtel_tui.consent.saving import decide_telemetry
 from cqtel_tui.deliver.permission import NAMED
-from cqtel_tui.deliver.sender import Outcome, Result
+from cqtel_tui.deliver.sender import Outcome, SendResult
 from cqtel_tui.outbox.writing import PENDING
 
 from .collectors import QUICK, running
@@ -179,7 +179,7 @@ def test_an_error_text_is_sent_by_itself_in_debug_mode_alone(
     assert ready.sender().send_due()[0].outcome is Outcome.SENT
 
 
-def results_by_id(machine: Machine) -> dict[str, Result]:
+def results_by_id(machine: Machine) -> dict[str, SendResult]:
     return {result.id: result for result in machine.sender().send_due()}
 
 

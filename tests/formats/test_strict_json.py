@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from cqtel_tui.errors import CqtelError
 from cqtel_tui.formats.strict_json import (
+    JsonProblem,
     JsonValue,
-    Problem,
     UnreadableError,
     parse,
     parse_concatenated,
@@ -36,7 +36,7 @@ json_tokens = (
 json_like = st.lists(st.sampled_from(json_tokens)).map(b"".join)
 
 
-def problem_of(data: bytes) -> Problem:
+def problem_of(data: bytes) -> JsonProblem:
     with pytest.raises(UnreadableError) as raised:
         parse(data)
     return raised.value.problem
@@ -55,7 +55,7 @@ def test_what_json_can_say_is_read_as_the_standard_library_reads_it(value: JsonV
 @quick
 @given(st.binary() | json_like)
 def test_any_bytes_are_read_or_refused_with_our_own_error(data: bytes) -> None:
-    problem = Problem(0, 1, "none")
+    problem = JsonProblem(0, 1, "none")
     try:
         parse(data)
     except UnreadableError as error:
@@ -129,7 +129,7 @@ def test_the_same_key_in_different_objects_is_fine() -> None:
 @pytest.mark.parametrize("number", [b"9" * 4_301, b"-" + b"9" * 1_000_000, b"0." + b"1" * 5_000])
 def test_a_number_that_takes_long_to_read_is_refused(number: bytes) -> None:
     problem = problem_of(b"[1, " + number + b"]")
-    assert problem == Problem(4, 1, "a number of more than 4,300 characters")
+    assert problem == JsonProblem(4, 1, "a number of more than 4,300 characters")
 
 
 def test_a_large_number_and_a_long_string_of_digits_are_read() -> None:
@@ -253,7 +253,7 @@ def test_a_file_larger_than_the_bound_is_read_up_to_it() -> None:
     data = b'{"a": 1}\n' * 3
     [problem] = parse_concatenated(data, max_bytes=20).problems
     assert parse_concatenated(data, max_bytes=20).values == ({"a": 1}, {"a": 1})
-    assert problem == Problem(20, 3, "there are 27 bytes, and only the first 20 are read")
+    assert problem == JsonProblem(20, 3, "there are 27 bytes, and only the first 20 are read")
 
 
 def test_a_character_that_the_bound_cuts_in_two_is_no_fault_of_the_file() -> None:

@@ -54,7 +54,7 @@ def test_an_exit_code_alone_has_no_text() -> None:
 def test_what_was_recorded_in_debug_mode_says_so() -> None:
     failed = span("fetch", 1, failed=True, error_type="E", exception_message="no")
     compared = changes(payload(failed))
-    assert (compared.added_by_debug, compared.error_texts) == ((), 1)
+    assert compared.added_by_debug == ()
     assert compared.debug == "It was recorded in debug mode: it has 1 error text in it."
 
 

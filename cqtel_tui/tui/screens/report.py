@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from textual import events
     from textual.app import ComposeResult
 
-    from ...collector.clickhouse_asking import Place
+    from ...collector.clickhouse_asking import DatabasePlace
     from ...collector.report import Report, ReportRow
 
 TABLES = {
@@ -82,7 +82,7 @@ class ReportScreen(Screen[None]):
         Binding("q,ctrl+c", "app.quit", "Quit", id="report.quit", tooltip="Leave the report"),
     ]  # fmt: skip
 
-    def __init__(self, path: Path | Place) -> None:
+    def __init__(self, path: Path | DatabasePlace) -> None:
         super().__init__()
         self.path = path
         self.table = "days"

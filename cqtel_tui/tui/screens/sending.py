@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
 
-    from ...actions.sending import Delivery, SendRequest
+    from ...actions.sending import SendRequest, SendResult
     from ...outbox.envelope import Label
     from ...paths import Places
 
 
-class Sending(Modal["list[Delivery]"]):
+class Sending(Modal["list[SendResult]"]):
     """Sends these envelopes, and gives what became of each.
 
     Args:
@@ -51,7 +51,7 @@ class Sending(Modal["list[Delivery]"]):
         self.places = places
         self.labels = labels
         self.asked = asked
-        self.results: list[Delivery] = []
+        self.results: list[SendResult] = []
         self.stopping = False
 
     def compose(self) -> ComposeResult:
@@ -89,7 +89,7 @@ class Sending(Modal["list[Delivery]"]):
             self.app.call_from_thread(self._failed, str(error))
         self.app.call_from_thread(self.dismiss, self.results)
 
-    def _progress(self, result: Delivery) -> None:
+    def _progress(self, result: SendResult) -> None:
         self.query_one(ProgressBar).advance(1)
         self.query_one("#sending-last", Static).update(Content(one_line(result.why, 200)))
 
