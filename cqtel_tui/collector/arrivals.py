@@ -136,7 +136,7 @@ class Arrival(msgspec.Struct, frozen=True):
         app: the program's name.
         version: the program's version, or None.
         build_date: as in the catalogue, or None.
-        ci: whether it ran in CI, or None if that was not said.
+        ci: whether it ran in CI, or None if unknown.
         plugins: `kind/organisation/name@version` each.
         cookie: the installation's, or None.
         spans: in the order of the request.

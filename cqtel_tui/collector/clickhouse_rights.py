@@ -131,7 +131,7 @@ class Rights:
         """Say why nobody can be given their data; empty if they can."""
         try:
             self._clickhouse().rows("SELECT 1 FROM {database}.erased LIMIT 0")
-        except Exception as error:  # noqa: BLE001  # told without its words, which name places
+        except Exception as error:  # noqa: BLE001  # logged without its message, which names addresses
             tell_error("ClickHouse does not answer", error)
             return "ClickHouse does not answer"
         return ""

@@ -106,7 +106,9 @@ class Edge:
         if self._rights is None:
             body = encode(arrivals)
         else:  # messages that follow each other are one
-            parts = tuple((_whose(each), encode([each]), len(each.spans)) for each in arrivals)
+            parts = tuple(
+                (_cookie_digest(each), encode([each]), len(each.spans)) for each in arrivals
+            )
             body = b"".join(part for _, part, _ in parts)
         spans = sum(len(arrival.spans) for arrival in arrivals)
         waiting = _Waiting(body, spans, Future(), parts)
@@ -223,7 +225,7 @@ class Edge:
         except (httpx.HTTPError, TimeoutError) as error:
             tell("the engine did not respond", why=type(error).__name__)
             _fail(batch, BusyError(f"The server behind this collector does not respond. {_AGAIN}"))
-        except Exception as error:  # noqa: BLE001  # told to whoever waits; the next one may do
+        except Exception as error:  # noqa: BLE001  # passed to whoever waits; the next request may succeed
             tell_error("nothing could be handed on", error)
             _fail(batch, BusyError(f"This collector could not hand it on. {_AGAIN}"))
         else:
@@ -290,7 +292,7 @@ class KeepingEdge(Edge):
         self._keeper.close()
 
 
-def _whose(arrival: Arrival) -> str:
+def _cookie_digest(arrival: Arrival) -> str:
     """Return the digest of an arrival's cookie; empty if it has none."""
     return "" if arrival.cookie is None else digest_of(arrival.cookie).hex()
 
@@ -327,7 +329,7 @@ def _succeed(batch: Sequence[_Waiting], refused: int, words: str) -> None:
     """Tell each request what became of it.
 
     An engine does not say whose spans it refused: where requests were handed on together, each is
-    told that as many of its own may be among them.
+    told that so many of them may be its own.
     """
     for waiting in batch:
         of_these = min(refused, waiting.spans)

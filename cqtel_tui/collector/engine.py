@@ -154,7 +154,7 @@ def _wrong(path: str, key: str) -> Iterator[str]:
         yield f"Len({path}) > {MAX_PLUGINS}"
         yield f'not IsMatch(String({path}), "^{_escaped(PLUGINS_SHAPE)}$")'
     else:
-        raise AssertionError(f"{key} has a shape that no engine is told of")
+        raise AssertionError(f"{key} has a shape that is not configured for the engine")
 
 
 def _escaped(shape: str) -> str:

@@ -72,7 +72,7 @@ class DirectConnection(DecliningConnection):
         if self._parts is not None:
             parts, self._parts = self._parts, None
             if not self.transport.is_closing():
-                self._go_the_long_way(parts)
+                self._pass_to_uvicorn(parts)
 
     def on_message_begin(self) -> None:
         """Begin a request; what uvicorn needs is made only where it goes uvicorn's way."""
@@ -92,7 +92,7 @@ class DirectConnection(DecliningConnection):
         ):
             self._parts = []
         else:
-            self._go_the_long_way([])
+            self._pass_to_uvicorn([])
 
     def on_body(self, body: bytes) -> None:
         """Take a part of a body."""
@@ -119,7 +119,7 @@ class DirectConnection(DecliningConnection):
             request, b"".join(parts), lambda response: self._respond(exchange, response)
         ):
             self.cycle = before
-            self._go_the_long_way(parts)
+            self._pass_to_uvicorn(parts)
             super().on_message_complete()
 
     def on_response_complete(self) -> None:
@@ -133,7 +133,7 @@ class DirectConnection(DecliningConnection):
         else:
             self.idle_since = self.loop.time()
 
-    def _go_the_long_way(self, parts: list[bytes]) -> None:
+    def _pass_to_uvicorn(self, parts: list[bytes]) -> None:
         url, headers, expects = self.url, self.headers, self.expect_100_continue
         super().on_message_begin()
         self.url, self.expect_100_continue = url, expects

@@ -29,7 +29,7 @@ class Group:
         count: how many.
         failed: how many of these failed.
         installations: how many had any, at least.
-        who: these installations, where they are too few to be told of.
+        who: these installations, where they are too few to be shown.
         buckets: how many durations each bucket has.
     """
 

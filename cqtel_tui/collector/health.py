@@ -63,7 +63,7 @@ class StorePlace:
 def _identity(path: str) -> tuple[int, int] | None:
     """Return the device and inode of a file; None if it is not there, or empty."""
     try:
-        status = os.stat(path)  # noqa: PTH116  # asked before and after each commit
+        status = os.stat(path)  # noqa: PTH116  # called before and after each commit
     except OSError:
         return None
     return (status.st_dev, status.st_ino) if status.st_size or path.endswith("-wal") else None

@@ -1,4 +1,4 @@
-"""Read a request as OTLP/JSON: only what may be kept, and what is told of as left out, is decoded.
+"""Read a request as OTLP/JSON: only what may be kept, or is reported as left out, is decoded.
 
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: members that nobody knows are
 ignored, and null is what is not there.
@@ -227,7 +227,7 @@ def _spans(allowing: Allowing, scopes: Iterable[_ScopeSpans]) -> Iterator[Read]:
                 or span.events is not _NO_LIST
                 or span.links is not _NO_LIST
                 or (status is not None and status.message)
-            ):  # there seldom is anything to tell of
+            ):  # there is rarely anything to report
                 _rest_of(allowing, span)
             yield (
                 _known_id(ids, span.trace_id, NO_TRACE),

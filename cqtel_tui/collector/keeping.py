@@ -133,7 +133,7 @@ def keep(
     for request in requests:
         new = duplicates = erased = refused = 0
         for place, arrival in enumerate(request.arrivals):
-            who = _who(arrival)
+            who = _installation_key(arrival)
             context = known.contexts.get(_key(who, arrival))
             if context is None and _is_erased(connection, who):
                 erased += len(arrival.spans)
@@ -286,7 +286,7 @@ def _attributes(arrival: Arrival) -> dict[str, Any]:
 def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
     """Yield what an operation of this request is grouped by, but for its name.
 
-    What was not said is an empty text. No name or version holds a space.
+    What is unknown is an empty text. No name or version holds a space.
     """
     yield TOTAL, ""
     yield VERSION, f"{arrival.app} {arrival.version or ''}"
@@ -318,7 +318,7 @@ def _trait(connection: sqlite3.Connection, known: Known, kind: str, text: str) -
     return number
 
 
-def _who(arrival: Arrival) -> bytes:
+def _installation_key(arrival: Arrival) -> bytes:
     """Return what stands for an installation."""
     cookie = arrival.cookie
     return arrival.origin.address_hash.encode() if cookie is None else digest_of(cookie)

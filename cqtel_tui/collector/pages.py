@@ -109,7 +109,7 @@ class Pages:
         try:
             async with asyncio.timeout(seconds):
                 await self.application(scope, receive, counted)
-        except Exception as error:  # noqa: BLE001  # told without its message, which may quote
+        except Exception as error:  # noqa: BLE001  # logged without its message, which may quote
             # Starlette has answered before it raises.
             tell_error("a request could not be answered", error)
             if not status:
@@ -121,7 +121,7 @@ class Pages:
         return JSONResponse(policy(self._settings, keeps_data=self._keeper is not None))
 
     async def _me(self, request: Request) -> Response:
-        self._look_at_host(request)
+        self._check_host(request)
         origin = self._known(request).origin
         name = hash_field(self._settings)
         return JSONResponse(
@@ -136,7 +136,7 @@ class Pages:
         )
 
     async def _data(self, request: Request) -> Response:
-        self._look_at_host(request)
+        self._check_host(request)
         self._known(request)
         if self._keeper is None:
             raise HTTPException(501, "nothing is stored here: this collector forwards everything")
@@ -147,7 +147,7 @@ class Pages:
         if request.method == "DELETE":
             return JSONResponse({"erased": await result(self._keeper.erase(cookie))})
         pages = self._keeper.pages(cookie)
-        first = await asyncio.to_thread(next, pages, None)  # what is wrong is told by the status
+        first = await asyncio.to_thread(next, pages, None)  # an error still decides the status
         return StreamingResponse(_operations(first, pages), media_type=JSON)
 
     async def _health(self, _: Request) -> Response:
@@ -157,14 +157,14 @@ class Pages:
         return JSONResponse({"status": "ok"})
 
     async def _page(self, request: Request) -> Response:
-        self._look_at_host(request)
+        self._check_host(request)
         peer = request.client and self._addresses.sender(request.client.host)
         if not peer or not peer.is_loopback or _FORWARDED & set(request.headers.keys()):
             raise HTTPException(403, "served to this machine only")
         page = await asyncio.to_thread(self._metrics.page)
         return Response(page, headers={"content-type": CONTENT_TYPE})
 
-    def _look_at_host(self, request: Request) -> None:
+    def _check_host(self, request: Request) -> None:
         """Refuse a page of another site whose name now resolves to this collector (DNS rebinding).
 
         What a trusted proxy hands on, it has looked at itself.
@@ -193,21 +193,21 @@ class Pages:
 
     @contextlib.asynccontextmanager
     async def _lifespan(self, _: Starlette) -> AsyncIterator[None]:
-        keeping_house = asyncio.create_task(self._keep_house())
+        keeping_house = asyncio.create_task(self._expire_hourly())
         yield
         self._reader.close()
         keeping_house.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await keeping_house
 
-    async def _keep_house(self) -> None:
+    async def _expire_hourly(self) -> None:
         """Remove what is older than the retention, now and every hour."""
         while True:
             try:
                 await asyncio.to_thread(self._addresses.refresh)
                 if self._tidies and self._keeper is not None:
                     await asyncio.to_thread(self._keeper.expire)
-            except Exception as error:  # noqa: BLE001  # told, and tried again
+            except Exception as error:  # noqa: BLE001  # logged, and tried again
                 tell_error("what is too old could not be forgotten", error)
             await asyncio.sleep(HOUSEKEEPING_SECONDS)
 

@@ -11,7 +11,7 @@ No row is about fewer than k installations, nor is what is left when rows are ta
   each row, each sum of rows, and all without them, has k installations or nobody.
 - An operation may have several providers. If fewer than k installations could be all those without
   one, it is left out, with its versions: all operations without its own would be theirs.
-- Installations are told as a multiple of k, rounded down: their differences tell of nobody.
+- Installations are shown as a multiple of k, rounded down: their differences reveal nobody.
 
 What this cannot do: two reports over different periods can be compared, so publish one, not each
 day's; and whoever sends as many made-up installations makes up a row that has one real one in it.
@@ -83,7 +83,7 @@ class ReportRow:
     """One line of a table.
 
     Attributes:
-        of: a text for each of the table's columns; empty: not said, None: the other ones.
+        of: a text for each of the table's columns; empty: unknown, None: the other ones.
         count: how many operations, or spans.
         success_rate: the share that did not fail, 0 to 1.
         installations: how many had any, rounded down to a multiple of k.
@@ -277,8 +277,8 @@ def named(text: str | None) -> str:
 def as_json(report: Report) -> dict[str, Any]:
     """Return a report under stable keys.
 
-    A row's own keys are those of `COLUMNS`: null for the other ones, an empty text for what was not
-    said.
+    A row's own keys are those of `COLUMNS`: null for the other ones, an empty text for what is
+    unknown.
     """
     total = None if report.total is None else _row_as_json(report.total, ())
     return {

@@ -66,7 +66,7 @@ class Application:
         tidies: whether it is this process that forgets what is older than the retention.
     """
 
-    def __init__(  # noqa: PLR0913  # each is given by its name
+    def __init__(  # noqa: PLR0913  # all but the first by keyword
         self,
         sink: Sink,
         settings: Settings,
@@ -92,10 +92,12 @@ class Application:
         """Serve one request, as ASGI has it."""
         if scope["type"] != "http":
             await self._pages.application(scope, receive, send)
-        elif scope["path"] == TRACES_PATH or _plain(scope["path"]) == TRACES_PATH:
+        elif scope["path"] == TRACES_PATH or _without_extra_slashes(scope["path"]) == TRACES_PATH:
             await self._serve_traces(scope, receive, send)
         else:
-            await self._pages.serve({**scope, "path": _plain(scope["path"])}, receive, send)
+            await self._pages.serve(
+                {**scope, "path": _without_extra_slashes(scope["path"])}, receive, send
+            )
 
     # Payloads -------------------------------------------------------------------------------------
 
@@ -106,13 +108,13 @@ class Application:
             async with asyncio.timeout(BODY_SECONDS) as deadline:
                 response = await self._take(request, deadline)
         except TimeoutError:
-            response = _late(request)
+            response = _timeout_response(request)
         except DisconnectedError:
             return
-        except Exception as error:  # noqa: BLE001  # told without its message, which may quote
-            response = _broken(request.encoding or JSON, error)
+        except Exception as error:  # noqa: BLE001  # logged without its message, which may quote
+            response = _fault_response(request.encoding or JSON, error)
         if self._cors:
-            response = response._replace(headers=(*response.headers, *self._to_browsers(request)))
+            response = response._replace(headers=(*response.headers, *self._cors_headers(request)))
         await send_response(send, response)
         self._count(response, begun)
 
@@ -145,8 +147,8 @@ class Application:
                 return True
             self.metrics.bytes.inc(len(data))
             allowed = read(Body(data, "", encoding), derived.origin, self._clock())
-        except Exception as error:  # noqa: BLE001  # told without its message, which may quote
-            end(_unread(encoding, error) or _broken(encoding, error))
+        except Exception as error:  # noqa: BLE001  # logged without its message, which may quote
+            end(_unreadable_response(encoding, error) or _fault_response(encoding, error))
             return True
         self._keep_at_once(encoding, allowed, end)
         return True
@@ -162,7 +164,7 @@ class Application:
             end(self._kept(encoding, allowed, kept))
         else:
             limit = asyncio.get_running_loop().call_later(
-                KEEP_SECONDS, lambda: end(_busy(encoding))
+                KEEP_SECONDS, lambda: end(_busy_response(encoding))
             )
 
             def ended() -> None:
@@ -180,7 +182,7 @@ class Application:
             await request.drain()
             return refusal(encoding, 413, f"{error}", _CLOSE)
         except (CqtelError, ValueError) as error:
-            response = _unread(encoding, error)
+            response = _unreadable_response(encoding, error)
             if response is None:
                 raise
             return response
@@ -195,7 +197,7 @@ class Application:
 
     async def _read(self, request: OtlpRequest, encoding: str) -> Allowed | OtlpResponse:
         """Read one request, or say why it is not read."""
-        if request.method == "OPTIONS" and self._to_browsers(request):
+        if request.method == "OPTIONS" and self._cors_headers(request):
             return OtlpResponse(204, JSON, b"", _PREFLIGHT)
         derived = self._derived(request)
         if isinstance(derived, OtlpResponse):
@@ -213,7 +215,7 @@ class Application:
 
     def _derived(self, request: OtlpRequest) -> Derived | OtlpResponse:
         """Derive what may be kept of who sent a request, or say why it is not read."""
-        if refused := _refused_by_head(request):
+        if refused := _head_refusal(request):
             return refused
         encoding = request.encoding or JSON
         derived = self._addresses.again(request.peer, request.forwarded, request.memory)
@@ -224,7 +226,7 @@ class Application:
             return refusal(encoding, 429, TOO_OFTEN, retry_after(wait))
         return derived
 
-    def _to_browsers(self, request: OtlpRequest) -> tuple[Header, ...]:
+    def _cors_headers(self, request: OtlpRequest) -> tuple[Header, ...]:
         """Return what lets a page of an origin that the operator named read the answer."""
         if not request.origin or not self._cors & {request.origin, b"*"}:
             return ()
@@ -265,14 +267,14 @@ class Application:
         try:
             return self._sink.keep(allowed.arrivals)
         except Exception as error:  # noqa: BLE001  # the client is to come again
-            return _unkept(encoding, error)
+            return _not_kept_response(encoding, error)
 
     def _kept(self, encoding: str, allowed: Allowed, future: Awaited[Kept]) -> OtlpResponse:
         """Say what became of what was handed on."""
         try:
             kept = future.result()
         except Exception as error:  # noqa: BLE001  # the client is to come again
-            return _unkept(encoding, error)
+            return _not_kept_response(encoding, error)
         self.metrics.new.inc(kept.new)
         if kept.duplicates:
             self.metrics.duplicates.inc(kept.duplicates)
@@ -298,7 +300,7 @@ class Application:
         self.metrics.seconds.observe(time.perf_counter() - begun)
 
 
-def _refused_by_head(request: OtlpRequest) -> OtlpResponse | None:
+def _head_refusal(request: OtlpRequest) -> OtlpResponse | None:
     """Return what is wrong with a request by its head alone, if anything."""
     if request.method != "POST":
         allow = (b"allow", b"POST")
@@ -310,7 +312,7 @@ def _refused_by_head(request: OtlpRequest) -> OtlpResponse | None:
     return None
 
 
-def _unread(encoding: str, error: Exception) -> OtlpResponse | None:
+def _unreadable_response(encoding: str, error: Exception) -> OtlpResponse | None:
     """Say why a request was not read; None if that is this collector's fault."""
     match error:
         case TooLargeError():
@@ -323,11 +325,11 @@ def _unread(encoding: str, error: Exception) -> OtlpResponse | None:
             return refusal(encoding, 503, "busy", retry_after(error.seconds), _CLOSE)
         case CqtelError():
             tell_error("nothing could be derived", error)
-            return _busy(encoding)
+            return _busy_response(encoding)
     return None
 
 
-def _unkept(encoding: str, error: Exception) -> OtlpResponse:
+def _not_kept_response(encoding: str, error: Exception) -> OtlpResponse:
     """Say that a request was not kept, and whether it is to come again."""
     match error:
         case RefusedError():
@@ -339,25 +341,25 @@ def _unkept(encoding: str, error: Exception) -> OtlpResponse:
     return refusal(encoding, 503, "it could not be stored", retry_after(COME_AGAIN))
 
 
-def _broken(encoding: str, error: Exception) -> OtlpResponse:
+def _fault_response(encoding: str, error: Exception) -> OtlpResponse:
     """Say that the collector is at fault, but not how: that may quote the request."""
     tell_error("a request could not be answered", error)
     return refusal(encoding, 500, "there is an error in the collector")
 
 
-def _busy(encoding: str) -> OtlpResponse:
+def _busy_response(encoding: str) -> OtlpResponse:
     return refusal(encoding, 503, "busy", retry_after(COME_AGAIN))
 
 
-def _late(request: OtlpRequest) -> OtlpResponse:
+def _timeout_response(request: OtlpRequest) -> OtlpResponse:
     """Answer a request whose time is over: because of the client, or because of the sink."""
     encoding = request.encoding or JSON
     if request.is_over:
-        return _busy(encoding)
+        return _busy_response(encoding)
     message = f"it did not come to its end within {BODY_SECONDS:.0f} seconds"
     return refusal(encoding, 408, message, _CLOSE)
 
 
-def _plain(path: str) -> str:
+def _without_extra_slashes(path: str) -> str:
     """Return a path without slashes that clients put there once too often."""
     return re.sub("//+", "/", path).rstrip("/") or "/"

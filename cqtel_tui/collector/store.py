@@ -78,7 +78,7 @@ class Store:
         StoreError: it cannot be opened, is no store, or is of a newer version.
     """
 
-    def __init__(  # noqa: PLR0913  # each is given by its name
+    def __init__(  # noqa: PLR0913  # all but the first by keyword
         self,
         path: Path,
         *,
@@ -341,7 +341,7 @@ class Store:
             return
         try:
             answers = self._transacted(work)
-        except Exception as error:  # noqa: BLE001  # whatever it is, it is told to whoever waits
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is passed to whoever waits
             if len(work) > 1 and not isinstance(error, _OF_THE_STORE):
                 for each in work:  # one of them is what cannot be written
                     self._write([each])

@@ -1,7 +1,7 @@
 """Read requests as our own clients write them by a shorter way: typed, and by columns.
 
-Whatever is otherwise, or says anything that is to be left out and told of, is read by
-`json_reading`, which decides; what is read here is read alike there.
+Whatever is different, or has something that is to be left out and reported, is read by
+`json_reading`, which is authoritative; what is read here reads the same there.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Promise(Generic[T]):
             try:
                 then(self)
             except Exception as error:  # noqa: BLE001  # it is no fault of the thread that resolved it
-                tell_error("nobody could be told that it is done", error)
+                tell_error("a callback of a finished write failed", error)
 
 
 class Waking:

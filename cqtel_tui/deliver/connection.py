@@ -80,7 +80,7 @@ class Connections:
 
     Args:
         seconds: how long one request may take in all, its answer included.
-        is_cancelled: asked again and again while a request is under way.
+        is_cancelled: called again and again while a request is under way.
     """
 
     def __init__(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
@@ -115,7 +115,7 @@ class Connection:
     Args:
         url: where to post to.
         seconds: how long one request may take in all, its answer included.
-        is_cancelled: asked again and again while a request is under way.
+        is_cancelled: called again and again while a request is under way.
 
     Attributes:
         proxy: the proxy that is used, without its password; empty if none is.
@@ -237,7 +237,7 @@ class Connection:
                     heard.body += part
                     if len(heard.body) >= heard.most:
                         break
-        except Exception as error:  # noqa: BLE001  # told to whoever waits, whatever it is
+        except Exception as error:  # noqa: BLE001  # passed to whoever waits, whatever it is
             heard.error = error
         finally:
             heard.is_over.set()

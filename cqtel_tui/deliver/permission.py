@@ -117,17 +117,17 @@ def permission(envelope: Envelope, known: Grounds, request: SendRequest) -> Perm
     """Return whether an envelope's payload may go now, and where to. A pure function.
 
     Args:
-        envelope: opened, and so found whole.
+        envelope: opened, and so known to be intact.
         known: of the user's consent to it.
         request: how its sending was asked for.
     """
     url = bound_for(envelope, known.decision.endpoint)
     return (
         _answered(url, envelope, known.delivery)
-        or _no(url, known.decision, request)
+        or _refused_by_consent(url, known.decision, request)
         or _unfit(url, envelope)
         or _in_doubt(url, envelope, known.delivery, request)
-        or _unread(url, envelope, known.decision, request)
+        or _not_shown(url, envelope, known.decision, request)
         or (None if request.by_user else _uncovered(url, envelope, known))
         or Permission(url, warning=_doubt(known.delivery))
     )
@@ -203,7 +203,9 @@ def _doubt(delivery: Delivery) -> str:
     return f"it may have been sent{to}"
 
 
-def _no(url: str | None, decision: Decision, request: SendRequest) -> Permission | None:
+def _refused_by_consent(
+    url: str | None, decision: Decision, request: SendRequest
+) -> Permission | None:
     if decision.inspect:
         refusal = "telemetry is only inspected (--inspect-telemetry or CQ_INSPECT_TELEMETRY)"
         return Permission(url, refusal, is_for_all=True)
@@ -237,7 +239,7 @@ def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
     return None
 
 
-def _unread(
+def _not_shown(
     url: str | None, envelope: Envelope, decision: Decision, request: SendRequest
 ) -> Permission | None:
     if envelope.kind == UNREAD and not request.is_named:

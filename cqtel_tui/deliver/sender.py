@@ -116,7 +116,7 @@ class Sender:
             labels: pending envelopes.
             request: how the user has asked for them: each by its name, or just for all. Whether its
                 text was read is looked up for each one that was named.
-            is_cancelled: asked before each one, and again and again while one is under way.
+            is_cancelled: called before each one, and again and again while one is under way.
 
         Raises:
             CqtelError: the outbox cannot be read or written.

@@ -54,7 +54,7 @@ class Field:
     Attributes:
         kind: what its value is.
         key: by which it is explained; of attributes and properties, whose they are. Empty where
-            our own recorder and CloudQuery's releases send none: then it is told of as unknown.
+            our own recorder and CloudQuery's releases send none: then it is shown as unknown.
         members: of a message, its fields by their names; of properties, the protocol's own.
         options: of one of a few texts, those.
         is_list: whether there is a list of such values.

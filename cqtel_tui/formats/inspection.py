@@ -26,7 +26,7 @@ class Inspection:
 
     Attributes:
         unknown: The documents that are neither of the two shapes, as they were parsed.
-        problems: What could not be read as JSON; what was wrong inside a document is told by its
+        problems: What could not be read as JSON; what is wrong inside a document is stated by its
             traces and spans.
         shape: What all documents are; `mixed` if they differ, `unknown` also if none could be
             read, `empty` if there is nothing in the file but whitespace or an empty array.
@@ -97,5 +97,5 @@ def _common_shape(shapes: set[Shape], *, is_empty: bool) -> Shape:
 
 
 def _together(traces: list[Trace]) -> Trace:
-    # Problems outside the spans are those of the resource, which is equal: they are told once.
+    # Problems outside the spans are those of the resource, which is equal: they are listed once.
     return replace(traces[0], spans=tuple(span for trace in traces for span in trace.spans))

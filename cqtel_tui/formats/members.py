@@ -1,7 +1,7 @@
-"""Read the members of a JSON document that may hold anything, each problem told with its path.
+"""Read the members of a JSON document that may hold anything, each problem noted with its path.
 
 Documents come from `strict_json`, so their depth is bounded. Beyond that they may hold anything:
-what has the wrong type never raises. It is told as a problem, and its value is kept as it stands
+what has the wrong type never raises. It is noted as a problem, and its value is kept as it stands
 wherever there is room for it, so that it can be seen.
 """
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 MAX_ITEMS = 10_000
 MAX_PROBLEMS = 50
-"""The most problems that are told of one span, or of one trace outside its spans."""
+"""The most problems that are noted of one span, or of one trace outside its spans."""
 
 
 _Name = TypeVar("_Name", bound=str)

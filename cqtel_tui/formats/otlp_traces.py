@@ -28,7 +28,7 @@ def read_otlp(document: JsonValue, *, where: str = "") -> tuple[Trace, ...]:
 
     Source: https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding and trace.proto. It is
     lenient where exporters differ: 64-bit integers as strings or numbers, enums as numbers or
-    names. What is wrong with the document itself is told by a trace without spans.
+    names. What is wrong with the document itself is noted in a trace without spans.
 
     Args:
         document: Whatever `parse` gave.

@@ -41,7 +41,7 @@ def read_envelope(body: bytes) -> JsonValue:
     """Read Sentry's envelope: a header, and items with a header and a payload each.
 
     https://develop.sentry.dev/sdk/data-model/envelopes/. A payload that is no JSON, such as an
-    attachment, is told of by its size.
+    attachment, is represented by its size.
 
     Raises:
         NotOfKindError: it is none.

@@ -63,7 +63,7 @@ class JsonProblem:
     """Something that could not be read, and where.
 
     Attributes:
-        offset: In bytes from the start of what was given, from 0.
+        offset: In bytes from the start of the data, from 0.
         line: From 1.
         reason: A clause without a full stop, safe to print.
     """
@@ -157,7 +157,7 @@ def parse_concatenated(
 
     Go's `json.Encoder` writes such files, and so do we; an array of objects is read as its items.
     Nothing is raised: reading stops at the first fault, keeps the objects before it, and tells of
-    it. What a bound cut off is told in the same way.
+    it. What a bound cut off is reported in the same way.
 
     Args:
         data: The whole file.
@@ -254,7 +254,7 @@ class _Source:
     def problem_at(self, token: bytes, nth: int, begin: int, reason: str) -> JsonProblem:
         """Tell of the `nth` match of a pattern outside strings, in the document at `begin`.
 
-        The hooks of the json module are not told a place, but they are called in a known order.
+        The hooks of the json module get no offset, but they are called in a known order.
         """
         offset = self.offset(begin)
         matches = re.finditer(token, _strings_blanked(self.data[offset:]))

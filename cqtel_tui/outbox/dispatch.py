@@ -5,15 +5,15 @@ what is pending: what comes after that calls another one. `sender-problem` says 
 
 The sender is nobody's child: a shell starts it in the background and ends, so that a program that
 waits for all its children does not wait for it. The shell takes a millisecond, and is waited for at
-once. Where the program has a handler of its own for the end of children, that signal is held back
-meanwhile, and given again only if a child of the program's own has ended, too; nothing of the
+once. Where the program has a handler of its own for the end of children, that signal is blocked
+meanwhile, and raised again only if a child of the program's own has ended, too; nothing of the
 program's is changed. Limits: another thread may take the signal, and the handler finds no child;
-and a program that is process 1, or a subreaper, is given every orphan by the system.
+and a program that is process 1, or a subreaper, adopts every orphan.
 
 It imports what the program imports, from the same place, and nothing else: Python is isolated
 (`-I`: no `PYTHONPATH`, no current directory, no folder of the user's), stands in the root folder,
-and is told the folder that this package lies in, and where that has not what delivery needs, the
-folders that have.
+and is passed the folder that this package lies in, and those of what delivery needs where they
+are others.
 """
 
 import os
@@ -214,13 +214,13 @@ def _run_unnoticed(arguments: "list[str]") -> None:
         except ChildProcessError:
             pass  # a thread of the program's, or the system, was faster
         if before is not None and SIGCHLD not in before:
-            _swallow(SIGCHLD)
+            _discard_signal(SIGCHLD)
     finally:
         if before is not None:
             pthread_sigmask(SIG_SETMASK, before)
 
 
-def _swallow(signal: int) -> None:
+def _discard_signal(signal: int) -> None:
     """Discard the signal of our child, but not that of a child of the program's own."""
     from _signal import sigpending, sigwait
 

@@ -118,7 +118,7 @@ def read_label(name: str) -> Label | None:
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """An envelope, opened and found whole.
+    """An envelope that was opened, and is intact.
 
     Attributes:
         id: 16 hex digits.
@@ -232,7 +232,7 @@ def open_envelope(data: bytes, label: Label) -> Envelope:
         label: what stands on the outside of it.
 
     Raises:
-        TornEnvelopeError: it is not whole, not what was sealed, or not what its name says.
+        TornEnvelopeError: it is incomplete, not what was sealed, or not what its name says.
     """
     end = data.find(b"\n", 0, MAX_HEADER_BYTES)
     if end < 0:

@@ -49,7 +49,7 @@ def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
     except OSError:
         name = f"{MARK}{time.time_ns()},{what},{reason.replace('/', ' ')}"
         if not _mark(folder, name) and not _mark(state, name):
-            elsewhere = _elsewhere(state, create=True)
+            elsewhere = _fallback_folder(state, create=True)
             if elsewhere:
                 _mark(elsewhere, name)
 
@@ -57,14 +57,14 @@ def count_loss(state: str, what: str, why: "str | OSError" = "") -> None:
 def read_losses(state: str) -> "list[Loss]":
     """Return what was lost, oldest first; nothing of what cannot be read."""
     losses = [*_lines(f"{state}/{OUTBOX}/{LOSSES}")]
-    for place in (f"{state}/{OUTBOX}", state, _elsewhere(state, create=False)):
+    for place in (f"{state}/{OUTBOX}", state, _fallback_folder(state, create=False)):
         losses += _marks(place) if place else ()
     return sorted(losses)
 
 
 def forget_losses(state: str) -> None:
     """Remove what was written down of losses, wherever it lies."""
-    for place in (f"{state}/{OUTBOX}", state, _elsewhere(state, create=False)):
+    for place in (f"{state}/{OUTBOX}", state, _fallback_folder(state, create=False)):
         try:
             names = os.listdir(place) if place else []  # noqa: PTH208
         except OSError:
@@ -96,7 +96,7 @@ def _mark(folder: str, name: str) -> bool:
     return True
 
 
-def _elsewhere(state: str, *, create: bool) -> str:
+def _fallback_folder(state: str, *, create: bool) -> str:
     """Return a folder of this user's own on what is mostly another disk; empty if there is none."""
     try:
         from zlib import crc32

@@ -161,7 +161,7 @@ class Outbox:
 
     @by_its_owner
     def set_aside(self, box: str, label: Label) -> Path:
-        """Take an envelope that is not whole out of the way; return where it lies now."""
+        """Take an envelope that is not intact out of the way; return where it lies now."""
         target = self.folder / SET_ASIDE / label.file_name
         make_folder(str(target.parent))
         self.path(box, label).replace(target)

@@ -226,7 +226,7 @@ def _record(scene: _Scene, program: str) -> Envelope:
     if done.returncode:
         reason = done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
         raise _NothingRecordedError(f"the test program ended with {done.returncode}: {reason}")
-    _see_that_canaries_were_met(scene, done.stdout + done.stderr)
+    _check_canaries_were_met(scene, done.stdout + done.stderr)
     outbox = Outbox(scene.state)
     labels = outbox.labels(PENDING)
     if len(labels) != 1:
@@ -237,7 +237,7 @@ def _record(scene: _Scene, program: str) -> Envelope:
     return outbox.open(PENDING, labels[0])
 
 
-def _see_that_canaries_were_met(scene: _Scene, output: bytes) -> None:
+def _check_canaries_were_met(scene: _Scene, output: bytes) -> None:
     """Make sure that there was something to leak."""
     log = Path(scene.notes["log file"]).read_text("utf-8", "replace")
     met = output.decode("utf-8", "replace") + log

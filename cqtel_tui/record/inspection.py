@@ -51,35 +51,35 @@ def write(payloads: list[bytes], directory: str = ".") -> None:
         OSError: it cannot be written.
     """
     path = Path(directory) / FILE_NAME
-    _refuse_what_is_not_ours(path)
+    _refuse_foreign_file(path)
     text = "\n".join(
         json.dumps(json.loads(payload), indent=2, ensure_ascii=False) for payload in payloads
     )
     replace(path, text.encode("utf-8", "backslashreplace") + b"\n")
 
 
-def _refuse_what_is_not_ours(path: Path) -> None:
+def _refuse_foreign_file(path: Path) -> None:
     try:
         opened = os.open(path, READ)
     except FileNotFoundError:
         return
     except OSError as error:
         raise CqtelError(
-            _way_out(f"it cannot be opened, or is a link ({error.strerror})")
+            _with_remedy(f"it cannot be opened, or is a link ({error.strerror})")
         ) from None
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):
-            raise CqtelError(_way_out("it is not a regular file"))
+            raise CqtelError(_with_remedy("it is not a regular file"))
         data = b""
         while len(data) <= _LARGEST and (part := os.read(opened, _LARGEST)):
             data += part
     finally:
         os.close(opened)
     if not is_ours(data):
-        raise CqtelError(_way_out("it was written by something else"))
+        raise CqtelError(_with_remedy("it was written by something else"))
 
 
-def _way_out(problem: str) -> str:
+def _with_remedy(problem: str) -> str:
     return f"{problem}. Move it away, and try again."
 
 

@@ -22,7 +22,7 @@ def installed_plugins(directory: str, named: "Sequence[str]" = ()) -> "tuple[lis
 
     Args:
         directory: the project.
-        named: folders that stand in for its `.cq`, as the program was told.
+        named: folders that the user named in place of its `.cq`.
     """
     budget = [_MAX_LISTED, 0]  # entries that may still be read; 1 if there were more
     installed = _installed(f"{directory}/{PROJECT_FOLDER}", budget)

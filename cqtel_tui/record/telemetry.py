@@ -55,11 +55,11 @@ class Telemetry:
         program: the name that choices are made for.
         lost: how many operations could not be recorded, because of an error.
         held: the name of the last envelope that was written; None before the first.
-        interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell told of.
+        interrupted: whether an operation ended by Ctrl+C, or by a signal that a shell reported.
     """
 
     named: "Sequence[str]" = ()
-    """Folders that the program was told to keep its files in, in the place of `.cq`."""
+    """Folders that the user has the program use in place of `.cq`."""
     left_open: "tuple[str, ...]" = ()
     clock = staticmethod(time.time_ns)
     stopwatch = staticmethod(time.perf_counter_ns)

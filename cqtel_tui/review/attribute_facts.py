@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..catalogue import RECORDED
 from ..formats.values import is_usual, signed
-from .facts import UNFIT, UNKNOWN, Fact, Place, array_of, compact, strange
+from .facts import UNFIT, UNKNOWN, Fact, Place, array_of, compact, unexpected
 from .promises import BY_KEY, COLLECTOR
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def _attribute(place: Place, where: str, seen: set[str]) -> Iterator[Fact]:
     inside = place.value
     key = inside.get("key") if isinstance(inside, dict) else None
     if not isinstance(inside, dict) or not isinstance(key, str) or "value" not in inside:
-        yield from strange(place)
+        yield from unexpected(place)
         return
     try:
         value, is_plain = plain_of(inside["value"]), True
@@ -50,12 +50,12 @@ def _attribute(place: Place, where: str, seen: set[str]) -> Iterator[Fact]:
     seen.add(key)
     if problem and isinstance(value, dict | list) and len(compact(value)) > _MAX_COMPACT:
         # It is too long for one row, and nobody may miss any of it.
-        yield from strange(place)
+        yield from unexpected(place)
         return
     yield Fact(place, key, value, problem, is_attribute=True)
     for name, more in inside.items():
         if name not in {"key", "value"}:
-            yield from strange(place.at(name, more))
+            yield from unexpected(place.at(name, more))
 
 
 def _problem_with(key: str, value: JsonValue, where: str) -> str:
@@ -74,7 +74,7 @@ def plain_of(value: JsonValue) -> JsonValue:
     """Return what an OTLP AnyValue of the four kinds that are recorded holds.
 
     Raises:
-        TypeError: it is none, or holds more than can be said by its plain value.
+        TypeError: it is none, or holds more than a plain value.
     """
     if isinstance(value, dict) and len(value) == 1:
         [(kind, inner)] = value.items()

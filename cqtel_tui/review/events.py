@@ -67,7 +67,7 @@ def own_field(key: str, shape: str) -> Field:
     )
 
 
-def _field(  # noqa: PLR0913, PLR0917  # what is said of a field, each thing its own
+def _field(  # noqa: PLR0913, PLR0917  # each a part of the description
     key: str, kind: str, shape: str, promise: str, why: str, risk: str, because: str
 ) -> Field:
     return Field(key, _EVENT, kind, shape, promise, why, risk, because)

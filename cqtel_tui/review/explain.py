@@ -1,6 +1,6 @@
 """Explain a payload field by field: what each value is, why it is there, how identifying it is.
 
-Every value of the document is told of exactly once, also those that the catalogue does not know:
+Every value of the document has exactly one row, also those that the catalogue does not know:
 those are the ones a person should see first.
 """
 
@@ -68,9 +68,9 @@ class Explanation:
     Attributes:
         rows: every value: the document's order, and within an object known members first.
         unreadable: why it cannot be read as JSON; empty if it can.
-        left_out: how many values the rows do not tell of, because there would be too many.
-        unknown: how many rows tell of what the catalogue does not know or allow, and how many
-            values nothing is told of.
+        left_out: how many values have no row, because there would be too many.
+        unknown: how many rows are of what the catalogue does not know or allow, with the values
+            that have no row.
     """
 
     rows: tuple[FieldRow, ...]

@@ -54,17 +54,17 @@ class Trait:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How much would be told.
+    """How much would be revealed.
 
     Attributes:
-        traits: what is told, the most identifying first.
+        traits: what is revealed, the most identifying first.
     """
 
     traits: tuple[Trait, ...]
 
     @property
     def points(self) -> int:
-        """The sum over all that is told."""
+        """The sum over all traits."""
         return sum(trait.points for trait in self.traits)
 
     @property

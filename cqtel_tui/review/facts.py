@@ -89,7 +89,7 @@ def compact(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def strange(place: Place) -> Iterator[Fact]:
+def unexpected(place: Place) -> Iterator[Fact]:
     """Give every value in something that should not be there; an empty container is one, too."""
     waiting = [iter([place])]
     while waiting:
@@ -118,7 +118,7 @@ def array_of(item: Reader) -> Reader:
     def read(place: Place) -> Iterator[Fact]:
         inside = place.value
         if not isinstance(inside, list):
-            yield from strange(place)
+            yield from unexpected(place)
             return
         if not inside:
             yield Fact(place, "", inside, EMPTY)

@@ -52,7 +52,7 @@ from ..sanitize import printable
 from .attribute_facts import attributes_reader
 from .durations import duration
 from .events import PROPERTY_SHAPES, is_event_id
-from .facts import EMPTY, UNFIT, Fact, Place, array_of, strange
+from .facts import EMPTY, UNFIT, Fact, Place, array_of, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,14 +104,14 @@ def _reader_of(field: Field) -> Reader:
 
 
 def _message(field: Field) -> Reader:
-    """Make a reader of an object with the fields that are explained; all else in it is strange."""
+    """Make a reader of an object with the fields that are explained; all others are unexpected."""
     explained = {name: one for name, one in field.members.items() if one.is_explained}
     readers = {name: _reader_of(one) for name, one in explained.items()}
 
     def read(place: Place) -> Iterator[Fact]:
         inside = place.value
         if not isinstance(inside, dict):
-            yield from strange(place)
+            yield from unexpected(place)
             return
         if not inside:
             yield Fact(place, "", inside, EMPTY)
@@ -125,7 +125,7 @@ def _message(field: Field) -> Reader:
                 yield from readers[name](member)
         for name, value in inside.items():
             if name not in explained:
-                yield from strange(place.at(name, value))
+                yield from unexpected(place.at(name, value))
 
     return read
 
@@ -144,7 +144,7 @@ def _plain(place: Place, key: str, accepts: Callable[[JsonValue], bool]) -> Iter
             words = f"{value} ({'success' if value == 1 else 'failure'})"
         yield Fact(place, key, value, "", words)
     elif isinstance(value, dict | list) and value:
-        yield from strange(place)
+        yield from unexpected(place)
     else:
         yield Fact(place, key, value, UNFIT)
 
@@ -203,7 +203,7 @@ def _properties(place: Place) -> Iterator[Fact]:
     """Tell of what CloudQuery's own events say beside their names."""
     inside = place.value
     if not isinstance(inside, dict):
-        yield from strange(place)
+        yield from unexpected(place)
         return
     if not inside:
         yield Fact(place, "", inside, EMPTY)
@@ -212,7 +212,7 @@ def _properties(place: Place) -> Iterator[Fact]:
             yield from _property_reader(key)(place.at(key, inside[key]))
     for key, value in inside.items():
         if key not in PROPERTY_SHAPES:
-            yield from strange(place.at(key, value))
+            yield from unexpected(place.at(key, value))
 
 
 def _known_properties(field: Field) -> Reader:
@@ -222,10 +222,10 @@ def _known_properties(field: Field) -> Reader:
     def read(place: Place) -> Iterator[Fact]:
         inside = place.value
         if not isinstance(inside, dict):
-            yield from strange(place)
+            yield from unexpected(place)
             return
         for name, value in inside.items():
-            yield from readers.get(name, strange)(place.at(name, value))
+            yield from readers.get(name, unexpected)(place.at(name, value))
 
     return read
 
@@ -253,8 +253,8 @@ _READERS: dict[str, Reader] = {
     SENTRY: _message(ENVELOPE),
     SENTRY_EVENT: _message(SENTRY_TABLE),
     SNOWPLOW: _message(POSTED),
-    OWN_FORM: strange,
-    OWN_JSON: strange,
+    OWN_FORM: unexpected,
+    OWN_JSON: unexpected,
     OWN_QUERY: _message(REQUEST),
 }
 _READ_TRACES = _reader_of(REQUESTS["traces"])

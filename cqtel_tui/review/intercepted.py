@@ -97,7 +97,7 @@ class Comparison:
         removed: how many are not sent.
         replaced: how many are sent as something else.
         added: how many are sent and were not intercepted.
-        left_out: how many values that were intercepted no row tells of.
+        left_out: how many intercepted values have no row.
         problem: why the two cannot be compared; empty if they can.
     """
 

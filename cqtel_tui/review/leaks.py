@@ -283,7 +283,7 @@ class _Search:
             if at < 0 or len(ranges) == _MAX_HITS:
                 break
             end = at + len(text)
-            stands = needle is None or _stands_well(data, at, end, needle)
+            stands = needle is None or _fits_its_surroundings(data, at, end, needle)
             if stands:
                 ranges.append((at, end))
             at = data.find(text, end if stands else at + 1)
@@ -344,7 +344,7 @@ class _Search:
         )
 
 
-def _stands_well(data: bytes, start: int, end: int, needle: Needle) -> bool:
+def _fits_its_surroundings(data: bytes, start: int, end: int, needle: Needle) -> bool:
     """Tell whether what stands around a text allows it to be what it looks like."""
     text = needle.text
     if needle.is_path:
@@ -369,7 +369,7 @@ def _row_at(path: Path, rows: dict[str, FieldRow]) -> FieldRow | None:
 
 
 def _is_expected(hit: Hit, row: FieldRow | None) -> bool:
-    """Tell whether something only looks like what must not be there."""
+    """Tell whether a hit only looks like what must not be there."""
     if row is None:
         return False
     if hit.kind == ARGUMENT:

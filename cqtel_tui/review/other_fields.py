@@ -1,7 +1,7 @@
 """What the fields of the protocols that other programs report by say, in words.
 
-They are told of by their kinds, as the tables in `formats` have them: what a value may be says how
-well it could tell one installation from another.
+They are described by their kinds, as the tables in `formats` have them: what a value may be says
+how well it could tell one installation from another.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ def _in_headers(headers: Mapping[str, str], surroundings: Surroundings) -> Itera
         for text in (value, credentials(value)):
             report = scan(text.encode("utf-8", "replace"), surroundings, "")
             for finding in report.findings:
-                if finding.what in reported or _is_what_it_is_for(name, finding):
+                if finding.what in reported or _is_own_credential(name, finding):
                     continue
                 reported.add(finding.what)
                 yield replace(
@@ -79,7 +79,7 @@ def _in_headers(headers: Mapping[str, str], surroundings: Surroundings) -> Itera
                 )
 
 
-def _is_what_it_is_for(name: str, finding: Finding) -> bool:
+def _is_own_credential(name: str, finding: Finding) -> bool:
     """Tell whether a finding is just the credential that an Authorization header is for."""
     return name.lower() == "authorization" and (
         finding.what in {BASIC, BEARER} or finding.kind == ASSIGNMENT

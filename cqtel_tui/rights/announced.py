@@ -46,7 +46,7 @@ ONLY_WORDS = "The collector says this about itself; nothing on this machine can 
 
 
 class StrangeAnswerError(CqtelError):
-    """What was answered is not what a cqtel collector answers; the message says why."""
+    """The response is not one of a cqtel collector; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class Collector:
 
     Args:
         endpoint: where payloads go to, as a decision has it.
-        is_cancelled: asked again and again while a request is under way.
+        is_cancelled: called again and again while a request is under way.
         seconds: how long each request may take, its answer included.
 
     Raises:
