@@ -16,7 +16,7 @@ from cqtel_tui.review.promises import (
     FIELDS,
     NOT_STORED,
     STORED,
-    Field,
+    CatalogueField,
     as_json,
     as_markdown,
 )
@@ -247,7 +247,7 @@ def test_only_the_collector_adds_what_comes_from_the_address() -> None:
 
 
 @pytest.mark.parametrize("field", FIELDS, ids=lambda field: field.key)
-def test_each_field_is_explained_in_full(field: Field) -> None:
+def test_each_field_is_explained_in_full(field: CatalogueField) -> None:
     assert field.risk in {"none", "low", "medium", "high"}
     assert field.type in {"string", "boolean", "integer", "array of strings"}
     assert field.why.endswith(".")

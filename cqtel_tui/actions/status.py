@@ -15,7 +15,7 @@ from ..deliver.waiting import next_attempt
 from ..errors import CqtelError
 from ..files import PROJECT_FOLDER
 from ..outbox.runs import Run, read_runs
-from ..outbox.store import Counts, Outbox
+from ..outbox.store import Outbox, OutboxCounts
 from ..outbox.writing import RETRY_AT
 from .identity import named_folders
 from .problems import find_problems
@@ -78,7 +78,7 @@ class Status:
     cookie: Cookie
     is_tracked: bool | None
     legacy: Sequence[Cookie]
-    counts: Counts
+    counts: OutboxCounts
     problem: str
     proxy: str
     retry_at: float
@@ -123,7 +123,7 @@ def look(  # noqa: PLR0913  # what is known already, each thing by its name
     places: Places,
     directory: str | None,
     options: Sequence[str] = (),
-    counts: Counts | None = None,
+    counts: OutboxCounts | None = None,
     *,
     program: Program = "",
     pending: Sequence[str] | None = None,
@@ -167,11 +167,11 @@ def look(  # noqa: PLR0913  # what is known already, each thing by its name
     )
 
 
-def _counts(outbox: Outbox) -> tuple[Counts, str]:
+def _counts(outbox: Outbox) -> tuple[OutboxCounts, str]:
     try:
         return outbox.counts(), ""
     except CqtelError as error:
-        return Counts(0, 0, 0, 0, 0), str(error)
+        return OutboxCounts(0, 0, 0, 0, 0), str(error)
 
 
 def program_json(decision: Decision) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from .arrivals import digest_of
 from .logs import tell, tell_error
 from .otlp_writing import encode
-from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, Kept, RefusedError
+from .sinks import BAD_GATEWAY, RETRY_SECONDS, UNAVAILABLE, BusyError, KeepResult, RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -61,7 +61,7 @@ class _Waiting(NamedTuple):
 
     body: bytes
     spans: int
-    kept: Future[Kept]
+    kept: Future[KeepResult]
     parts: tuple[tuple[str, bytes, int], ...] = ()
     erased: int = 0
 
@@ -94,7 +94,7 @@ class Edge:
         self._thread = threading.Thread(target=self._run, name="edge", daemon=True)
         self._thread.start()
 
-    def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
+    def keep(self, arrivals: Sequence[Arrival]) -> Future[KeepResult]:
         """Hand arrivals on; the future is done once the engine has answered for them.
 
         Raises:
@@ -201,7 +201,7 @@ class Edge:
             spans = sum(count for _, _, count in parts)
             gone = waiting.spans - spans
             if not parts:
-                waiting.kept.set_result(Kept(0, erased=gone))
+                waiting.kept.set_result(KeepResult(0, erased=gone))
             elif gone:
                 body = b"".join(part for _, part, _ in parts)
                 left.append(_Waiting(body, spans, waiting.kept, parts, gone))
@@ -334,7 +334,9 @@ def _succeed(batch: Sequence[_Waiting], refused: int, words: str) -> None:
     for waiting in batch:
         of_these = min(refused, waiting.spans)
         waiting.kept.set_result(
-            Kept(waiting.spans - of_these, erased=waiting.erased, refused=of_these, words=words)
+            KeepResult(
+                waiting.spans - of_these, erased=waiting.erased, refused=of_these, words=words
+            )
         )
 
 

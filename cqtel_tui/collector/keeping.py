@@ -20,7 +20,7 @@ from .kinds import (
     VERSION,
     day_of,
 )
-from .sinks import Kept
+from .sinks import KeepResult
 
 if TYPE_CHECKING:
     import sqlite3
@@ -41,7 +41,7 @@ _TOO_MANY_PARTS = f"its trace came in more than {MOST_PARTS} requests"
 _SHA1_HEX = 40
 
 
-class Known:
+class RowCache:
     """The numbers of rows that were looked up before; nothing is true of them after a rollback."""
 
     def __init__(self) -> None:
@@ -108,12 +108,12 @@ class RequestRows:
 
     __slots__ = ("arrivals", "bodies", "forgotten")
 
-    def __init__(self, known: Known, arrivals: Sequence[Arrival]) -> None:
+    def __init__(self, known: RowCache, arrivals: Sequence[Arrival]) -> None:
         self.arrivals = arrivals
         self.forgotten = known.forgotten
         self.bodies = [_body_of_known(known, arrival) for arrival in arrivals]
 
-    def body(self, known: Known, place: int, spans: Sequence[ArrivedSpan]) -> str | None:
+    def body(self, known: RowCache, place: int, spans: Sequence[ArrivedSpan]) -> str | None:
         """Return what was made of spans, if it still says the same."""
         if self.forgotten != known.forgotten or spans is not self.arrivals[place].spans:
             return None
@@ -121,8 +121,8 @@ class RequestRows:
 
 
 def keep(
-    connection: sqlite3.Connection, known: Known, requests: Sequence[RequestRows]
-) -> list[Kept]:
+    connection: sqlite3.Connection, known: RowCache, requests: Sequence[RequestRows]
+) -> list[KeepResult]:
     """Write the spans of some requests that are not there yet; tell what became of each.
 
     As few statements as can be: Python's lock is free only while one of them runs.
@@ -152,7 +152,9 @@ def keep(
                 body = body or _body(connection, known, arrival.app, spans)
                 made.add(context, arrival, spans, body)
                 new += len(spans)
-        kept.append(Kept(new, duplicates, erased, refused, _TOO_MANY_PARTS if refused else ""))
+        kept.append(
+            KeepResult(new, duplicates, erased, refused, _TOO_MANY_PARTS if refused else "")
+        )
     made.insert(connection)
     return kept
 
@@ -206,7 +208,7 @@ def _next_row(connection: sqlite3.Connection) -> int:
 
 
 def _look_up(
-    connection: sqlite3.Connection, known: Known, requests: Sequence[RequestRows]
+    connection: sqlite3.Connection, known: RowCache, requests: Sequence[RequestRows]
 ) -> set[bytes]:
     """Look up the spans that are there of each trace; return those traces that have too many rows.
 
@@ -242,7 +244,7 @@ def _look_up(
     return full
 
 
-def _body_of_known(known: Known, arrival: Arrival) -> str | None:
+def _body_of_known(known: RowCache, arrival: Arrival) -> str | None:
     """Return the spans of an arrival as its row has them, if all their names are known."""
     spans = arrival.spans
     if isinstance(spans, Columns):
@@ -254,7 +256,7 @@ def _body_of_known(known: Known, arrival: Arrival) -> str | None:
 
 
 def _body(
-    connection: sqlite3.Connection, known: Known, app: str, spans: Sequence[ArrivedSpan]
+    connection: sqlite3.Connection, known: RowCache, app: str, spans: Sequence[ArrivedSpan]
 ) -> str:
     """Return the spans of an arrival as its row has them; see the table."""
     columns = spans if isinstance(spans, Columns) else rows.columns_of(spans)
@@ -299,14 +301,14 @@ def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
 
 
 def _name(  # who writes it, where, and what
-    connection: sqlite3.Connection, known: Known, app: str, name: str, parent: str
+    connection: sqlite3.Connection, known: RowCache, app: str, name: str, parent: str
 ) -> int:
     number = _trait(connection, known, SPAN if parent else OPERATION, f"{app} {name}")
     known.names_of(app)[name, not parent] = number
     return number
 
 
-def _trait(connection: sqlite3.Connection, known: Known, kind: str, text: str) -> int:
+def _trait(connection: sqlite3.Connection, known: RowCache, kind: str, text: str) -> int:
     number = known.traits.get((kind, text))
     if number is None:
         connection.execute(
@@ -329,7 +331,7 @@ def _is_erased(connection: sqlite3.Connection, who: bytes) -> bool:
     return row is not None
 
 
-def _context(connection: sqlite3.Connection, known: Known, who: bytes, arrival: Arrival) -> int:
+def _context(connection: sqlite3.Connection, known: RowCache, who: bytes, arrival: Arrival) -> int:
     """Return the row of what a request says, made if it is new."""
     document = json.dumps(_attributes(arrival), separators=(",", ":"))
     connection.execute("INSERT INTO installations (key) VALUES (?) ON CONFLICT DO NOTHING", (who,))

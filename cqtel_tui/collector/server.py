@@ -23,7 +23,7 @@ from .otlp_requests import DisconnectedError, OtlpRequest
 from .otlp_responses import JSON, PROTOBUF, OtlpResponse, done, refusal, retry_after, send_response
 from .pages import COME_AGAIN, KEEP_SECONDS, NO_ADDRESS, TOO_OFTEN, Pages
 from .settings import TRACES_PATH
-from .sinks import BAD_GATEWAY, BusyError, Kept, RefusedError
+from .sinks import BAD_GATEWAY, BusyError, KeepResult, RefusedError
 from .waiting import done_of, when_done
 
 if TYPE_CHECKING:
@@ -260,16 +260,16 @@ class Application:
         finally:
             self._coming -= size
 
-    def _hand_on(self, encoding: str, allowed: Allowed) -> Awaited[Kept] | OtlpResponse:
+    def _hand_on(self, encoding: str, allowed: Allowed) -> Awaited[KeepResult] | OtlpResponse:
         """Hand arrivals on; return what is done once they cannot be lost any more, or an answer."""
         if not allowed.arrivals:
-            return self._done(encoding, allowed, Kept(0))
+            return self._done(encoding, allowed, KeepResult(0))
         try:
             return self._sink.keep(allowed.arrivals)
         except Exception as error:  # noqa: BLE001  # the client is to come again
             return _not_kept_response(encoding, error)
 
-    def _kept(self, encoding: str, allowed: Allowed, future: Awaited[Kept]) -> OtlpResponse:
+    def _kept(self, encoding: str, allowed: Allowed, future: Awaited[KeepResult]) -> OtlpResponse:
         """Say what became of what was handed on."""
         try:
             kept = future.result()
@@ -282,7 +282,7 @@ class Application:
             self.metrics.erased.inc(kept.erased)
         return self._done(encoding, allowed, kept)
 
-    def _done(self, encoding: str, allowed: Allowed, kept: Kept) -> OtlpResponse:
+    def _done(self, encoding: str, allowed: Allowed, kept: KeepResult) -> OtlpResponse:
         """Say that all was read, and what was left out or refused of it."""
         rejected, message = allowed.rejected + kept.refused, allowed.message
         if rejected:

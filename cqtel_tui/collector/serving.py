@@ -144,9 +144,9 @@ def serve(
     return 0
 
 
-def server_of(application: Application) -> Server:
+def server_of(application: Application) -> CollectorServer:
     """Return the server of an application: nothing of uvicorn's that could tell an address."""
-    return Server(
+    return CollectorServer(
         uvicorn.Config(
             application,
             http=bounded(application),
@@ -163,7 +163,7 @@ def server_of(application: Application) -> Server:
     )
 
 
-class Server(uvicorn.Server):
+class CollectorServer(uvicorn.Server):
     """uvicorn's server, but a signal that it obeyed is not raised once more."""
 
     @contextlib.contextmanager

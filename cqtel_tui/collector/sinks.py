@@ -45,7 +45,7 @@ class RefusedError(CqtelError):
         self.status = status
 
 
-class Kept(NamedTuple):
+class KeepResult(NamedTuple):
     """What became of the spans of one request.
 
     Attributes:
@@ -66,7 +66,7 @@ class Kept(NamedTuple):
 class Sink(Protocol):
     """What takes arrivals."""
 
-    def keep(self, arrivals: Sequence[Arrival]) -> Awaited[Kept]:
+    def keep(self, arrivals: Sequence[Arrival]) -> Awaited[KeepResult]:
         """Take the arrivals of one request; the future is done once they cannot be lost any more.
 
         Raises:

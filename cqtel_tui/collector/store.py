@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import checking, giving_back, keeping, removing, settling
 from .health import DAMAGED, GoneError, Health, StorePlace, is_damage
-from .keeping import Known
+from .keeping import RowCache
 from .kinds import DAY_SECONDS, day_of
 from .logs import tell, tell_error
 from .overwriting import Overwriter
 from .schema import StoreError, connect_to_write, connected_to_read, transaction
 from .settings import ERROR_DAYS, RETENTION_DAYS
-from .sinks import BusyError, Kept
+from .sinks import BusyError, KeepResult
 from .turns import turn
 from .waiting import Promise
 from .work import Work, is_locked, pass_on
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from .arrivals import Arrival
 
 T = TypeVar("T")
-__all__ = ["Kept", "Store", "StoreBusyError", "StoreError"]
+__all__ = ["KeepResult", "Store", "StoreBusyError", "StoreError"]
 
 MOST_WAITING = 20_000
 """Spans that may wait to be written; beyond them a sender is asked to come again."""
@@ -99,7 +99,7 @@ class Store:
         self._health = Health(path, self._place, self._do)
         self._is_damaged = False
         self._unsettled = 1
-        self._known = Known()
+        self._known = RowCache()
         self._work: queue.SimpleQueue[Work | None] = queue.SimpleQueue()
         self._lock = threading.Lock()
         self._waiting = 0
@@ -109,7 +109,7 @@ class Store:
         self._writer = threading.Thread(target=self._write_all, name="store", daemon=True)
         self._writer.start()
 
-    def keep(self, arrivals: Sequence[Arrival]) -> Promise[Kept]:
+    def keep(self, arrivals: Sequence[Arrival]) -> Promise[KeepResult]:
         """Keep the spans that are not kept yet; resolved when they are on disk.
 
         The future fails with StoreError if they could not be written: none of them was.

@@ -64,7 +64,7 @@ class NoSuchEnvelopeError(CqtelError):
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
+class OutboxCounts:
     """How many envelopes there are, and how many payloads were lost to a bound or an error."""
 
     pending: int
@@ -382,10 +382,10 @@ class Outbox:
             or (is_receipt(path) and path.name.removesuffix(RECEIPT_SUFFIX) not in envelopes)
         ]
 
-    def counts(self) -> Counts:
+    def counts(self) -> OutboxCounts:
         """Count the envelopes, and what was lost."""
         pending, sent, rejected, aside = (len(self.names(b)) for b in (*BOXES, SET_ASIDE))
-        return Counts(pending, sent, rejected, aside, self.losses())
+        return OutboxCounts(pending, sent, rejected, aside, self.losses())
 
     def losses(self) -> int:
         """Count the payloads that were lost to a bound or an error."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..catalogue import RECORDED
 from ..formats.values import is_usual, signed
-from .facts import UNFIT, UNKNOWN, Fact, Place, array_of, compact, unexpected
+from .facts import UNFIT, UNKNOWN, Fact, FactPlace, array_of, compact, unexpected
 from .promises import BY_KEY, COLLECTOR
 
 if TYPE_CHECKING:
@@ -25,14 +25,14 @@ _COLLECTOR_ONLY = "only the collector may add it"
 def attributes_reader(where: str) -> Reader:
     """Make a reader of the attributes of a program or of a span."""
 
-    def read(place: Place) -> Iterator[Fact]:
+    def read(place: FactPlace) -> Iterator[Fact]:
         seen: set[str] = set()
         yield from array_of(partial(_attribute, where=where, seen=seen))(place)
 
     return read
 
 
-def _attribute(place: Place, where: str, seen: set[str]) -> Iterator[Fact]:
+def _attribute(place: FactPlace, where: str, seen: set[str]) -> Iterator[Fact]:
     inside = place.value
     key = inside.get("key") if isinstance(inside, dict) else None
     if not isinstance(inside, dict) or not isinstance(key, str) or "value" not in inside:

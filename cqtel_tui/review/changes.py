@@ -9,7 +9,7 @@ from ..catalogue import CATALOGUE_VERSION
 from ..formats.otlp_traces import read_otlp
 from ..formats.strict_json import UnreadableError, parse
 from ..sanitize import printable
-from .promises import BY_KEY, FIELDS, Field
+from .promises import BY_KEY, FIELDS, CatalogueField
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,7 +37,7 @@ class Addition:
     """
 
     part: str
-    field: Field
+    field: CatalogueField
     value: str
 
 
@@ -59,7 +59,7 @@ class Changes:
     debug: str
     dropped: int
     left_out: str
-    newer: tuple[Field, ...]
+    newer: tuple[CatalogueField, ...]
 
 
 def changes(
@@ -94,7 +94,9 @@ def changes(
     )
 
 
-def new_fields(agreed: int, fields: Iterable[Field] = FIELDS) -> tuple[Field, ...]:
+def new_fields(
+    agreed: int, fields: Iterable[CatalogueField] = FIELDS
+) -> tuple[CatalogueField, ...]:
     """Return the fields that came after the catalogue version `agreed`."""
     return tuple(field for field in fields if field.since > agreed)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..catalogue import MAX_NAME, is_boolean, is_message, is_name
 from ..formats.values import count
-from .promises import DEBUG, UNPROMISED, Field
+from .promises import DEBUG, UNPROMISED, CatalogueField
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -53,9 +53,9 @@ PROPERTY_SHAPES: Mapping[str, Callable[[object], bool] | tuple[Callable[[object]
 """What an event may say beside its name; in a tuple, a list of them."""
 
 
-def own_field(key: str, shape: str) -> Field:
+def own_field(key: str, shape: str) -> CatalogueField:
     """Return what is known of a field that only a program's profile lets through."""
-    return Field(
+    return CatalogueField(
         key,
         _EVENT,
         "",
@@ -69,8 +69,8 @@ def own_field(key: str, shape: str) -> Field:
 
 def _field(  # noqa: PLR0913, PLR0917  # each a part of the description
     key: str, kind: str, shape: str, promise: str, why: str, risk: str, because: str
-) -> Field:
-    return Field(key, _EVENT, kind, shape, promise, why, risk, because)
+) -> CatalogueField:
+    return CatalogueField(key, _EVENT, kind, shape, promise, why, risk, because)
 
 
 _PLUGIN = "a published plugin, cloudquery/<name>"

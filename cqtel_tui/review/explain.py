@@ -16,10 +16,10 @@ from ..formats.strict_json import UnreadableError, count_values, parse
 from ..sanitize import printable
 from .destination import UNREDACTED, UNREDACTED_WORDS
 from .events import EVENT_FIELDS, own_field
-from .facts import UNKNOWN, Fact, Place, compact, own_key
+from .facts import UNKNOWN, Fact, FactPlace, compact, own_key
 from .field_facts import reader_of
 from .other_fields import OTHER_FIELDS
-from .promises import BY_KEY, Field
+from .promises import BY_KEY, CatalogueField
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -56,7 +56,7 @@ class FieldRow:
     group: str
     key: str
     value: str
-    field: Field | None
+    field: CatalogueField | None
     problem: str = ""
     path: str = ""
 
@@ -95,7 +95,7 @@ def explain(
         document = parse(payload)
     except UnreadableError as error:
         return Explanation((), printable(str(error), limit=MAX_STRANGE_VALUE))
-    facts = list(islice(reader_of(kind)(Place(document, None, PROGRAM)), MAX_ROWS))
+    facts = list(islice(reader_of(kind)(FactPlace(document, None, PROGRAM)), MAX_ROWS))
     rows = tuple(_row(fact, kind, own) for fact in facts)
     left_out = count_values(document) - sum(
         count_values(fact.value) + fact.is_attribute for fact in facts

@@ -22,7 +22,7 @@ UNFIT = "not a value that it may have"
 EMPTY = "nothing is in it"
 
 
-class Place(NamedTuple):
+class FactPlace(NamedTuple):
     """A value, where it stands, and what it belongs to."""
 
     value: JsonValue
@@ -34,9 +34,9 @@ class Place(NamedTuple):
         """The last step to it: a key, or an index; of the whole document, 0."""
         return self.path[1] if self.path is not None else 0
 
-    def at(self, step: str | int, value: JsonValue) -> Place:
+    def at(self, step: str | int, value: JsonValue) -> FactPlace:
         """Return the place of a value in this one."""
-        return Place(value, (self.path, step), self.group)
+        return FactPlace(value, (self.path, step), self.group)
 
 
 class Fact(NamedTuple):
@@ -46,7 +46,7 @@ class Fact(NamedTuple):
     An attribute tells of its key, too, which is a value of the document.
     """
 
-    place: Place
+    place: FactPlace
     key: str
     value: JsonValue
     problem: str
@@ -81,7 +81,7 @@ def own_key(fact: Fact, kind: str) -> str:
     return "/".join(reversed(steps))
 
 
-Reader: TypeAlias = Callable[[Place], Iterator[Fact]]
+Reader: TypeAlias = Callable[[FactPlace], Iterator[Fact]]
 
 
 def compact(value: JsonValue) -> str:
@@ -89,7 +89,7 @@ def compact(value: JsonValue) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def unexpected(place: Place) -> Iterator[Fact]:
+def unexpected(place: FactPlace) -> Iterator[Fact]:
     """Give every value in something that should not be there; an empty container is one, too."""
     waiting = [iter([place])]
     while waiting:
@@ -102,7 +102,7 @@ def unexpected(place: Place) -> Iterator[Fact]:
             yield Fact(inner, "", inner.value, UNKNOWN)
 
 
-def inside_of(place: Place) -> Iterator[Place]:
+def inside_of(place: FactPlace) -> Iterator[FactPlace]:
     """Give the places of what an object or an array holds."""
     inside = place.value
     if isinstance(inside, dict):
@@ -115,7 +115,7 @@ def inside_of(place: Place) -> Iterator[Place]:
 def array_of(item: Reader) -> Reader:
     """Make a reader of an array of such items."""
 
-    def read(place: Place) -> Iterator[Fact]:
+    def read(place: FactPlace) -> Iterator[Fact]:
         inside = place.value
         if not isinstance(inside, list):
             yield from unexpected(place)

@@ -52,7 +52,7 @@ from ..sanitize import printable
 from .attribute_facts import attributes_reader
 from .durations import duration
 from .events import PROPERTY_SHAPES, is_event_id
-from .facts import EMPTY, UNFIT, Fact, Place, array_of, unexpected
+from .facts import EMPTY, UNFIT, Fact, FactPlace, array_of, unexpected
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,7 +108,7 @@ def _message(field: Field) -> Reader:
     explained = {name: one for name, one in field.members.items() if one.is_explained}
     readers = {name: _reader_of(one) for name, one in explained.items()}
 
-    def read(place: Place) -> Iterator[Fact]:
+    def read(place: FactPlace) -> Iterator[Fact]:
         inside = place.value
         if not isinstance(inside, dict):
             yield from unexpected(place)
@@ -135,7 +135,7 @@ def _value(field: Field) -> Reader:
     return partial(_plain, key=field.key, accepts=accepts)
 
 
-def _plain(place: Place, key: str, accepts: Callable[[JsonValue], bool]) -> Iterator[Fact]:
+def _plain(place: FactPlace, key: str, accepts: Callable[[JsonValue], bool]) -> Iterator[Fact]:
     """Tell of a value that is no container."""
     value = place.value
     if accepts(value):
@@ -152,7 +152,7 @@ def _plain(place: Place, key: str, accepts: Callable[[JsonValue], bool]) -> Iter
 def _numbered(read: Reader, group: str) -> Reader:
     """Make a reader of a list of messages, each in a group with its number and its name."""
 
-    def read_one(place: Place) -> Iterator[Fact]:
+    def read_one(place: FactPlace) -> Iterator[Fact]:
         return read(place._replace(group=_group(group, int(place.step), place.value)))
 
     return array_of(read_one)
@@ -168,7 +168,7 @@ def _group(group: str, index: int, message: JsonValue) -> str:
 # Times --------------------------------------------------------------------------------------------
 
 
-def _time(place: Place, key: str, start: int | None) -> Iterator[Fact]:
+def _time(place: FactPlace, key: str, start: int | None) -> Iterator[Fact]:
     value = place.value
     moment = _moment(value)
     if moment is None:
@@ -199,7 +199,7 @@ def _property_reader(key: str) -> Reader:
     return partial(_plain, key=named, accepts=shape)
 
 
-def _properties(place: Place) -> Iterator[Fact]:
+def _properties(place: FactPlace) -> Iterator[Fact]:
     """Tell of what CloudQuery's own events say beside their names."""
     inside = place.value
     if not isinstance(inside, dict):
@@ -219,7 +219,7 @@ def _known_properties(field: Field) -> Reader:
     """Make a reader of properties of which the protocol has some; all others are the program's."""
     readers = {name: _reader_of(one) for name, one in field.members.items()}
 
-    def read(place: Place) -> Iterator[Fact]:
+    def read(place: FactPlace) -> Iterator[Fact]:
         inside = place.value
         if not isinstance(inside, dict):
             yield from unexpected(place)
@@ -237,7 +237,7 @@ def _one_or_many(message_table: Field, batch_table: Field) -> Reader:
     """Make a reader of a message by itself, or of a batch of them."""
     one, many = _message(message_table), _message(batch_table)
 
-    def read(place: Place) -> Iterator[Fact]:
+    def read(place: FactPlace) -> Iterator[Fact]:
         inside = place.value
         if isinstance(inside, dict) and "batch" not in inside:
             yield from one(place._replace(group=_group("event", 0, inside)))

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 from ..formats import posthog_fields, queries, rudderstack_fields, sentry_fields, snowplow_fields
 from ..formats.fields import ERROR_TEXT, EVENT, ID, KEY, MOMENT, PROPERTIES, TIME
-from .promises import DEBUG, UNPROMISED, Field
+from .promises import DEBUG, UNPROMISED, CatalogueField
 
 if TYPE_CHECKING:
-    from ..formats.fields import Field as Column
+    from ..formats.fields import Field
 
 _WORDS = {
     ERROR_TEXT: (
@@ -64,16 +64,16 @@ _TABLES = (
 )
 
 
-def _field(column: Column) -> Field:
-    kind, why, risk, because = _WORDS.get(column.kind, _OTHERWISE)
-    promise = DEBUG if column.kind == ERROR_TEXT else UNPROMISED
-    return Field(column.key, "event", kind, column.kind, promise, why, risk, because)
+def _field(field: Field) -> CatalogueField:
+    kind, why, risk, because = _WORDS.get(field.kind, _OTHERWISE)
+    promise = DEBUG if field.kind == ERROR_TEXT else UNPROMISED
+    return CatalogueField(field.key, "event", kind, field.kind, promise, why, risk, because)
 
 
 OTHER_FIELDS = {
-    column.key: _field(column)
+    field.key: _field(field)
     for table in _TABLES
-    for column in table.everything()
-    if column.key and column.kind != PROPERTIES
+    for field in table.everything()
+    if field.key and field.kind != PROPERTIES
 }
 """Each field of these protocols, by its key; what CloudQuery sends has words of its own."""

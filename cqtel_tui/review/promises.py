@@ -61,7 +61,7 @@ COLLECTOR = "collector"
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CatalogueField:
     """What a person reads about one field.
 
     Attributes:
@@ -102,7 +102,7 @@ class Field:
 _NAME = f"letters, digits, . _ -, up to {MAX_NAME}"
 
 FIELDS = (
-    Field(
+    CatalogueField(
         "service.name",
         RESOURCE,
         "string",
@@ -112,7 +112,7 @@ FIELDS = (
         "none",
         "the same for everybody who uses the program",
     ),
-    Field(
+    CatalogueField(
         "service.version",
         RESOURCE,
         "string",
@@ -122,7 +122,7 @@ FIELDS = (
         "low",
         "shared by all who run that release",
     ),
-    Field(
+    CatalogueField(
         "cloudquery.build_date",
         RESOURCE,
         "string",
@@ -132,7 +132,7 @@ FIELDS = (
         "low",
         "shared by all who run that build; a home-made build may be the only one",
     ),
-    Field(
+    CatalogueField(
         "service.instance.id",
         RESOURCE,
         "string",
@@ -142,7 +142,7 @@ FIELDS = (
         "high",
         "the same in every payload of this installation; reset or lock it at any time",
     ),
-    Field(
+    CatalogueField(
         "cloudquery.ci",
         RESOURCE,
         "boolean",
@@ -152,7 +152,7 @@ FIELDS = (
         "none",
         "one of two values",
     ),
-    Field(
+    CatalogueField(
         "cloudquery.plugins",
         RESOURCE,
         "array of strings",
@@ -162,7 +162,7 @@ FIELDS = (
         "medium",
         "a rare set, or a plugin that only your organisation has, can single you out",
     ),
-    Field(
+    CatalogueField(
         "cloudquery.debug",
         RESOURCE,
         "boolean",
@@ -172,7 +172,7 @@ FIELDS = (
         "none",
         "one of two values",
     ),
-    Field(
+    CatalogueField(
         "process.exit.code",
         SPAN,
         "integer",
@@ -182,7 +182,7 @@ FIELDS = (
         "none",
         "few values",
     ),
-    Field(
+    CatalogueField(
         "error.type",
         SPAN,
         "string",
@@ -192,7 +192,7 @@ FIELDS = (
         "low",
         "the name of a class in the program",
     ),
-    Field(
+    CatalogueField(
         "exception.message",
         SPAN,
         "string",
@@ -202,7 +202,7 @@ FIELDS = (
         "high",
         "error texts can contain paths, names, addresses and credentials",
     ),
-    Field(
+    CatalogueField(
         "name",
         TRACE,
         "string",
@@ -212,7 +212,7 @@ FIELDS = (
         "low",
         "chosen by the program's makers, never an argument",
     ),
-    Field(
+    CatalogueField(
         "startTimeUnixNano",
         TRACE,
         "integer",
@@ -222,7 +222,7 @@ FIELDS = (
         "medium",
         "an exact time can be matched with other logs",
     ),
-    Field(
+    CatalogueField(
         "endTimeUnixNano",
         TRACE,
         "integer",
@@ -232,7 +232,7 @@ FIELDS = (
         "medium",
         "an exact time can be matched with other logs",
     ),
-    Field(
+    CatalogueField(
         "status.code",
         TRACE,
         "integer",
@@ -242,7 +242,7 @@ FIELDS = (
         "none",
         "one of two values",
     ),
-    Field(
+    CatalogueField(
         "kind",
         TRACE,
         "integer",
@@ -252,7 +252,7 @@ FIELDS = (
         "none",
         "always the same",
     ),
-    Field(
+    CatalogueField(
         "traceId",
         TRACE,
         "string",
@@ -262,7 +262,7 @@ FIELDS = (
         "none",
         "random, and new for each operation",
     ),
-    Field(
+    CatalogueField(
         "spanId",
         TRACE,
         "string",
@@ -272,7 +272,7 @@ FIELDS = (
         "none",
         "random, and new for each span",
     ),
-    Field(
+    CatalogueField(
         "parentSpanId",
         TRACE,
         "string",
@@ -282,7 +282,7 @@ FIELDS = (
         "none",
         "random, and new for each span",
     ),
-    Field(
+    CatalogueField(
         "scope.name",
         TRACE,
         "string",
@@ -292,7 +292,7 @@ FIELDS = (
         "none",
         "always the same",
     ),
-    Field(
+    CatalogueField(
         "cloudquery.ip_sha1",
         COLLECTOR,
         "string",
@@ -302,7 +302,7 @@ FIELDS = (
         "high",
         "whoever tries all four billion IPv4 addresses finds yours in minutes",
     ),
-    Field(
+    CatalogueField(
         "geo.country.iso_code",
         COLLECTOR,
         "string",
@@ -312,7 +312,7 @@ FIELDS = (
         "low",
         "a country",
     ),
-    Field(
+    CatalogueField(
         "geo.region.name",
         COLLECTOR,
         "string",
@@ -322,7 +322,7 @@ FIELDS = (
         "medium",
         "narrows a country down",
     ),
-    Field(
+    CatalogueField(
         "geo.locality.name",
         COLLECTOR,
         "string",

@@ -68,7 +68,7 @@ class Derivation:
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class AnnouncedPolicy:
     """What a collector says that it does; its texts are its own.
 
     Attributes:
@@ -122,7 +122,7 @@ class Announcement:
 
     endpoint: str
     proxy: str
-    policy: Policy
+    policy: AnnouncedPolicy
     me: Me
 
     def as_json(self) -> dict[str, Any]:
@@ -145,7 +145,7 @@ class Line:
     is_warning: bool = False
 
 
-def read_policy(body: bytes) -> Policy:
+def read_policy(body: bytes) -> AnnouncedPolicy:
     """Read the answer to `/v1/policy`.
 
     Raises:
@@ -160,7 +160,7 @@ def read_policy(body: bytes) -> Policy:
         retention = {"days": None, "error_days": None}
     if not isinstance(retention, dict):
         raise _strange('"retention" is not an object')
-    return Policy(
+    return AnnouncedPolicy(
         _text(announced, "software"),
         _number(announced, "catalogue"),
         _text(announced, "ip_hash"),
@@ -236,7 +236,7 @@ def _hashing(ip_hash: str) -> list[Line]:
     return [Line("hashed by", one_line(ip_hash, 100)), Line("", unknown, is_warning=True)]
 
 
-def _derived(policy: Policy) -> Iterator[Line]:
+def _derived(policy: AnnouncedPolicy) -> Iterator[Line]:
     for at, each in enumerate(policy.derived):
         field, how = one_line(each.field, 100), one_line(each.how, _MAX_WORDS)
         yield Line("" if at else "derives", f"{field}: {how}")
@@ -245,7 +245,7 @@ def _derived(policy: Policy) -> Iterator[Line]:
     yield Line("location", one_line(policy.location, 100))
 
 
-def _keeping(policy: Policy) -> Iterator[Line]:
+def _keeping(policy: AnnouncedPolicy) -> Iterator[Line]:
     for name, days in (("kept", policy.retention_days), ("errors", policy.error_days)):
         if days is not None and policy.keeps_data:
             yield Line(name, f"{days:,} days")
@@ -256,7 +256,7 @@ def _keeping(policy: Policy) -> Iterator[Line]:
         yield Line("", words, is_warning=True)
 
 
-def _of_you(policy: Policy, me: Me) -> Iterator[Line]:
+def _of_you(policy: AnnouncedPolicy, me: Me) -> Iterator[Line]:
     for at, (key, value) in enumerate(me.derived.items()):
         shown = "not known" if value is None else one_line(value, _MAX_WORDS)
         yield Line("" if at else "of you", f"{one_line(key, 100)} = {shown}")

@@ -11,7 +11,7 @@ from ..actions.status import Status, look
 from ..consent.decision import FILE_NAME
 from ..errors import CqtelError
 from ..files import PROJECT_FOLDER
-from ..outbox.store import BOXES, SET_ASIDE, Counts, Outbox
+from ..outbox.store import BOXES, SET_ASIDE, Outbox, OutboxCounts
 from ..outbox.writing import PENDING
 from .ahead import SMALL_FOLDER, size_of
 
@@ -44,7 +44,7 @@ def glance(
 ) -> Snapshot:
     """Read how things stand now, but for what is in the outbox."""
     names: dict[str, Sequence[str]] = dict.fromkeys((*BOXES, SET_ASIDE), ())
-    counts = Counts(0, 0, 0, 0, 0)
+    counts = OutboxCounts(0, 0, 0, 0, 0)
     status = look(places, directory, options, counts, program=program, pending=())
     return Snapshot(status, names, is_being_read=True)
 
@@ -83,7 +83,7 @@ def take(
             names[box] = ()
             problem = str(error)
     held, sent, rejected, aside = (len(names[box]) for box in (*BOXES, SET_ASIDE))
-    counts = Counts(held, sent, rejected, aside, outbox.losses())
+    counts = OutboxCounts(held, sent, rejected, aside, outbox.losses())
     status = look(places, directory, options, counts, program=program, pending=names[PENDING])
     return Snapshot(status, names, problem)
 

@@ -27,7 +27,7 @@ from cqtel_tui.collector.store import Store, StoreBusyError
 from ..collector.arriving import DAY, NOW, cookie, some
 
 if TYPE_CHECKING:
-    from cqtel_tui.collector.sinks import Kept
+    from cqtel_tui.collector.sinks import KeepResult
     from cqtel_tui.collector.waiting import Awaited
 
 DAYS = 30
@@ -54,7 +54,7 @@ def fill(store: Store, operations: int) -> dict[str, float]:
             now=moment,
         )
         began, began_cpu = time.perf_counter(), time.process_time()
-        futures: list[Awaited[Kept]] = []
+        futures: list[Awaited[KeepResult]] = []
         while len(futures) * REQUEST < BLOCK:
             at = len(futures) * REQUEST
             try:

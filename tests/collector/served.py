@@ -19,7 +19,7 @@ from cqtel_tui.collector.addresses import Addresses
 from cqtel_tui.collector.server import Application
 from cqtel_tui.collector.serving import listener, server_of
 from cqtel_tui.collector.settings import Settings
-from cqtel_tui.collector.sinks import Kept
+from cqtel_tui.collector.sinks import KeepResult
 
 from ..deliver.collectors import PATIENCE
 from .requests import as_json, request
@@ -42,7 +42,7 @@ class Notebook:
         self.arrivals: list[Arrival] = []
         self.errors: list[Exception] = []
         self.late_errors: list[Exception] = []
-        self.unanswered: list[Future[Kept]] = []
+        self.unanswered: list[Future[KeepResult]] = []
         self.hold = False
         self.asked = threading.Semaphore(0)
         self.is_closed = False
@@ -51,17 +51,17 @@ class Notebook:
     def trouble(self) -> str:
         return self.reason
 
-    def keep(self, arrivals: Sequence[Arrival]) -> Future[Kept]:
+    def keep(self, arrivals: Sequence[Arrival]) -> Future[KeepResult]:
         if self.errors:
             raise self.errors.pop(0)
-        future: Future[Kept] = Future()
+        future: Future[KeepResult] = Future()
         self.arrivals += arrivals
         if self.late_errors:
             future.set_exception(self.late_errors.pop(0))
         elif self.hold:
             self.unanswered.append(future)
         else:
-            future.set_result(Kept(sum(len(one.spans) for one in arrivals)))
+            future.set_result(KeepResult(sum(len(one.spans) for one in arrivals)))
         self.asked.release()
         return future
 

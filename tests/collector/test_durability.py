@@ -13,7 +13,7 @@ import pytest
 
 from cqtel_tui.collector import schema
 from cqtel_tui.collector.schema import StoreError
-from cqtel_tui.collector.sinks import Kept
+from cqtel_tui.collector.sinks import KeepResult
 from cqtel_tui.collector.store import Store
 
 from .arriving import arrival, cookie
@@ -126,7 +126,7 @@ def test_a_store_that_stays_locked_acknowledges_nothing(
                 store.erase(cookie(0)).result()
             other.execute("ROLLBACK")
         assert store.mine(cookie(0)) == []
-        assert store.keep([arrival(1)]).result() == Kept(3)
+        assert store.keep([arrival(1)]).result() == KeepResult(3)
 
 
 def test_an_answer_means_a_commit_that_waited_for_the_disk(tmp_path: Path) -> None:

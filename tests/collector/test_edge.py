@@ -22,7 +22,7 @@ from cqtel_tui.collector.edge import MAX_REQUEST_BYTES, MAX_WAITING_BYTES, Edge
 from cqtel_tui.collector.engine import ADDRESS_HASH, allowed_keys
 from cqtel_tui.collector.otlp_writing import encode
 from cqtel_tui.collector.settings import read_forward
-from cqtel_tui.collector.sinks import RETRY_SECONDS, BusyError, Kept, RefusedError
+from cqtel_tui.collector.sinks import RETRY_SECONDS, BusyError, KeepResult, RefusedError
 from cqtel_tui.errors import WrongUsageError
 
 from ..deliver.collectors import PATIENCE, Collector, reply, running
@@ -225,7 +225,7 @@ def test_an_answer_means_that_the_engine_has_answered(engine: Collector, edge: E
     engine.wait_for_request()
     assert not kept.done()
     engine.released.set()
-    assert kept.result(PATIENCE) == Kept(new=2)
+    assert kept.result(PATIENCE) == KeepResult(new=2)
 
 
 def test_nothing_is_passed_on_that_tells_who_sent_it(engine: Collector, edge: Edge) -> None:
@@ -269,7 +269,7 @@ def test_what_comes_while_the_engine_is_busy_is_handed_on_together(
         engine.wait_for_request()
     later = [edge.keep([an_arrival(a_span(name=f"later.{number}"))]) for number in range(50)]
     engine.released.set()
-    assert [each.result(PATIENCE) for each in first + later] == [Kept(new=1)] * 54
+    assert [each.result(PATIENCE) for each in first + later] == [KeepResult(new=1)] * 54
     assert len(engine.requests) < 10
     came = names(engine.requests)
     assert sorted(came[4:]) == sorted(f"later.{number}" for number in range(50))
@@ -289,7 +289,7 @@ def test_no_request_to_the_engine_grows_beyond_its_bound(engine: Collector, edge
 def test_the_engines_partial_success_is_passed_on(engine: Collector, edge: Edge) -> None:
     engine.replies.append(partial(1, "the second has no name"))
     kept = edge.keep([an_arrival(a_span(1), a_span(2))]).result(PATIENCE)
-    assert kept == Kept(new=1, refused=1, words="the second has no name")
+    assert kept == KeepResult(new=1, refused=1, words="the second has no name")
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,7 @@ def test_what_else_the_engine_says_with_a_200_changes_nothing(
 ) -> None:
     engine.replies.append(reply(200, answer))
     assert edge.keep([an_arrival()]).result(PATIENCE).refused == 0
-    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == KeepResult(new=1)
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_an_engine_with_too_much_to_do_is_passed_on_with_its_time(
     engine.replies.append(answer + head + b"\r\n")
     error = refusal(edge)
     assert (error.status, error.seconds) == (status, seconds)
-    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == KeepResult(new=1)
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
@@ -352,8 +352,8 @@ def test_a_refusal_reaches_whom_it_is_for_and_nobody_else(
                 kept.result(PATIENCE)
             assert raised.value.status == status
         else:
-            assert kept.result(PATIENCE) == Kept(new=1)
-    assert [each.result(PATIENCE) for each in first] == [Kept(new=1)] * 4
+            assert kept.result(PATIENCE) == KeepResult(new=1)
+    assert [each.result(PATIENCE) for each in first] == [KeepResult(new=1)] * 4
 
 
 def test_a_client_is_answered_with_the_engines_refusal(engine: Collector, tmp_path: Path) -> None:
@@ -370,7 +370,7 @@ def test_any_other_answer_is_a_bad_gateway(engine: Collector, edge: Edge, status
     engine.replies.append(reply(status, Location="http://127.0.0.1:9/v1/traces"))
     assert refusal(edge).status == 502
     assert len(engine.requests) == 1
-    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == KeepResult(new=1)
 
 
 def _hang_up(_: Request, connection: socket.socket) -> bytes:
@@ -388,8 +388,8 @@ def test_an_answer_that_breaks_off_after_its_status_has_been_given(
     engine: Collector, edge: Edge
 ) -> None:
     engine.replies.append(_hang_up_within)
-    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
-    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == KeepResult(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == KeepResult(new=1)
     assert len(engine.requests) == 2
 
 
@@ -399,7 +399,7 @@ def test_an_engine_that_answers_no_http_is_silent(
 ) -> None:
     engine.replies.append(answer)
     assert refusal(edge).status == 503
-    assert edge.keep([an_arrival()]).result(PATIENCE) == Kept(new=1)
+    assert edge.keep([an_arrival()]).result(PATIENCE) == KeepResult(new=1)
 
 
 def test_an_engine_that_is_not_there_is_silent_and_may_come_back() -> None:
@@ -425,7 +425,7 @@ def test_too_much_that_waits_is_refused_at_once_and_what_waits_still_arrives(
     large = [an_arrival(*(a_span(message="x" * 1000) for _ in range(500)))]
     size = len(encode(large))
     most = (MAX_WAITING_BYTES + 5 * MAX_REQUEST_BYTES) // size
-    kept: list[Future[Kept]] = []
+    kept: list[Future[KeepResult]] = []
     with pytest.raises(BusyError) as raised:
         kept.extend(edge.keep(large) for _ in range(most))
     assert raised.value.status == 503
@@ -462,13 +462,13 @@ def test_a_request_that_was_given_up_before_its_turn_harms_no_other(
     assert given_up.cancel()
     assert not first[0].cancel()
     engine.released.set()
-    assert stays.result(PATIENCE) == Kept(new=1)
+    assert stays.result(PATIENCE) == KeepResult(new=1)
     assert "given.up" not in names(engine.requests)
 
 
 def test_rotel_understands_what_is_handed_on(rotel: Receiver) -> None:
     with an_edge(rotel.endpoint) as edge:
-        assert edge.keep([FULL, an_arrival()]).result(PATIENCE) == Kept(new=2)
+        assert edge.keep([FULL, an_arrival()]).result(PATIENCE) == KeepResult(new=2)
     (request,) = rotel.received()
     came = [MessageToDict(resource) for resource in request.resource_spans]
     sent = ExportTraceServiceRequest.FromString(encode([FULL, an_arrival()]))

@@ -99,9 +99,9 @@ def test_what_is_sent_ahead_is_answered_in_its_order(collector: Served, notebook
         connection.sendall(b"".join(whole(as_json(request(span(name)))) for name in names))
         assert notebook.asked.acquire(timeout=30)
         notebook.hold = False
-        from cqtel_tui.collector.sinks import Kept
+        from cqtel_tui.collector.sinks import KeepResult
 
-        notebook.unanswered.pop().set_result(Kept(1))
+        notebook.unanswered.pop().set_result(KeepResult(1))
         found = answers(connection, 5)
     assert [status for status, _, _ in found] == [200] * 5
     assert notebook.names == names
@@ -113,10 +113,10 @@ def test_a_client_that_is_gone_is_not_answered(collector: Served, notebook: Note
         connection.sendall(whole(as_json(request())))
         assert notebook.asked.acquire(timeout=30)
     wait_for(lambda: not collector.server.server_state.connections)
-    from cqtel_tui.collector.sinks import Kept
+    from cqtel_tui.collector.sinks import KeepResult
 
     notebook.hold = False
-    notebook.unanswered.pop().set_result(Kept(1))
+    notebook.unanswered.pop().set_result(KeepResult(1))
     assert collector.is_well()
 
 

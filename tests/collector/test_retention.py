@@ -10,7 +10,7 @@ import pytest
 from cqtel_tui.collector import overwriting, schema
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.schema import StoreError
-from cqtel_tui.collector.sinks import Kept
+from cqtel_tui.collector.sinks import KeepResult
 from cqtel_tui.collector.store import Store
 
 from .arriving import DAY, NOW, address_hash, arrival, cookie, some
@@ -110,7 +110,7 @@ def test_much_expires_in_small_steps_between_which_others_write(
         clock.now = NOW + 45 * DAY
         late = store.keep([arrival(1, who=99, received=int(clock.now))])
         expired = store.expire()
-        assert late.result() == Kept(3)
+        assert late.result() == KeepResult(3)
         assert 0 < expired < 1800
         assert store.check() == []
         with schema.connected_to_read(store.path) as connection:
@@ -127,7 +127,7 @@ def test_an_erased_cookie_stays_erased_however_old(tmp_path: Path) -> None:
         clock.now = NOW + 4_000 * DAY
         store.expire()
         late = arrival(1, who=1, received=int(clock.now))
-        assert store.keep([late]).result() == Kept(0, erased=3)
+        assert store.keep([late]).result() == KeepResult(0, erased=3)
 
 
 def test_what_cannot_be_expired_is_said(tmp_path: Path) -> None:

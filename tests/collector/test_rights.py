@@ -14,7 +14,7 @@ from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.arrivals import digest_of
 from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.scrubbing import scrub
-from cqtel_tui.collector.sinks import Kept
+from cqtel_tui.collector.sinks import KeepResult
 from cqtel_tui.collector.store import Store
 
 from .arriving import NOW, address_hash, arrival, cookie, some
@@ -97,8 +97,8 @@ def test_what_comes_late_is_dropped(store: Store) -> None:
     first, *late = marked(1)
     store.keep([first]).result()
     assert store.erase(cookie(1)).result() == 3
-    assert store.keep([*late, arrival(1, who=2)]).result() == Kept(3, erased=6)
-    assert store.keep([first]).result() == Kept(0, erased=3)
+    assert store.keep([*late, arrival(1, who=2)]).result() == KeepResult(3, erased=6)
+    assert store.keep([first]).result() == KeepResult(0, erased=3)
     assert store.mine(cookie(1)) == []
     assert store.check() == []
     assert not any(mark in on_disk(store) for mark in marks(1))
@@ -107,16 +107,16 @@ def test_what_comes_late_is_dropped(store: Store) -> None:
 def test_what_waits_is_erased_in_its_turn(store: Store) -> None:
     early, erased = store.keep(marked(1)), store.erase(cookie(1))
     late = store.keep(marked(1))
-    assert early.result() == Kept(9)
+    assert early.result() == KeepResult(9)
     assert erased.result() == 9
-    assert late.result() == Kept(0, erased=9)
+    assert late.result() == KeepResult(0, erased=9)
 
 
 def test_erasing_again_or_somebody_unknown_erases_nothing(store: Store) -> None:
     store.keep(marked(1)).result()
     assert [store.erase(cookie(1)).result() for _ in range(2)] == [9, 0]
     assert store.erase(cookie(2)).result() == 0
-    assert store.keep(marked(1)).result() == Kept(0, erased=9)
+    assert store.keep(marked(1)).result() == KeepResult(0, erased=9)
 
 
 def test_somebody_unknown_leaves_nothing_behind(store: Store) -> None:
@@ -128,9 +128,9 @@ def test_somebody_unknown_leaves_nothing_behind(store: Store) -> None:
 
 def test_another_process_knows_of_an_erasure(store: Store) -> None:
     with closing(Store(store.path)) as other:
-        assert store.keep([arrival(1), arrival(2, who=1)]).result() == Kept(6)
+        assert store.keep([arrival(1), arrival(2, who=1)]).result() == KeepResult(6)
         assert other.erase(cookie(0)).result() == 3
-        assert store.keep([arrival(3), arrival(4, who=1)]).result() == Kept(3, erased=3)
+        assert store.keep([arrival(3), arrival(4, who=1)]).result() == KeepResult(3, erased=3)
         assert store.check() == []
 
 
@@ -189,7 +189,7 @@ def test_a_heavy_cookie_is_erased_in_small_steps(store: Store) -> None:
     waits: list[float] = []
     while not erased.done():
         asked = time.monotonic()
-        assert store.keep([arrival(10_000 + len(waits), who=2)]).result() == Kept(3)
+        assert store.keep([arrival(10_000 + len(waits), who=2)]).result() == KeepResult(3)
         waits.append(time.monotonic() - asked)
     took = time.monotonic() - began
     assert erased.result() == 30_000
@@ -210,7 +210,7 @@ def test_an_erasure_that_broke_off_goes_on(store: Store, monkeypatch: pytest.Mon
     monkeypatch.undo()
     with closing(Store(store.path, clock=lambda: NOW)) as again:
         assert 0 < len(again.mine(cookie(1))) <= 500
-        assert again.keep([arrival(501, who=1)]).result() == Kept(0, erased=3)
+        assert again.keep([arrival(501, who=1)]).result() == KeepResult(0, erased=3)
         again.expire()
         assert again.mine(cookie(1)) == []
         assert again.check() == []

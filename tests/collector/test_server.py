@@ -296,7 +296,7 @@ def test_a_sink_that_hangs_is_not_waited_for(
 
 
 def test_nothing_is_acknowledged_before_it_is_kept(collector: Served, notebook: Notebook) -> None:
-    from cqtel_tui.collector.sinks import Kept
+    from cqtel_tui.collector.sinks import KeepResult
 
     notebook.hold = True
     answers: list[Any] = []
@@ -305,7 +305,7 @@ def test_nothing_is_acknowledged_before_it_is_kept(collector: Served, notebook: 
     assert notebook.asked.acquire(timeout=PATIENCE)
     assert collector.client.get("/healthz").status_code == 200  # and others go on meanwhile
     assert answers == []
-    notebook.unanswered.pop().set_result(Kept(1))
+    notebook.unanswered.pop().set_result(KeepResult(1))
     asking.join(PATIENCE)
     assert answers[0].status_code == 200
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from cqtel_tui.collector import keeping, migrations, report, schema, settling
 from cqtel_tui.collector import store as stores
 from cqtel_tui.collector.settling import settle_all
-from cqtel_tui.collector.sinks import Kept
+from cqtel_tui.collector.sinks import KeepResult
 from cqtel_tui.collector.store import Store, StoreError
 
 from .arriving import NOW, arrival, cookie, some
@@ -145,7 +145,7 @@ def test_spans_of_a_trace_that_comes_in_parts_are_each_kept_once(store: Store) -
     whole = arrival(1, parts=5)
     for spans in ([1, 2], [0], [2, 3, 3], [0, 1, 2, 3, 4, 5], [5, 4]):
         store.keep([replace(whole, spans=tuple(whole.spans[at] for at in spans))]).result()
-    assert store.keep([whole, whole]).result() == Kept(0, duplicates=12)
+    assert store.keep([whole, whole]).result() == KeepResult(0, duplicates=12)
     found = [span for row in store.mine(cookie(0)) for span in row["spans"]]
     assert sorted(span["span_id"] for span in found) == sorted(
         span.span_id.hex() for span in whole.spans
@@ -160,11 +160,11 @@ def test_what_is_known_of_one_trace_is_not_taken_for_all_of_another(store: Store
     one, two = arrival(1, parts=0).spans[0], arrival(2, parts=1).spans
     both = replace(arrival(1), spans=(one, two[0]))
     rest = replace(arrival(2), spans=(two[1],))
-    assert store.keep([both]).result() == Kept(2)
-    assert store.keep([rest]).result() == Kept(1)
+    assert store.keep([both]).result() == KeepResult(2)
+    assert store.keep([rest]).result() == KeepResult(1)
     store._known.forget()  # as when another process has written
-    assert store.keep([replace(arrival(1), spans=(one,))]).result() == Kept(0, duplicates=1)
-    assert store.keep([rest]).result() == Kept(0, duplicates=1)
+    assert store.keep([replace(arrival(1), spans=(one,))]).result() == KeepResult(0, duplicates=1)
+    assert store.keep([rest]).result() == KeepResult(0, duplicates=1)
 
 
 def test_a_trace_may_come_in_many_parts_and_not_in_any_number(
@@ -172,7 +172,7 @@ def test_a_trace_may_come_in_many_parts_and_not_in_any_number(
 ) -> None:
     monkeypatch.setattr(keeping, "MOST_PARTS", 5)
     whole = arrival(1, parts=20)
-    for at, expected in enumerate([Kept(1)] * 5):
+    for at, expected in enumerate([KeepResult(1)] * 5):
         assert store.keep([replace(whole, spans=(whole.spans[at],))]).result() == expected
     store._known.forget()  # as when another process has written
     late = store.keep([replace(whole, spans=(whole.spans[9],)), arrival(2, parts=0)]).result()
@@ -187,7 +187,7 @@ def test_traces_that_begin_alike_cost_nothing(store: Store) -> None:
         replace(one, spans=(replace(one.spans[0], trace_id=bytes(8) + number.to_bytes(8, "big")),))
         for number in range(1, 2_000)
     ]
-    assert store.keep(same).result() == Kept(len(same))
+    assert store.keep(same).result() == KeepResult(len(same))
     store._known.forget()
     steps = 0
 
@@ -197,7 +197,7 @@ def test_traces_that_begin_alike_cost_nothing(store: Store) -> None:
         return 0
 
     store._connection.set_progress_handler(count, 100)
-    assert store.keep([arrival(1)]).result() == Kept(3)
+    assert store.keep([arrival(1)]).result() == KeepResult(3)
     assert steps < 100
 
 
@@ -245,10 +245,10 @@ def test_a_store_of_a_version_before_has_all_that_was_in_it(tmp_path: Path, vers
     with closing(Store(path, clock=lambda: 1728100000)) as opened:
         assert opened.check() == []
         assert opened._connection.execute("PRAGMA auto_vacuum").fetchone() == (2,)
-        assert opened.keep([arrival(1, who=1, received=1728100000)]).result() == Kept(3)
+        assert opened.keep([arrival(1, who=1, received=1728100000)]).result() == KeepResult(3)
         again = arrival(2, received=1728100000)
         known = replace(again.spans[0], trace_id=b"\x11" * 16, span_id=b"\x11" * 8)
-        assert opened.keep([replace(again, spans=(known,))]).result() == Kept(0, duplicates=1)
+        assert opened.keep([replace(again, spans=(known,))]).result() == KeepResult(0, duplicates=1)
         with schema.connected_to_read(path) as connection:
             columns = (
                 "trace_id, span_id, parent_id, name, started, duration, bucket, failed,"

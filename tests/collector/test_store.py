@@ -18,7 +18,7 @@ from cqtel_tui.collector.keeping import MOST_DAYS_HELD
 from cqtel_tui.collector.kinds import day_of
 from cqtel_tui.collector.schema import StoreError
 from cqtel_tui.collector.settling import settle_all
-from cqtel_tui.collector.sinks import BusyError, Keeper, Kept
+from cqtel_tui.collector.sinks import BusyError, Keeper, KeepResult
 from cqtel_tui.collector.store import Store, StoreBusyError
 
 from .arriving import DAY, NOW, PLUGINS, address_hash, arrival, cookie, some
@@ -45,7 +45,7 @@ def test_it_is_what_the_front_asks_for(store: Store) -> None:
 
 def test_what_is_kept_is_given_back_by_its_cookie(store: Store) -> None:
     kept = arrival(1, plugins=PLUGINS[:2], failed=True, message="it broke", parts=1)
-    assert store.keep([kept]).result() == Kept(2)
+    assert store.keep([kept]).result() == KeepResult(2)
     (mine,) = store.mine(cookie(0))
     root, part = kept.spans
     assert mine == {
@@ -99,8 +99,8 @@ def test_a_key_of_the_day_is_not_called_a_sha1(store: Store) -> None:
 
 def test_what_came_before_is_kept_once(store: Store) -> None:
     first, second = arrival(1), arrival(2)
-    assert store.keep([first, first]).result() == Kept(3, duplicates=3)
-    assert store.keep([first, second]).result() == Kept(3, duplicates=3)
+    assert store.keep([first, first]).result() == KeepResult(3, duplicates=3)
+    assert store.keep([first, second]).result() == KeepResult(3, duplicates=3)
     assert len(store.mine(cookie(0))) == 2
     assert store.check() == []
 
@@ -108,7 +108,7 @@ def test_what_came_before_is_kept_once(store: Store) -> None:
 def test_a_request_of_which_a_part_came_before_adds_the_rest(store: Store) -> None:
     whole = arrival(1, parts=4)
     store.keep([replace(whole, spans=whole.spans[1:3])]).result()
-    assert store.keep([whole]).result() == Kept(3, duplicates=2)
+    assert store.keep([whole]).result() == KeepResult(3, duplicates=2)
     names = [span["name"] for each in store.mine(cookie(0)) for span in each["spans"]]
     assert sorted(names) == ["sync", *(f"sync.part{part}" for part in range(4))]
     assert store.check() == []
@@ -117,22 +117,22 @@ def test_a_request_of_which_a_part_came_before_adds_the_rest(store: Store) -> No
 def test_a_duplicate_of_somebody_else_leaves_nothing_of_them(store: Store) -> None:
     store.keep([arrival(1)]).result()
     other = replace(arrival(1), cookie=cookie(9), origin=arrival(1, who=9).origin)
-    assert store.keep([other]).result() == Kept(0, duplicates=3)
+    assert store.keep([other]).result() == KeepResult(0, duplicates=3)
     assert store.mine(cookie(9)) == []
     assert select(store, "SELECT count(*) FROM installations") == [(1,)]
     assert store.check() == []
 
 
 def test_an_empty_request_is_kept_as_such(store: Store) -> None:
-    assert store.keep([]).result() == Kept(0)
-    assert store.keep([replace(arrival(1), spans=())]).result() == Kept(0)
+    assert store.keep([]).result() == KeepResult(0)
+    assert store.keep([replace(arrival(1), spans=())]).result() == KeepResult(0)
     assert store.check() == []
 
 
 def test_many_requests_at_once_are_each_told_of(store: Store) -> None:
     arrivals = some(600)
     kept = [store.keep([each, each]) for each in arrivals]
-    assert {future.result() for future in kept} == {Kept(6, duplicates=6)}
+    assert {future.result() for future in kept} == {KeepResult(6, duplicates=6)}
     assert select(store, "SELECT count(*) FROM spans") == [(3600,)]
     assert store.check() == []
 
@@ -140,7 +140,7 @@ def test_many_requests_at_once_are_each_told_of(store: Store) -> None:
 def test_what_cannot_be_written_does_not_keep_the_others_from_it(store: Store) -> None:
     bad = replace(arrival(2), received=1 << 70)
     futures = [store.keep([each]) for each in (arrival(1), bad, arrival(3))]
-    assert [futures[at].result() for at in (0, 2)] == [Kept(3), Kept(3)]
+    assert [futures[at].result() for at in (0, 2)] == [KeepResult(3), KeepResult(3)]
     with pytest.raises(StoreError, match="Nothing was written"):
         futures[1].result()
     assert store.check() == []
@@ -173,15 +173,15 @@ def test_too_much_waiting_is_refused_at_once(store: Store, monkeypatch: pytest.M
         assert isinstance(refused.value, BusyError)
         assert refused.value.seconds >= 1
         other.execute("ROLLBACK")
-    assert {future.result() for future in waiting} == {Kept(10)}
-    assert store.keep([arrival(5, parts=9)]).result() == Kept(10)
+    assert {future.result() for future in waiting} == {KeepResult(10)}
+    assert store.keep([arrival(5, parts=9)]).result() == KeepResult(10)
 
 
 def test_a_request_larger_than_what_may_wait_is_taken_when_nothing_waits(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(stores, "MOST_WAITING", 5)
-    assert store.keep([arrival(1, parts=20)]).result() == Kept(21)
+    assert store.keep([arrival(1, parts=20)]).result() == KeepResult(21)
 
 
 def test_closing_writes_what_waits_and_takes_no_more(tmp_path: Path) -> None:

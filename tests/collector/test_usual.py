@@ -16,7 +16,7 @@ from cqtel_tui.collector import json_reading, keeping
 from cqtel_tui.collector.allowing import Allowed, MalformedError
 from cqtel_tui.collector.arrivals import Columns, Origin
 from cqtel_tui.collector.schema import connect_to_write, transaction
-from cqtel_tui.collector.sinks import Kept
+from cqtel_tui.collector.sinks import KeepResult
 from cqtel_tui.collector.usual import usual
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
@@ -188,7 +188,7 @@ def test_rows_that_were_made_before_names_were_forgotten_are_made_anew(tmp_path:
     found = [usual(as_json(one), ORIGIN, now) for one in (usual_request(), another_request())]
     first, second = (each.arrivals for each in found if each is not None)
     connection = connect_to_write(tmp_path / "store")
-    known = keeping.Known()
+    known = keeping.RowCache()
     with transaction(connection):
         keeping.keep(connection, known, [keeping.RequestRows(known, first)])
     ready = keeping.RequestRows(known, second)
@@ -198,7 +198,7 @@ def test_rows_that_were_made_before_names_were_forgotten_are_made_anew(tmp_path:
     connection.execute("UPDATE context_traits SET trait = trait + 1000")
     known.forget()
     with transaction(connection):
-        assert keeping.keep(connection, known, [ready]) == [Kept(3)]
+        assert keeping.keep(connection, known, [ready]) == [KeepResult(3)]
     names = connection.execute(
         "SELECT DISTINCT text FROM spans JOIN traits ON traits.id = name WHERE arrival = 2"
     ).fetchall()

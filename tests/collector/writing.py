@@ -18,7 +18,7 @@ from .arriving import arrival
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cqtel_tui.collector.sinks import Kept
+    from cqtel_tui.collector.sinks import KeepResult
     from cqtel_tui.collector.waiting import Awaited
 
 PARTS = 2
@@ -43,7 +43,7 @@ def write_on(store: str, acknowledged: str, numbers: Iterator[int] | range) -> N
     """Keep operations of these numbers, many at once; write down each that was acknowledged."""
     log = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     with closing(Store(Path(store))) as opened:
-        waiting: list[tuple[int, Awaited[Kept]]] = []
+        waiting: list[tuple[int, Awaited[KeepResult]]] = []
         for number in numbers:
             waiting.append((number, opened.keep([arrival(number, who=number % 9, parts=PARTS)])))
             if len(waiting) >= AT_ONCE:
@@ -78,7 +78,7 @@ def fill_the_disk(store: str, acknowledged: str, refused: str) -> None:
         os.write(log, b"1000000\n")
 
 
-def _acknowledge(log: int, waiting: list[tuple[int, Awaited[Kept]]]) -> None:
+def _acknowledge(log: int, waiting: list[tuple[int, Awaited[KeepResult]]]) -> None:
     for number, future in waiting:
         future.result()
         os.write(log, b"%d\n" % number)

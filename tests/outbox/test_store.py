@@ -18,9 +18,9 @@ from cqtel_tui.outbox.store import (
     REJECTED,
     SENT,
     SET_ASIDE,
-    Counts,
     NoSuchEnvelopeError,
     Outbox,
+    OutboxCounts,
 )
 from cqtel_tui.outbox.writing import PENDING
 
@@ -38,7 +38,7 @@ def beside(path: Path) -> Path:
 
 
 def test_an_outbox_that_was_never_used_is_empty_and_stays_unmade(box: Box) -> None:
-    assert box.outbox.counts() == Counts(0, 0, 0, 0, 0)
+    assert box.outbox.counts() == OutboxCounts(0, 0, 0, 0, 0)
     assert [box.outbox.labels(name) for name in (*BOXES, SET_ASIDE)] == [[], [], [], []]
     box.outbox.sweep()
     box.outbox.settle()
@@ -128,7 +128,7 @@ def test_what_was_answered_moves_with_its_receipt(box: Box) -> None:
     assert box.outbox.open(SENT, sent).payload == PAYLOAD
     assert box.outbox.receipt(SENT, sent) == receipt(sent)
     assert box.outbox.receipt(REJECTED, rejected) == receipt(rejected, 400)
-    assert box.outbox.counts() == Counts(0, 1, 1, 0, 0)
+    assert box.outbox.counts() == OutboxCounts(0, 1, 1, 0, 0)
     box.outbox.drop(SENT, sent)
     assert list((box.outbox.folder / SENT).iterdir()) == []
 
