@@ -175,7 +175,8 @@ def canonical(text: str) -> Address | None:
     """Read an address: without a scope, an IPv4 address as such where IPv6 only wraps it.
 
     Returns:
-        None if it is none. Its `str` is the canonical text form (RFC 5952 for IPv6).
+        the address; None if the text is not one. Its `str` is the canonical text form (RFC 5952
+        for IPv6).
     """
     try:
         address = ipaddress.ip_address(text.partition("%")[0])

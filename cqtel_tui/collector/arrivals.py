@@ -70,7 +70,7 @@ class Columns(Sequence[ArrivedSpan]):
         starts: nanoseconds since 1970.
         durations: nanoseconds.
         failed: whether each has failed.
-        outcomes: exit code and type of the error of those that say them, by their place.
+        outcomes: exit code and error type of the spans that have them, by their index.
     """
 
     __slots__ = ("durations", "failed", "ids", "names", "outcomes", "parents", "starts", "trace")

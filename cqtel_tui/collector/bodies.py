@@ -48,7 +48,7 @@ class Body(NamedTuple):
         """Return the bytes without compression, no further than a request's elements may go.
 
         Raises:
-            UndecodableError: it cannot be had.
+            UndecodableError: it is not what its Content-Encoding says.
             TooLargeError: it has more bytes than `limit`, or too many elements.
         """
         if not self.compression:

@@ -1,4 +1,4 @@
-"""The tables of ClickHouse behind the edges, made from the settings; nothing of them is made else.
+"""The tables of ClickHouse behind the edges, made from the settings and by nothing else.
 
 The exporter of an OpenTelemetry Collector inserts into `otel_traces`, as it has it (0.161), which
 keeps nothing: what is kept is in typed columns, and no error text for longer than it may be. A span

@@ -120,7 +120,7 @@ class ClickHouse:
         """Return the rows of a query; `{database}` in it is the database.
 
         Raises:
-            StoreError: it cannot be had.
+            StoreError: ClickHouse does not answer, or refuses the query.
         """
         try:
             result = self._client.query(self._named(statement), parameters=values)

@@ -67,7 +67,7 @@ def read_figures(clickhouse: ClickHouse, since: str, until: str, k: int) -> Figu
         k: the least installations of a row.
 
     Raises:
-        StoreError: they cannot be had.
+        StoreError: ClickHouse does not answer, or refuses a query.
     """
     groups = {
         kind: [

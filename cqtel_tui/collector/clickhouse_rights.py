@@ -82,7 +82,7 @@ class Rights:
         """Yield all that is kept of a cookie, some operations at a time: a row for each.
 
         Raises:
-            StoreError: it cannot be had.
+            StoreError: ClickHouse does not answer, or refuses the query.
         """
         who = digest_of(cookie).hex()
         clickhouse = self._clickhouse()
@@ -95,7 +95,7 @@ class Rights:
             yield [_operation(rows) for rows in spans.values() if rows]
 
     def erase(self, cookie: str) -> Future[int]:
-        """Erase all of a cookie, now and later; resolves to the number of its spans."""
+        """Erase all spans of a cookie, those to come included; resolves to how many there were."""
         return self._erasing.submit(self._erase, digest_of(cookie).hex())
 
     def erase_late(self) -> int:

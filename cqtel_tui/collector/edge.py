@@ -1,4 +1,4 @@
-"""What makes a collector an edge: it keeps nothing, and hands clean OTLP on to an engine behind it.
+"""Make a collector an edge: it keeps nothing, and hands clean OTLP on to an engine behind it.
 
 An engine is any OTLP/HTTP receiver, such as an OpenTelemetry Collector with the configuration of
 `engine`. A client is answered only after the engine has answered. Nothing is passed on but the
@@ -279,7 +279,7 @@ class KeepingEdge(Edge):
         return self._keeper.pages(cookie)
 
     def erase(self, cookie: str) -> Future[int]:
-        """Erase everything of a cookie, now and later; the number of spans that were there."""
+        """Erase all spans of a cookie, those to come included; resolves to how many there were."""
         return self._keeper.erase(cookie)
 
     def expire(self) -> int:

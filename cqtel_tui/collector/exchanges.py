@@ -1,4 +1,4 @@
-"""Take a payload that came whole, as nearly all do, without a task and a scope of its own.
+"""Take a payload that arrives whole, as nearly all do, without a task and a scope of its own.
 
 Whatever comes in parts, is pipelined, or waits for 100 Continue goes uvicorn's way through the
 application, and so does all that the application does not take at once.

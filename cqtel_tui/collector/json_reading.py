@@ -128,7 +128,7 @@ def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
         received: seconds since 1970.
 
     Raises:
-        MalformedError: it is none.
+        MalformedError: it is not OTLP/JSON.
         TooLargeError: it has too many elements.
     """
     if len(body) > MAX_ELEMENTS and elements(body) > MAX_ELEMENTS:

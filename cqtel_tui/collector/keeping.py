@@ -82,7 +82,7 @@ class RowCache:
         """
         if isinstance(spans, Columns):
             taken, ids = self.taken[bytes.fromhex(spans.trace)], set(spans.ids)
-            if len(ids) == len(spans) and taken.isdisjoint(ids):  # as it nearly always is
+            if len(ids) == len(spans) and taken.isdisjoint(ids):  # nearly always
                 taken |= ids
                 self._spans += len(ids)
                 return spans

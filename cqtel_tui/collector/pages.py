@@ -50,12 +50,12 @@ _FORWARDED = frozenset({"x-forwarded-for", "forwarded", "x-real-ip", "via"})
 
 
 class Pages:
-    """Answers all but payloads.
+    """Serves every request that is not for traces.
 
     Args:
         sink: what takes payloads. If it is a `Keeper`, its data can be asked for and erased.
-        settings: as the operator has them.
-        addresses: derives and forgets.
+        settings: the operator's.
+        addresses: derives what may be kept of an address.
         limits: how often a network may come.
         metrics: counts.
         reader: reads bodies; closed at the end.

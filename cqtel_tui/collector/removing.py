@@ -18,7 +18,7 @@ _REMOVED_AT_ONCE = 20
 
 
 def begin_erasing(connection: sqlite3.Connection, cookie: str) -> int | None:
-    """Note that what comes of a cookie is to be dropped from now on; return whose it is.
+    """Note that payloads of a cookie are dropped from now on; return its installation's row.
 
     A cookie of which nothing is kept is not noted: else each try would leave a row for ever.
     """

@@ -59,8 +59,8 @@ class Application:
 
     Args:
         sink: what takes them. If it is a `Keeper`, its data can be asked for and erased.
-        settings: as the operator has them.
-        addresses: derives and forgets.
+        settings: the operator's.
+        addresses: derives what may be kept of an address.
         limits: how often a network may come; by default as the settings have it.
         clock: seconds since 1970.
         tidies: whether it is this process that forgets what is older than the retention.

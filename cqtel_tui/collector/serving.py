@@ -88,7 +88,7 @@ def listener(settings: Settings) -> socket.socket:
     """Return a socket that is bound, and does not listen yet.
 
     Raises:
-        CqtelError: the address or the port cannot be had.
+        CqtelError: the address or the port cannot be bound.
     """
     version = ipaddress.ip_address(settings.host).version
     family = socket.AF_INET if version == 4 else socket.AF_INET6  # noqa: PLR2004
@@ -121,7 +121,7 @@ def serve(
     """Serve in this process until told to stop; return the exit code.
 
     Args:
-        settings: as the operator has them.
+        settings: the operator's.
         listening: bound; it is closed at the end.
         sink: what takes the arrivals, closed at the end; by default what the settings ask for.
         tidies: whether it is this process that forgets what is older than the retention.

@@ -72,7 +72,7 @@ def read_listen(text: str) -> tuple[str, int]:
     """Read `HOST:PORT`, an IPv6 address in brackets.
 
     Raises:
-        WrongUsageError: it is none.
+        WrongUsageError: the text is not of that form.
     """
     host, colon, port = text.rpartition(":")
     host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
@@ -102,7 +102,7 @@ def read_origin(text: str) -> str:
     """Read an origin as browsers name it, such as `https://app.example.com`, or `*`.
 
     Raises:
-        WrongUsageError: it is none.
+        WrongUsageError: the text is not an origin.
     """
     try:
         parts = urllib.parse.urlsplit(text)

@@ -88,7 +88,7 @@ class Keeper(Sink, Protocol):
         """Yield everything that is kept of a cookie, some operations at a time."""
 
     def erase(self, cookie: str) -> Awaited[int]:
-        """Erase everything of a cookie, now and later; the number of spans that were there."""
+        """Erase all spans of a cookie, those to come included; resolves to how many there were."""
 
     def expire(self) -> int:
         """Forget what is older than the retention."""

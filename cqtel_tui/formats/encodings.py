@@ -49,7 +49,7 @@ def decoded(
     Raises:
         UnknownEncodingError: the encoding is not one of these.
         TooLargeError: it has more than `limit` bytes.
-        UndecodableError: it cannot be had.
+        UndecodableError: the body is not what the encoding says.
     """
     named = [one.strip().lower() for one in encoding.split(",") if one.strip()]
     if named in ([], ["identity"]):

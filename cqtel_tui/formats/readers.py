@@ -44,7 +44,7 @@ def read_envelope(body: bytes) -> JsonValue:
     attachment, is represented by its size.
 
     Raises:
-        NotOfKindError: it is none.
+        NotOfKindError: the bytes are no such envelope.
     """
     header, at = _line(body, 0)
     items: list[JsonValue] = []
@@ -145,7 +145,7 @@ def read_posthog(body: bytes) -> JsonValue:
     """Read what PostHog's libraries post: JSON, compressed or not, or a form with it in base64.
 
     Raises:
-        NotOfKindError: it is none of these.
+        NotOfKindError: the bytes are none of these.
     """
     if body.startswith(_GZIP):  # they say so in the query alone
         try:
@@ -171,7 +171,7 @@ def read_form(body: bytes) -> JsonValue:
     A value that is a JSON object or array, as it is or in base64, is read as well.
 
     Raises:
-        NotOfKindError: it is none.
+        NotOfKindError: the bytes are no form.
     """
     try:
         pairs = parse_qsl(
