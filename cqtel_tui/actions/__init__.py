@@ -4,11 +4,14 @@ from __future__ import annotations
 
 __all__ = [
     "choosing",
+    "consents",
     "demo",
     "destinations",
     "dropping",
     "erasing",
+    "forgetting",
     "identity",
+    "noting",
     "policies",
     "problems",
     "programs",

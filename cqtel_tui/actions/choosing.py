@@ -30,6 +30,7 @@ from ..outbox.writing import PENDING
 from ..paths import agreed
 from ..sanitize import one_line
 from .destinations import Outlook, bound_lines, later_lines
+from .noting import UNKNOWN, Shown, note_choice
 from .programs import ALL_PROGRAMS, name_of
 from .results import Confirmation, Message, Result, Undo, number
 from .status import WORDS, proxy_to
@@ -154,13 +155,14 @@ def _yes(program: Program, project: str | None, outlook: Outlook) -> Confirmatio
     )
 
 
-def set_telemetry(
+def set_telemetry(  # noqa: PLR0913  # what is saved, and how it was asked
     places: Places,
     plan: TelemetryPlan,
     *,
     directory: str | None = None,
     include_pending: bool = False,
     replace_unreadable: bool = False,
+    by: Shown = UNKNOWN,
 ) -> Result:
     """Save a choice of telemetry; return what it comes to.
 
@@ -171,6 +173,7 @@ def set_telemetry(
         include_pending: let a yes cover what the plan lists as pending, and nothing that came
             after it was made.
         replace_unreadable: set a file of choices that cannot be trusted aside.
+        by: the face that it was made by, and the words that were shown before.
 
     Raises:
         CqtelError: nothing was saved.
@@ -180,9 +183,10 @@ def set_telemetry(
         # Before the yes: one that is saved without its list covers nothing.
         for endpoint, ids in plan.outlook.listed.items():
             include(places.state, change["yes"], endpoint, ids)
-    undo = _save(change, plan, replace_unreadable=replace_unreadable)
+    saved = _save(places, change, plan, by, replace_unreadable=replace_unreadable)
     decision = ask(places, directory=directory, program=plan.program)
-    return Result(_telemetry_messages(plan, decision, is_included=include_pending), undo)
+    messages = _telemetry_messages(plan, decision, is_included=include_pending)
+    return Result((*messages, *saved.messages), saved.undo)
 
 
 def include_pending(places: Places, labels: Sequence[Label]) -> Result:
@@ -267,6 +271,7 @@ def set_debug(
     *,
     directory: str | None = None,
     replace_unreadable: bool = False,
+    by: Shown = UNKNOWN,
 ) -> Result:
     """Save whether error texts may be recorded; return what it comes to.
 
@@ -274,7 +279,7 @@ def set_debug(
         CqtelError: nothing was saved.
     """
     change = decide_debug(plan.is_on)
-    undo = _save(change, plan, replace_unreadable=replace_unreadable)
+    saved = _save(places, change, plan, by, replace_unreadable=replace_unreadable)
     decision = ask(places, directory=directory, program=plan.program)
     words = f"debug mode of {name_of(plan.program)} is {DEBUG_WORDS[decision.debug]}"
     messages = [Message(words)]
@@ -282,7 +287,7 @@ def set_debug(
         deciding = {OFF, NO_DEBUG} if plan.is_on else {DEBUG}
         sources = [reason.source for reason in reasons(decision) if reason.says in deciding]
         messages.append(_overruled(", ".join(sources)))
-    return Result(tuple(messages), undo)
+    return Result((*messages, *saved.messages), saved.undo)
 
 
 DEBUG_WORDS = {True: "on: error texts are recorded", False: "off"}
@@ -305,6 +310,7 @@ def set_endpoint(
     *,
     directory: str | None = None,
     replace_unreadable: bool = False,
+    by: Shown = UNKNOWN,
 ) -> Result:
     """Save where payloads are delivered to; return what it comes to.
 
@@ -312,10 +318,11 @@ def set_endpoint(
         CqtelError: nothing was saved.
     """
     change = decide_endpoint(plan.given)
-    undo = _save(change, plan, replace_unreadable=replace_unreadable)
+    saved = _save(places, change, plan, by, replace_unreadable=replace_unreadable)
     decision = ask(places, directory=directory, program=plan.program)
     waiting = _waiting(places) if decision.endpoint and decision.state == ON else 0
-    return Result(_endpoint_messages(plan, decision, waiting, proxy_to(decision.endpoint)), undo)
+    messages = _endpoint_messages(plan, decision, waiting, proxy_to(decision.endpoint))
+    return Result((*messages, *saved.messages), saved.undo)
 
 
 def _waiting(places: Places) -> int:
@@ -357,19 +364,24 @@ def _overruled(by: str, command: str = "") -> Message:
 
 
 def _save(
+    places: Places,
     change: Mapping[str, Any],
     plan: TelemetryPlan | DebugPlan | EndpointPlan,
+    by: Shown,
     *,
     replace_unreadable: bool,
-) -> Undo:
-    """Save a change of the choices; return how to take it back.
+) -> Result:
+    """Save a change of the choices, and note it; return how to take it back.
 
     A yes that is taken back, and then back again, is the yes that it was: what was recorded in
     between has another mark, or none, and is not covered.
     """
     config, program, project = agreed().config, plan.program, plan.project
     before = saved_choice(read_user(config), change, program, project)
+
+    def take_back() -> None:
+        save(agreed().config, before, program=program, project=project)
+        note_choice(places, before, plan, by, is_undo=True)
+
     save(config, change, program=program, project=project, replace_unreadable=replace_unreadable)
-    return Undo(
-        "the choice", lambda: save(agreed().config, before, program=program, project=project)
-    )
+    return Result(note_choice(places, change, plan, by), Undo("the choice", take_back))

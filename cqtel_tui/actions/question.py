@@ -7,11 +7,13 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from ..consent.decision import OFF, ON, ask
+from ..consent.history import PROMPT
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..review.destination import bound_for
 from .choosing import plan_telemetry, set_telemetry
 from .destinations import Outlook, outlook_lines, read_outlook
+from .noting import Shown
 from .programs import name_of
 from .results import Message, Result
 from .sending import ALL, send, send_due, sending_result
@@ -126,7 +128,8 @@ def answered(
     if plan is None:
         return Result((Message("nothing was decided or sent", change),))
     is_included = answer is Answer.ALLOW_AND_SEND
-    saved = set_telemetry(places, plan, include_pending=is_included)
+    by = Shown(PROMPT, "\n".join((*destination(question), *words(question).values())))
+    saved = set_telemetry(places, plan, include_pending=is_included, by=by)
     if is_included:
         send_due(places)
     return Result((Message(_outcome(plan, answer), change),), saved.undo)

@@ -9,11 +9,13 @@ from ..actions import choosing as choices
 from ..actions import status as standing
 from ..actions.destinations import Outlook, bound_lines, read_outlook
 from ..actions.identity import LOCK, RESET, change_identity, named_folders, plan_identity
+from ..actions.noting import Shown
 from ..actions.programs import collectors, name_of, only_program
 from ..actions.withdrawal import discard, read_withdrawal
 from ..consent import cookie as cookies
 from ..consent.decision import HOLD, OFF, ON
 from ..consent.decision import ask as decided
+from ..consent.history import COMMAND_LINE
 from ..consent.layers import why
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
@@ -39,6 +41,7 @@ _TRACKED = (
     f"has of it. git rm --cached {_COOKIE_FILE}, then cq-telemetry cookie reset"
 )
 _REASONS = 3
+BY_COMMAND = Shown(COMMAND_LINE)
 _WANTED = {"on": ON, "off": OFF, "undecide": HOLD}
 
 
@@ -147,6 +150,7 @@ def telemetry(given: argparse.Namespace) -> int:
             plan,
             include_pending=include_pending,
             replace_unreadable=given.replace_unreadable,
+            by=BY_COMMAND,
         )
     )
     if given.choice == "off":
@@ -174,7 +178,11 @@ def _take_back(given: argparse.Namespace, program: Program) -> None:
 def debug(given: argparse.Namespace) -> int:
     """Save whether error texts may be recorded, and say what it comes to."""
     plan = choices.plan_debug(_program(given), _project(given), is_on=given.choice == "on")
-    tell(choices.set_debug(places(), plan, replace_unreadable=given.replace_unreadable))
+    tell(
+        choices.set_debug(
+            places(), plan, replace_unreadable=given.replace_unreadable, by=BY_COMMAND
+        )
+    )
     return 0
 
 
@@ -185,7 +193,11 @@ def endpoint(given: argparse.Namespace) -> int:
         plan = choices.plan_endpoint(url, _program(given), _project(given))
     except CqtelError as error:
         raise WrongUsageError(str(error)) from None
-    tell(choices.set_endpoint(places(), plan, replace_unreadable=given.replace_unreadable))
+    tell(
+        choices.set_endpoint(
+            places(), plan, replace_unreadable=given.replace_unreadable, by=BY_COMMAND
+        )
+    )
     return 0
 
 

@@ -21,6 +21,10 @@ KEYS = {
         "destinations (kind, url, pending), endpoint, proxy, retry_at, "
         f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
     ),
+    "consent": (
+        "time, program, project, what, value, face, notice, notice_sha256, catalogue, is_undo, "
+        "sent (id, sha256, url, time)"
+    ),
     "cookie": f"{_COOKIE}, tracked",
     "pending": _ENVELOPE,
     "sent": _ENVELOPE,

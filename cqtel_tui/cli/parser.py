@@ -47,6 +47,7 @@ def commands() -> dict[str, Parser]:
 def _choosing(commands: Commands) -> None:
     status = add(commands, "status", "the decision, and the reasons for it", "choosing", "status")
     _whose(status)
+    _remembering(commands)
     _deciding(commands)
     debug = add(commands, "debug", "allow error texts to be recorded, or not", "choosing", "debug")
     debug.add_argument("choice", choices=("on", "off"))
@@ -76,6 +77,32 @@ def _choosing(commands: Commands) -> None:
         "environment",
     )
     shell.add_argument("--shell", choices=SHELLS, default="bash")
+
+
+def _remembering(commands: Commands) -> None:
+    consent = add(
+        commands,
+        "consent",
+        "each choice: when, how, after which words, and what was sent under it",
+        "consents",
+        "consent",
+    )
+    consent.add_argument("--program", metavar="NAME", help="for this program alone")
+    consent.add_argument(
+        "--record",
+        action="store_true",
+        help="as consent records of ISO/IEC TS 27560, in DPV's terms",
+    )
+    forget = add(
+        commands,
+        "forget",
+        "remove everything of cqtel from this machine, every project's installation ID included",
+        "consents",
+        "forget",
+    )
+    forget.add_argument("--choices", action="store_true", help="your choices, too")
+    forget.add_argument("--yes", action="store_true", help="without a question, for scripts")
+    _erasing(forget)
 
 
 def _policy(commands: Commands) -> None:
@@ -152,7 +179,7 @@ def _erasing(command: Parser) -> None:
     command.add_argument(
         "--erase",
         action="store_true",
-        help="first have the collector erase all data under this installation ID",
+        help="first have the collector erase all data under the installation ID",
     )
 
 

@@ -23,6 +23,7 @@ __all__ = [
     "decision",
     "endpoint",
     "foreign",
+    "history",
     "layers",
     "saving",
     "tracking",

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
 from ..actions.destinations import Outlook, read_outlook
+from ..actions.noting import Shown, asked_at
 from ..actions.programs import name_of
 from ..actions.sending import ALL
 from ..actions.withdrawal import discard, read_withdrawal
 from ..consent.choices import read_user
 from ..consent.decision import HOLD, OFF, ON
+from ..consent.history import TERMINAL_UI
 from ..errors import CqtelError
 from ..outbox.writing import PENDING
 from .identity import agrees_to_lose
@@ -61,7 +63,11 @@ async def set_telemetry(app: Home, choice: str, program: Program, project: str |
     is_included = answer == choices.INCLUDE
     result = await app.perform(
         lambda: choices.set_telemetry(
-            app.places, plan, directory=app.directory, include_pending=is_included
+            app.places,
+            plan,
+            directory=app.directory,
+            include_pending=is_included,
+            by=asked_at(TERMINAL_UI, asked),
         )
     )
     if result is None:
@@ -99,7 +105,10 @@ async def set_debug(app: Home, program: Program, project: str | None, *, is_on: 
     plan = choices.plan_debug(program, project, is_on=is_on)
     asked = plan.confirmation
     if asked is None or await app.push_screen_wait(asking(asked)) == "y":
-        await app.perform(lambda: choices.set_debug(app.places, plan, directory=app.directory))
+        by = asked_at(TERMINAL_UI, asked)
+        await app.perform(
+            lambda: choices.set_debug(app.places, plan, directory=app.directory, by=by)
+        )
 
 
 async def set_endpoint(app: Home, url: str | None, program: Program, project: str | None) -> None:
@@ -109,4 +118,7 @@ async def set_endpoint(app: Home, url: str | None, program: Program, project: st
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return
-    await app.perform(lambda: choices.set_endpoint(app.places, plan, directory=app.directory))
+    by = Shown(TERMINAL_UI)
+    await app.perform(
+        lambda: choices.set_endpoint(app.places, plan, directory=app.directory, by=by)
+    )

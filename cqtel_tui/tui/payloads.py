@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from ..actions import choosing as choices
 from ..actions import dropping, sending, trimming
 from ..actions.destinations import Outlook
+from ..actions.noting import asked_at
 from ..consent.decision import ON
+from ..consent.history import TERMINAL_UI
 from ..errors import CqtelError
 from ..outbox.store import REJECTED
 from ..outbox.writing import PENDING
@@ -54,7 +56,13 @@ async def send(app: Home, *, every: bool) -> None:
         outlook = Outlook(app.endpoint_of(program))
         yes = choices.plan_telemetry(ON, program, outlook=outlook)
         if not await app.perform(
-            partial(choices.set_telemetry, app.places, yes, directory=app.directory)
+            partial(
+                choices.set_telemetry,
+                app.places,
+                yes,
+                directory=app.directory,
+                by=asked_at(TERMINAL_UI, plan.confirmation),
+            )
         ):
             return
     await send_with_progress(app, plan.labels, asked)

@@ -218,7 +218,7 @@ def test_status_in_a_folder_that_is_gone_says_so(cq: Here) -> None:
 
 def test_an_outbox_that_cannot_be_read_hides_nothing_else(cq: Here) -> None:
     cq("on")
-    cq.outbox.folder.parent.mkdir(parents=True)
+    cq.outbox.folder.parent.mkdir(parents=True, exist_ok=True)
     cq.outbox.folder.write_text("a file where the folder should be")
     ended = cq("status")
     assert ended.code == 1

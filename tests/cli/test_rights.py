@@ -171,6 +171,31 @@ def test_a_no_that_takes_all_back_erases_before_the_cookie_goes(
     assert rights.operations == []
 
 
+def test_all_is_forgotten_here_once_it_is_erased_there(
+    cq: Here, rights: Rights, cookie: Path
+) -> None:
+    cq.hold()
+    rights.instead["DELETE /v1/data"] = reply(503)
+    assert cq("forget", "--yes", "--erase").code == 1
+    assert (cookie.exists(), cq.counts()) == (True, (1, 0, 0))
+    rights.instead.clear()
+    ended = cq("forget", "--yes", "--erase")
+    assert ended.code == 0
+    assert ended.said.index("erased at") < ended.said.index("removed: all payloads")
+    assert (cookie.exists(), cq.counts()) == (False, (0, 0, 0))
+    assert rights.operations == []
+
+
+def test_what_is_forgotten_without_erasure_is_said_to_stay_there(
+    cq: Here, rights: Rights, cookie: Path
+) -> None:
+    ended = cq("forget", "--yes")
+    assert ended.code == 0
+    assert "stays there: it cannot be erased without the ID. --erase does that first" in ended.said
+    assert asked(rights) == []
+    assert not cookie.exists()
+
+
 @pytest.mark.parametrize("command", ["off --erase --discard", "cookie reset --erase",
                                      "cookie lock --erase"])  # fmt: skip
 def test_where_nothing_was_erased_the_cookie_is_kept(

@@ -26,22 +26,20 @@ BASH = shutil.which("bash") or ""
 with_bash = pytest.mark.skipif(not BASH, reason="bash is not installed")
 HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
-    *("status", "on", "off", "undecide", "debug", "endpoint", "cookie", "env", "pending", "sent"),
+    *("status", "consent", "forget", "on", "off", "undecide", "debug", "endpoint"),
+    *("cookie", "env", "pending", "sent", "rejected", "runs", "show", "trim"),
+    *("drop", "send", "retry", "export", "inspect", "catalogue", "run", "verify"),
     *(
-        "rejected",
-        "runs",
-        "show",
-        "trim",
-        "drop",
-        "send",
-        "retry",
-        "export",
-        "inspect",
-        "catalogue",
-        "run",
+        "completion",
+        "demo",
+        "collector-policy",
+        "policy",
+        "policy-file",
+        "mine",
+        "erase",
+        "collector",
     ),
-    *("verify", "completion", "demo", "collector-policy", "policy", "policy-file", "mine", "erase"),
-    *("collector", "help"),
+    *("help",),
 ]
 
 
