@@ -45,6 +45,10 @@ KEYS = {
         "means, why_not_seen, decision, exit_code, outside, destinations "
         "(family, protocol, address, port, times, what), intercepted, blocked_attempts"
     ),
+    "audit": (
+        "command, program, has_network, is_observed, trials (name, variables, is_tried, is_heard, "
+        "exit_code, seconds, requests (program, url, fields), blocked, outside)"
+    ),
     "send": "id, outcome, why",
     "policy-file": "files (path, problem, refused (program, refused))",
     "collector-policy": (

@@ -318,6 +318,27 @@ def _running(commands: Commands) -> None:
     )
     verify.usage = f"cq-telemetry verify [--json] {_OPTIONS} -- COMMAND ..."
     _program(verify)
+    audit = add(
+        commands,
+        "audit",
+        "run a program four times, and see which opt-outs it heeds",
+        "auditing",
+        "audit_program",
+    )
+    audit.usage = (
+        "cq-telemetry audit [--json] [--report FILE] [--offline] [--opt-out NAME=VALUE] "
+        "-- COMMAND ..."
+    )
+    audit.add_argument("--report", metavar="FILE", help="write a page for a security team, too")
+    audit.add_argument("--offline", action="store_true", help="without a network but loopback")
+    audit.add_argument(
+        "--opt-out",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="a variable of the program's own that turns its telemetry off",
+    )
+    audit.add_argument("program", metavar="COMMAND", nargs=argparse.REMAINDER)
     completion = add(commands, "completion", "print shell completions", "completing", "completion")
     completion.add_argument("shell", choices=SHELLS[:3])
     topic = add(commands, "help", "all commands, one of them, or a topic", "helping", "help_topic")

@@ -9,6 +9,7 @@ __all__ = [
     "observing",
     "process",
     "profiles",
+    "recognising",
     "recovering",
     "refusals",
     "requests",

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-__all__ = ["evidence", "rehearsal", "verification"]
+__all__ = ["audit", "evidence", "rehearsal", "verification"]

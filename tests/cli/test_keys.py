@@ -200,6 +200,6 @@ def test_the_help_tells_the_keys(
 def test_every_command_that_gives_json_has_its_keys_told() -> None:
     assert set(KEYS) == {
         *("status", "cookie", "pending", "sent", "rejected", "show", "send", "inspect"),
-        *("trim", "verify", "runs", "consent"),
+        *("trim", "verify", "audit", "runs", "consent"),
         *("policy", "policy-file", "collector-policy", "mine", "report"),
     }

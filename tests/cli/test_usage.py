@@ -28,7 +28,7 @@ HEAVY = {"textual", "rich", "httpx", "anyio", "pygments"}
 COMMANDS = [
     *("status", "consent", "forget", "on", "off", "undecide", "debug", "endpoint"),
     *("cookie", "env", "pending", "sent", "rejected", "runs", "show", "trim"),
-    *("drop", "send", "retry", "export", "inspect", "catalogue", "run", "verify"),
+    *("drop", "send", "retry", "export", "inspect", "catalogue", "run", "verify", "audit"),
     *(
         "completion",
         "demo",

@@ -15,8 +15,10 @@ import pytest
 from cqtel_tui.formats.documents import as_document
 from cqtel_tui.gate.observing import destinations, strace_problem
 from cqtel_tui.gate.reviewing import beside, explained
+from cqtel_tui.gate.shipped import PROFILES
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
+from cqtel_tui.proof.audit import network_problem
 
 from ..cli.machines import Machine, Result, run
 
@@ -196,3 +198,23 @@ def test_meltano_whose_address_has_no_path_is_blocked_and_said_to_be(machine: Ma
     assert ended.code == 0, ended.said
     assert [one for one in held(machine) if one.origin == "gate"] == []
     assert "usage statistics (Snowplow)" in machine.cq("status").out.decode()
+
+
+@pytest.mark.skipif(bool(network_problem()), reason=network_problem())
+def test_an_audit_of_dlt_finds_what_it_heeds(machine: Machine) -> None:
+    tool = installed("dlt")
+    own = next(iter(next(one for one in PROFILES if one.name == "dlt").refuse.items()))
+    ended = machine.cq(
+        *("audit", "--offline", "--json", "--opt-out", "=".join(own), "--", *tool.command)
+    )
+    trials = {each["name"]: each for each in ended.json["trials"]}
+    sent = trials["nothing said"]["requests"]
+    assert tool.target in {request["url"] for request in sent}
+    assert "event" in {field for request in sent for field in request["fields"]}
+    heard = {name: each["is_heard"] for name, each in trials.items()}
+    assert heard == {
+        "nothing said": None,
+        "its own opt-out": True,
+        "DO_NOT_TRACK=1": False,
+        "off in cqtel": True,
+    }
