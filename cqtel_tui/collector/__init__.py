@@ -9,6 +9,7 @@ __all__ = [
     "checking",
     "clickhouse",
     "clickhouse_asking",
+    "demonstration",
     "durations",
     "engine",
     "report",

@@ -265,8 +265,9 @@ def run(
         deferred = stack.enter_context(signals_deferred(deliver))
         if demo:
             from ..actions.demo import throw_away_home
+            from ..collector.demonstration import receiving
 
-            stack.enter_context(throw_away_home())
+            stack.enter_context(throw_away_home(receiving=receiving))
         app = TelemetryApp(readonly=readonly, demo=demo, room=room, ahead=ahead)
         app.run_to_the_end(deferred)
         code = app.exit_code

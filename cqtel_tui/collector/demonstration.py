@@ -1,0 +1,158 @@
+"""Receive what a demonstration sends, on loopback: nothing of it can reach anybody else.
+
+What a program's makers would get is answered and thrown away. For what goes to an endpoint a real
+collector is started when it is first asked for, and asked.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import os
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_HOST = "127.0.0.1"
+_MAX_BODY = 4 << 20
+_START_SECONDS = 30.0
+_ANSWER_SECONDS = 30.0
+_POLL_SECONDS = 0.05
+_OWN = "/v1/batch"
+_COLLECTOR = """
+import os, sys, threading
+def end_with_the_demonstration():
+    sys.stdin.buffer.read()
+    os._exit(0)
+threading.Thread(target=end_with_the_demonstration, daemon=True).start()
+from cqtel_tui.cli import main
+sys.exit(main(["collector", *sys.argv[1:]]))
+"""
+_PASSED_ON = ("content-type", "content-encoding", "authorization", "accept")
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """Answers for the makers; asks the collector for all else."""
+
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def _answer(self) -> None:
+        length = self.headers.get("content-length", "0")
+        if not length.isdigit() or int(length) > _MAX_BODY:
+            self.close_connection = True
+            self._reply(413, "text/plain", b"too large")
+            return
+        body = self.rfile.read(int(length))
+        if self.path.startswith(_OWN):
+            self._reply(200, "application/json", b'{"success":true}')
+            return
+        headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
+        try:
+            port = self.server.collector()
+            connection = http.client.HTTPConnection(_HOST, port, timeout=_ANSWER_SECONDS)
+            with contextlib.closing(connection):
+                connection.request(self.command, self.path, body, headers)
+                response = connection.getresponse()
+                kind = response.getheader("content-type", "application/json")
+                self._reply(response.status, kind, response.read(_MAX_BODY))
+        except (OSError, http.client.HTTPException):
+            self._reply(503, "text/plain", b"the demonstration's collector is not there")
+
+    do_GET = do_POST = do_DELETE = _answer  # noqa: N815  # as http.server has it
+
+    def _reply(self, status: int, kind: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("content-type", kind)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # its own word
+        """Write nothing to the terminal that somebody looks at."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__((_HOST, 0), _Handler)
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+        self._port = 0
+        self._lock = threading.Lock()
+
+    def collector(self) -> int:
+        """Return the port of the collector, started at the first call.
+
+        Raises:
+            OSError: it does not start.
+        """
+        with self._lock:
+            if self._process is None:
+                self._port = _free_port()
+                store = self._folder / "collector.sqlite3"
+                options = ["--listen", f"{_HOST}:{self._port}", "--store", str(store)]
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", _COLLECTOR, *options],
+                    cwd=self._folder,
+                    stdin=subprocess.PIPE,  # it ends with us, however we end
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    start_new_session=os.name == "posix",
+                )
+                _wait_for(self._port, self._process)
+            return self._port
+
+    def close_collector(self) -> None:
+        """End the collector, if one was started."""
+        with self._lock:
+            if self._process is not None:
+                self._process.terminate()
+                self._process.communicate(timeout=_ANSWER_SECONDS)
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as free:
+        free.bind((_HOST, 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while process.poll() is None and time.monotonic() < until:
+        connection = http.client.HTTPConnection(_HOST, port, timeout=1)
+        with contextlib.closing(connection), contextlib.suppress(OSError):
+            connection.request("GET", "/healthz")
+            connection.getresponse().read()
+            return
+        time.sleep(_POLL_SECONDS)
+    raise ConnectionRefusedError(0, "the collector did not start")
+
+
+@contextlib.contextmanager
+def receiving(folder: Path) -> Iterator[str]:
+    """Receive on loopback, and return the address: its scheme, host and port.
+
+    Args:
+        folder: where a collector keeps what it takes; the caller's to remove.
+    """
+    with _Server(folder) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        try:
+            yield f"http://{_HOST}:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+            server.close_collector()
