@@ -211,14 +211,14 @@ def include_pending(places: Places, labels: Sequence[Label]) -> Result:
 def _telemetry_messages(
     plan: TelemetryPlan, decision: Decision, *, is_included: bool
 ) -> tuple[Message, ...]:
-    said = Message(f"telemetry of {name_of(plan.program)} is {WORDS[decision.state]}")
+    state = Message(f"telemetry of {name_of(plan.program)} is {WORDS[decision.state]}")
     if decision.state == OFF == plan.choice:
-        return said, Message(NOT_REACHED, "to reach it: cq-telemetry env")
+        return state, Message(NOT_REACHED, "to reach it: cq-telemetry env")
     if decision.state != plan.choice:
-        return said, _overruled(why(decision), _way_out(plan, decision))
+        return state, _overruled(why(decision), _way_out(plan, decision))
     if decision.state != ON:
-        return (said,)
-    messages = [said]
+        return (state,)
+    messages = [state]
     if decision.endpoint is None:
         text = "no endpoint is set, so what is recorded stays here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
@@ -241,8 +241,8 @@ def _telemetry_messages(
 
 def _way_out(plan: TelemetryPlan, decision: Decision) -> str:
     """Return the command that takes a wider no of the user's own back; empty if that is not it."""
-    noes = {(layer, note) for layer, says, _, note in decision.statements if says == OFF}
-    if plan.program is not None and noes == {(USER, f"you chose this for {ALL_PROGRAMS}")}:
+    refusals = {(layer, note) for layer, says, _, note in decision.statements if says == OFF}
+    if plan.program is not None and refusals == {(USER, f"you chose this for {ALL_PROGRAMS}")}:
         return "to undo that opt-out: cq-telemetry undecide --all-programs"
     return ""
 

@@ -64,7 +64,7 @@ def read_outlook(places: Places, program: Program, endpoint: str | None) -> Outl
     labels = [one for one in outbox.labels(PENDING) if program in {None, one.app}]
     bound: Counter[Destination] = Counter()
     listed: dict[str | None, list[str]] = {}
-    asked: dict[tuple[str, str], Decision] = {}
+    decisions: dict[tuple[str, str], Decision] = {}
     for label in labels:
         try:
             envelope = outbox.open(PENDING, label)
@@ -72,10 +72,10 @@ def read_outlook(places: Places, program: Program, endpoint: str | None) -> Outl
             bound[NOWHERE] += 1  # the sender sets it aside
             continue
         key = envelope.app, envelope.project
-        if key not in asked:
-            asked[key] = decision_for(places, envelope)[0]
-        bound[destination_of(envelope, asked[key].endpoint)] += 1
-        listed.setdefault(asked[key].endpoint, []).append(label.id)
+        if key not in decisions:
+            decisions[key] = decision_for(places, envelope)[0]
+        bound[destination_of(envelope, decisions[key].endpoint)] += 1
+        listed.setdefault(decisions[key].endpoint, []).append(label.id)
     return Outlook(
         endpoint,
         _upstream(places, program),

@@ -58,21 +58,21 @@ def read_forgetting(places: Places, *, with_choices: bool) -> ForgettingPlan:
     Raises:
         CqtelError: the outbox cannot be read.
     """
-    found = dict(_cookies(places.state))
+    cookies_here = dict(_cookies(places.state))
     names = tuple(_names(places, with_choices=with_choices))
     outbox = Outbox(places.state)
     payloads = sum(len(outbox.names(box)) for box in (*BOXES, SET_ASIDE))
     erasures = tuple(
         plan
         for url in collectors(places)
-        for cookie in found.values()
+        for cookie in cookies_here.values()
         if (plan := offered_erasure(cookie, url)) is not None
     )
     asking = Confirmation(
         "Remove everything of cqtel from this machine?",
         (
             f"{number(payloads, 'payload')} with receipts, and all that was noted beside them.",
-            *(f"The installation ID in {directory}." for directory in found),
+            *(f"The installation ID in {directory}." for directory in cookies_here),
             "Your choices, too: nothing is refused or allowed then."
             if with_choices
             else "Your choices stay. To remove them, too: --choices.",
@@ -81,8 +81,8 @@ def read_forgetting(places: Places, *, with_choices: bool) -> ForgettingPlan:
         "yes, remove all",
         "no, leave it",
     )
-    has_any = bool(found or names)
-    return ForgettingPlan(tuple(found), names, erasures, asking if has_any else None)
+    has_any = bool(cookies_here or names)
+    return ForgettingPlan(tuple(cookies_here), names, erasures, asking if has_any else None)
 
 
 def _cookies(state: str) -> Iterator[tuple[str, Cookie]]:

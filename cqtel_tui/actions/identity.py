@@ -52,14 +52,14 @@ class IdentityPlan:
     named: tuple[str, ...] = ()
 
 
-def named_folders(given: Iterable[str] = ()) -> tuple[str, ...]:
+def named_folders(folders: Iterable[str] = ()) -> tuple[str, ...]:
     """Return the folders that a program keeps its files in, in place of `.cq`.
 
     Args:
-        given: those that the user names; the environment may name more.
+        folders: those that the user names; the environment may name more.
     """
     variables = sorted({name for profile in PROFILES for name in profile.folder_variables})
-    return (*given, *(folder for name in variables if (folder := os.environ.get(name))))
+    return (*folders, *(folder for name in variables if (folder := os.environ.get(name))))
 
 
 def plan_identity(

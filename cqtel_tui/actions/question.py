@@ -140,8 +140,8 @@ def _send_once(places: Places, question: Question) -> Result:
     wanted = set(question.outlook.pending)
     labels = [label for label in Outbox(places.state).labels(PENDING) if label.id in wanted]
     deliveries = list(send(places, labels, replace(ALL, is_once=True)))
-    told = sending_result(labels, deliveries)
-    return Result((*told.messages, Message("nothing is decided for later")))
+    result = sending_result(labels, deliveries)
+    return Result((*result.messages, Message("nothing is decided for later")))
 
 
 def _outcome(plan: TelemetryPlan, answer: Answer) -> str:

@@ -85,13 +85,13 @@ class SendingPlan:
     refusal: Message | None
 
 
-def read_routes(places: Places, labels: Sequence[Label], asked: SendRequest) -> list[Route]:
+def read_routes(places: Places, labels: Sequence[Label], request: SendRequest) -> list[Route]:
     """Look up for each of these payloads whether it may go, and where to.
 
     Args:
         places: where the outbox and the choices are.
         labels: pending envelopes.
-        asked: how the user has asked for them.
+        request: how the user has asked for them.
     """
     outbox = Outbox(places.state)
     deliveries = Deliveries(outbox)
@@ -103,18 +103,18 @@ def read_routes(places: Places, labels: Sequence[Label], asked: SendRequest) -> 
             routes.append(Route(label, None, None))
         else:
             known = grounds(places, envelope, deliveries=deliveries)
-            was_read = asked.is_named and was_shown(places.state, envelope)
-            routes.append(_route(label, envelope, known, replace(asked, was_read=was_read)))
+            was_read = request.is_named and was_shown(places.state, envelope)
+            routes.append(_route(label, envelope, known, replace(request, was_read=was_read)))
     return routes
 
 
-def _route(label: Label, envelope: Envelope, known: Grounds, asked: SendRequest) -> Route:
-    now = permission(envelope, known, asked)
-    once = permission(envelope, known, replace(asked, is_once=True))
+def _route(label: Label, envelope: Envelope, known: Grounds, request: SendRequest) -> Route:
+    now = permission(envelope, known, request)
+    once = permission(envelope, known, replace(request, is_once=True))
     return Route(label, now, once, destination_of(envelope, known.decision.endpoint))
 
 
-def plan_sending(routes: Sequence[Route], asked: SendRequest) -> SendingPlan:
+def plan_sending(routes: Sequence[Route], request: SendRequest) -> SendingPlan:
     """Return what would be sent, and what has to be asked before.
 
     What is undecided counts as allowed, for that is asked in the same question.
@@ -136,7 +136,7 @@ def plan_sending(routes: Sequence[Route], asked: SendRequest) -> SendingPlan:
             if route.now.refusal:
                 undecided.setdefault(route.label.app)
     if not going:
-        return SendingPlan((), asked, needs_yes=(), confirmation=None, refusal=_no(refusals))
+        return SendingPlan((), request, needs_yes=(), confirmation=None, refusal=_no(refusals))
     details = [*bound_lines(destinations), *_refusals(refusals), *_warnings(warnings)]
     what = number(len(going), "payload")
     asking = Confirmation(f"Send {what}?", tuple(details), "yes, send")
@@ -148,7 +148,7 @@ def plan_sending(routes: Sequence[Route], asked: SendRequest) -> SendingPlan:
         )
         others = ((ALWAYS, "always, from now on"),)
         asking = replace(asking, details=tuple(details), yes="yes, this once", others=others)
-    return SendingPlan(tuple(going), asked, tuple(undecided), asking, None)
+    return SendingPlan(tuple(going), request, tuple(undecided), asking, None)
 
 
 def _no(refusals: Counter[str]) -> Message:
@@ -176,7 +176,7 @@ def _warnings(warnings: Counter[str]) -> list[str]:
 def send(
     places: Places,
     labels: Sequence[Label],
-    asked: SendRequest,
+    request: SendRequest,
     is_cancelled: Callable[[], bool] = lambda: False,
 ) -> Iterator[SendResult]:
     """Send these payloads now, each one if it still may go; give what became of each.
@@ -186,7 +186,7 @@ def send(
     """
     from ..deliver.sender import Sender
 
-    yield from Sender(places).send(labels, asked, is_cancelled)
+    yield from Sender(places).send(labels, request, is_cancelled)
 
 
 def send_due(places: Places) -> None:

@@ -37,7 +37,7 @@ def audit_program(arguments: argparse.Namespace) -> int:
         if not separator or not name.isidentifier():
             raise WrongUsageError(f"{pair!r} is not NAME=VALUE")
         opt_out[name] = value
-    found = audit(
+    result = audit(
         places(),
         command,
         opt_out,
@@ -45,7 +45,7 @@ def audit_program(arguments: argparse.Namespace) -> int:
         before_each=lambda name: say(f"running it: {name}"),
     )
     if arguments.report is not None:
-        text = "\n".join(_page(found)) + "\n"
+        text = "\n".join(_page(result)) + "\n"
         try:
             create(arguments.report, text.encode("utf-8", "replace"), mode=0o644)
         except FileExistsError:
@@ -58,42 +58,42 @@ def audit_program(arguments: argparse.Namespace) -> int:
             ) from None
         say(f"written to {arguments.report}")
     if arguments.json:
-        show_json(found.as_json())
+        show_json(result.as_json())
     else:
-        for line in _card(found):
+        for line in _card(result):
             show(line)
-    return 1 if any(found.is_heard(trial) is False for trial in found.trials) else 0
+    return 1 if any(result.is_heard(trial) is False for trial in result.trials) else 0
 
 
-def _card(found: Audit) -> Iterator[str]:
-    yield f"audit of    {join(found.command)}"
-    yield f"program     {found.program or 'no profile knows it'}"
-    yield f"network     {'as it is' if found.has_network else 'none: nothing could leave'}"
-    if not found.is_observed:
+def _card(result: Audit) -> Iterator[str]:
+    yield f"audit of    {join(result.command)}"
+    yield f"program     {result.program or 'no profile knows it'}"
+    yield f"network     {'as it is' if result.has_network else 'none: nothing could leave'}"
+    if not result.is_observed:
         yield "seen by     the gate alone: without strace, other connections are not seen"
     yield ""
     yield f"{'':<16} {'opt-out':<10} {'requests':>8} {'blocked':>8} {'outside':>8} {'seconds':>8}"
-    for trial in found.trials:
-        yield _row(found, trial)
-    first = found.trials[0]
+    for trial in result.trials:
+        yield _row(result, trial)
+    first = result.trials[0]
     if first.requests:
         yield ""
         yield "What it sends where nothing is said:"
         yield from (f"  {line}" for line in _sent(first))
-    for trial in found.trials[1:]:
-        if found.is_heard(trial) is False:
+    for trial in result.trials[1:]:
+        if result.is_heard(trial) is False:
             yield ""
             yield f"What it still does with {trial.name}:"
-            yield from (f"  {line}" for line in (*_sent(trial), *_tried(found, trial)))
+            yield from (f"  {line}" for line in (*_sent(trial), *_tried(result, trial)))
 
 
-def _row(found: Audit, trial: Trial) -> str:
+def _row(result: Audit, trial: Trial) -> str:
     if not trial.is_tried:
         return f"{trial.name:<16} not tried: none is known; name it with --opt-out NAME=VALUE"
     blocked = sum(filter(None, (trial.blocked or {}).values()))
     return (
-        f"{trial.name:<16} {_HEARD[found.is_heard(trial)]:<10} {len(trial.requests):>8,} "
-        f"{blocked:>8,} {len(found.new_outside(trial)):>8,} {trial.seconds:>8.2f}"
+        f"{trial.name:<16} {_HEARD[result.is_heard(trial)]:<10} {len(trial.requests):>8,} "
+        f"{blocked:>8,} {len(result.new_outside(trial)):>8,} {trial.seconds:>8.2f}"
     )
 
 
@@ -106,36 +106,36 @@ def _sent(trial: Trial) -> Iterator[str]:
         yield line if times == 1 else f"{line} ({times:,} times)"
 
 
-def _tried(found: Audit, trial: Trial) -> Iterator[str]:
+def _tried(result: Audit, trial: Trial) -> Iterator[str]:
     for name, attempts in (trial.blocked or {}).items():
         if attempts:
             yield f"a blocked channel, {name}: {attempts:,} attempts"
-    for address in found.new_outside(trial):
+    for address in result.new_outside(trial):
         yield f"it tried to reach {address}"
 
 
-def _page(found: Audit) -> Iterator[str]:
+def _page(result: Audit) -> Iterator[str]:
     """Return the audit as Markdown; nothing of it acts on whoever renders it."""
-    yield f"# Telemetry of `{_code(join(found.command))}`"
+    yield f"# Telemetry of `{_code(join(result.command))}`"
     yield ""
     yield "| telemetry refused by | heard | requests | blocked | outside | seconds | exit code |"
     yield "|---|---|---|---|---|---|---|"
-    for trial in found.trials:
+    for trial in result.trials:
         blocked = sum(filter(None, (trial.blocked or {}).values()))
-        outside = len(found.new_outside(trial))
+        outside = len(result.new_outside(trial))
         took, code = f"{trial.seconds:.2f}", trial.exit_code
-        seen = (_HEARD[found.is_heard(trial)], len(trial.requests), blocked, outside, took, code)
+        seen = (_HEARD[result.is_heard(trial)], len(trial.requests), blocked, outside, took, code)
         cells = seen if trial.is_tried else ("not tried", "", "", "", "", "")
         yield f"| {trial.name} | {' | '.join(map(str, cells))} |"
     yield ""
     yield "## Who receives what"
     yield ""
-    first = found.trials[0]
+    first = result.trials[0]
     if not first.requests:
         yield "Nothing was intercepted where nothing was said."
     for line in _sent(first):
         yield f"- `{_code(line)}`"
-    for line in _tried(found, first):
+    for line in _tried(result, first):
         yield f"- `{_code(line)}`"
     yield ""
     yield "Retention is the receiver's to announce, and nothing that was seen here says it."
@@ -150,23 +150,23 @@ def _page(found: Audit) -> Iterator[str]:
     yield ""
     yield (
         "Connections were seen by strace."
-        if found.is_observed
+        if result.is_observed
         else "Connections were not seen: there is no strace."
     )
-    if not found.has_network:
+    if not result.has_network:
         yield "There was no network but loopback."
     yield ""
-    yield from _repeat(found)
+    yield from _repeat(result)
 
 
-def _repeat(found: Audit) -> Iterator[str]:
+def _repeat(result: Audit) -> Iterator[str]:
     yield "## To repeat it"
     yield ""
     yield "```bash"
-    options = " --offline" * (not found.has_network)
-    own = next(trial for trial in found.trials if trial.name == OWN)
+    options = " --offline" * (not result.has_network)
+    own = next(trial for trial in result.trials if trial.name == OWN)
     options += "".join(f" --opt-out {name}={value}" for name, value in own.variables.items())
-    yield printable(f"cq-telemetry audit{options} -- {join(found.command)}").replace("`", "'")
+    yield printable(f"cq-telemetry audit{options} -- {join(result.command)}").replace("`", "'")
     yield "```"
 
 

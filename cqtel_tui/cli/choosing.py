@@ -45,73 +45,73 @@ BY_COMMAND = Shown(COMMAND_LINE)
 _WANTED = {"on": ON, "off": OFF, "undecide": HOLD}
 
 
-def status(given: argparse.Namespace) -> int:
+def status(arguments: argparse.Namespace) -> int:
     """Print how things stand; a failure if the outbox cannot be read."""
-    program = None if given.all_programs else given.program or ""
-    found = standing.look(places(), here_if_any(), program=program)
-    if not found.problem:
-        found = replace(found, destinations=read_outlook(places(), None, None).bound)
-    if given.json:
-        show_json(found.as_json())
+    program = None if arguments.all_programs else arguments.program or ""
+    result = standing.look(places(), here_if_any(), program=program)
+    if not result.problem:
+        result = replace(result, destinations=read_outlook(places(), None, None).bound)
+    if arguments.json:
+        show_json(result.as_json())
     else:
-        _show_status(found)
-    return 1 if found.problem else 0
+        _show_status(result)
+    return 1 if result.problem else 0
 
 
-def _show_status(found: standing.Status) -> None:
-    counts = found.counts
+def _show_status(status: standing.Status) -> None:
+    counts = status.counts
     lines = [
-        ("telemetry", f"{_decision_words(found)} ({found.why})"),
-        ("program", name_of(found.program)),
+        ("telemetry", f"{_decision_words(status)} ({status.why})"),
+        ("program", name_of(status.program)),
         *(
             ("other", f"{one.program} is {standing.WORDS[one.state]} ({why(one)})")
-            for one in found.decisions.values()
-            if one.program != found.program
+            for one in status.decisions.values()
+            if one.program != status.program
         ),
-        *(("problem", _problem_words(each)) for each in found.problems),
-        ("debug", "on: error texts are recorded" if found.decision.debug else "off"),
-        ("ID", _cookie_words(found.cookie)),
-        *([("", _TRACKED)] if found.is_tracked else []),
+        *(("problem", _problem_words(each)) for each in status.problems),
+        ("debug", "on: error texts are recorded" if status.decision.debug else "off"),
+        ("ID", _cookie_words(status.cookie)),
+        *([("", _TRACKED)] if status.is_tracked else []),
         (
             "payloads",
-            found.problem
+            status.problem
             or f"{counts.pending} pending, {counts.sent} sent, {counts.rejected} rejected, "
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
-        *(("bound", line) for line in bound_lines(found.destinations)),
-        ("endpoint", found.decision.endpoint or "none: what is recorded stays on this machine"),
+        *(("bound", line) for line in bound_lines(status.destinations)),
+        ("endpoint", status.decision.endpoint or "none: what is recorded stays on this machine"),
     ]
-    if found.decision.inspect:
+    if status.decision.inspect:
         lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, nothing is sent"))
-    if found.proxy:
-        lines.append(("proxy", found.proxy))
-    if found.decision.state == ON and not found.problem:
+    if status.proxy:
+        lines.append(("proxy", status.proxy))
+    if status.decision.state == ON and not status.problem:
         lines += [
             ("waiting", f"{number(count, 'payload')} pending: {reason}")
             for reason, count in staying(places()).most_common(_REASONS)
         ]
-    if found.retry_at:
-        when = standing.time_words(found.retry_at)
-        lines.append(("delivery", f"next attempt at {when}: {found.retry_why}"))
+    if status.retry_at:
+        when = standing.time_words(status.retry_at)
+        lines.append(("delivery", f"next attempt at {when}: {status.retry_why}"))
     lines += [
         ("earlier", f"{each.path} is {_cookie_words(each)}")
-        for each in found.legacy
+        for each in status.legacy
         if each.state != cookies.ABSENT
     ]
-    lines += _closed_lines(found)
+    lines += _closed_lines(status)
     for name, words in lines:
         show(f"{name:<10} {words}")
     show()
     show("why:")
-    for reason in found.reasons:
+    for reason in status.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
 
 
-def _decision_words(found: standing.Status) -> str:
-    if found.decision.state == ON and any(each.kind == "sender" for each in found.problems):
+def _decision_words(status: standing.Status) -> str:
+    if status.decision.state == ON and any(each.kind == "sender" for each in status.problems):
         return "on: payloads are recorded, but not delivered"
-    return standing.WORDS[found.decision.state]
+    return standing.WORDS[status.decision.state]
 
 
 def _problem_words(problem: Problem) -> str:
@@ -119,11 +119,11 @@ def _problem_words(problem: Problem) -> str:
     return f"{problem.text}{when}"
 
 
-def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
+def _closed_lines(status: standing.Status) -> list[tuple[str, str]]:
     """Return what was blocked for the program that ran last, each with the reason."""
-    if not found.runs:
+    if not status.runs:
         return []
-    run = found.runs[0]
+    run = status.runs[0]
     when = standing.time_words(run.created / 1_000_000)
     program = f"{run.app} {run.version}".rstrip()
     lines = [("last run", f"{program} at {when}, {intercepted_words(run)}")]
@@ -135,95 +135,97 @@ def _closed_lines(found: standing.Status) -> list[tuple[str, str]]:
     return lines
 
 
-def telemetry(given: argparse.Namespace) -> int:
+def telemetry(arguments: argparse.Namespace) -> int:
     """Save on, off or undecided, and say what it comes to."""
-    include_pending = getattr(given, "include_held", False)
+    include_pending = getattr(arguments, "include_held", False)
     here_and_now = places()
-    program = _program(given)
+    program = _program(arguments)
     endpoint = decided(here_and_now, program=program).endpoint
-    is_yes = given.choice == "on"
+    is_yes = arguments.choice == "on"
     outlook = read_outlook(here_and_now, program, endpoint) if is_yes else Outlook(endpoint)
-    plan = choices.plan_telemetry(_WANTED[given.choice], program, _project(given), outlook)
+    plan = choices.plan_telemetry(_WANTED[arguments.choice], program, _project(arguments), outlook)
     tell(
         choices.set_telemetry(
             here_and_now,
             plan,
             include_pending=include_pending,
-            replace_unreadable=given.replace_unreadable,
+            replace_unreadable=arguments.replace_unreadable,
             by=BY_COMMAND,
         )
     )
-    if given.choice == "off":
-        _take_back(given, program)
+    if arguments.choice == "off":
+        _take_back(arguments, program)
     return 0
 
 
-def _take_back(given: argparse.Namespace, program: Program) -> None:
+def _take_back(arguments: argparse.Namespace, program: Program) -> None:
     """Delete what was recorded, here and at the collector, as far as that is asked for."""
     decision = decided(places(), program=program)
     plan = read_withdrawal(places(), program, here_if_any(), decision.endpoint)
-    if given.erase or given.discard:
+    if arguments.erase or arguments.discard:
         try:
-            offer_erasure(plan.erasure, plan.directory, wanted=given.erase)
+            offer_erasure(plan.erasure, plan.directory, wanted=arguments.erase)
         except CqtelError as error:
             say("your choice is saved; nothing was deleted")
             raise error from None
-    if given.discard:
+    if arguments.discard:
         tell(discard(places(), plan))
     elif decision.state == OFF:
-        for message in plan.remains[: 1 if given.erase else None]:
+        for message in plan.remains[: 1 if arguments.erase else None]:
             tell_message(message)
 
 
-def debug(given: argparse.Namespace) -> int:
+def debug(arguments: argparse.Namespace) -> int:
     """Save whether error texts may be recorded, and say what it comes to."""
-    plan = choices.plan_debug(_program(given), _project(given), is_on=given.choice == "on")
+    plan = choices.plan_debug(
+        _program(arguments), _project(arguments), is_on=arguments.choice == "on"
+    )
     tell(
         choices.set_debug(
-            places(), plan, replace_unreadable=given.replace_unreadable, by=BY_COMMAND
+            places(), plan, replace_unreadable=arguments.replace_unreadable, by=BY_COMMAND
         )
     )
     return 0
 
 
-def endpoint(given: argparse.Namespace) -> int:
+def endpoint(arguments: argparse.Namespace) -> int:
     """Save where payloads are delivered to, and say what it comes to."""
-    url = None if given.url == "none" else given.url
+    url = None if arguments.url == "none" else arguments.url
     try:
-        plan = choices.plan_endpoint(url, _program(given), _project(given))
+        plan = choices.plan_endpoint(url, _program(arguments), _project(arguments))
     except CqtelError as error:
         raise WrongUsageError(str(error)) from None
     tell(
         choices.set_endpoint(
-            places(), plan, replace_unreadable=given.replace_unreadable, by=BY_COMMAND
+            places(), plan, replace_unreadable=arguments.replace_unreadable, by=BY_COMMAND
         )
     )
     return 0
 
 
-def cookie(given: argparse.Namespace) -> int:
+def cookie(arguments: argparse.Namespace) -> int:
     """Show, reset, lock or unlock the cookie of the current directory."""
     directory, state = here(), places().state
-    named = named_folders(given.named)
-    if given.erase and given.action not in {RESET, LOCK}:
+    named = named_folders(arguments.named)
+    if arguments.erase and arguments.action not in {RESET, LOCK}:
         raise WrongUsageError("--erase goes with reset and lock. By itself: cq-telemetry erase")
-    if given.action != "show":
+    if arguments.action != "show":
         endpoint = next(iter(collectors(places())), None)
         cookie = cookies.look(directory, state)
-        plan = plan_identity(given.action, directory, cookie, endpoint, named)
-        if given.action in {RESET, LOCK}:
-            offer_erasure(plan.erasure, directory, wanted=given.erase)
+        plan = plan_identity(arguments.action, directory, cookie, endpoint, named)
+        if arguments.action in {RESET, LOCK}:
+            offer_erasure(plan.erasure, directory, wanted=arguments.erase)
         tell(change_identity(places(), plan))
-    found = [cookies.look(directory, state), *cookies.legacy(directory, state, named)]
-    _show_cookies(given, found, tracked=is_tracked(directory, _COOKIE_FILE))
+    cookies_here = [cookies.look(directory, state), *cookies.legacy(directory, state, named)]
+    _show_cookies(arguments, cookies_here, tracked=is_tracked(directory, _COOKIE_FILE))
     return 0
 
 
 def _show_cookies(
-    given: argparse.Namespace, cookies_here: Sequence[Cookie], *, tracked: bool | None
+    arguments: argparse.Namespace, cookies_here: Sequence[Cookie], *, tracked: bool | None
 ) -> None:
     found, *legacy = cookies_here
-    if given.json:
+    if arguments.json:
         own = standing.cookie_json(found) | {"tracked": tracked}
         show_json([own, *map(standing.cookie_json, legacy)])
         return
@@ -233,23 +235,23 @@ def _show_cookies(
         say(_TRACKED)
 
 
-def _cookie_words(found: Cookie) -> str:
-    if found.state == cookies.PRESENT:
-        return f"present: {found.value}"
-    if found.state == cookies.LOCKED:
+def _cookie_words(cookie: Cookie) -> str:
+    if cookie.state == cookies.PRESENT:
+        return f"present: {cookie.value}"
+    if cookie.state == cookies.LOCKED:
         return "locked: no identifier is sent"
-    if found.state == cookies.UNSAFE:
+    if cookie.state == cookies.UNSAFE:
         return (
-            f"unsafe: {found.reason}; no identifier is sent. To replace it: cq-telemetry cookie "
+            f"unsafe: {cookie.reason}; no identifier is sent. To replace it: cq-telemetry cookie "
             "reset"
         )
     return "absent"
 
 
-def _program(given: argparse.Namespace) -> Program:
+def _program(arguments: argparse.Namespace) -> Program:
     """Return the program that a choice is for; None for all of them."""
-    return None if given.all_programs else given.program or only_program(places())
+    return None if arguments.all_programs else arguments.program or only_program(places())
 
 
-def _project(given: argparse.Namespace) -> str | None:
-    return here() if given.project else None
+def _project(arguments: argparse.Namespace) -> str | None:
+    return here() if arguments.project else None

@@ -16,23 +16,23 @@ if TYPE_CHECKING:
 _SUFFIX = ".md"
 
 
-def help_topic(given: argparse.Namespace) -> int:
+def help_topic(arguments: argparse.Namespace) -> int:
     """Show all commands and topics, the help of one command, or a topic."""
-    if given.topic is None:
+    if arguments.topic is None:
         parser().print_help()
         show()
         show("Topics: " + ", ".join(topics()))
         return 0
-    command = commands().get(given.topic)
+    command = commands().get(arguments.topic)
     if command is not None:
         command.print_help()
-    elif given.topic in topics():
-        for line in text_of(given.topic).splitlines():
+    elif arguments.topic in topics():
+        for line in text_of(arguments.topic).splitlines():
             show(line)
     else:
         known = [*commands(), *topics()]
         raise WrongUsageError(
-            f"there is no help on {given.topic!r}.{did_you_mean(given.topic, known)} "
+            f"there is no help on {arguments.topic!r}.{did_you_mean(arguments.topic, known)} "
             "All of it: cq-telemetry help"
         )
     return 0

@@ -37,14 +37,14 @@ def policy_file(arguments: argparse.Namespace) -> int:
         return 0
     if arguments.program or arguments.output:
         raise WrongUsageError("Say what the policy refuses: --off or --no-debug")
-    found = policies(places())
+    listed = policies(places())
     if arguments.json:
-        show_json({"files": [policy.as_json() for policy in found]})
+        show_json({"files": [policy.as_json() for policy in listed]})
         return 0
-    for policy in found:
+    for policy in listed:
         for line in _lines(policy):
             show(f"{policy.path}: {line}")
-    if not found:
+    if not listed:
         show("no policy is in force. To write one, as root: cq-telemetry policy-file --off")
     return 0
 

@@ -144,11 +144,11 @@ def send(arguments: argparse.Namespace) -> int:
     labels = _chosen(arguments, Outbox(places().state), PENDING)
     deliveries = []
     if labels:
-        asked = sending.ALL if arguments.all else sending.NAMED
+        request = sending.ALL if arguments.all else sending.NAMED
         if arguments.once:
-            asked = replace(asked, is_once=True)
+            request = replace(request, is_once=True)
         try:
-            for delivery in sending.send(places(), labels, asked):
+            for delivery in sending.send(places(), labels, request):
                 deliveries.append(delivery)
                 say(sending.delivery_line(delivery))
         except KeyboardInterrupt:

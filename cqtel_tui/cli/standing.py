@@ -10,39 +10,39 @@ from .output import here_if_any, number, show
 
 def stand() -> int:
     """Print how things stand and what comes next; a failure if the outbox cannot be read."""
-    found = standing.look(places(), here_if_any())
-    show(f"Telemetry is {standing.WORDS[found.decision.state]}.")
-    if found.problem:
-        show(found.problem)
+    status = standing.look(places(), here_if_any())
+    show(f"Telemetry is {standing.WORDS[status.decision.state]}.")
+    if status.problem:
+        show(status.problem)
     else:
-        counts = found.counts
+        counts = status.counts
         show(f"{number(counts.pending, 'payload')} pending, {counts.sent:,} sent.")
-    for problem in found.problems[:1]:
+    for problem in status.problems[:1]:
         show(f"!! {problem.text}")
     show()
-    for command, words in next_commands(found):
+    for command, words in next_commands(status):
         show(f"  {command:<32} {words}")
     show()
     show("All commands: cq-telemetry help")
-    return 1 if found.problem else 0
+    return 1 if status.problem else 0
 
 
-def next_commands(found: standing.Status) -> list[tuple[str, str]]:
+def next_commands(status: standing.Status) -> list[tuple[str, str]]:
     """Return the three commands that somebody may want now, each with what it does."""
     look = ("cq-telemetry-ui", "see what would be sent, and decide")
-    if found.decision.state == OFF:
+    if status.decision.state == OFF:
         return [
             ("cq-telemetry status", "why it is off, layer by layer"),
             ("cq-telemetry off --discard", "delete what is still here"),
             ("cq-telemetry on", "allow it from now on"),
         ]
-    if not found.counts.pending:
+    if not status.counts.pending:
         return [
             ("cq-telemetry run -- COMMAND", "run a program, and keep what it reports"),
             ("cq-telemetry sent", "what was sent, with receipts"),
-            look if found.decision.state == HOLD else ("cq-telemetry off", "refuse telemetry"),
+            look if status.decision.state == HOLD else ("cq-telemetry off", "refuse telemetry"),
         ]
-    if found.decision.state == HOLD:
+    if status.decision.state == HOLD:
         return [
             look,
             ("cq-telemetry off", "refuse: nothing is recorded or sent"),

@@ -44,8 +44,8 @@ def foreign_home(folder: str, home: str) -> str:
     """
     if not is_root():
         return ""
-    asked = [folder, home] if home and (folder + os.sep).startswith(home + os.sep) else [folder]
-    for each in asked:
+    folders = [folder, home] if home and (folder + os.sep).startswith(home + os.sep) else [folder]
+    for each in folders:
         owner = owner_of(each)
         if owner:
             return (

@@ -36,13 +36,13 @@ class Reason:
 def reasons(decision: Decision) -> list[Reason]:
     """Return each layer's say, be it nothing, in the order of `LAYERS`."""
     deciding = {decision.state, DEBUG if decision.debug else NO_DEBUG, INSPECT}
-    found = []
+    listed = []
     for layer in LAYERS:
         own = [one for one in decision.statements if one[0] == layer] or [(layer, NOTHING, "", "")]
         for _, says, source, note in own:
-            found.append(Reason(layer, says, source, note, says in deciding))
+            listed.append(Reason(layer, says, source, note, says in deciding))
             deciding.discard(says)
-    return found
+    return listed
 
 
 def why(decision: Decision) -> str:

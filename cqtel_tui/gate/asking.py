@@ -49,8 +49,8 @@ def ask(
         return Reported(None, is_whole=False)
     # Nowhere but in this one line: elsewhere a number with dots may be anybody's address.
     words = b"".join(lines).decode("utf-8", "replace").strip()
-    found = re.fullmatch(profile.answer, words) if profile.answer else None
-    version = found[1] if found and is_version(found[1]) else ""
+    match = re.fullmatch(profile.answer, words) if profile.answer else None
+    version = match[1] if match and is_version(match[1]) else ""
     first = version.partition(".")[0]
     if not profile.built or not first.isdigit() or int(first) >= profile.built_before:
         return Reported(version)
@@ -89,10 +89,10 @@ def _dated(
         lines = _lines([binary, "version"], place, settings, seconds, _LINES_WITH_A_DATE)
     if lines is None:
         return Reported(version, is_whole=False)
-    found = re.search(profile.built, b"".join(lines).decode("utf-8", "replace"), re.MULTILINE)
-    if found is None or found["version"] != version or not is_date(found["date"]):
+    match = re.search(profile.built, b"".join(lines).decode("utf-8", "replace"), re.MULTILINE)
+    if match is None or match["version"] != version or not is_date(match["date"]):
         return Reported(version)
-    return Reported(version, found["date"])
+    return Reported(version, match["date"])
 
 
 @contextlib.contextmanager

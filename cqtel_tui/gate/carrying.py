@@ -22,7 +22,7 @@ def carried(
         command: the whole command line.
         variables: what its program is to be started with, beside what the user has set.
     """
-    found: list[str] = []
+    carried_layers: list[str] = []
     notes: list[str] = []
     done = 0
     outer = layers(command)
@@ -44,14 +44,14 @@ def carried(
         elif layer.name == "doas":
             own = (*own, "env", *[f"{name}={value}" for name, value in variables.items()])
             notes.append(_told(layer.name, "env"))
-        found += own
+        carried_layers += own
     innermost = outer[-1].rest[0] if outer else command[0]
     if plain_name(innermost) in ELSEWHERE:
         notes.append(
             f"{plain_name(innermost)} starts programs elsewhere, or with an environment of their "
             "own: what they report is neither intercepted nor refused here"
         )
-    return [*found, *command[done:]], tuple(notes)
+    return [*carried_layers, *command[done:]], tuple(notes)
 
 
 def _told(name: str, means: str) -> str:

@@ -31,17 +31,17 @@ def run_without_job_control(
 
     The console tells every process in it of Ctrl+C and Ctrl+Break: we only have to outlive them.
     """
-    found = name
+    path = name
     if not any(separator in name for separator in (os.sep, os.altsep or os.sep)):
-        found = shutil.which(name, path=environment.get("PATH", os.defpath)) or ""
-    if not found:
+        path = shutil.which(name, path=environment.get("PATH", os.defpath)) or ""
+    if not path:
         raise not_found(arguments, name)
     with _outliving(named("SIGINT", "SIGBREAK")):
         started_unix_nano, started = time.time_ns(), time.monotonic()
         try:
-            process = subprocess.Popen(list(arguments), executable=found, env=dict(environment))
+            process = subprocess.Popen(list(arguments), executable=path, env=dict(environment))
         except OSError as error:
-            raise refused(arguments, found, error) from error
+            raise refused(arguments, path, error) from error
         try:
             if on_start is not None:
                 on_start(process.pid)

@@ -111,8 +111,8 @@ def places(name: str, environment: "Mapping[str, str]") -> "list[str]":
     if "/" in name:
         return [name]
     folders = environment.get("PATH", os.defpath).split(os.pathsep)
-    found = [f"{folder}/{name}" for folder in folders if folder]
-    return [place for place in found if name and os.access(place, os.F_OK)]
+    candidates = [f"{folder}/{name}" for folder in folders if folder]
+    return [place for place in candidates if name and os.access(place, os.F_OK)]
 
 
 def is_binary(path: str) -> bool:

@@ -108,13 +108,13 @@ def prepare(command: "Sequence[str]", options: "Sequence[str]") -> Start:
         ProfileError: the user's own profiles cannot be relied on.
         EndlessError: the command would start itself without end.
     """
-    told = environment_given()
-    outer = Outer(told.get(RUN_VARIABLE, ""))
-    given = outer.restored(told)
-    mark, program = mark_of(command, given)
+    initial = environment_given()
+    outer = Outer(initial.get(RUN_VARIABLE, ""))
+    environment = outer.restored(initial)
+    mark, program = mark_of(command, environment)
     check_nesting(mark, program, outer, sys.argv[0])
     where, problem = _places()
-    path = given.get("PATH", os.defpath)
+    path = environment.get("PATH", os.defpath)
     notes: tuple[str, ...] = ()
     try:
         profiles = known_profiles(where and where[0])
@@ -124,26 +124,26 @@ def prepare(command: "Sequence[str]", options: "Sequence[str]") -> Start:
         profiles, notes = PROFILES, (f"{error}",)
     invocation = recognise(command, profiles, path)
     if invocation is None:
-        found = [NO_TELEMETRY] if says_no(command) else []
+        options_found = [NO_TELEMETRY] if says_no(command) else []
     else:
-        found = take_options(invocation.arguments)[0]
+        options_found = take_options(invocation.arguments)[0]
         profiles = (
             invocation.profile,
             *[one for one in profiles if one is not invocation.profile],
         )
-    options = (*options, *found)
+    options = (*options, *options_found)
     outermost = layers(command)
     assigned = _assigned(outermost)
-    start = Start(tuple(command), given, None, options, invocation, profiles, notes=notes)
-    start = _decided(where, problem, start, given)
+    start = Start(tuple(command), environment, None, options, invocation, profiles, notes=notes)
+    start = _decided(where, problem, start, environment)
     if assigned and start.state != OFF:
         # What the command line sets may say no as well, and takes no other no back.
-        start = _decided(where, problem, start, {**given, **assigned})
+        start = _decided(where, problem, start, {**environment, **assigned})
     if invocation is not None:
         start = _with_arguments(start, invocation)
-    opened, ours = _opened(start, {**given, **assigned})
+    opened, ours = _opened(start, {**environment, **assigned})
     start = _with_variables(start, opened, assigned, ours)
-    noted = {RUN_VARIABLE: outer.noted(start.state, mark, given, start.environment)}
+    noted = {RUN_VARIABLE: outer.noted(start.state, mark, environment, start.environment)}
     start = replace(start, environment={**start.environment, **noted})
     return _carried(start, {*ours, *noted}) if outermost or _is_elsewhere(command[0]) else start
 
@@ -186,7 +186,7 @@ def _places() -> "tuple[Folders | None, str]":
 
 
 def _decided(
-    where: "Folders | None", problem: str, start: Start, given: "Mapping[str, str]"
+    where: "Folders | None", problem: str, start: Start, environment: "Mapping[str, str]"
 ) -> Start:
     """Ask for the decisions; the program's is None, which is off, where there is nowhere to ask."""
     own = None if start.invocation is None else start.invocation.profile.name
@@ -194,7 +194,9 @@ def _decided(
         programs = tuple(dict.fromkeys([own, *[one.name for one in start.profiles]]))
         named = start.named_folders
         try:
-            decisions = ask_each(programs, where, start.options, concerning(given), None, named)
+            decisions = ask_each(
+                programs, where, start.options, concerning(environment), None, named
+            )
             return replace(start, decision=decisions[own], decisions=decisions)
         except CqtelError as error:
             problem = f"{error}"
@@ -243,31 +245,33 @@ def _lacks_options(start: Start, invocation: "Invocation") -> bool:
     return lacks_options(invocation, start.environment, where[1], remembers=remembers)
 
 
-def _opened(start: Start, given: "Mapping[str, str]") -> "tuple[Opened, frozenset[str]]":
+def _opened(start: Start, environment: "Mapping[str, str]") -> "tuple[Opened, frozenset[str]]":
     """Return what the program is started with, and the names of the variables that are ours."""
     invocation, profiles = start.invocation, start.profiles
     if start.state == OFF:
-        return refused(profiles, given), frozenset(refused(profiles, {}).variables)
+        return refused(profiles, environment), frozenset(refused(profiles, {}).variables)
     off = [one for one in profiles if start.decisions[one.name].state == OFF]
     gate, problem = None, ""
     if invocation is None or invocation.operation is not None:
         gate, problem = _open_gate()
     if gate is None:
-        opened = replace(blocked(profiles, given, off), problem=problem)
+        opened = replace(blocked(profiles, environment, off), problem=problem)
         return opened, frozenset(blocked(profiles, {}, off).variables)
-    return held(profiles, given, gate, off), frozenset(held(profiles, {}, gate, off).variables)
+    return held(profiles, environment, gate, off), frozenset(
+        held(profiles, {}, gate, off).variables
+    )
 
 
 def _with_variables(
     start: Start, opened: "Opened", assigned: "Mapping[str, str]", ours: "frozenset[str]"
 ) -> Start:
     """Return what is started in the environment that was made for it."""
-    given = start.environment
+    environment = start.environment
     variables = dict(opened.variables)
     for name in assigned:  # what a prefix sets for its program is not set for the prefix
         if name not in ours:
             variables.pop(name)
-            variables.update({name: given[name]} if name in given else {})
+            variables.update({name: environment[name]} if name in environment else {})
     for name in start.invocation.profile.ours if start.invocation is not None else ():
         variables.pop(name, None)
     notes = start.notes

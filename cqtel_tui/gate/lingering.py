@@ -89,7 +89,7 @@ def _answers(process: int) -> bool:
 def _has_any(path: str, wanted: list[bytes]) -> bool:
     try:
         with open(path, "rb") as file:  # noqa: PTH123  # hundreds of them, several times a second
-            given = file.read(_MAX_BYTES)
+            data = file.read(_MAX_BYTES)
     except OSError:
         return False  # it has ended, or it is somebody else's
-    return any(one in given for one in wanted)
+    return any(one in data for one in wanted)

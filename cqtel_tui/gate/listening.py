@@ -164,7 +164,7 @@ class Gate:
             arguments: those of the program, which are not to leave in what it reports.
             process: the id of the program's process.
         """
-        told: Mapping[str, object] = {
+        message: Mapping[str, object] = {
             "id": self.run,
             "created": time.time_ns() // 1000,
             "state": state,
@@ -183,16 +183,16 @@ class Gate:
             "process": process,
             "key": os.urandom(32).hex(),
         }
-        self._start(_json(told).encode("utf-8", "surrogateescape") + b"\n")
+        self._start(_json(message).encode("utf-8", "surrogateescape") + b"\n")
         self._inspects = inspect
 
-    def _start(self, told: bytes) -> None:
+    def _start(self, message: bytes) -> None:
         """Start the gate's process, and tell it of the run."""
         control = None
         try:
             control, theirs = _socket.socketpair()
             try:
-                control.sendall(told)
+                control.sendall(message)
                 _start(theirs, *self.sockets)
             finally:
                 theirs.close()
@@ -316,13 +316,13 @@ def _flags() -> list[str]:
 
     That is untrusted, so that nothing is imported from it.
     """
-    given = {
+    flags = {
         "-I": sys.flags.isolated,
         "-E": sys.flags.ignore_environment,
         "-s": sys.flags.no_user_site,
         "-S": sys.flags.no_site,
     }
-    return ["-P", *[flag for flag, is_given in given.items() if is_given]]
+    return ["-P", *[flag for flag, is_given in flags.items() if is_given]]
 
 
 def _json(value: object) -> str:

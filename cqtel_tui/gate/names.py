@@ -120,8 +120,8 @@ class Names:
         for shape in SHAPES:
             if is_version and shape.kind == ADDRESS:
                 continue
-            found = shape.pattern.search(lower.encode("utf-8", "replace") if shape.folded else data)
-            if found and shape.accepts(found.string, found) is not None:
+            match = shape.pattern.search(lower.encode("utf-8", "replace") if shape.folded else data)
+            if match and shape.accepts(match.string, match) is not None:
                 return A_SECRET
         return ""
 

@@ -52,24 +52,30 @@ class Outer:
 
     def restored(self, environment: "Mapping[str, str]") -> "dict[str, str]":
         """Return an environment as it would be without the outer run."""
-        found = dict(environment)
-        found.pop(RUN_VARIABLE, None)
+        restored = dict(environment)
+        restored.pop(RUN_VARIABLE, None)
         if self.decision == OFF:
-            return found  # what was blocked stays blocked
+            return restored  # what was blocked stays blocked
         for name, value in self.before.items():
             if value is None:
-                found.pop(name, None)
+                restored.pop(name, None)
             else:
-                found[name] = value
-        return found
+                restored[name] = value
+        return restored
 
     def noted(
-        self, decision: str, mark: str, given: "Mapping[str, str]", variables: "Mapping[str, str]"
+        self,
+        decision: str,
+        mark: str,
+        environment: "Mapping[str, str]",
+        variables: "Mapping[str, str]",
     ) -> str:
         """Return the variable for what is started now."""
-        names = [name for name in variables if variables[name] != given.get(name)]
-        names += [name for name in given if name not in variables]
-        before = [f"{name}={_hex(given[name])}" if name in given else name for name in names]
+        names = [name for name in variables if variables[name] != environment.get(name)]
+        names += [name for name in environment if name not in variables]
+        before = [
+            f"{name}={_hex(environment[name])}" if name in environment else name for name in names
+        ]
         return ";".join([decision, ",".join([*self.started, mark]), *before])
 
 

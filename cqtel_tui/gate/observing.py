@@ -126,8 +126,8 @@ def observe(
             on_start=on_start,
         )
         with notes.open(encoding="utf-8", errors="replace") as lines:
-            found = destinations(lines)
-    return Observation(outcome, STRACE, "", found)
+            seen = destinations(lines)
+    return Observation(outcome, STRACE, "", seen)
 
 
 def strace_problem(environment: Mapping[str, str] = os.environ) -> str:
@@ -154,14 +154,14 @@ def strace_problem(environment: Mapping[str, str] = os.environ) -> str:
 
 def destinations(lines: Iterable[str]) -> dict[Destination, int]:
     """Return each destination that strace's lines tell of, and how often, in order."""
-    found: Counter[Destination] = Counter()
+    counts: Counter[Destination] = Counter()
     for _, line in zip(range(_MAX_LINES), lines, strict=False):
         call = _CALL.match(line)
         if call is None:
             continue
         protocol = _protocol(call["protocol"] or "")
-        found.update(_destination(one, protocol) for one in _ADDRESS.finditer(line))
-    return dict(sorted(found.items()))
+        counts.update(_destination(one, protocol) for one in _ADDRESS.finditer(line))
+    return dict(sorted(counts.items()))
 
 
 def _strace(environment: Mapping[str, str]) -> list[str]:
@@ -176,9 +176,9 @@ def _protocol(named: str) -> str:
     return short if short in {"tcp", "udp", "udplite", "icmp", "ping", "raw"} else ""
 
 
-def _destination(found: re.Match[str], protocol: str) -> Destination:
-    if found["ipv4"]:
-        return Destination("ipv4", protocol, found["ipv4"], int(found["port4"]))
-    if found["ipv6"]:
-        return Destination("ipv6", protocol, found["ipv6"], int(found["port6"]))
-    return Destination("unix", "", found["unix"].replace('"', ""), 0)
+def _destination(match: re.Match[str], protocol: str) -> Destination:
+    if match["ipv4"]:
+        return Destination("ipv4", protocol, match["ipv4"], int(match["port4"]))
+    if match["ipv6"]:
+        return Destination("ipv6", protocol, match["ipv6"], int(match["port6"]))
+    return Destination("unix", "", match["unix"].replace('"', ""), 0)

@@ -112,18 +112,18 @@ def plain_name(word: str) -> str:
 
 def layers(command: "Sequence[str]") -> "list[Layer]":
     """Return the prefixes of a command line, from the outermost to the innermost."""
-    found: list[Layer] = []
+    listed: list[Layer] = []
     before: tuple[str, ...] = ()
     rest, in_script = tuple(command), False
-    while rest and len(found) < _DEEPEST:
+    while rest and len(listed) < _DEEPEST:
         layer = _layer(rest)
         if layer is None or not layer.rest:
             break
         in_script = in_script or layer.in_script
         before = (*before, *layer.before)
-        found.append(Layer(layer.name, before, layer.rest, layer.assigned, in_script))
+        listed.append(Layer(layer.name, before, layer.rest, layer.assigned, in_script))
         rest = layer.rest
-    return found
+    return listed
 
 
 def _layer(words: "tuple[str, ...]") -> "Layer | None":

@@ -149,7 +149,7 @@ def _profile(table: _Table) -> Profile:
         if not is_name(one):
             raise ValueError(f"{one!r} is not a plain name")
     refuse = _variables(table.table("refuse"))
-    found = Profile(
+    profile = Profile(
         name=name,
         programs=frozenset(programs),
         operations=frozenset(table.texts("operations")),
@@ -161,9 +161,9 @@ def _profile(table: _Table) -> Profile:
         answer=_answer(table.text("version")),
     )
     table.end()
-    if not all(map(is_name, found.operations)):
+    if not all(map(is_name, profile.operations)):
         raise ValueError('"operations" has a word that is not a plain name')
-    return found
+    return profile
 
 
 def _answer(words: str) -> str:
@@ -180,7 +180,7 @@ def _channels(table: _Table) -> Channels:
     upstream = intercept.text("upstream")
     if upstream and (problem := endpoint_problem(upstream)):
         raise ValueError(f'"intercept.upstream" cannot be used: {problem}')
-    found = Channels(
+    channels = Channels(
         variable=_variable(intercept.text("variable")),
         upstream=upstream,
         fields=fields_at({k: _shape(k, v) for k, v in table.table("fields").rest().items()}),
@@ -199,16 +199,16 @@ def _channels(table: _Table) -> Channels:
         words=frozenset(word.lower() for word in intercept.texts("words")),
     )
     intercept.end()
-    if found.protocol not in {"", *PROTOCOLS}:
+    if channels.protocol not in {"", *PROTOCOLS}:
         raise ValueError(f'"intercept.protocol" is not one of {", ".join(PROTOCOLS)}')
-    return found
+    return channels
 
 
 def _blocked(table: _Table) -> Blocked:
     counted = table.text("counted")
-    found = Blocked(table.text("name"), table.text("reason"), counted and _variable(counted))
+    blocked = Blocked(table.text("name"), table.text("reason"), counted and _variable(counted))
     table.end()
-    return found
+    return blocked
 
 
 def _shape(key: str, value: object) -> Schema:

@@ -43,9 +43,9 @@ def recognise(
         (one.before, one.rest, one.in_script) for one in outer
     ]
     for before, words, in_script in stages:
-        found = _direct(words, profiles, path)
-        if found is not None:
-            profile, length = found
+        direct = _direct(words, profiles, path)
+        if direct is not None:
+            profile, length = direct
             return Invocation(profile, words[:length], words[length:], before, in_script)
     return None
 
@@ -135,7 +135,7 @@ def take_options(arguments: "Sequence[str]") -> "tuple[list[str], list[str]]":
     Returns:
         the options that were given, and the arguments without them.
     """
-    given: list[str] = []
+    options: list[str] = []
     rest: list[str] = []
     for at, word in enumerate(arguments):
         if word == "--":
@@ -146,21 +146,21 @@ def take_options(arguments: "Sequence[str]") -> "tuple[list[str], list[str]]":
         if option not in OPTIONS:
             rest.append(word)
         elif not has_value or boolean(value, otherwise=private) or (private and not value):
-            given.append(option)
-    return given, rest
+            options.append(option)
+    return options, rest
 
 
 def values_of(arguments: "Sequence[str]", options: "frozenset[str]") -> "list[str]":
     """Return the values that these options are given, in order."""
     words = iter(arguments)
-    found = []
+    values = []
     for word in words:
         option, has_value, value = word.partition("=")
         if word == "--":
             break
         if option in options:
-            found.append(value if has_value else next(words, ""))
-    return [value for value in found if value]
+            values.append(value if has_value else next(words, ""))
+    return [value for value in values if value]
 
 
 def hush(

@@ -32,13 +32,13 @@ else:
         names = tuple(type(self).__annotations__)
         if len(values) > len(names) or any([name in named for name in names[: len(values)]]):
             raise TypeError(f"{type(self).__name__}: a value is given twice, or one too many")
-        given = {**dict(zip(names, values, strict=False)), **named}
+        arguments = {**dict(zip(names, values, strict=False)), **named}
         for name in names:
-            if name not in given and hasattr(type(self), name):
-                given[name] = getattr(type(self), name)
-        if len(given) != len(names) or any([name not in given for name in names]):
-            raise TypeError(f"{type(self).__name__} has {names}, and was given {tuple(given)}")
-        self.__dict__.update(given)
+            if name not in arguments and hasattr(type(self), name):
+                arguments[name] = getattr(type(self), name)
+        if len(arguments) != len(names) or any([name not in arguments for name in names]):
+            raise TypeError(f"{type(self).__name__} has {names}, and was given {tuple(arguments)}")
+        self.__dict__.update(arguments)
 
     def _equals(self, other):
         return self.__dict__ == other.__dict__ if type(self) is type(other) else NotImplemented

@@ -88,8 +88,8 @@ class Redaction:
         """Tell the child what there is to know; nothing if it knows that already."""
         self._known = known
         now = time.monotonic()
-        told = json.dumps(asdict(known)).encode()
-        is_news = told != self._last or self._spool.written != self._written
+        content = json.dumps(asdict(known)).encode()
+        is_news = content != self._last or self._spool.written != self._written
         if not is_news:
             if now < self._again_at or not self.is_idle or not self._spool.names():
                 return
@@ -100,13 +100,13 @@ class Redaction:
         elif self._link is not None:
             self._sent += 1
             try:
-                self._link.send(b"%d %s\n" % (self._sent, told))
+                self._link.send(b"%d %s\n" % (self._sent, content))
             except BlockingIOError:
                 return  # it is busy, and is told later
             except OSError:
                 self._restart()
                 return
-        self._last, self._written = told, self._spool.written
+        self._last, self._written = content, self._spool.written
 
     def finish(self) -> None:
         """Let the child work off what is left, and wait for its end; one that dies is replaced."""
@@ -182,8 +182,8 @@ def _redact_in_child(spool: Spool, link: socket.socket, opened: Sequence[socket.
             received += part
             *lines, received = received.split(b"\n")
             if lines:
-                number, _, told = lines[-1].partition(b" ")
-                redactor.know(Known(**parse_object(told)))
+                number, _, content = lines[-1].partition(b" ")
+                redactor.know(Known(**parse_object(content)))
                 _work(redactor)
                 link.sendall(number + b"\n")
         if spool.names():

@@ -159,8 +159,8 @@ def _own_fields(app: str, config: str) -> Mapping[str, str]:
     if config:
         with contextlib.suppress(CqtelError):  # what nobody vouches for is told of as unknown
             profiles += read_profiles(config)
-    found = next((one for one in reversed(profiles) if one.name == app), None)
-    return {} if found is None else dict(_each_field(found.channels.fields, ""))
+    profile = next((one for one in reversed(profiles) if one.name == app), None)
+    return {} if profile is None else dict(_each_field(profile.channels.fields, ""))
 
 
 def _each_field(fields: Mapping[str, Schema], before: str) -> Iterator[tuple[str, str]]:

@@ -69,13 +69,13 @@ def without(envelope: Envelope, paths: Iterable[str]) -> bytes:
 
 
 def _document(envelope: Envelope) -> JsonValue:
-    found = as_document(envelope.kind, envelope.payload)
-    if found is None:
+    document = as_document(envelope.kind, envelope.payload)
+    if document is None:
         raise UntrimmableError(
             f"Nothing can be removed from {envelope.id}, as it cannot be read here. "
             f"Send it whole, or not at all: cq-telemetry drop {envelope.id}"
         )
-    return found
+    return document
 
 
 def _steps(value: JsonValue, path: Path) -> Iterator[tuple[str | int, Path, JsonValue]]:

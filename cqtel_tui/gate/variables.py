@@ -51,16 +51,16 @@ class Opened:
     problem: str = ""
 
 
-def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened:
+def refused(profiles: "Sequence[Profile]", environment: "Mapping[str, str]") -> Opened:
     """Return the environment in which no program reports anything, whatever is started in it."""
-    variables = dict(given)
+    variables = dict(environment)
     variables.update(REFUSED_EVERYWHERE)
     for profile in profiles:
         variables.update(profile.refuse)
     notes = [
         f"{name} is blocked while telemetry is off"
         for name in dict.fromkeys([*ENDPOINTS_EVERYWHERE, *_endpoints(profiles)])
-        if given.get(name) and given[name] != BLOCKED_URL
+        if environment.get(name) and environment[name] != BLOCKED_URL
     ]
     variables.update(dict.fromkeys(ENDPOINTS_EVERYWHERE, BLOCKED_URL))
     _block(profiles, variables)
@@ -79,13 +79,13 @@ def refused(profiles: "Sequence[Profile]", given: "Mapping[str, str]") -> Opened
 
 
 def blocked(
-    profiles: "Sequence[Profile]", given: "Mapping[str, str]", off: "Sequence[Profile]" = ()
+    profiles: "Sequence[Profile]", environment: "Mapping[str, str]", off: "Sequence[Profile]" = ()
 ) -> Opened:
     """Return the environment in which what cannot be held is blocked.
 
     Nothing more is refused, but for the programs that are `off`.
     """
-    variables = dict(given)
+    variables = dict(environment)
     for profile in profiles:
         variables.update(profile.refuse if profile in off else profile.blocked)
     _block(profiles, variables)
@@ -95,7 +95,7 @@ def blocked(
 
 def held(
     profiles: "Sequence[Profile]",
-    given: "Mapping[str, str]",
+    environment: "Mapping[str, str]",
     gate: "Gate",
     off: "Sequence[Profile]" = (),
 ) -> Opened:
@@ -103,12 +103,12 @@ def held(
 
     Args:
         profiles: what is known. Where two of them take the same variable, it is the first one's.
-        given: the environment so far.
+        environment: the environment so far.
         gate: where to.
         off: those of the profiles whose programs report to nobody, for the user has said no to
             them. A variable that they share with another program is that program's.
     """
-    variables = dict(given)
+    variables = dict(environment)
     for profile in off:
         variables.update(profile.refuse)
     _block(off, variables)
@@ -122,7 +122,7 @@ def held(
             variables.setdefault(name, value)
         variables.update(channels.blocking)
         for name, quieter in channels.levels.items():
-            level = given.get(name, "")
+            level = environment.get(name, "")
             variables[name] = quieter.get(level, level)
         for one in channels.blocked:
             if one.counted:
@@ -136,12 +136,12 @@ def held(
             )
             continue
         taken[channels.variable] = profile.name
-        own = given.get(channels.variable, "")
-        upstream, told = _upstream(channels.variable, own, channels.upstream)
+        own = environment.get(channels.variable, "")
+        upstream, problems = _upstream(channels.variable, own, channels.upstream)
         upstreams[profile.name], path = _parted(upstream, channels)
         variables[channels.variable] = gate.url_for(profile.name) + path
-        notes += told
-    own_names = tuple([name for name in _own(profiles, given) if name not in taken])
+        notes += problems
+    own_names = tuple([name for name in _own(profiles, environment) if name not in taken])
     notes += [
         f"{name} is your own setting, and is left as it is: what goes there is not intercepted"
         for name in own_names
@@ -170,11 +170,11 @@ def _upstream(variable: str, own: str, otherwise: str) -> "tuple[str, list[str]]
         return own, [
             f"{variable} is set: what is bound for it is intercepted, and goes there if you send it"
         ]
-    told = (
+    problems = (
         f"{variable} is set to an address that nothing can be sent to: {problem}. "
         "What was bound for it is intercepted, and stays on this machine"
     )
-    return "", [told]
+    return "", [problems]
 
 
 def upstream_problem(url: str) -> "str | None":

@@ -214,11 +214,11 @@ def _nothing_said(
     environ: Mapping[str, str], profiles: Sequence[Profile], own: Mapping[str, str]
 ) -> dict[str, str]:
     """Return an environment in which nobody has said anything about telemetry."""
-    said = {"DO_NOT_TRACK", *own, *(name for one in profiles for name in one.refuse)}
+    refusals = {"DO_NOT_TRACK", *own, *(name for one in profiles for name in one.refuse)}
     return {
         name: value
         for name, value in environ.items()
-        if name not in said and not name.startswith("CQ_TELEMETRY")
+        if name not in refusals and not name.startswith("CQ_TELEMETRY")
     }
 
 
@@ -280,13 +280,13 @@ def _command(
     """Return the command line of a trial."""
     # Where the program alone is to hear it: set within a shell, which our launcher does not ask.
     script = " ".join([*(f"{key}={quote(value)}" for key, value in variables.items()), _WITHIN])
-    told = ["/bin/sh", "-c", script, "sh", *command] if variables else [*command]
+    program = ["/bin/sh", "-c", script, "sh", *command] if variables else [*command]
     ours = [sys.executable, "-P", "-m", "cqtel_tui.cli", "verify", "--json"]
     ours += ["--no-telemetry"] * (name == OURS)
     if not has_network:
         bring_up = [sys.executable, "-I", "-c", _NO_NETWORK]
         ours = [str(shutil.which("unshare")), "-rn", *bring_up, *ours]
-    return [*ours, "--", *told]
+    return [*ours, "--", *program]
 
 
 def _settle(state: str) -> None:

@@ -56,8 +56,8 @@ async def set_telemetry(app: Home, choice: str, program: Program, project: str |
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return
-    asked = plan.confirmation
-    answer = "y" if asked is None else await app.push_screen_wait(asking(asked))
+    confirmation = plan.confirmation
+    answer = "y" if confirmation is None else await app.push_screen_wait(asking(confirmation))
     if answer not in {"y", choices.INCLUDE}:
         return
     is_included = answer == choices.INCLUDE
@@ -67,7 +67,7 @@ async def set_telemetry(app: Home, choice: str, program: Program, project: str |
             plan,
             directory=app.directory,
             include_pending=is_included,
-            by=asked_at(TERMINAL_UI, asked),
+            by=asked_at(TERMINAL_UI, confirmation),
         )
     )
     if result is None:
@@ -103,9 +103,9 @@ async def toggle_debug(app: Home) -> None:
 async def set_debug(app: Home, program: Program, project: str | None, *, is_on: bool) -> None:
     """Save whether error texts may be recorded, after a question."""
     plan = choices.plan_debug(program, project, is_on=is_on)
-    asked = plan.confirmation
-    if asked is None or await app.push_screen_wait(asking(asked)) == "y":
-        by = asked_at(TERMINAL_UI, asked)
+    confirmation = plan.confirmation
+    if confirmation is None or await app.push_screen_wait(asking(confirmation)) == "y":
+        by = asked_at(TERMINAL_UI, confirmation)
         await app.perform(
             lambda: choices.set_debug(app.places, plan, directory=app.directory, by=by)
         )

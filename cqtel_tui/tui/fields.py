@@ -147,23 +147,23 @@ class Fields:
         return lines
 
 
-def meter_line(found: Exposure, width: int, *, may_change: bool = False) -> Content:
+def meter_line(exposure: Exposure, width: int, *, may_change: bool = False) -> Content:
     """Return the meter: how much would be told, and what would lower that."""
-    full = min(_METER, -(-found.points * _METER // FULL))
-    risk = found.risk
+    full = min(_METER, -(-exposure.points * _METER // FULL))
+    risk = exposure.risk
     meter = Content.assemble(
         ("Exposure ", QUIET),
         ("█" * full, RISKS[risk]),
         ("░" * (_METER - full), QUIET),
-        f" {found.points}, ",
+        f" {exposure.points}, ",
         (f"risk {risk}", RISKS[risk]),
     )
-    riskiest = found.riskiest
+    riskiest = exposure.riskiest
     if riskiest is None or not may_change:
         return meter
-    after = found.without([riskiest.name]).points
+    after = exposure.without([riskiest.name]).points
     advice = Content.assemble(
-        (" · ", QUIET), ("-", HEADING), f" takes out {riskiest.name}: {found.points} → {after}"
+        (" · ", QUIET), ("-", HEADING), f" takes out {riskiest.name}: {exposure.points} → {after}"
     )
     return (
         meter + advice

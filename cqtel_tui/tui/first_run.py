@@ -124,21 +124,21 @@ def is_due(places: Places, now: float, program: str) -> bool:
     Too often is for each program, too lately for all of them: nobody is asked twice a day.
     """
     decision = ask(places, program=program)
-    said = {reason.says for reason in reasons(decision) if reason.layer == USER}
-    if decision.state != HOLD or decision.inspect or said - {NOTHING, "debug", "no debug"}:
+    answers = {reason.says for reason in reasons(decision) if reason.layer == USER}
+    if decision.state != HOLD or decision.inspect or answers - {NOTHING, "debug", "no debug"}:
         return False
-    asked = _asked(places)
-    if asked is None or len(asked.get(program, ())) >= MOST_OFTEN:
+    questions = _asked(places)
+    if questions is None or len(questions.get(program, ())) >= MOST_OFTEN:
         return False
-    return all(abs(now - at) >= AT_LEAST_SECONDS for times in asked.values() for at in times)
+    return all(abs(now - at) >= AT_LEAST_SECONDS for times in questions.values() for at in times)
 
 
 def note_asked(places: Places, now: float, program: str) -> None:
     """Note that it was asked, before it is: a crash must not make it ask again and again."""
     make_folder(places.state)
-    asked = _asked(places) or {}
-    asked[program] = [*asked.get(program, ()), int(now)][-MOST_OFTEN:]
-    replace(Path(places.state, ASKED), json.dumps(asked).encode("ascii"))
+    questions = _asked(places) or {}
+    questions[program] = [*questions.get(program, ()), int(now)][-MOST_OFTEN:]
+    replace(Path(places.state, ASKED), json.dumps(questions).encode("ascii"))
 
 
 def _asked(places: Places) -> dict[str, list[int]] | None:
@@ -152,10 +152,10 @@ def _asked(places: Places) -> dict[str, list[int]] | None:
         return {}
     except (OSError, ValueError, RecursionError):
         return None
-    asked = {CLOUDQUERY: content} if isinstance(content, list) else content
-    if not isinstance(asked, dict) or not all(map(_are_times, asked.values())):
+    questions = {CLOUDQUERY: content} if isinstance(content, list) else content
+    if not isinstance(questions, dict) or not all(map(_are_times, questions.values())):
         return None
-    return asked
+    return questions
 
 
 def _are_times(value: object) -> bool:

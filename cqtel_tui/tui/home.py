@@ -168,7 +168,7 @@ class Home(OwnApp[None]):
     def payloads_of(self, run: Run) -> list[tuple[str, Label]]:
         """Return the payloads of a run that are still here, each with its box, in their order."""
         wanted = {identity: at for at, identity in enumerate(run.payloads)}
-        found = [
+        payloads = [
             (box, label)
             for box, names in (self.snapshot.names.items() if self.snapshot else ())
             for name in names
@@ -176,7 +176,7 @@ class Home(OwnApp[None]):
             and identity_of(name) in wanted
             and (label := read_label(name)) is not None
         ]
-        return sorted(found, key=lambda each: wanted[each[1].id])
+        return sorted(payloads, key=lambda each: wanted[each[1].id])
 
     # What is told --------------------------------------------------------------------------------
 

@@ -27,17 +27,19 @@ async def change(app: Home, action: str) -> None:
         await app.perform(lambda: change_identity(app.places, plan))
 
 
-async def agrees_to_lose(app: Home, asked: Confirmation, erasure: ErasurePlan | None) -> bool:
+async def agrees_to_lose(
+    app: Home, confirmation: Confirmation, erasure: ErasurePlan | None
+) -> bool:
     """Ask before an installation ID is lost, the key to its data: offer to erase these first.
 
     Where they were to be erased and were not, you have not agreed to any field: the ID must stay.
     """
-    answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
-    details = asked.details
+    answers = [("n", confirmation.no, "default"), ("y", confirmation.yes, "error")]
+    details = confirmation.details
     if erasure is not None:
         details = (*details, " ".join([*erasure.offer.details, "e has that erased first."]))
         answers.append(("e", erasure.offer.yes, "error"))
-    answer = await app.push_screen_wait(Ask(asked.question, details, answers))
+    answer = await app.push_screen_wait(Ask(confirmation.question, details, answers))
     if answer == "e" and erasure is not None and not await _erase(app, erasure):
         app.tell_messages([erasing.KEPT])
         return False

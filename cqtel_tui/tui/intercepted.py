@@ -41,12 +41,12 @@ def intercepted(envelope: Envelope, width: int) -> list[Content]:
     """
     from ..gate.reviewing import beside
 
-    found = beside(envelope)
-    comparison = found.comparison
-    request = [Content(""), *_request(envelope, found.original)]
+    both = beside(envelope)
+    comparison = both.comparison
+    request = [Content(""), *_request(envelope, both.original)]
     if comparison.problem:
         lines = [views.warning(comparison.problem), *request, Content("")]
-        return [*lines, views.title("What was intercepted"), *views.in_chunks(found.original.body)]
+        return [*lines, views.title("What was intercepted"), *views.in_chunks(both.original.body)]
     lines = _counts(comparison)
     # What does not go as it came is what somebody looks here for.
     rows = sorted(comparison.rows, key=lambda row: _ORDER.index(row.fate))

@@ -40,9 +40,9 @@ async def send(app: Home, *, every: bool) -> None:
     _, labels = _chosen(app, every=every)
     if not labels or app.snapshot is None:
         return
-    asked = sending.ALL if every else sending.NAMED
-    routes = await asyncio.to_thread(sending.read_routes, app.places, labels, asked)
-    plan = sending.plan_sending(routes, asked)
+    request = sending.ALL if every else sending.NAMED
+    routes = await asyncio.to_thread(sending.read_routes, app.places, labels, request)
+    plan = sending.plan_sending(routes, request)
     if plan.confirmation is None:
         if plan.refusal is not None:
             app.tell_messages([plan.refusal])
@@ -51,7 +51,7 @@ async def send(app: Home, *, every: bool) -> None:
     if answer not in {"y", sending.ALWAYS}:
         return
     if plan.needs_yes and answer == "y":
-        asked = replace(asked, is_once=True)
+        request = replace(request, is_once=True)
     for program in plan.needs_yes if answer == sending.ALWAYS else ():
         outlook = Outlook(app.endpoint_of(program))
         yes = choices.plan_telemetry(ON, program, outlook=outlook)
@@ -65,7 +65,7 @@ async def send(app: Home, *, every: bool) -> None:
             )
         ):
             return
-    await send_with_progress(app, plan.labels, asked)
+    await send_with_progress(app, plan.labels, request)
 
 
 async def cover(app: Home) -> None:
@@ -75,12 +75,12 @@ async def cover(app: Home) -> None:
         await app.perform(lambda: choices.include_pending(app.places, labels))
 
 
-async def send_with_progress(app: Home, labels: Sequence[Label], asked: SendRequest) -> None:
+async def send_with_progress(app: Home, labels: Sequence[Label], request: SendRequest) -> None:
     """Send payloads, show how it goes, and tell what became of them."""
     from .screens.sending import Sending
 
     deliveries: list[SendResult] | None = await app.push_screen_wait(
-        Sending(app.places, labels, asked)
+        Sending(app.places, labels, request)
     )
     await app.read_anew()
     if deliveries:

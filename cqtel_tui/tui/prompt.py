@@ -163,8 +163,8 @@ class Prompt(OwnApp[Answer]):
     def _told(self) -> Sequence[Content]:
         """Return the payload in a sentence, and its fields, the most identifying first."""
         question = self.question
-        told = Fields(question.envelope, "", question.url, may_change=False)
-        page = told.page(self.size.width - _FRAME_CELLS, NOTHING)
+        fields = Fields(question.envelope, "", question.url, may_change=False)
+        page = fields.page(self.size.width - _FRAME_CELLS, NOTHING)
         # Once more, for there may be more places than find room beside the answers.
         return [*page.paragraphs, Content(""), *self._places()]
 

@@ -77,8 +77,8 @@ class OwnServer(Server):
         is_ours = origin == self._origin or (origin is None and not request.path.endswith(_SOCKET))
         if request.host != f"{HOST}:{self.port}" or not is_ours:
             raise web.HTTPForbidden(text="Only the page of cq-telemetry-ui --serve may do this.")
-        given = request.path.split("/")[1]
-        if not hmac.compare_digest(given.encode(), self.key.encode()):
+        key = request.path.split("/")[1]
+        if not hmac.compare_digest(key.encode(), self.key.encode()):
             raise web.HTTPForbidden(text="Open the address that cq-telemetry-ui --serve printed.")
         return await handler(request)
 

@@ -27,13 +27,13 @@ _SPREAD = 24
 _LOGARITHMIC = "log scale"
 
 
-def per_day(found: Report, rows: Sequence[ReportRow], width: int) -> Iterable[Content]:
+def per_day(report: Report, rows: Sequence[ReportRow], width: int) -> Iterable[Content]:
     """Draw a column for each day of the period, from the first one that has any."""
     counts = {row.of[0]: row.count for row in rows if row.of[0] is not None}
     if not counts:
         return
     first = date.fromisoformat(min(map(str, counts)))
-    days = (date.fromisoformat(found.until) - first).days + 1
+    days = (date.fromisoformat(report.until) - first).days + 1
     names = [(first + timedelta(days=at)).isoformat() for at in range(days)]
     values = [counts.get(name) for name in names]
     room = width - len(f"{sum(counts.values()):,}") - len(" ┤ ")
@@ -52,7 +52,7 @@ def per_day(found: Report, rows: Sequence[ReportRow], width: int) -> Iterable[Co
     axis = names[0] + names[-1].rjust(across - len(names[0]))
     yield views.muted(f"{'':>{margin}}   {axis if across > 2 * len(names[0]) else names[0]}")
     if None in values:
-        words = f"{charts.UNTOLD} fewer than {found.k} installations: not told, and not zero"
+        words = f"{charts.UNTOLD} fewer than {report.k} installations: not told, and not zero"
         yield views.muted(f"{'':>{margin}}   {words}")
     yield Content("")
 
@@ -73,9 +73,9 @@ def table(name: str, rows: Sequence[ReportRow], width: int) -> Iterable[Content]
         + f"{gap}{axis}"
     )
     for row, word, cells, chart in zip(rows, words, numbers, drawn, strict=True):
-        told = "".join(f"  {cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True))
+        cells_text = "".join(f"  {cell:>{wide}}" for cell, wide in zip(cells, widths, strict=True))
         style = QUIET if None in row.of else ""
-        yield Content.assemble((f"{word:<{word_width}}", style), told, gap, (chart, ACCENT))
+        yield Content.assemble((f"{word:<{word_width}}", style), cells_text, gap, (chart, ACCENT))
 
 
 def _numbers(

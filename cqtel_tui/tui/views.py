@@ -174,15 +174,15 @@ def changed(envelope: Envelope, agreed: int, *, has_agreed: bool) -> list[Conten
     """
     from ..review.changes import changes
 
-    found = changes(envelope.payload, dropped=envelope.dropped, agreed=agreed)
-    lines = [title("Debug mode"), Content(f"  {found.unreadable or found.debug}")]
+    changed = changes(envelope.payload, dropped=envelope.dropped, agreed=agreed)
+    lines = [title("Debug mode"), Content(f"  {changed.unreadable or changed.debug}")]
     lines += [
         Content.assemble("  + ", (each.field.key, "bold"), f"  in {each.part}: {each.value}")
-        for each in found.added_by_debug
+        for each in changed.added_by_debug
     ]
-    lines += [Content(""), title("Left out"), Content(f"  {found.left_out}")]
+    lines += [Content(""), title("Left out"), Content(f"  {changed.left_out}")]
     lines += [Content(""), title("A newer catalogue")]
-    if not found.newer:
+    if not changed.newer:
         said = (
             "you agreed to every field there is"
             if has_agreed
@@ -190,7 +190,7 @@ def changed(envelope: Envelope, agreed: int, *, has_agreed: bool) -> list[Conten
         )
         lines.append(Content(f"  There is none: {said}."))
     lines += [
-        Content.assemble("  + ", (field.key, "bold"), f"  {field.why}") for field in found.newer
+        Content.assemble("  + ", (field.key, "bold"), f"  {field.why}") for field in changed.newer
     ]
     return lines
 

@@ -35,10 +35,10 @@ def read(intercepted: Request) -> Document | None:
     """Read a body, or what a request without one tells; None if it cannot be read."""
     if not intercepted.body:
         try:
-            told = read_query(intercepted.path, intercepted.header("user-agent"))
+            body = read_query(intercepted.path, intercepted.header("user-agent"))
         except NotOfKindError:
             return None
-        return Document(OWN_QUERY, JSON, told)
+        return Document(OWN_QUERY, JSON, body)
     is_form = media_type(intercepted.header("content-type")) == _FORM
     kind = OWN_FORM if is_form else OWN_JSON
     value = document_of(intercepted, kind)
@@ -49,10 +49,10 @@ def read(intercepted: Request) -> Document | None:
 
 def describe(document: Document, rules: Rules) -> Description:
     """Say what happened, by the first of its fields that names an event, and how long it took."""
-    said = list(_said(document.value, _schema(document, rules), ""))
-    events = (value for _, shape, value in said if shape == EVENT)
+    values = list(_said(document.value, _schema(document, rules), ""))
+    events = (value for _, shape, value in values if shape == EVENT)
     name = "_".join(str(next(events, "")).split())
-    lasting = (count(value) for key, _, value in said if key == _DURATION)
+    lasting = (count(value) for key, _, value in values if key == _DURATION)
     duration = (next(lasting, 0) or 0) * rules.duration_unit // NANOSECONDS_PER_MILLISECOND
     is_fit = is_name(name) and not rules.names.problem(name)
     return Description(name if is_fit else "", "", duration if duration < 1 << 53 else 0)

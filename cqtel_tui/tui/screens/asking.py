@@ -83,8 +83,8 @@ class Ask(Modal[str | None]):
         self.dismiss((event.button.id or "").removeprefix("answer-"))
 
 
-def asking(asked: Confirmation) -> Ask:
+def asking(confirmation: Confirmation) -> Ask:
     """Return a question to be answered by y or n, or by another key, with the no in focus."""
-    answers = [("n", asked.no, "default"), ("y", asked.yes, "error")]
-    answers += [(key, words, "error") for key, words in asked.others]
-    return Ask(asked.question, asked.details, answers)
+    answers = [("n", confirmation.no, "default"), ("y", confirmation.yes, "error")]
+    answers += [(key, words, "error") for key, words in confirmation.others]
+    return Ask(confirmation.question, confirmation.details, answers)

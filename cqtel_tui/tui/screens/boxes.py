@@ -259,11 +259,11 @@ class Box(Room):
 
         return run_page(run, self.home.payloads_of(run), label.id)
 
-    def _trace(self, envelope: Envelope, told: Fields) -> Page:
+    def _trace(self, envelope: Envelope, fields: Fields) -> Page:
         from ..spans import trace_page
 
         detail = self.detail
-        rows = told.explanation.rows
+        rows = fields.explanation.rows
         return trace_page(envelope, rows, detail.width, detail.selected, detail.folded)
 
     def _changes(self, envelope: Envelope) -> list[Content]:

@@ -62,28 +62,28 @@ class CookieScreen(Room):
 
     def news(self, snapshot: Snapshot) -> None:
         """Show how the cookie stands."""
-        found = snapshot.status.cookie
+        cookie = snapshot.status.cookie
         decision = snapshot.status.decision
         lines = [
             views.title("The installation ID of this directory"),
             Content(""),
-            views.fact("state", _state(found)),
-            *([views.fact("value", found.value)] if found.value else []),
-            views.fact("file", one_line(found.path, 300)),
+            views.fact("state", _state(cookie)),
+            *([views.fact("value", cookie.value)] if cookie.value else []),
+            views.fact("file", one_line(cookie.path, 300)),
         ]
         if snapshot.status.is_tracked:
             lines.append(views.fact("git", _TRACKED))
-        if found.modified is not None:
-            written = views.moment(int(found.modified * 1_000_000))
-            days = int(self.clock() - found.modified) // (24 * 3600)
+        if cookie.modified is not None:
+            written = views.moment(int(cookie.modified * 1_000_000))
+            days = int(self.clock() - cookie.modified) // (24 * 3600)
             if days > 0:
                 written += f", {days:,} day{'s' if days > 1 else ''} ago"
             lines.append(views.fact("written", written))
-        lines += [Content(""), *_meaning(found, is_on=decision.state == ON), Content("")]
+        lines += [Content(""), *_meaning(cookie, is_on=decision.state == ON), Content("")]
         lines += [
             views.title("What you can do"),
             Content(""),
-            _choice("r", "reset", _RESETS.get(found.state, _RESETS[PRESENT])),
+            _choice("r", "reset", _RESETS.get(cookie.state, _RESETS[PRESENT])),
             _choice("l", "lock", "A directory takes its place: no ID from then on."),
             _choice("n", "unlock", "The directory goes; the next payload may have a new ID."),
             _choice("m", "mine", "Shows the collector's data under this ID, to read or to save."),
@@ -144,21 +144,21 @@ def _choice(key: str, name: str, meaning: str) -> Content:
     return Content.assemble((f"  {key}  ", KEY), (f"{name:<8}", "bold"), meaning)
 
 
-def _state(found: Cookie) -> str:
-    if found.state == PRESENT:
+def _state(cookie: Cookie) -> str:
+    if cookie.state == PRESENT:
         return "present"
-    if found.state == LOCKED:
+    if cookie.state == LOCKED:
         return "locked: a directory is in its place"
-    if found.state == ABSENT:
+    if cookie.state == ABSENT:
         return "absent"
-    return f"unsafe: {found.reason}"
+    return f"unsafe: {cookie.reason}"
 
 
-def _meaning(found: Cookie, *, is_on: bool) -> list[Content]:
-    if found.state == PRESENT and is_on:
+def _meaning(cookie: Cookie, *, is_on: bool) -> list[Content]:
+    if cookie.state == PRESENT and is_on:
         return [Content("The next payload has this ID, so your runs count as one installation.")]
-    if found.state == PRESENT:
+    if cookie.state == PRESENT:
         return [Content("Telemetry is not on: the next payload does not have this ID.")]
-    if found.state == ABSENT and is_on:
+    if cookie.state == ABSENT and is_on:
         return [Content("The next payload creates one, and has it.")]
     return [Content("The next payload has no ID.")]

@@ -120,5 +120,5 @@ def _drawn(row: InspectedRow) -> Content:
         return views.title(row.text)
     if row.kind == "problem":
         return views.warning(row.text)
-    told = indent + row.text
-    return views.muted(told) if row.kind == "explanation" else Content(told)
+    text = indent + row.text
+    return views.muted(text) if row.kind == "explanation" else Content(text)

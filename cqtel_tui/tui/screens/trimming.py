@@ -176,8 +176,8 @@ class _Fields(OptionList, inherit_bindings=False):
 
 def _meter(before: Preview, after: Preview) -> Content:
     def points(preview: Preview) -> tuple[str, str]:
-        found = preview.exposure
-        return f"{found.points}, risk {found.risk}", RISKS[found.risk]
+        exposure = preview.exposure
+        return f"{exposure.points}, risk {exposure.risk}", RISKS[exposure.risk]
 
     if before.payload == after.payload:
         size = f" · {len(before.payload):,} B"
