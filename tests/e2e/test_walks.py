@@ -6,28 +6,33 @@ import os
 import shutil
 import subprocess
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
-from ..cli.machines import PATIENCE, Machine
+from cqtel_tui.gate.observing import strace_problem
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from ..cli.machines import PATIENCE, Machine
 
 MOST_COMMANDS = 5
 NOTHING_CAN_BE_MOUNTED = 77
+seen = pytest.mark.skipif(bool(strace_problem()), reason=strace_problem())
 
 
-def walk(page: str, name: str) -> list[str]:
-    """Return the commands of a walk, from a page of `docs`."""
-    text = (files("cqtel_tui") / "docs" / f"{page}.md").read_text(encoding="utf-8")
+def page(name: str) -> str:
+    """Return a page of `docs`."""
+    return (files("cqtel_tui") / "docs" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def walk(text: str, name: str) -> list[str]:
+    """Return the commands of a walk."""
     block = text.partition(f"<!-- {name}:begin -->")[2].partition(f"<!-- {name}:end -->")[0]
     lines = [line for line in block.strip().splitlines() if not line.startswith("```")]
     assert 0 < len(lines) <= MOST_COMMANDS
     return lines
 
 
+@seen
 @pytest.mark.skipif(
     not hasattr(os, "geteuid") or os.geteuid() != 0 or not shutil.which("unshare"),
     reason="only root can lay a folder of its own over /etc/xdg",
@@ -36,7 +41,9 @@ def test_an_administrator_refuses_for_everybody_and_proves_it(tmp_path: Path) ->
     """In a mount namespace, so that this machine's own /etc/xdg stays as it is."""
     machine = Machine(tmp_path)
     witness = machine.witness("cloudquery")
-    commands = [line.removeprefix("sudo ") for line in walk("administrators", "administrator")]
+    commands = [
+        line.removeprefix("sudo ") for line in walk(page("administrators"), "administrator")
+    ]
     assert commands[0] == "cq-telemetry policy-file --off"
     script = "\n".join(
         [
@@ -66,6 +73,24 @@ def test_an_administrator_refuses_for_everybody_and_proves_it(tmp_path: Path) ->
     assert in_force == f"{path}: telemetry of all programs is off\n"
     assert path in status.splitlines()[0]
     assert verified.splitlines()[0].split() == ["decision", "off"]
-    if shutil.which("strace"):
-        assert "It tried to reach nothing outside this machine." in verified
+    assert "It tried to reach nothing outside this machine." in verified
     assert witness.last["environment"][b"CQ_NO_TELEMETRY"] == b"1"
+
+
+@seen
+def test_an_engineer_looks_refuses_and_proves_it(tmp_path: Path) -> None:
+    machine = Machine(tmp_path)
+    witness = machine.witness("cloudquery")
+    readme = Path(__file__).parents[2] / "README.md"
+    commands = walk(readme.read_text(encoding="utf-8"), "engineer")
+    ended = [machine.cq(*command.split()[1:]) for command in commands]
+    assert [one.code for one in ended] == [0] * len(commands)
+    _, pending, refused, verified, status = ended
+    [line] = pending.lines
+    assert line.endswith("no destination: no endpoint is set")
+    assert "deleted: 1 pending payload" in refused.said
+    assert verified.lines[0].split() == ["decision", "off"]
+    assert status.lines[0].startswith("telemetry  off")
+    assert not list(machine.state.rglob("*.envelope"))
+    first, last = (run["environment"] for run in witness.runs)
+    assert (first.get(b"DO_NOT_TRACK"), last[b"DO_NOT_TRACK"]) == (None, b"1")
