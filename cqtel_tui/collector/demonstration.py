@@ -8,13 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import json
 import os
 import subprocess
 import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from ..consent.endpoint import TRACES_PATH
+from ..extras import how_to_install
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -54,6 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
         if self.path.startswith(_OWN):
             self._reply(200, "application/json", b'{"success":true}')
             return
+        if not all(map(find_spec, ("starlette", "uvicorn"))) and self.path == TRACES_PATH:
+            self._reply(200, "application/json", _without_collector())
+            return
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
         try:
             port = self.server.collector()
@@ -64,7 +72,7 @@ class _Handler(BaseHTTPRequestHandler):
                 kind = response.getheader("content-type", "application/json")
                 self._reply(response.status, kind, response.read(_MAX_BODY))
         except (OSError, http.client.HTTPException):
-            self._reply(503, "text/plain", b"the demonstration's collector is not there")
+            self._reply(503, "text/plain", b"the demonstration's collector does not answer")
 
     do_GET = do_POST = do_DELETE = _answer  # noqa: N815  # as http.server has it
 
@@ -117,6 +125,14 @@ class _Server(ThreadingHTTPServer):
             if self._process is not None:
                 self._process.terminate()
                 self._process.communicate(timeout=_ANSWER_SECONDS)
+
+
+def _without_collector() -> bytes:
+    """Return what is answered where no collector is installed, a success with a warning (OTLP)."""
+    warning = (
+        f"nothing is kept: no collector is installed. {how_to_install('collector')} brings one"
+    )
+    return json.dumps({"partialSuccess": {"errorMessage": warning}}).encode()
 
 
 def _free_port() -> int:

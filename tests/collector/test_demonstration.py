@@ -16,6 +16,7 @@ import pytest
 from cqtel_tui.actions.demo import throw_away_home
 from cqtel_tui.actions.sending import ALL, send
 from cqtel_tui.actions.status import look
+from cqtel_tui.collector import demonstration
 from cqtel_tui.collector.demonstration import receiving
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
@@ -88,6 +89,7 @@ def test_what_is_no_traces_is_refused_by_the_collector_and_not_by_the_place(proj
 STARTS = """
 import http.client, sys, time
 from pathlib import Path
+from cqtel_tui.collector import demonstration
 from cqtel_tui.collector.demonstration import receiving
 with receiving(Path(sys.argv[1])) as url:
     connection = http.client.HTTPConnection(url.removeprefix("http://"), timeout=60)
@@ -118,3 +120,15 @@ def children(process: int) -> set[str]:
     for task in Path(f"/proc/{process}/task").iterdir():
         found |= set((task / "children").read_text().split())
     return found
+
+
+def test_without_the_extra_it_is_said_that_nothing_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(demonstration, "find_spec", lambda _: None)
+    with receiving(tmp_path) as url:
+        answer = httpx.post(f"{url}/v1/traces", content=b"{}", timeout=PATIENCE)
+    warning = answer.json()["partialSuccess"]["errorMessage"]
+    assert answer.status_code == 200
+    assert warning.startswith("nothing is kept: no collector is installed. pip install ")
+    assert list(tmp_path.iterdir()) == []
