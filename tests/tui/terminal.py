@@ -13,6 +13,7 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyte
@@ -83,6 +84,12 @@ class Terminal:
         asked = f"{texts} since the last time"
         self.until(lambda: all(text in self.written[self._seen :] for text in texts), asked)
         self._seen = len(self.written)
+
+    def computed(self) -> float:
+        """Return the seconds of processor time that the process has used, on Linux."""
+        assert self._process is not None
+        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def end(self) -> int:
         """Wait until the program has ended, and return its exit code."""
