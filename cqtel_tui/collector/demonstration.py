@@ -62,6 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
         if not all(map(find_spec, ("starlette", "uvicorn"))) and self.path == TRACES_PATH:
             self._reply(200, "application/json", _without_collector())
             return
+        self._reply(*self._asked(body))
+
+    def _asked(self, body: bytes) -> tuple[int, str, bytes]:
+        """Ask the collector, and return its status, media type and body."""
         headers = {name: self.headers[name] for name in _PASSED_ON if name in self.headers}
         try:
             port = self.server.collector()
@@ -70,9 +74,9 @@ class _Handler(BaseHTTPRequestHandler):
                 connection.request(self.command, self.path, body, headers)
                 response = connection.getresponse()
                 kind = response.getheader("content-type", "application/json")
-                self._reply(response.status, kind, response.read(_MAX_BODY))
+                return response.status, kind, response.read(_MAX_BODY)
         except (OSError, http.client.HTTPException):
-            self._reply(503, "text/plain", b"the demonstration's collector does not answer")
+            return 503, "text/plain", b"the demonstration's collector does not answer"
 
     do_GET = do_POST = do_DELETE = _answer  # noqa: N815  # as http.server has it
 
@@ -96,6 +100,9 @@ class _Server(ThreadingHTTPServer):
         self._process: subprocess.Popen[bytes] | None = None
         self._port = 0
         self._lock = threading.Lock()
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Write nothing to the terminal: whoever asked has gone."""
 
     def collector(self) -> int:
         """Return the port of the collector, started at the first call.

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.css.query import NoMatches
+from textual.worker import WorkerFailed
 
 from .ending import Deferred
 from .last_line import OnlyPrintable
@@ -136,6 +138,12 @@ class OwnApp(App[Answered]):
 
         self._driver = Inline(self, mouse=mouse, size=size)
         return self._driver
+
+    def _handle_exception(self, error: Exception) -> None:
+        # While it ends, widgets go one by one, and messages still come to those that are left.
+        cause = error.error if isinstance(error, WorkerFailed) else error
+        if not (self._exit and isinstance(cause, NoMatches)):
+            super()._handle_exception(error)
 
     def panic(self, *renderables: Any) -> None:
         """End, and say why: that is never a success."""
