@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-PATIENCE = 60.0  # seconds, for a machine under load; nothing here takes so long by design
+PATIENCE = 240.0  # seconds, for a machine under load; nothing here takes so long by design
 SYSTEM_PATH = os.defpath
 _INTO_NOWHERE = 'mkdir gone && cd gone && rmdir ../gone && exec "$@"'
 IN_A_FOLDER_THAT_IS_GONE = ("/bin/sh", "-c", _INTO_NOWHERE, "sh")

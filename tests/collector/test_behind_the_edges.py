@@ -38,7 +38,7 @@ pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 ADDRESS = "198.51.100.77"
 COOKIES = [str(uuid.uuid4()) for _ in range(6)]
 SPANS = 3
-SECONDS = 240.0
+SECONDS = 420.0
 
 
 def until(happens: Callable[[], object]) -> None:
