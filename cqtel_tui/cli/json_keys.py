@@ -62,6 +62,11 @@ KEYS = {
         "attributes, events (name, time_unix_nano, attributes), problems, other), problems), "
         "unknown, problems (offset, line, reason)"
     ),
+    "check": (
+        "program, version, endpoint, documentation, contact, retention_days, "
+        "fields (key, type, shape, sentence, why, risk, since)"
+    ),
+    "diff": "program, old, new, changes (kind, key, text, asks), problems",
     "report": (
         "since, until, k, total; days (day), operations (program, operation), spans (program, "
         "span), versions (program, version), providers (provider, version), ci (ci), countries "

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from .. import __version__
 from .collector_options import add_collector
 from .commands import Parser, add, subcommands
+from .contract_options import add_contract
 
 if TYPE_CHECKING:
     from .commands import Commands
@@ -36,6 +37,7 @@ def parser() -> Parser:
     _asking(commands)
     _running(commands)
     add_collector(commands)
+    add_contract(commands)
     return top
 
 

@@ -18,6 +18,8 @@ __all__ = [
     "USER",
     "VERSION",
     "choices",
+    "contract_changes",
+    "contracts",
     "cookie",
     "cookie_file",
     "decision",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "changes",
+    "contract_page",
     "critical",
     "destination",
     "durations",

@@ -201,5 +201,5 @@ def test_every_command_that_gives_json_has_its_keys_told() -> None:
     assert set(KEYS) == {
         *("status", "cookie", "pending", "sent", "rejected", "show", "send", "inspect"),
         *("trim", "verify", "audit", "runs", "consent"),
-        *("policy", "policy-file", "collector-policy", "mine", "report"),
+        *("policy", "policy-file", "collector-policy", "mine", "report", "check", "diff"),
     }

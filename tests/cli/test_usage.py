@@ -39,7 +39,7 @@ COMMANDS = [
         "erase",
         "collector",
     ),
-    *("help",),
+    *("contract", "help"),
 ]
 
 
