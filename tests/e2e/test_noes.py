@@ -241,6 +241,7 @@ _CHANGES = re.compile(
     r"(?:at2?)?|creat|utime|utimes|utimensat|futimesat|setxattr|mkfifo)\((?P<arguments>.*)"
 )
 _OPENS = re.compile(r'\bopen(?:at2?)?\((?:\w+, )?"(?P<path>[^"]*)", (?P<flags>[^)]*)')
+_TRIES = 10
 _CONNECTS = re.compile(r"\bAF_INET6?\b")
 
 
@@ -357,18 +358,23 @@ def test_the_real_program_calls_nobody_but_the_gate(machine: Machine, no: No) ->
     (machine.project / "spec.yml").write_text("kind: nonsense\n")
     log = machine.outside / "strace"
     name, _, value = no.said.partition("=")
-    ended = machine.wrap(
-        *("cloudquery", "validate-config", "--telemetry-level=all", "spec.yml"),
-        before=(program, "-f", "-qq", "-e", "trace=network", "-o", str(log)),
-        more={name: value} if name else {},
-    )
-    assert ended.code == 1
-    assert ended.said.startswith("cq-telemetry: --telemetry-level was lowered")
-    assert "Error: failed to load spec(s)" in ended.said
-    lines = [line for line in log.read_text().splitlines() if _CONNECTS.search(line)]
-    called = [line for line in lines if "connect(" in line or "sendto(" in line]
-    assert bool(lines) is bool(called) is not bool(no.said)
-    assert [line for line in called if 'inet_addr("127.0.0.1")' not in line] == []
-    assert len(machine.envelopes()) == (0 if no.said else 1)
+    runs, called = 0, list[str]()
+    # On a busy machine it ends now and then before it has called anybody.
+    while not called and runs < (1 if no.said else _TRIES):
+        runs += 1
+        ended = machine.wrap(
+            *("cloudquery", "validate-config", "--telemetry-level=all", "spec.yml"),
+            before=(program, "-f", "-qq", "-e", "trace=network", "-o", str(log)),
+            more={name: value} if name else {},
+        )
+        assert ended.code == 1
+        assert ended.said.startswith("cq-telemetry: --telemetry-level was lowered")
+        assert "Error: failed to load spec(s)" in ended.said
+        lines = [line for line in log.read_text().splitlines() if _CONNECTS.search(line)]
+        called = [line for line in lines if "connect(" in line or "sendto(" in line]
+        assert [line for line in called if 'inet_addr("127.0.0.1")' not in line] == []
+        assert bool(lines) is not bool(no.said)
+    assert bool(called) is not bool(no.said)
+    assert len(machine.envelopes()) == (0 if no.said else runs)
     if not no.said:
         assert json.loads(machine.payload())["resourceSpans"]
