@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,6 +19,17 @@ if TYPE_CHECKING:
 # How long one example takes says more of the machine than of the program.
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
+
+# Whatever started the suite may have had signals ignored (`nohup`, a shell's background job), and
+# every process that is started here would inherit that.
+for _name, _usual in (
+    ("SIGHUP", signal.SIG_DFL),
+    ("SIGQUIT", signal.SIG_DFL),
+    ("SIGINT", signal.default_int_handler),
+):
+    _number = getattr(signal, _name, None)
+    if _number is not None and signal.getsignal(_number) is signal.SIG_IGN:
+        signal.signal(_number, _usual)
 
 _SPEAKING = ("CQ_", "OTEL_", "ROTEL_", "SSL_CERT_", "XDG_")
 _ALSO_SPEAKING = {"ALL_PROXY", "DO_NOT_TRACK", "HTTPS_PROXY", "HTTP_PROXY", "NETRC", "NO_PROXY"}
