@@ -128,6 +128,19 @@ ON_SPANS = frozenset({"process.exit.code", "error.type", "exception.message"})
 """What the operation or a part of it may say; all else is about the program, and set by us."""
 
 
+OWN_SHAPES: "dict[str, Callable[[object], bool]]" = {
+    "boolean": is_boolean,
+    "class_name": is_class_name,
+    "date": is_date,
+    "exit_code": is_exit_code,
+    "name": is_name,
+    "plugins": is_plugins,
+    "version": is_version,
+}
+"""The shapes that a program's own fields may have, by what its contract calls them: all but the
+random UUID and the free text, for a second identifier or any text is nothing that it may add."""
+
+
 def matches(value: object, pattern: str) -> bool:
     """Compare with a pattern: `9` is a digit, `f` a lower-case hex digit, the rest is literal."""
     digits = "0123456789"

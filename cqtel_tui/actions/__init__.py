@@ -11,6 +11,7 @@ __all__ = [
     "erasing",
     "forgetting",
     "identity",
+    "including",
     "noting",
     "policies",
     "problems",
@@ -20,6 +21,7 @@ __all__ = [
     "sending",
     "showing",
     "status",
+    "terms",
     "trimming",
     "withdrawal",
 ]

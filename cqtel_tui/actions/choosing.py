@@ -22,11 +22,8 @@ from ..consent.saving import (
     saved_choice,
 )
 from ..deliver.forecast import staying
-from ..deliver.permission import decision_for
 from ..errors import CqtelError
-from ..outbox.included import include, include_more
-from ..outbox.store import Outbox
-from ..outbox.writing import PENDING
+from ..outbox.included import include
 from ..paths import agreed
 from ..sanitize import one_line
 from .destinations import Outlook, bound_lines, later_lines
@@ -36,12 +33,11 @@ from .results import Confirmation, Message, Result, Undo, number
 from .status import WORDS, proxy_to
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from ..consent import Program
     from ..consent.decision import Decision
-    from ..outbox.envelope import Envelope, Label
     from ..paths import Places
 
 _MAX_WHY = 400
@@ -140,6 +136,8 @@ def _yes(program: Program, project: str | None, outlook: Outlook) -> Confirmatio
     """Return the one question before a yes: from when on, and where to."""
     where = "" if project is None else ", in this project"
     details = later_lines(outlook)
+    if outlook.terms is not None:
+        details += outlook.terms.lines
     others: tuple[tuple[str, str], ...] = ()
     if outlook.pending:
         count = len(outlook.pending)
@@ -178,7 +176,14 @@ def set_telemetry(  # noqa: PLR0913  # what is saved, and how it was asked
     Raises:
         CqtelError: nothing was saved.
     """
-    change = decide_telemetry(None if plan.choice == HOLD else plan.choice)
+    terms = plan.outlook.terms if plan.choice == ON else None
+    change = decide_telemetry(
+        None if plan.choice == HOLD else plan.choice, terms.digest if terms else None
+    )
+    if terms is not None and terms.is_endpoint_new:
+        change |= decide_endpoint(terms.endpoint)
+    if terms is not None and terms.is_again:
+        change |= _yes_before(plan)
     if include_pending and plan.pending:
         # Before the yes: one that is saved without its list covers nothing.
         for endpoint, ids in plan.outlook.listed.items():
@@ -189,23 +194,11 @@ def set_telemetry(  # noqa: PLR0913  # what is saved, and how it was asked
     return Result((*messages, *saved.messages), saved.undo)
 
 
-def include_pending(places: Places, labels: Sequence[Label]) -> Result:
-    """Let the yes that holds cover payloads that were pending before it.
-
-    Raises:
-        CqtelError: there is no yes to one of the programs, or it could not be written down.
-    """
-    outbox = Outbox(places.state)
-    groups: dict[tuple[str, str], list[Envelope]] = {}
-    for label in labels:
-        envelope = outbox.open(PENDING, label)
-        groups.setdefault((envelope.app, envelope.project), []).append(envelope)
-    for envelopes in groups.values():
-        decision, _ = decision_for(places, envelopes[0])
-        if decision.state != ON:
-            raise CqtelError(f"Telemetry of {decision.program} is not on: choose that first.")
-        include_more(places.state, decision, [envelope.id for envelope in envelopes])
-    return Result((Message(f"included in your yes: {number(len(labels), 'payload')}"),))
+def _yes_before(plan: TelemetryPlan) -> dict[str, Any]:
+    """Return the id of the yes that is widened: what was recorded under it stays covered."""
+    keys = ("telemetry", "yes")
+    before = saved_choice(read_user(agreed().config), keys, plan.program, plan.project)
+    return {"yes": before["yes"]} if before["telemetry"] == ON and before["yes"] else {}
 
 
 def _telemetry_messages(
@@ -219,6 +212,8 @@ def _telemetry_messages(
     if decision.state != ON:
         return (state,)
     messages = [state]
+    if plan.outlook.terms is not None:
+        messages += [Message(f"agreed: {line}") for line in plan.outlook.terms.news]
     if decision.endpoint is None:
         text = "no endpoint is set, so what is recorded stays here"
         messages.append(Message(text, "cq-telemetry endpoint URL", "4 sets one"))
@@ -226,17 +221,20 @@ def _telemetry_messages(
         upstream = one_line(plan.outlook.upstream, _MAX_WHY)
         messages.append(Message(f"what {name_of(plan.program)} itself reports goes to {upstream}"))
     if plan.pending:
-        what = number(len(plan.pending), "payload")
-        messages.append(
-            Message(f"pending before it, and included: {what}", "to send: cq-telemetry send --all")
-            if is_included
-            else Message(
-                f"pending before it, and not included: {what}",
-                "to send them all the same: cq-telemetry send, or cq-telemetry on --include-held",
-                "s sends one, i includes it",
-            )
-        )
+        messages.append(_pending_message(len(plan.pending), is_included=is_included))
     return tuple(messages)
+
+
+def _pending_message(count: int, *, is_included: bool) -> Message:
+    what = number(count, "payload")
+    if is_included:
+        text = f"pending before it, and included: {what}"
+        return Message(text, "to send: cq-telemetry send --all")
+    return Message(
+        f"pending before it, and not included: {what}",
+        "to send them all the same: cq-telemetry send, or cq-telemetry on --include-held",
+        "s sends one, i includes it",
+    )
 
 
 def _way_out(plan: TelemetryPlan, decision: Decision) -> str:

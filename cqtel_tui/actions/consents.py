@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..catalogue import CATALOGUE_VERSION
+from ..consent.contract_seen import seen
 from ..consent.decision import OFF, ON, ask
 from ..consent.history import ENDPOINT, TELEMETRY, Chosen, history, notice_text
 from ..errors import CqtelError
@@ -21,6 +22,7 @@ from .status import time_json
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..consent.contracts import Contract
     from ..outbox.receipts import Receipt
     from ..paths import Places
 
@@ -39,11 +41,13 @@ class Consent:
         notice: the words that were shown before; empty if none were, or they are gone.
         sent: the receipts of what was sent of its program until the next choice of telemetry;
             empty for anything but a yes.
+        contract: the program's contract that it is for; None for none, or if its text is gone.
     """
 
     chosen: Chosen
     notice: str
     sent: tuple[Receipt, ...]
+    contract: Contract | None = None
 
     def as_json(self) -> dict[str, Any]:
         """Return it under the stable keys of `cq-telemetry consent --json`."""
@@ -52,6 +56,8 @@ class Consent:
             "time": time_json(self.chosen.time / _NANOSECONDS),
             "notice": self.notice or None,
             "notice_sha256": self.chosen.notice or None,
+            "contract": None if self.contract is None else self.contract.version,
+            "contract_sha256": self.chosen.contract or None,
             "sent": [
                 {
                     "id": receipt.id,
@@ -80,6 +86,7 @@ def consents(places: Places) -> list[Consent]:
             chosen,
             notice_text(places.state, chosen.notice),
             _under(chosen, choices[at + 1 :], receipts),
+            None if (known := seen(places.state, chosen.contract)) is None else known.contract,
         )
         for at, chosen in enumerate(choices)
     ]
@@ -118,13 +125,12 @@ def _under(
 
 def as_record(places: Places, consent: Consent) -> dict[str, Any]:
     """Return a choice of telemetry as a consent record of ISO/IEC TS 27560:2023."""
-    from ..review.promises import FIELDS
-
     chosen = consent.chosen
     identity = hashlib.sha256(f"{chosen.time} {chosen.program} {chosen.project}".encode())
     endpoint = ask(places, program=chosen.program).endpoint
     urls = sorted({receipt.url for receipt in consent.sent} | ({endpoint} if endpoint else set()))
     when = time_json(chosen.time / _NANOSECONDS)
+    collected = _collected(consent)
     return {
         "@context": {"dpv": _DPV},
         "@type": "dpv:ConsentRecord",
@@ -145,9 +151,8 @@ def as_record(places: Places, consent: Consent) -> dict[str, Any]:
                     "lawful_basis": "dpv:Consent",
                     "processing": ["dpv:Collect", "dpv:Store", "dpv:Transmit"],
                     "pii_information": [
-                        {"@type": "dpv:PersonalData", "pii_type": field.key, "why": field.why}
-                        for field in FIELDS
-                        if field.since <= (chosen.catalogue or CATALOGUE_VERSION)
+                        {"@type": "dpv:PersonalData", "pii_type": key, "why": why}
+                        for key, why in collected
                     ],
                     "storage_locations": ["this machine", *urls],
                     "recipients": [{"@type": "dpv:Recipient", "party_url": url} for url in urls],
@@ -166,6 +171,16 @@ def as_record(places: Places, consent: Consent) -> dict[str, Any]:
     }
 
 
+def _collected(consent: Consent) -> list[tuple[str, str]]:
+    """Return what a yes lets be collected: each field, and why."""
+    from ..review.promises import FIELDS
+
+    catalogue = consent.chosen.catalogue or CATALOGUE_VERSION
+    collected = [(field.key, field.why) for field in FIELDS if field.since <= catalogue]
+    own = () if consent.contract is None else consent.contract.fields
+    return collected + [(field.key, field.why) for field in own]
+
+
 def _whose(chosen: Chosen) -> str:
     return " --all-programs" if chosen.program is None else f" --program {chosen.program}"
 
@@ -180,5 +195,7 @@ def words(consent: Consent) -> str:
         what = f"{label} of {name_of(chosen.program)}: {chosen.value or 'undecided'}"
     if chosen.project is not None:
         what += f", in {chosen.project}"
+    if consent.contract is not None:
+        what += f", under version {consent.contract.version} of its contract"
     what += f", by the {chosen.face}" if chosen.face != "unknown" else ""
     return f"{what} (undone)" if chosen.is_undo else what

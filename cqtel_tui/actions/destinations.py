@@ -4,25 +4,31 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
+from ..consent.contract_seen import endpoint_after_yes
+from ..consent.decision import ask
 from ..deliver.permission import decision_for
 from ..errors import CqtelError
 from ..gate.profiles import known_profiles
 from ..gate.shipped import PROFILES
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
-from ..review.destination import ENDPOINT, NOWHERE, UPSTREAM, destination_of, to_endpoint
+from ..review.destination import ENDPOINT, NOWHERE, PROPOSED, UPSTREAM, destination_of, to_endpoint
 from ..sanitize import one_line
 from .results import number
+from .terms import read_terms
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from ..consent import Program
     from ..consent.decision import Decision
+    from ..outbox.envelope import Label
     from ..paths import Places
     from ..review.destination import Destination
+    from .terms import Terms
 
 _MOST = 5
 _MAX_URL = 200
@@ -40,6 +46,7 @@ class Outlook:
         pending: the ids of what is pending, the oldest first.
         bound: how many of those go where.
         listed: the ids of what is pending, by the endpoint that a yes covers them for.
+        terms: what the program's contract asks; None if there is none.
     """
 
     endpoint: str | None = None
@@ -47,42 +54,92 @@ class Outlook:
     pending: tuple[str, ...] = ()
     bound: Mapping[Destination, int] = field(default_factory=dict)
     listed: Mapping[str | None, tuple[str, ...]] = field(default_factory=dict)
+    terms: Terms | None = None
+
+    @property
+    def is_proposed(self) -> bool:
+        """Whether the endpoint is the contract's, which a yes would set."""
+        return self.terms is not None and self.terms.is_endpoint_new
 
 
-def read_outlook(places: Places, program: Program, endpoint: str | None) -> Outlook:
+def read_outlook(places: Places, program: Program, directory: str | None = None) -> Outlook:
     """Look up where what is pending of a program, or of all, would go, and what comes after it.
 
     Args:
         places: where the outbox and the choices are.
         program: the program; None for all.
-        endpoint: where what it records goes from now on.
+        directory: the project that it is asked for; None for the current directory.
 
     Raises:
         CqtelError: the outbox cannot be read.
     """
-    outbox = Outbox(places.state)
-    labels = [one for one in outbox.labels(PENDING) if program in {None, one.app}]
-    bound: Counter[Destination] = Counter()
+    decision = ask(places, directory=directory, program=program)
+    terms = read_terms(places, decision)
+    pending = _pending(places, program, partial(_after_yes, places.state))
     listed: dict[str | None, list[str]] = {}
+    for label, bound in pending:
+        if bound is not None:
+            listed.setdefault(bound.endpoint, []).append(label.id)
+    return Outlook(
+        terms.endpoint if terms else decision.endpoint,
+        _upstream(places, program),
+        tuple(label.id for label, _ in pending),
+        Counter(bound.destination if bound else NOWHERE for _, bound in pending),
+        {where: tuple(ids) for where, ids in listed.items()},
+        terms,
+    )
+
+
+def bound_now(places: Places) -> Mapping[Destination, int]:
+    """Return how many of all that is pending go where, as things stand.
+
+    Raises:
+        CqtelError: the outbox cannot be read.
+    """
+    pending = _pending(places, None, lambda decision: decision)
+    return Counter(bound.destination if bound else NOWHERE for _, bound in pending)
+
+
+class _Bound(NamedTuple):
+    """Where a payload goes, and by which endpoint of its program."""
+
+    destination: Destination
+    endpoint: str | None
+
+
+def _pending(
+    places: Places, program: Program, as_asked: Callable[[Decision], Decision]
+) -> list[tuple[Label, _Bound | None]]:
+    """Return what is pending of a program, the oldest first, and where each goes.
+
+    None stands for what cannot be opened: the sender sets it aside.
+    """
+    outbox = Outbox(places.state)
     decisions: dict[tuple[str, str], Decision] = {}
-    for label in labels:
+    pending: list[tuple[Label, _Bound | None]] = []
+    for label in outbox.labels(PENDING):
+        if program not in {None, label.app}:
+            continue
         try:
             envelope = outbox.open(PENDING, label)
         except CqtelError:
-            bound[NOWHERE] += 1  # the sender sets it aside
+            pending.append((label, None))
             continue
         key = envelope.app, envelope.project
         if key not in decisions:
-            decisions[key] = decision_for(places, envelope)[0]
-        bound[destination_of(envelope, decisions[key].endpoint)] += 1
-        listed.setdefault(decisions[key].endpoint, []).append(label.id)
-    return Outlook(
-        endpoint,
-        _upstream(places, program),
-        tuple(label.id for label in labels),
-        bound,
-        {where: tuple(ids) for where, ids in listed.items()},
-    )
+            decisions[key] = as_asked(decision_for(places, envelope)[0])
+        known = decisions[key]
+        where = destination_of(envelope, known.endpoint, is_proposed=known.is_proposed)
+        pending.append((label, _Bound(where, known.endpoint)))
+    return pending
+
+
+def _after_yes(state: str, decision: Decision) -> Decision:
+    """Return what holds for a program, bound for where a yes would have its payloads go."""
+    endpoint = endpoint_after_yes(state, decision)
+    if endpoint != decision.endpoint:
+        decision.endpoint, decision.is_proposed = endpoint, endpoint is not None
+    return decision
 
 
 def _upstream(places: Places, program: Program) -> str:
@@ -102,6 +159,8 @@ def words(destination: Destination) -> str:
 
 def whose(destination: Destination) -> str:
     """Return whose a destination is that a URL leads to."""
+    if destination.kind == PROPOSED:
+        return "as its contract says"
     return "your endpoint" if destination.kind == ENDPOINT else _ITS_OWN
 
 
@@ -121,7 +180,7 @@ def bound_lines(bound: Mapping[Destination, int]) -> list[str]:
 
 def later_lines(outlook: Outlook) -> list[str]:
     """Return where what comes after a yes goes."""
-    recorded = to_endpoint(outlook.endpoint)
+    recorded = to_endpoint(outlook.endpoint, is_proposed=outlook.is_proposed)
     line = (
         f"From now on, what is recorded goes to {words(recorded)}."
         if recorded.url
@@ -132,7 +191,7 @@ def later_lines(outlook: Outlook) -> list[str]:
 
 def outlook_lines(outlook: Outlook) -> list[str]:
     """Return where what is pending goes and what comes later, in few lines if it is one place."""
-    recorded = to_endpoint(outlook.endpoint)
+    recorded = to_endpoint(outlook.endpoint, is_proposed=outlook.is_proposed)
     if list(outlook.bound) != [recorded]:
         return [*bound_lines(outlook.bound), *later_lines(outlook)]
     what = f"{number(outlook.bound[recorded], 'payload')}, and what is recorded from now on,"

@@ -77,6 +77,7 @@ def note_choice(
         by.face,
         catalogue=catalogue,
         is_undo=is_undo,
+        contract=change.get("contract") or "",
     )
     try:
         note(places.state, chosen, by.notice)

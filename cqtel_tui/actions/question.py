@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING
 
-from ..consent.decision import OFF, ON, ask
+from ..consent.decision import OFF, ON
 from ..consent.history import PROMPT
 from ..outbox.store import Outbox
 from ..outbox.writing import PENDING
 from ..review.destination import bound_for
+from ..sanitize import one_line
 from .choosing import plan_telemetry, set_telemetry
 from .destinations import Outlook, outlook_lines, read_outlook
 from .noting import Shown
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from .choosing import TelemetryPlan
 
 
+_MAX_PROGRAM = 40
 WAIT_UNTOUCHED = 30.0
 """Seconds without a key, after which nobody is there: decide later."""
 WAIT_AT_MOST = 60.0
@@ -50,15 +52,45 @@ class Question:
     Attributes:
         envelope: the payload of the command that has just run.
         outlook: where payloads of its program go, and what is pending of it, this one included.
+        places: where the programs' contracts are, which know fields of their own; None to ask none.
     """
 
     envelope: Envelope
     outlook: Outlook
+    places: Places | None = None
 
     @property
     def program(self) -> str:
         """The program that is asked for: a yes is for no other."""
         return self.envelope.app
+
+    @property
+    def is_again(self) -> bool:
+        """Whether telemetry is on, and the contract asks for more."""
+        return self.outlook.terms is not None and self.outlook.terms.is_again
+
+    @property
+    def title(self) -> str:
+        """What has happened."""
+        program = one_line(self.program, _MAX_PROGRAM)
+        if self.is_again:
+            return f"{program} asks for more than you agreed to."
+        return f"{program} recorded this run."
+
+    @property
+    def subtitle(self) -> str:
+        """What that means so far, and what is asked."""
+        if self.is_again:
+            return "It was left out. Agree?"
+        return "Nothing was sent. Send it?"
+
+    @property
+    def news(self) -> list[str]:
+        """What the program's contract asks, a line each: where it is all new, the fields say it."""
+        terms = self.outlook.terms
+        if terms is None:
+            return []
+        return terms.lines if self.is_again else [terms.about]
 
     @property
     def pending(self) -> int:
@@ -81,12 +113,18 @@ def read_question(places: Places, envelope: Envelope) -> Question:
     Raises:
         CqtelError: the outbox cannot be read.
     """
-    endpoint = ask(places, program=envelope.app).endpoint
-    return Question(envelope, read_outlook(places, envelope.app, endpoint))
+    return Question(envelope, read_outlook(places, envelope.app), places)
 
 
 def words(question: Question) -> dict[Answer, str]:
     """Return the answers, in words, in the order in which they are offered."""
+    if question.is_again:
+        return {
+            Answer.REFUSE: "turn telemetry off",
+            Answer.ALLOW: "agree",
+            Answer.SHOW: "review",
+            Answer.LATER: "later",
+        }
     held = "it" if question.pending == 1 else f"the {question.pending}"
     return {
         Answer.REFUSE: "never",
@@ -128,7 +166,8 @@ def answered(
     if plan is None:
         return Result((Message("nothing was decided or sent", change),))
     is_included = answer is Answer.ALLOW_AND_SEND
-    by = Shown(PROMPT, "\n".join((*destination(question), *words(question).values())))
+    shown = (*question.news, *destination(question), *words(question).values())
+    by = Shown(PROMPT, "\n".join(shown))
     saved = set_telemetry(places, plan, include_pending=is_included, by=by)
     if is_included:
         send_due(places)
@@ -148,6 +187,8 @@ def _outcome(plan: TelemetryPlan, answer: Answer) -> str:
     telemetry = f"telemetry of {name_of(plan.program)}"
     if answer is Answer.REFUSE:
         return f"{telemetry} is off. To delete what is pending: cq-telemetry off --discard"
+    if plan.outlook.terms is not None and plan.outlook.terms.is_again:
+        return f"{telemetry} is on, for what is new, too"
     if answer is Answer.ALLOW:
         return f"{telemetry} is on from now on; what was already pending stays here"
     if not any(where.url for where in plan.outlook.bound):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from ..deliver.permission import ALL, NAMED, NO_ENDPOINT, SendRequest, grounds, permission
@@ -18,13 +19,14 @@ from .destinations import bound_lines
 from .results import Confirmation, Message, Result, number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from ..deliver.permission import Grounds, Permission
     from ..deliver.sender import SendResult  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..paths import Places
     from ..review.destination import Destination
+    from .terms import Terms
 
 __all__ = [
     "ALL",
@@ -76,6 +78,7 @@ class SendingPlan:
         needs_yes: the programs whose telemetry is undecided: they are sent this once, or allowed.
         confirmation: what is asked before; None if nothing may go.
         refusal: why nothing may go; None if something may.
+        terms: what the contracts of those programs ask, as it is shown.
     """
 
     labels: tuple[Label, ...]
@@ -83,6 +86,7 @@ class SendingPlan:
     needs_yes: tuple[str, ...]
     confirmation: Confirmation | None
     refusal: Message | None
+    terms: Mapping[str, Terms] = field(default_factory=dict)
 
 
 def read_routes(places: Places, labels: Sequence[Label], request: SendRequest) -> list[Route]:
@@ -111,13 +115,24 @@ def read_routes(places: Places, labels: Sequence[Label], request: SendRequest) -
 def _route(label: Label, envelope: Envelope, known: Grounds, request: SendRequest) -> Route:
     now = permission(envelope, known, request)
     once = permission(envelope, known, replace(request, is_once=True))
-    return Route(label, now, once, destination_of(envelope, known.decision.endpoint))
+    decision = known.decision
+    bound = destination_of(envelope, decision.endpoint, is_proposed=decision.is_proposed)
+    return Route(label, now, once, bound)
 
 
-def plan_sending(routes: Sequence[Route], request: SendRequest) -> SendingPlan:
+def plan_sending(
+    routes: Sequence[Route],
+    request: SendRequest,
+    terms: Mapping[str, Terms] = MappingProxyType({}),
+) -> SendingPlan:
     """Return what would be sent, and what has to be asked before.
 
     What is undecided counts as allowed, for that is asked in the same question.
+
+    Args:
+        routes: of each payload.
+        request: how sending was asked for.
+        terms: what the contracts of programs ask, that a yes would agree to.
     """
     going: list[Label] = []
     destinations: Counter[Destination] = Counter()
@@ -146,9 +161,10 @@ def plan_sending(routes: Sequence[Route], request: SendRequest) -> SendingPlan:
             f"You have not decided about {whom}. Once is for these alone, without an ID; "
             "always is also a yes to what comes from now on."
         )
+        details += [line for one in undecided if one in terms for line in terms[one].lines]
         others = ((ALWAYS, "always, from now on"),)
         asking = replace(asking, details=tuple(details), yes="yes, this once", others=others)
-    return SendingPlan(tuple(going), request, tuple(undecided), asking, None)
+    return SendingPlan(tuple(going), request, tuple(undecided), asking, None, terms)
 
 
 def _no(refusals: Counter[str]) -> Message:

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..consent import cookie
+from ..consent.contract_seen import propose
 from ..consent.decision import ON, ask_each
 from ..consent.layers import Reason, reasons, why
+from ..consent.left_out import kept
 from ..consent.tracking import is_tracked
 from ..deliver.waiting import next_attempt
 from ..errors import CqtelError
@@ -20,6 +22,7 @@ from ..outbox.writing import RETRY_AT
 from .identity import named_folders
 from .problems import find_problems
 from .programs import known_programs, usual_program
+from .terms import read_terms
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -27,9 +30,11 @@ if TYPE_CHECKING:
     from ..consent import Program
     from ..consent.cookie import Cookie
     from ..consent.decision import Decision
+    from ..consent.left_out import LeftOut
     from ..paths import Places
     from ..review.destination import Destination
     from .problems import Problem
+    from .terms import Terms
 
 _MAX_WHY = 500
 _RUNS = 10
@@ -69,6 +74,8 @@ class Status:
         problems: what is wrong, the most urgent first.
         runs: the last runs of other programs, the newest first: what they left, what was blocked.
         destinations: how many of what is pending would go where, where that was looked up.
+        terms: what the contract of each program asks, of those that have one.
+        left_out: what was left out of a payload of theirs, by program: the last that was not whole.
     """
 
     program: Program
@@ -86,6 +93,8 @@ class Status:
     problems: Sequence[Problem]
     runs: Sequence[Run]
     destinations: Mapping[Destination, int] = field(default_factory=dict)
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    left_out: Mapping[str, Sequence[LeftOut]] = field(default_factory=dict)
 
     @property
     def why(self) -> str:
@@ -100,7 +109,7 @@ class Status:
             "debug": self.decision.debug,
             "inspect": self.decision.inspect,
             "reasons": [asdict(reason) for reason in self.reasons],
-            "programs": [program_json(one) for one in self.decisions.values()],
+            "programs": [self._program_json(one) for one in self.decisions.values()],
             "cookie": cookie_json(self.cookie) | {"tracked": self.is_tracked},
             "legacy_cookies": [cookie_json(each) for each in self.legacy],
             "outbox": {
@@ -116,6 +125,15 @@ class Status:
             "problem": self.problem or None,
             "problems": [problem_json(problem) for problem in self.problems],
             "runs": [run_json(run) for run in self.runs],
+        }
+
+    def _program_json(self, decision: Decision) -> dict[str, Any]:
+        """Return what holds for one program, and what its contract asks, under its stable keys."""
+        name = decision.program or ""
+        terms = self.terms.get(name)
+        return program_json(decision) | {
+            "contract": terms.as_json() if terms else None,
+            "left_out": [{"key": key, "why": why} for key, why in self.left_out.get(name, ())],
         }
 
 
@@ -142,6 +160,8 @@ def look(  # noqa: PLR0913  # what is known already, each thing by its name
     known = known_programs(places, pending)
     chosen = usual_program(known) if program == "" else program
     decisions = ask_each(tuple({chosen, *known}), places, options, None, directory)
+    for one in decisions.values():
+        propose(places.state, one)
     decision = decisions[chosen]
     outbox = Outbox(places.state)
     problem = ""
@@ -164,6 +184,8 @@ def look(  # noqa: PLR0913  # what is known already, each thing by its name
         _why_put_off(outbox) if retry_at else "",
         find_problems(outbox, is_on=any(one.state == ON for one in named.values())),
         read_runs(places.state, _RUNS),
+        terms={name: terms for name, one in named.items() if (terms := read_terms(places, one))},
+        left_out={name: left for name in named if (left := kept(places.state, name))},
     )
 
 
@@ -181,6 +203,7 @@ def program_json(decision: Decision) -> dict[str, Any]:
         "decision": decision.state,
         "debug": decision.debug,
         "endpoint": decision.endpoint,
+        "proposed": decision.is_proposed,
         "why": why(decision),
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..outbox.writing import PENDING
 from ..sanitize import one_line
 from .results import Confirmation, Message, Result, Undo, number
+from .showing import explained
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from ..gate.trimming import PayloadField  # noqa: TC004  # a type, for the faces
     from ..outbox.envelope import Envelope, Label
     from ..outbox.store import Outbox
+    from ..paths import Places
     from ..review.explain import FieldRow
     from ..review.exposure import Exposure
 
@@ -53,16 +55,15 @@ class Trimmable:
     Args:
         envelope: its envelope.
         fields: what can be taken out.
-        config: the user's configuration folder, whose profiles may know fields of their own.
+        places: where the programs' contracts and the user's profiles are.
     """
 
-    def __init__(self, envelope: Envelope, fields: Sequence[PayloadField], config: str) -> None:
-        from ..gate.reviewing import explained
+    def __init__(self, envelope: Envelope, fields: Sequence[PayloadField], places: Places) -> None:
 
         self.envelope = envelope
         self.fields = fields
-        self._config = config
-        rows = explained(envelope, config).rows
+        self._places = places
+        rows = explained(envelope, places).rows
         self._rows = {path: row for row in rows if (path := path_of_row(row, fields))}
 
     def row_of(self, field: PayloadField) -> FieldRow | None:
@@ -71,13 +72,12 @@ class Trimmable:
 
     def without(self, paths: Sequence[str]) -> Preview:
         """Return what the payload would be without some fields."""
-        from ..gate.reviewing import explained
         from ..gate.trimming import without
         from ..review.exposure import exposure
 
         payload = without(self.envelope, paths) if paths else self.envelope.payload
         shown = replace(self.envelope, payload=payload)
-        return Preview(payload, exposure(explained(shown, self._config).rows))
+        return Preview(payload, exposure(explained(shown, self._places).rows))
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,22 +133,21 @@ def plan_trim(label: Label, envelope: Envelope, paths: Sequence[str]) -> TrimPla
     return TrimPlan(label, paths, envelope.payload, without(envelope, paths), asking)
 
 
-def plan_lowering(outbox: Outbox, label: Label, config: str) -> TrimPlan | None:
+def plan_lowering(outbox: Outbox, label: Label, places: Places) -> TrimPlan | None:
     """Return what taking out the most identifying field would mean; None if none identifies.
 
     Args:
         outbox: where the payload is pending.
         label: its envelope's.
-        config: the user's configuration folder, whose profiles may know fields of their own.
+        places: where the programs' contracts and the user's profiles are.
 
     Raises:
         CqtelError: it cannot be opened, or nothing can be taken out of it.
     """
-    from ..gate.reviewing import explained
     from ..review.exposure import exposure
 
     envelope, fields = read_fields(outbox, label)
-    before = exposure(explained(envelope, config).rows)
+    before = exposure(explained(envelope, places).rows)
     riskiest = before.riskiest
     if riskiest is None:
         return None

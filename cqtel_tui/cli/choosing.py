@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..actions import choosing as choices
 from ..actions import status as standing
-from ..actions.destinations import Outlook, bound_lines, read_outlook
+from ..actions.destinations import Outlook, bound_lines, bound_now, read_outlook
 from ..actions.identity import LOCK, RESET, change_identity, named_folders, plan_identity
 from ..actions.noting import Shown
 from ..actions.programs import collectors, name_of, only_program
@@ -17,6 +17,7 @@ from ..consent.decision import HOLD, OFF, ON
 from ..consent.decision import ask as decided
 from ..consent.history import COMMAND_LINE
 from ..consent.layers import why
+from ..consent.left_out import left_out_words
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ..actions.problems import Problem
     from ..consent import Program
     from ..consent.cookie import Cookie
+    from ..consent.decision import Decision
 
 _COOKIE_FILE = f"{PROJECT_FOLDER}/{cookies.NAME}"
 _TRACKED = (
@@ -50,7 +52,7 @@ def status(arguments: argparse.Namespace) -> int:
     program = None if arguments.all_programs else arguments.program or ""
     result = standing.look(places(), here_if_any(), program=program)
     if not result.problem:
-        result = replace(result, destinations=read_outlook(places(), None, None).bound)
+        result = replace(result, destinations=bound_now(places()))
     if arguments.json:
         show_json(result.as_json())
     else:
@@ -79,7 +81,8 @@ def _show_status(status: standing.Status) -> None:
             f"{counts.set_aside} set aside, {counts.dropped} lost",
         ),
         *(("bound", line) for line in bound_lines(status.destinations)),
-        ("endpoint", status.decision.endpoint or "none: what is recorded stays on this machine"),
+        ("endpoint", _endpoint_words(status.decision)),
+        *_contract_lines(status),
     ]
     if status.decision.inspect:
         lines.insert(1, ("inspect", "only: cq-telemetry.txt is written, nothing is sent"))
@@ -106,6 +109,26 @@ def _show_status(status: standing.Status) -> None:
     for reason in status.reasons:
         mark = "*" if reason.won else " "
         show(f"{mark} {reason.layer:<13} {reason.says:<9} {reason.source}  {reason.note}".rstrip())
+
+
+def _endpoint_words(decision: Decision) -> str:
+    if decision.endpoint is None:
+        return "none: what is recorded stays on this machine"
+    return decision.endpoint + (" (its contract's: a yes sets it)" if decision.is_proposed else "")
+
+
+def _contract_lines(status: standing.Status) -> list[tuple[str, str]]:
+    """Return what the contracts of programs ask, and what was left out of their payloads."""
+    lines: list[tuple[str, str]] = []
+    for name, terms in status.terms.items():
+        lines.append(("contract", terms.about))
+        if terms.is_again and terms.news:
+            command = f"cq-telemetry on --program {name}"
+            lines.append(("", f"new since your yes, and left out until another one ({command}):"))
+        lines += [("", f"  {one}") for one in terms.news]
+    for name, left_out in status.left_out.items():
+        lines += [("left out", f"{name}: {left_out_words(*one)}") for one in left_out]
+    return lines
 
 
 def _decision_words(status: standing.Status) -> str:
@@ -140,9 +163,7 @@ def telemetry(arguments: argparse.Namespace) -> int:
     include_pending = getattr(arguments, "include_held", False)
     here_and_now = places()
     program = _program(arguments)
-    endpoint = decided(here_and_now, program=program).endpoint
-    is_yes = arguments.choice == "on"
-    outlook = read_outlook(here_and_now, program, endpoint) if is_yes else Outlook(endpoint)
+    outlook = read_outlook(here_and_now, program) if arguments.choice == "on" else Outlook()
     plan = choices.plan_telemetry(_WANTED[arguments.choice], program, _project(arguments), outlook)
     tell(
         choices.set_telemetry(

@@ -15,15 +15,16 @@ _ENVELOPE = (
 KEYS = {
     "status": (
         "program, decision, debug, inspect, reasons (layer, says, source, note, won), "
-        "programs (program, decision, debug, endpoint, why), "
+        "programs (program, decision, debug, endpoint, proposed, why, "
+        "contract (version, sha256, asks, endpoint), left_out (key, why)), "
         f"cookie ({_COOKIE}, tracked), legacy_cookies ({_COOKIE}), "
         "outbox (pending, sent, rejected, set_aside, dropped), "
         "destinations (kind, url, pending), endpoint, proxy, retry_at, "
         f"retry_why, problem, problems (kind, text, time), runs ({_RUN})"
     ),
     "consent": (
-        "time, program, project, what, value, face, notice, notice_sha256, catalogue, is_undo, "
-        "sent (id, sha256, url, time)"
+        "time, program, project, what, value, face, notice, notice_sha256, contract, "
+        "contract_sha256, catalogue, is_undo, sent (id, sha256, url, time)"
     ),
     "cookie": f"{_COOKIE}, tracked",
     "pending": _ENVELOPE,

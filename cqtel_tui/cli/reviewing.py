@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from ..actions import dropping, sending, trimming
-from ..actions.showing import note_payload_shown
+from ..actions.showing import explained, note_payload_shown
 from ..deliver.permission import DUE, grounds, permission
 from ..errors import CqtelError, WrongUsageError
 from ..formats.inspection import read_inspection
@@ -21,7 +21,6 @@ from ..outbox.writing import PENDING
 from ..paths import places
 from ..review import promises
 from ..review.destination import INTERCEPTED, UNREDACTED
-from ..review.explain import explain
 from ..review.export import as_curl, as_har, asked_for
 from ..standard_streams import is_terminal
 from . import wording
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..outbox.envelope import Envelope, Label
-    from ..review.explain import Explanation
 
 _MAX_FILE_BYTES = 8 * 1024 * 1024
 _INSPECTION = "cq-telemetry.txt"
@@ -58,7 +56,7 @@ def show_payload(arguments: argparse.Namespace) -> int:
         return _show_leaks(envelope, as_json=arguments.json)
     if arguments.intercepted:
         return show_intercepted(envelope, as_json=arguments.json)
-    explanation = _explained(envelope)
+    explanation = explained(envelope, places())
     run = run_of(read_runs(places().state), label.id)
     if arguments.json:
         show_json(
@@ -72,14 +70,6 @@ def show_payload(arguments: argparse.Namespace) -> int:
 def _say_headers(envelope: Envelope, url: str | None, *, reveal: bool) -> None:
     for name, value in wording.headers_of(envelope, url, reveal=reveal):
         say(f"{name}: {value}")
-
-
-def _explained(envelope: Envelope) -> Explanation:
-    if envelope.origin != INTERCEPTED:
-        return explain(envelope.payload, envelope.kind)
-    from ..gate.reviewing import explained
-
-    return explained(envelope, places().config)
 
 
 def _show_leaks(envelope: Envelope, *, as_json: bool) -> int:

@@ -2,6 +2,7 @@
 
 __all__ = [
     "ADMIN",
+    "ALL",
     "CLOUDQUERY",
     "COMMAND_LINE",
     "DEBUG",
@@ -9,6 +10,7 @@ __all__ = [
     "FILE_NAME",
     "HOLD",
     "INSPECT",
+    "NO_CONTRACT",
     "NO_DEBUG",
     "OFF",
     "ON",
@@ -19,6 +21,7 @@ __all__ = [
     "VERSION",
     "choices",
     "contract_changes",
+    "contract_seen",
     "contracts",
     "cookie",
     "cookie_file",
@@ -27,6 +30,8 @@ __all__ = [
     "foreign",
     "history",
     "layers",
+    "left_out",
+    "own_fields",
     "saving",
     "tracking",
     "trusted",
@@ -36,8 +41,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     Statement = tuple[str, str, str, str]
     """A layer, what it says, the option, variable or file it says it by, and a note."""
-    Chosen = tuple[str | None, bool | None, str | None, int, int, str]
-    """What a user chose: telemetry, debug, endpoint, catalogue, consented, yes; see
+    Chosen = tuple[str | None, bool | None, str | None, int, int, str, str]
+    """What a user chose: telemetry, debug, endpoint, catalogue, consented, yes, contract; see
     `choices.Choice`."""
 
     Program = str | None
@@ -48,6 +53,9 @@ CLOUDQUERY = "cloudquery"
 """The program that all choices of version 1 were asked for."""
 UNNAMED = "unnamed"
 """What a program is called whose name is none that may be recorded: nobody can choose for it."""
+ALL = "all"
+"""Stands for the contract agreed to where nothing is decided: all of its fields may be shown."""
+NO_CONTRACT = "none"
 # Who says what.
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"

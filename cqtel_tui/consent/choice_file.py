@@ -3,7 +3,7 @@
 import os
 
 from ..catalogue import DIGITS, is_boolean, is_name
-from . import CLOUDQUERY, DEBUG, FILE_NAME, NO_DEBUG, OFF, ON, UNNAMED, USER, VERSION
+from . import CLOUDQUERY, DEBUG, FILE_NAME, NO_CONTRACT, NO_DEBUG, OFF, ON, UNNAMED, USER, VERSION
 from .endpoint import endpoint_problem, with_path
 from .trusted import MAX_BYTES, check_folder, owners, read_trusted, untrusted
 
@@ -23,7 +23,9 @@ _FIRST = 1
 _REPOSITORIES = (".git", ".hg", ".jj", ".svn")
 _SCOPE = frozenset({"all", "projects"})
 _KEYS = frozenset({"version", "programs", *_SCOPE})
-_CHOICES = frozenset({"telemetry", "debug", "endpoint", "catalogue", "consented", "yes"})
+_CHOICES = frozenset(
+    {"telemetry", "debug", "endpoint", "catalogue", "consented", "yes", "contract"}
+)
 """What a file of choices may say, as a whole and for a project; `spelling` looks at the rest."""
 _read_last: "tuple[bytes, ByProgram | None]" = (b"", None)
 """The bytes of a file of choices, and what they say: it is read twice, and seldom changed."""
@@ -239,7 +241,7 @@ def _parted(chosen: object) -> "tuple[object, dict[str, object]]":
         return chosen, {}
     allows = []
     if chosen.get("telemetry") == "on":
-        allows += ["telemetry", "catalogue", "consented", "yes"]
+        allows += ["telemetry", "catalogue", "consented", "yes", "contract"]
     if chosen.get("debug") is True:
         allows.append("debug")
     allows.append("endpoint")
@@ -271,6 +273,7 @@ def _checked(content: object, where: str) -> "Chosen":
     consented = content.get("consented", 0)
     # One that was saved without an id is told from others by its time, which is never compared.
     yes = content.get("yes", str(consented))
+    contract = content.get("contract", NO_CONTRACT)
     if telemetry not in {"on", "off"} if type(telemetry) is str else "telemetry" in content:
         from .spelling import telemetry_of
 
@@ -281,16 +284,15 @@ def _checked(content: object, where: str) -> "Chosen":
         raise untrusted(f'{where} has a "debug" that is not true or false')
     if endpoint is not None and (problem := endpoint_problem(endpoint)):
         raise untrusted(f'{where} has an "endpoint" that cannot be used: {problem}')
-    for number in (catalogue, consented):
-        if type(number) is not int or number < 0:
-            raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
-    if not isinstance(yes, str) or not 0 < len(yes) <= _MAX_YES:
-        raise untrusted(f'{where} has a "yes" that is not an id')
+    if any([type(number) is not int or number < 0 for number in (catalogue, consented)]):
+        raise untrusted(f'{where} has a "catalogue" or "consented" that is not a number')
+    if any([not isinstance(one, str) or not 0 < len(one) <= _MAX_YES for one in (yes, contract)]):
+        raise untrusted(f'{where} has a "yes" or a "contract" that is not an id')
     if not _CHOICES.issuperset(content):
         from .spelling import check_others
 
         check_others(content, _CHOICES)
-    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented, yes
+    return telemetry, debug, endpoint and with_path(endpoint), catalogue, consented, yes, contract
 
 
 def _not_a_choice(where: str) -> str:

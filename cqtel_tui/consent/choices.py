@@ -12,7 +12,7 @@ import stat
 from ..catalogue import is_name
 from ..errors import UntrustedFileError
 from ..opening import HAS_DIR_FD, OPEN_FOLDER, PROJECT_FOLDER
-from . import ADMIN, FILE_NAME, NO_DEBUG, OFF, PROJECT, PROJECT_FILE, VERSION
+from . import ADMIN, FILE_NAME, NO_CONTRACT, NO_DEBUG, OFF, PROJECT, PROJECT_FILE, VERSION
 from .choice_file import checked_choices, parsed
 from .endpoint import MAX_ENDPOINT, TRACES_PATH, endpoint_problem, is_loopback, with_path
 from .spelling import check_others, check_version, refusals, telemetry_of
@@ -65,9 +65,11 @@ class Choice:
         consented: when the `on` was said, in nanoseconds since 1970. It is shown, and nothing
             depends on it: a clock can be wrong.
         yes: the id of the `on`; payloads that were recorded under it have its mark.
+        contract: the SHA-256 of the program's contract that an `on` was given for, or
+            `NO_CONTRACT`.
     """
 
-    __slots__ = ("catalogue", "consented", "debug", "endpoint", "telemetry", "yes")
+    __slots__ = ("catalogue", "consented", "contract", "debug", "endpoint", "telemetry", "yes")
 
     def __init__(  # noqa: PLR0913, PLR0917  # what a choice holds
         self,
@@ -77,6 +79,7 @@ class Choice:
         catalogue: int = 0,
         consented: int = 0,
         yes: str = "",
+        contract: str = NO_CONTRACT,
     ) -> None:
         self.telemetry = telemetry
         self.debug = debug
@@ -84,6 +87,7 @@ class Choice:
         self.catalogue = catalogue
         self.consented = consented
         self.yes = yes
+        self.contract = contract
 
 
 class Choices:

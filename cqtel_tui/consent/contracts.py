@@ -18,14 +18,9 @@ from ..catalogue import (
     MAX_NAME,
     MAX_PLUGINS,
     MAX_VERSION,
+    OWN_SHAPES,
     RECORDED,
-    is_boolean,
-    is_class_name,
-    is_date,
-    is_exit_code,
     is_name,
-    is_plugins,
-    is_version,
 )
 from ..errors import CqtelError
 from ..sanitize import is_printable
@@ -75,22 +70,17 @@ class Shape:
     accepts: Callable[[object], bool]
 
 
-SHAPES = {
-    shape.name: shape
-    for shape in (
-        Shape("boolean", _BOOLEAN, "true or false", is_boolean),
-        Shape("class_name", _STRING, f"the name of a class, up to {MAX_NAME * 2}", is_class_name),
-        Shape("date", _STRING, "YYYY-MM-DD, or with a time in UTC", is_date),
-        Shape("exit_code", _INTEGER, "0 to 255", is_exit_code),
-        Shape("name", _STRING, f"letters, digits, . _ -, up to {MAX_NAME}", is_name),
-        Shape(
-            "plugins", _STRINGS, f"kind/organisation/name@version, up to {MAX_PLUGINS}", is_plugins
-        ),
-        Shape("version", _STRING, f"a version, up to {MAX_VERSION} characters", is_version),
-    )
+_SHAPE_WORDS = {
+    "boolean": (_BOOLEAN, "true or false"),
+    "class_name": (_STRING, f"the name of a class, up to {MAX_NAME * 2}"),
+    "date": (_STRING, "YYYY-MM-DD, or with a time in UTC"),
+    "exit_code": (_INTEGER, "0 to 255"),
+    "name": (_STRING, f"letters, digits, . _ -, up to {MAX_NAME}"),
+    "plugins": (_STRINGS, f"kind/organisation/name@version, up to {MAX_PLUGINS}"),
+    "version": (_STRING, f"a version, up to {MAX_VERSION} characters"),
 }
-"""The catalogue's shapes, but for its random UUID and its free text: a second identifier or a text
-of any content is nothing that a program may add."""
+SHAPES = {name: Shape(name, *_SHAPE_WORDS[name], accepts) for name, accepts in OWN_SHAPES.items()}
+"""The shapes that a program's own fields may have (see `catalogue.OWN_SHAPES`), in words."""
 
 
 class ContractError(CqtelError):
@@ -161,9 +151,26 @@ def read_contract(path: str) -> Contract:
         ContractError: it cannot be read, or has problems: all of them are named.
     """
     try:
-        content = tomllib.loads(_bytes_of(path).decode())
+        data = bytes_of(path)
     except OSError as error:
         raise ContractError(path, [f"it cannot be read: {error.strerror}"]) from None
+    except ValueError as error:
+        raise ContractError(path, [str(error)]) from None
+    return parse_contract(data, path)
+
+
+def parse_contract(data: bytes, path: str) -> Contract:
+    """Return the contract in the bytes of a file.
+
+    Args:
+        data: all of them.
+        path: the file's, for errors.
+
+    Raises:
+        ContractError: they have problems: all of them are named.
+    """
+    try:
+        content = tomllib.loads(data.decode())
     except RecursionError:
         raise ContractError(path, ["it is nested too deeply"]) from None
     except ValueError as error:  # also of TOML and of UTF-8
@@ -180,8 +187,13 @@ def prefix_of(program: str) -> str:
     return re.sub(r"[.-]", "_", program.lower()) + "."
 
 
-def _bytes_of(path: str) -> bytes:
-    """Return what is in a file; of a FIFO no writer is waited for."""
+def bytes_of(path: str) -> bytes:
+    """Return what is in a file; of a FIFO no writer is waited for.
+
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is not a regular file, or too large.
+    """
     opened = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     try:
         if not stat.S_ISREG(os.fstat(opened).st_mode):

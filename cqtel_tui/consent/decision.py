@@ -10,6 +10,7 @@ from ..formats import sha256
 from ..opening import PROJECT_FOLDER, is_root, owner_of
 from . import (
     ADMIN,
+    ALL,
     CLOUDQUERY,
     COMMAND_LINE,
     DEBUG,
@@ -17,6 +18,7 @@ from . import (
     FILE_NAME,
     HOLD,
     INSPECT,
+    NO_CONTRACT,
     NO_DEBUG,
     OFF,
     ON,
@@ -113,16 +115,21 @@ class Decision:
         debug: whether error texts are recorded.
         inspect: whether to write `cq-telemetry.txt` instead of anything else.
         endpoint: the URL to deliver to, or None.
+        is_proposed: whether that is only what a yes to the program's contract would make it.
         catalogue: the catalogue version whose fields may be recorded.
+        contract: the SHA-256 of the program's contract whose fields may be recorded, too:
+            `NO_CONTRACT`, or `ALL` for whichever it is, where nothing is sent.
         yeses: each yes of the user's that applies here, by its id, the narrowest first.
         statements: what each layer says, for `layers.reasons`.
     """
 
     __slots__ = (
         "catalogue",
+        "contract",
         "debug",
         "endpoint",
         "inspect",
+        "is_proposed",
         "program",
         "state",
         "statements",
@@ -149,15 +156,19 @@ class Decision:
         self.debug = self.state != OFF and DEBUG in says and NO_DEBUG not in says
         self.inspect = INSPECT in says
         self.endpoint: str | None = None
+        self.is_proposed = False
         self.catalogue = 0
+        self.contract = NO_CONTRACT
         self.yeses: list[str] = []
-        for telemetry, _, endpoint, catalogue, _, yes in chosen:
+        for telemetry, _, endpoint, catalogue, _, yes, contract in chosen:
             self.endpoint = self.endpoint or endpoint
             if telemetry == ON:
-                self.catalogue = self.catalogue or catalogue
+                if not self.yeses:
+                    self.catalogue, self.contract = catalogue, contract
                 self.yeses.append(yes)
         if self.state != ON:
             self.catalogue = CATALOGUE_VERSION
+            self.contract = ALL
 
     def mark(self, destination: "str | None") -> str:
         """Return what stands on an envelope that is recorded under the user's yes.

@@ -43,6 +43,7 @@ class Chosen:
         notice: the SHA-256 of the words that were shown before; empty if none were.
         catalogue: the version of the catalogue that a yes is for; 0 for anything else.
         is_undo: whether it took another choice back.
+        contract: the SHA-256 of the program's contract that a yes is for; empty for none.
     """
 
     time: int
@@ -54,6 +55,7 @@ class Chosen:
     notice: str = ""
     catalogue: int = 0
     is_undo: bool = False
+    contract: str = ""
 
 
 def note(state: str, chosen: Chosen, notice: str = "") -> None:
@@ -112,11 +114,12 @@ def history(state: str) -> list[Chosen]:
 def _read(line: bytes) -> Chosen | None:
     try:
         content: Any = json.loads(line)
+        content.setdefault("contract", "")  # earlier lines have none
         known = {field.name: content[field.name] for field in fields(Chosen)}
-        texts = (known["what"], known["value"], known["face"], known["notice"])
+        texts = [known[name] for name in ("what", "value", "face", "notice", "contract")]
         numbers = (known["time"], known["catalogue"])
         named = (known["program"], known["project"])
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     is_fit = (
         all(isinstance(text, str) for text in texts)

@@ -43,7 +43,9 @@ def check_program(program: Program) -> None:
         )
 
 
-def decide_telemetry(telemetry: str | None, *, now: int | None = None) -> dict[str, Any]:
+def decide_telemetry(
+    telemetry: str | None, contract: str | None = None, *, now: int | None = None
+) -> dict[str, Any]:
     """Return the change that says `on`, `off` or None (undecided).
 
     Each yes has an id of its own. It covers what is recorded under it; what was recorded before is
@@ -51,15 +53,18 @@ def decide_telemetry(telemetry: str | None, *, now: int | None = None) -> dict[s
 
     Args:
         telemetry: the new choice.
+        contract: the SHA-256 of the program's contract that was shown; None for none.
         now: nanoseconds since 1970.
     """
     if telemetry != "on":
-        return {"telemetry": telemetry, "catalogue": None, "consented": None, "yes": None}
+        gone = ("catalogue", "consented", "yes", "contract")
+        return {"telemetry": telemetry, **dict.fromkeys(gone)}
     return {
         "telemetry": "on",
         "catalogue": CATALOGUE_VERSION,
         "consented": time.time_ns() if now is None else now,
         "yes": os.urandom(8).hex(),
+        "contract": contract,
     }
 
 

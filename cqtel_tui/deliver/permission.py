@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..consent.choices import read_user
+from ..consent.contract_seen import covers, propose
 from ..consent.decision import HOLD, OFF, ON, PROJECT, ask, yes_mark
 from ..consent.layers import why
 from ..outbox.deliveries import NOT_BEGUN, Deliveries, Delivery
@@ -75,12 +76,14 @@ class Grounds:
         included: the ids of what was pending before a yes, and is covered by it.
         hears_project: whether its project is there to be asked for a no of its own.
         delivery: whether it was answered, or may have been sent.
+        is_agreed: whether all its fields of the program's own are in the contract agreed to.
     """
 
     decision: Decision
     included: Container[str] = frozenset()
     hears_project: bool = True
     delivery: Delivery = NOT_BEGUN
+    is_agreed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +130,7 @@ def permission(envelope: Envelope, known: Grounds, request: SendRequest) -> Perm
         or _refused_by_consent(url, known.decision, request)
         or _unfit(url, envelope)
         or _in_doubt(url, envelope, known.delivery, request)
-        or _not_shown(url, envelope, known.decision, request)
+        or _not_shown(url, envelope, known, request)
         or (None if request.by_user else _uncovered(url, envelope, known))
         or Permission(url, warning=_doubt(known.delivery))
     )
@@ -157,13 +160,17 @@ def grounds(
     is_there = directory is not None and os.path.isdir(directory)  # noqa: PTH112  # as it was noted
     covered = included(places.state, decision) if decision.state == ON else frozenset[str]()
     deliveries = deliveries or Deliveries(Outbox(places.state))
-    return Grounds(decision, covered, is_there, deliveries.of(envelope.id))
+    is_agreed = covers(places.state, decision, envelope.contract)
+    return Grounds(decision, covered, is_there, deliveries.of(envelope.id), is_agreed)
 
 
 def decision_for(
     places: Places, envelope: Envelope, options: Sequence[str] = ()
 ) -> tuple[Decision, str | None]:
-    """Return what holds for an envelope's program in its project, and where that is, if known."""
+    """Return what holds for an envelope's program in its project, and where that is, if known.
+
+    An undecided program's payloads are bound for where a yes to its contract would have them go.
+    """
     directory = path_of(places.state, envelope.project)
     if directory is None:
         chosen_for = read_user(places.config).projects
@@ -171,7 +178,7 @@ def decision_for(
         directory = marks.get(envelope.project)
     # A project that nobody knows has no say of its own: any folder without one will do.
     decision = ask(places, options, None, directory or places.state, program=envelope.app)
-    return decision, directory
+    return propose(places.state, decision), directory
 
 
 def _answered(url: str | None, envelope: Envelope, delivery: Delivery) -> Permission | None:
@@ -240,18 +247,17 @@ def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
 
 
 def _not_shown(
-    url: str | None, envelope: Envelope, decision: Decision, request: SendRequest
+    url: str | None, envelope: Envelope, known: Grounds, request: SendRequest
 ) -> Permission | None:
+    was_read = request.is_named and request.was_read
     if envelope.kind == UNREAD and not request.is_named:
         refusal = "its format is unknown"
         return Permission(url, refusal, "To send it, name it by its ID")
-    if (
-        envelope.has_error_text
-        and not decision.debug
-        and not (request.is_named and request.was_read)
-    ):
-        refusal = "it has an error text, and debug mode is off"
-        remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
+    remedy = f"Read it, then send it by its id: cq-telemetry show {envelope.id}"
+    if envelope.has_error_text and not known.decision.debug and not was_read:
+        return Permission(url, "it has an error text, and debug mode is off", remedy)
+    if not known.is_agreed and not was_read:
+        refusal = f"it has fields of {envelope.app}'s own that you did not agree to"
         return Permission(url, refusal, remedy)
     return None
 

@@ -17,6 +17,7 @@ from ..review.destination import UNREDACTED, UNREDACTED_WORDS
 from ..review.explain import explain
 from ..review.headers import OF_HTTP, masked
 from ..review.intercepted import Comparison, compare
+from ..review.own import own_field
 from ..review.requests import scan_request
 from .field_shapes import EACH, SHAPES
 from .holding import read_original
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from ..review.explain import Explanation
     from ..review.leaks import LeakReport
     from ..review.needles import Surroundings
+    from ..review.promises import CatalogueField
     from .field_shapes import Schema
     from .holding import Original
 
@@ -151,8 +153,8 @@ def explained(envelope: Envelope, config: str) -> Explanation:
     return explain(readable(envelope), envelope.kind, _own_fields(envelope.app, config))
 
 
-def _own_fields(app: str, config: str) -> Mapping[str, str]:
-    """Return what a program's profile lets through of its own fields, each with its shape."""
+def _own_fields(app: str, config: str) -> Mapping[str, CatalogueField]:
+    """Return what a program's profile lets through of its own fields."""
     if app == CLOUDQUERY_PROFILE.name:
         return {}
     profiles = list(PROFILES)
@@ -160,7 +162,10 @@ def _own_fields(app: str, config: str) -> Mapping[str, str]:
         with contextlib.suppress(CqtelError):  # what nobody vouches for is told of as unknown
             profiles += read_profiles(config)
     profile = next((one for one in reversed(profiles) if one.name == app), None)
-    return {} if profile is None else dict(_each_field(profile.channels.fields, ""))
+    if profile is None:
+        return {}
+    each = _each_field(profile.channels.fields, "")
+    return {key: own_field(key, shape) for key, shape in each}
 
 
 def _each_field(fields: Mapping[str, Schema], before: str) -> Iterator[tuple[str, str]]:

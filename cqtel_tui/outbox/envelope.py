@@ -134,6 +134,7 @@ class Envelope:
         headers: the HTTP headers that go with it.
         project: the mark of the project it was recorded in.
         consent: the mark of the yes under which it was recorded, or empty.
+        contract: the SHA-256 of the program's contract that its own fields are of; empty without.
         has_error_text: whether an error's text was in the payload when it was recorded.
         dropped: how many values and spans were left out.
         sha256: the payload's, 64 hex digits.
@@ -161,6 +162,7 @@ class Envelope:
     payload: bytes
     intercepted: bytes = b""
     is_sealed: bool = True
+    contract: str = ""
 
     def label(self, attempt: int) -> Label:
         """Return its label after so many attempts in vain."""
@@ -211,6 +213,7 @@ class Envelope:
             headers=self.headers,
             project=self.project,
             consent=self.consent,
+            contract=self.contract,
             has_error_text=self.has_error_text,
             dropped=self.dropped + dropped,
             kind=self.kind,
@@ -295,6 +298,7 @@ def _opened(header: dict[str, Any], inside: bytes, label: Label) -> Envelope:
         payload,
         intercepted,
         is_sealed,
+        _text(header.get("contract", "")),
     )
 
 

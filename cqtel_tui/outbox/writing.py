@@ -95,6 +95,7 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
     project: str,
     has_error_text: bool,
     consent: str = "",
+    contract: str = "",
     dropped: int = 0,
     kind: str = "otlp-traces",
     origin: str = "record",
@@ -121,6 +122,7 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         project: the mark of the project that it was recorded in.
         has_error_text: whether an error's text is in the payload.
         consent: the mark of the yes under which it was recorded (`Decision.mark`), or empty.
+        contract: the SHA-256 of the program's contract that its own fields are of; empty without.
         dropped: how many values and spans were left out, by the catalogue or by a bound.
         kind: what the payload is, `otlp-traces` for our own.
         origin: `record` (recorded here) or `gate` (intercepted).
@@ -142,12 +144,13 @@ def sealed(  # noqa: PLR0913  # what stands on an envelope, each thing its own
         if intercepted
         else ""
     )
+    under = f'"contract":"{contract}",' if contract else ""
     header = (
         f'{{"v":{FORMAT_VERSION},"id":"{identity}","kind":"{kind}","created":{created},'
         f'"origin":"{origin}","app":{{"name":{quote(app)},"version":{quote(version)}}},'
         f'"operation":{quote(operation)},"outcome":{quote(outcome)},"duration":{duration},'
         f'"target":{quote(target) if target else "null"},"headers":{{{listed}}},'
-        f'"project":"{project}","consent":"{consent}",'
+        f'"project":"{project}","consent":"{consent}",{under}'
         f'"has_error_text":{"true" if has_error_text else "false"},"dropped":{dropped},'
         f'"sha256":"{sha256(payload)}","length":{len(payload)}{behind}'
     ).encode("ascii")

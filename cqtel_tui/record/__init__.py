@@ -2,7 +2,16 @@
 
 from ..catalogue import is_name
 
-__all__ = ["PLAIN", "SCOPE", "ending", "inspection", "payload", "plugins", "telemetry"]
+__all__ = [
+    "PLAIN",
+    "SCOPE",
+    "ending",
+    "inspection",
+    "leaving_out",
+    "payload",
+    "plugins",
+    "telemetry",
+]
 
 SCOPE = "cqtel"
 """The scope that our own spans are recorded in."""

@@ -2,20 +2,23 @@
 
 import os
 
+from .. import preload
 from ..catalogue import is_version
-from ..consent import UNNAMED
+from ..consent import ALL, UNNAMED
 from ..consent.decision import OFF, ON, ask, concerning
 from ..outbox.writing import hold, is_sender_due
 from . import name_of, plain
-from .payload import encoded, has_error_text
+from .payload import encoded, has_error_text, has_own
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from ..consent.decision import Decision
     from ..folders import Folders
-    from .telemetry import Operation
+    from .payload import Shapes
+    from .telemetry import Operation, Telemetry
 
 HEADERS = {"Content-Type": "application/json", "User-Agent": "cqtel"}
 """What goes with a payload, beside what HTTP itself needs (Host, Content-Length)."""
@@ -36,8 +39,11 @@ def finish(operation: "Operation", where: "Folders", began: "Decision") -> None:
     if decision.inspect or began.inspect:
         from .inspection import inspect
 
-        telemetry.inspected.append(encoded(operation, decision, environ)[0])
+        _, own, problem = _own_fields(telemetry, "", ALL)
+        payload, _, keys = encoded(operation, decision, environ, own)
+        telemetry.inspected.append(payload)
         inspect(telemetry.inspected, operation.project, telemetry.left_open)
+        _name(telemetry, "", keys, own, problem)
     elif OFF not in (decision.state, began.state):
         _hold(operation, where[1], decision, environ)
 
@@ -47,7 +53,8 @@ def _hold(
 ) -> None:
     telemetry = operation.telemetry
     is_on = decision.state == ON
-    payload, dropped = encoded(operation, decision, environ, create_cookie=is_on)
+    under, own, problem = _own_fields(telemetry, state, decision.contract)
+    payload, dropped, keys = encoded(operation, decision, environ, own, create_cookie=is_on)
     version = plain(telemetry.version)
     is_plain = type(version) is str and is_version(version)
     now = telemetry.clock()
@@ -64,10 +71,55 @@ def _hold(
         headers=HEADERS,
         project=operation.project,
         consent=decision.mark(decision.endpoint),
+        contract=under if has_own(operation, own) else "",
         has_error_text=decision.debug and has_error_text(operation.spans),
         dropped=dropped,
     )
+    _name(telemetry, state, keys, own, problem)
     if is_on and decision.endpoint and is_sender_due(state, now / 1e9):
         from ..outbox.dispatch import start_if_due
 
         start_if_due(state, telemetry.options)
+
+
+def _own_fields(
+    telemetry: "Telemetry", state: str, agreed: str
+) -> "tuple[str, Shapes, Exception | None]":
+    """Return which fields of the program's own may be recorded: none if its contract is broken.
+
+    Args:
+        telemetry: of the program.
+        state: the state folder; empty where nothing is to be kept.
+        agreed: the contract that was agreed to (`Decision.contract`).
+
+    Returns:
+        the contract that they are recorded under, each with its shape, and what is wrong with it.
+    """
+    contract: Any = telemetry.contract
+    if contract is None:
+        return "", {}, None
+    try:
+        preload("consent/own_fields")
+        from ..consent.own_fields import own_fields
+
+        return *own_fields(state, telemetry.program, os.fsdecode(contract), agreed), None
+    except Exception as problem:  # noqa: BLE001  # whatever it is, the rest is recorded
+        return "", {}, problem
+
+
+def _name(
+    telemetry: "Telemetry",
+    state: str,
+    keys: "list[str]",
+    own: "Shapes",
+    problem: "Exception | None",
+) -> None:
+    """Name the attributes that were left out, or forget those that were before."""
+    if keys or problem:
+        from .leaving_out import note_left_out
+
+        note_left_out(state, telemetry.program, keys, own, problem)
+    elif state and telemetry.contract is not None:
+        from ..consent.left_out import forget_left_out
+
+        forget_left_out(state, telemetry.program)

@@ -13,39 +13,49 @@ from . import PLAIN, SCOPE, name_of, plain
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from ..consent.decision import Decision
     from .telemetry import Attributes, Operation, Span
+
+    Shapes = Mapping[str, Callable[[object], bool]]
+
+_NONE: "Shapes" = {}
 
 
 def encoded(
     operation: "Operation",
     decision: "Decision",
     environ: "Mapping[str, str]",
+    own: "Shapes",
     *,
     create_cookie: bool = False,
-) -> "tuple[bytes, int]":
+) -> "tuple[bytes, int, list[str]]":
     """Return an operation's payload, and how many values and spans were left out of it.
+
+    The keys of the attributes that were left out come last.
 
     Args:
         operation: one that has ended.
         decision: what may be recorded: by the catalogue version agreed to, and debug mode.
         environ: the variables that say whether this is CI.
+        own: the program's own fields that may be recorded, each with its shape.
         create_cookie: whether to make an installation ID where there is none.
     """
-    resource, dropped = _resource(operation, decision, environ, create_cookie=create_cookie)
+    unknown: list[str] = []
+    resource, unfit = _resource(operation, decision, environ, unknown, create_cookie=create_cookie)
     about = _attributes(resource)
     spans = operation.spans
     while True:
-        written, left_out = _spans(operation, spans, decision)
+        keys = unknown.copy()
+        written, unnamed = _spans(operation, spans, decision, own, keys)
         payload = (
             f'{{"resourceSpans":[{{"resource":{{"attributes":{about}}},'
             f'"scopeSpans":[{{"scope":{{"name":"{SCOPE}"}},"spans":[{written}]}}]}}]}}'
         ).encode("ascii")
         if len(payload) <= MAX_PAYLOAD_BYTES:
             cut = operation.unkept + len(operation.spans) - len(spans)
-            return payload, dropped + left_out + cut
+            return payload, len(keys) + unfit + unnamed + cut, keys
         spans = spans[: len(spans) // 2]
 
 
@@ -53,9 +63,11 @@ def _resource(
     operation: "Operation",
     decision: "Decision",
     environ: "Mapping[str, str]",
+    left_out: "list[str]",
     *,
     create_cookie: bool,
 ) -> "tuple[Attributes, int]":
+    """Return what is said of the program, and how many of its plugins do not fit."""
     telemetry = operation.telemetry
     plugins, unfit = _plugins(operation.project, telemetry.named)
     resource: Attributes = {
@@ -74,8 +86,7 @@ def _resource(
 
         state = operation.where[1] if operation.where else ""
         resource["service.instance.id"] = cookie_of(operation.project, state, create=create_cookie)
-    kept, dropped = _allowed(resource, decision, on_span=False)
-    return kept, dropped + unfit
+    return _allowed(resource, decision, _NONE, left_out, on_span=False), unfit
 
 
 def has_error_text(spans: "Sequence[Span]") -> bool:
@@ -83,39 +94,49 @@ def has_error_text(spans: "Sequence[Span]") -> bool:
     return any(["exception.message" in (span.attributes or ()) for span in spans])
 
 
+def has_own(operation: "Operation", own: "Shapes") -> bool:
+    """Tell whether a field of the program's own may be in an operation's payload."""
+    return bool(own) and any(
+        [key in own for span in operation.spans for key in span.attributes or ()]
+    )
+
+
 def _spans(
-    operation: "Operation", spans: "Sequence[Span]", decision: "Decision"
+    operation: "Operation",
+    spans: "Sequence[Span]",
+    decision: "Decision",
+    own: "Shapes",
+    left_out: "list[str]",
 ) -> "tuple[str, int]":
-    """Return these spans as JSON, and how many of their values were left out."""
+    """Return these spans as JSON, and how many of them had a name that was left out."""
     digits = operation.telemetry.entropy(16 + 8 * len(spans)).hex()
     trace = digits[:32]
     ids: dict[int, str] = {}
-    dropped = 0
+    unnamed = 0
     written = []
     for at, span in enumerate(spans, 2):
-        ids[id(span)] = own = digits[16 * at : 16 * at + 16]
+        ids[id(span)] = identity = digits[16 * at : 16 * at + 16]
         within = values = ""
         code = 1
         if span.parent is not span:
             within = f'"parentSpanId":"{ids.get(id(span.parent), ids[id(operation)])}",'
         if span.attributes:
             code = 2 if span.failed else 1
-            kept, left_out = _allowed(span.attributes, decision, on_span=True)
-            dropped += left_out
+            kept = _allowed(span.attributes, decision, own, left_out, on_span=True)
             values = f'"attributes":{_attributes(kept)},' if kept else ""
         name = name_of(span.name)
         if not name:
             name = UNNAMED
-            dropped += 1
+            unnamed += 1
         start = operation.began + span.start - operation.start
         # A span that a thread still runs ends with its operation.
         end = operation.began + max(span.end or operation.end, span.start) - operation.start
         written.append(
-            f'{{"traceId":"{trace}","spanId":"{own}",{within}"name":"{name}","kind":1,'
+            f'{{"traceId":"{trace}","spanId":"{identity}",{within}"name":"{name}","kind":1,'
             f'"startTimeUnixNano":"{start}","endTimeUnixNano":"{end}",'
             f'{values}"status":{{"code":{code}}}}}'
         )
-    return ",".join(written), dropped
+    return ",".join(written), unnamed
 
 
 def _plugins(project: str, named: "Sequence[str]") -> "tuple[list[str], int]":
@@ -129,11 +150,15 @@ def _plugins(project: str, named: "Sequence[str]") -> "tuple[list[str], int]":
 
 
 def _allowed(
-    attributes: "Attributes", decision: "Decision", *, on_span: bool
-) -> "tuple[Attributes, int]":
-    """Return what the catalogue allows, and how many values it does not."""
+    attributes: "Attributes",
+    decision: "Decision",
+    own: "Shapes",
+    left_out: "list[str]",
+    *,
+    on_span: bool,
+) -> "Attributes":
+    """Return what the catalogue and the contract allow; add the keys of the rest to `left_out`."""
     kept: Attributes = {}
-    dropped = 0
     for key, value in attributes.items():
         if value is None:
             continue  # there was no value, so none is left out
@@ -142,12 +167,16 @@ def _allowed(
                 continue
             value = _message(value)  # noqa: PLW2901
         bare = plain(value)
-        fits = type(bare) in PLAIN and (key in ON_SPANS) is on_span
-        if fits and allows(key, bare, decision.catalogue, debug=decision.debug):
+        if type(bare) in PLAIN and (
+            own[key](bare)
+            if key in own
+            else (key in ON_SPANS) is on_span
+            and allows(key, bare, decision.catalogue, debug=decision.debug)
+        ):
             kept[key] = bare
         else:
-            dropped += 1
-    return kept, dropped
+            left_out.append(key)
+    return kept
 
 
 def _message(error: object) -> "str | None":

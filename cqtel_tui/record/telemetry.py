@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from _contextvars import ContextVar
     from collections.abc import Sequence
+    from importlib.resources.abc import Traversable
     from types import TracebackType
     from typing import Self
 
@@ -50,6 +51,8 @@ class Telemetry:
         no_telemetry: `--no-telemetry` was given.
         debug_telemetry: `--debug-telemetry` was given: error messages are recorded too.
         inspect_telemetry: `--inspect-telemetry` was given: `cq-telemetry.txt` is written instead.
+        contract: the program's `telemetry.toml`: a path, or a resource that is a file. It has the
+            fields of its own that may be recorded, and where payloads would go.
 
     Attributes:
         program: the name that choices are made for.
@@ -74,11 +77,13 @@ class Telemetry:
         no_telemetry: bool = False,
         debug_telemetry: bool = False,
         inspect_telemetry: bool = False,
+        contract: "str | os.PathLike[str] | Traversable | None" = None,
     ) -> None:
         self.application = application
         self.program = name_of(application) or UNNAMED
         self.version = version
         self.build_date = build_date
+        self.contract = contract
         flags = (
             _is_given(no_telemetry, otherwise=True),
             _is_given(debug_telemetry, otherwise=False),
@@ -157,7 +162,7 @@ class Span:
         return Span(self.operation, name)
 
     def set(self, key: str, value: object) -> None:
-        """Note a value; one that the catalogue does not know is left out, and counted."""
+        """Note a value; what is neither in the catalogue nor in the contract is left out."""
         if self.attributes is None:
             self.attributes = {}
         self.attributes[key if type(key) is str else UNNAMED] = value

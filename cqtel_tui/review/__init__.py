@@ -17,6 +17,7 @@ __all__ = [
     "known_shapes",
     "leaks",
     "needles",
+    "own",
     "promises",
     "requests",
     "sentences",

@@ -13,6 +13,7 @@ __all__ = [
     "INTERCEPTED",
     "NONE",
     "NOWHERE",
+    "PROPOSED",
     "UNREAD",
     "UNREDACTED",
     "UNREDACTED_WORDS",
@@ -36,6 +37,8 @@ UPSTREAM = "upstream"
 """Where the program itself would have sent it: its makers, or a place of the user's own."""
 ENDPOINT = "endpoint"
 """The endpoint that the user has set."""
+PROPOSED = "proposed"
+"""The endpoint that the program's contract has, which a yes would set."""
 NONE = "none"
 """Nowhere: it stays on this machine."""
 
@@ -45,7 +48,7 @@ class Destination:
     """Where a payload would go.
 
     Attributes:
-        kind: `upstream`, `endpoint` or `none`.
+        kind: `upstream`, `endpoint`, `proposed` or `none`.
         url: the URL; None for nowhere.
     """
 
@@ -74,22 +77,27 @@ class Bound(Protocol):
         ...
 
 
-def destination_of(envelope: Bound, endpoint: str | None) -> Destination:
+def destination_of(
+    envelope: Bound, endpoint: str | None, *, is_proposed: bool = False
+) -> Destination:
     """Return where an envelope goes: what was intercepted, only where it was bound for.
 
     Args:
         envelope: of any origin; the target that its file names counts only if it was intercepted.
         endpoint: the user's, for our own payloads; None if there is none.
+        is_proposed: whether it is only what a yes would make it (`Decision.is_proposed`).
     """
     if envelope.origin != INTERCEPTED:
-        return to_endpoint(endpoint)
+        return to_endpoint(endpoint, is_proposed=is_proposed)
     is_fit = envelope.target is not None and endpoint_problem(envelope.target) is None
     return Destination(UPSTREAM, envelope.target) if is_fit else NOWHERE
 
 
-def to_endpoint(endpoint: str | None) -> Destination:
+def to_endpoint(endpoint: str | None, *, is_proposed: bool = False) -> Destination:
     """Return where what a program records goes."""
-    return NOWHERE if endpoint is None else Destination(ENDPOINT, endpoint)
+    if endpoint is None:
+        return NOWHERE
+    return Destination(PROPOSED if is_proposed else ENDPOINT, endpoint)
 
 
 def bound_for(envelope: Bound, endpoint: str | None) -> str | None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PROPERTIES = "properties"
-_EVENT = "event"
+EVENT = "event"
 _NAME = f"letters, digits, . _ -, up to {MAX_NAME}"
 _MAX_ID = 36
 
@@ -53,24 +53,10 @@ PROPERTY_SHAPES: Mapping[str, Callable[[object], bool] | tuple[Callable[[object]
 """What an event may say beside its name; in a tuple, a list of them."""
 
 
-def own_field(key: str, shape: str) -> CatalogueField:
-    """Return what is known of a field that only a program's profile lets through."""
-    return CatalogueField(
-        key,
-        _EVENT,
-        "",
-        shape,
-        UNPROMISED,
-        "The profile of that program lets it through.",
-        "medium",
-        "only the program's makers know what it says",
-    )
-
-
 def _field(  # noqa: PLR0913, PLR0917  # each a part of the description
     key: str, kind: str, shape: str, promise: str, why: str, risk: str, because: str
 ) -> CatalogueField:
-    return CatalogueField(key, _EVENT, kind, shape, promise, why, risk, because)
+    return CatalogueField(key, EVENT, kind, shape, promise, why, risk, because)
 
 
 _PLUGIN = "a published plugin, cloudquery/<name>"

@@ -15,8 +15,8 @@ from ..formats.json_paths import path_text
 from ..formats.strict_json import UnreadableError, count_values, parse
 from ..sanitize import printable
 from .destination import UNREDACTED, UNREDACTED_WORDS
-from .events import EVENT_FIELDS, own_field
-from .facts import UNKNOWN, Fact, FactPlace, compact, own_key
+from .events import EVENT_FIELDS
+from .facts import UNFIT, UNKNOWN, Fact, FactPlace, compact, own_key
 from .field_facts import reader_of
 from .other_fields import OTHER_FIELDS
 from .promises import BY_KEY, CatalogueField
@@ -80,14 +80,14 @@ class Explanation:
 
 
 def explain(
-    payload: bytes, kind: str = OTLP, own: Mapping[str, str] = MappingProxyType({})
+    payload: bytes, kind: str = OTLP, own: Mapping[str, CatalogueField] = MappingProxyType({})
 ) -> Explanation:
     """Explain a payload; never raises, whatever the bytes are.
 
     Args:
         payload: as JSON.
         kind: its envelope's.
-        own: what else the user's profile of that program lets through: each key with its shape.
+        own: the program's own fields, by key: those of its contract, or of the user's profile.
     """
     if kind == UNREDACTED:
         return Explanation((), UNREDACTED_WORDS)
@@ -103,13 +103,13 @@ def explain(
     return Explanation(rows, "", left_out, left_out + sum(row.field is None for row in rows))
 
 
-def _row(fact: Fact, kind: str, own: Mapping[str, str]) -> FieldRow:
+def _row(fact: Fact, kind: str, own: Mapping[str, CatalogueField]) -> FieldRow:
     path = path_text(fact.place.path)
     key = printable(fact.key or path or "the document", limit=_MAX_KEY)
     field = None if fact.problem else _FIELDS[fact.key]
-    if own and fact.problem == UNKNOWN and (shape := own.get(own_key(fact, kind))):
-        field = own_field(own_key(fact, kind), shape)
-        fact = fact._replace(problem="")
+    if own and fact.problem == UNKNOWN and (known := own.get(own_key(fact, kind))):
+        field = known if known.fits(fact.value) else None
+        fact = fact._replace(problem="" if field else UNFIT)
     if field is not None and isinstance(fact.value, list):
         shown = printable(", ".join(map(str, fact.value)), limit=MAX_VALUE)
     else:

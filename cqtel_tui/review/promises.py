@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..catalogue import (
     CATALOGUE_VERSION,
@@ -17,6 +17,9 @@ from ..catalogue import (
     MAX_VERSION,
     RECORDED,
 )
+
+if TYPE_CHECKING:
+    from ..formats.strict_json import JsonValue
 
 STORED = {
     "operation": "Which operation (fetch, policy, drift, ...) was executed",
@@ -38,6 +41,9 @@ DEBUG_SENTENCE = (
 
 UNPROMISED = "unpromised"
 UNPROMISED_SENTENCE = "Not in the documentation: the program reports it, and the gate's list has it"
+
+CONTRACT = "contract"
+"""Stands for the sentences of a program's own contract."""
 
 NOT_STORED = {
     "address": "We don't store your IP address",
@@ -70,7 +76,8 @@ class CatalogueField:
             `trace` (what every span is made of) or `collector` (added by the receiving end alone).
         type: the JSON type.
         shape: what a value may look like.
-        promise: a key of `STORED`, or `debug`, or `unpromised` for what only the gate lets through.
+        promise: a key of `STORED`, or `debug`, `unpromised` for what only the gate lets through, or
+            `contract` for a program's own.
         why: what it is collected for.
         risk: how well it could tell one installation from another: none, low, medium or high.
         because: the reason for that risk.
@@ -97,6 +104,10 @@ class CatalogueField:
     def quoted(self) -> str:
         """That sentence as a quotation, if the documentation has it."""
         return f"{self.sentence}." if self.promise == UNPROMISED else f"“{self.sentence}”"
+
+    def fits(self, value: JsonValue) -> bool:  # noqa: ARG002  # a contract's field asks it
+        """Tell whether a value of an own field may be so: who lets one through has looked."""
+        return True
 
 
 _NAME = f"letters, digits, . _ -, up to {MAX_NAME}"

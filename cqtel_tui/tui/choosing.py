@@ -45,12 +45,11 @@ async def ask_telemetry(app: Home) -> None:
 
 async def set_telemetry(app: Home, choice: str, program: Program, project: str | None) -> None:
     """Save a choice, a yes after one question; then offer what goes with it."""
-    endpoint = app.endpoint_of(program)
     try:
         outlook = (
-            await asyncio.to_thread(read_outlook, app.places, program, endpoint)
+            await asyncio.to_thread(read_outlook, app.places, program, app.directory)
             if choice == ON
-            else Outlook(endpoint)
+            else Outlook()
         )
         plan = choices.plan_telemetry(choice, program, project, outlook)
     except CqtelError as error:

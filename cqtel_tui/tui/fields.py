@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from textual.content import Content
 
 from ..actions.results import number
+from ..actions.showing import explained
 from ..review.destination import UNREAD, UNREDACTED, UNREDACTED_WORDS
 from ..review.exposure import FULL, Exposure, exposure, risk_of
 from ..review.sentences import sentences
@@ -19,6 +20,7 @@ from .page import Page
 
 if TYPE_CHECKING:
     from ..outbox.envelope import Envelope
+    from ..paths import Places
     from ..review.explain import Explanation, FieldRow
 
 _BARS = {"none": " ", "low": "▁", "medium": "▄", "high": "█"}
@@ -46,24 +48,29 @@ class Fields:
 
     Args:
         envelope: its envelope.
-        config: the user's configuration folder, for what profiles in it let through.
+        places: where the programs' contracts and the user's profiles are; None to ask neither.
         destination: where it would go; None for nowhere.
         may_change: whether to say what can be taken out.
     """
 
     def __init__(
-        self, envelope: Envelope, config: str, destination: str | None, *, may_change: bool
+        self,
+        envelope: Envelope,
+        places: Places | None,
+        destination: str | None,
+        *,
+        may_change: bool,
     ) -> None:
         self.envelope = envelope
         self.destination = destination
-        self._config = config
+        self._places = places
         self._may_change = may_change
         self._lines: tuple[int, list[tuple[Content, FieldRow | None]]] = (0, [])
 
     @cached_property
     def explanation(self) -> Explanation:
         """Every value, explained."""
-        return views.explanation_of(self.envelope, self._config)
+        return explained(self.envelope, self._places)
 
     @cached_property
     def exposure(self) -> Exposure:

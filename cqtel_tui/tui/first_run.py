@@ -27,7 +27,8 @@ from ..actions.question import (
     read_question,
     words,
 )
-from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, USER, ask
+from ..consent.contract_seen import asked, last_seen
+from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, ON, USER, ask
 from ..consent.layers import NOTHING, reasons
 from ..errors import CqtelError
 from ..files import make_folder, replace
@@ -41,6 +42,7 @@ from .terminal import has_original_streams, has_terminal, is_in_foreground, read
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from ..consent.decision import Decision
     from ..paths import Places
 
 ASKED = "asked.json"
@@ -119,25 +121,43 @@ def somebody_is_there(environ: Mapping[str, str]) -> bool:
 
 
 def is_due(places: Places, now: float, program: str) -> bool:
-    """Tell whether to ask: nothing is decided, and it was not asked too often or too lately.
+    """Tell whether to ask: there is something to decide, and it was not asked too often or lately.
 
     Too often is for each program, too lately for all of them: nobody is asked twice a day.
     """
     decision = ask(places, program=program)
-    answers = {reason.says for reason in reasons(decision) if reason.layer == USER}
-    if decision.state != HOLD or decision.inspect or answers - {NOTHING, "debug", "no debug"}:
+    if decision.inspect or not (is_undecided(decision) or asks_again(places, decision)):
         return False
     questions = _asked(places)
-    if questions is None or len(questions.get(program, ())) >= MOST_OFTEN:
+    if questions is None or len(questions.get(subject(places, program), ())) >= MOST_OFTEN:
         return False
     return all(abs(now - at) >= AT_LEAST_SECONDS for times in questions.values() for at in times)
+
+
+def is_undecided(decision: Decision) -> bool:
+    """Tell whether the user has said nothing about a program that stays here."""
+    answers = {reason.says for reason in reasons(decision) if reason.layer == USER}
+    return decision.state == HOLD and not answers - {NOTHING, "debug", "no debug"}
+
+
+def subject(places: Places, program: str) -> str:
+    """Return what is asked about: a program, or what another contract of it adds to a yes."""
+    decision = ask(places, program=program)
+    latest = last_seen(places.state, program) if asks_again(places, decision) else None
+    return program if latest is None else f"{program} {latest.digest}"
+
+
+def asks_again(places: Places, decision: Decision) -> bool:
+    """Tell whether a program's contract asks for what the yes to it does not cover."""
+    return decision.state == ON and bool(asked(places.state, decision))
 
 
 def note_asked(places: Places, now: float, program: str) -> None:
     """Note that it was asked, before it is: a crash must not make it ask again and again."""
     make_folder(places.state)
     questions = _asked(places) or {}
-    questions[program] = [*questions.get(program, ()), int(now)][-MOST_OFTEN:]
+    about = subject(places, program)
+    questions[about] = [*questions.get(about, ()), int(now)][-MOST_OFTEN:]
     replace(Path(places.state, ASKED), json.dumps(questions).encode("ascii"))
 
 
@@ -213,10 +233,11 @@ def _inline(question: Question, deliver: Callable[[int], object]) -> Answer:
 
 def _plain(question: Question) -> Answer:
     """Ask line by line, for screen readers, narrow terminals and Windows."""
-    from ..review.explain import explain
+    from ..actions.showing import explained
 
-    sys.stderr.write(f"\n{question.program} recorded what follows. Nothing was sent.\n")
-    explanation = explain(question.envelope.payload)
+    sys.stderr.write(f"\n{question.title} {question.subtitle}\n")
+    sys.stderr.writelines(f"{line}\n" for line in question.news)
+    explanation = explained(question.envelope, question.places)
     lines = [f"{row.group}: {row.key} = {row.value}" for row in explanation.rows]
     if explanation.unreadable:
         lines.append(explanation.unreadable)
@@ -239,4 +260,4 @@ def _plain(question: Question) -> Answer:
         sys.stderr.write("\n")
         return Answer.LATER
     letter = typed.strip().lower()
-    return next((answer for answer in Answer if answer.value == letter), Answer.LATER)
+    return next((answer for answer in words(question) if answer.value == letter), Answer.LATER)

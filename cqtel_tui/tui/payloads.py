@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from ..actions import choosing as choices
 from ..actions import dropping, sending, trimming
 from ..actions.destinations import Outlook
+from ..actions.including import include_pending
 from ..actions.noting import asked_at
+from ..actions.terms import read_terms_of
 from ..consent.decision import ON
 from ..consent.history import TERMINAL_UI
 from ..errors import CqtelError
@@ -42,7 +44,9 @@ async def send(app: Home, *, every: bool) -> None:
         return
     request = sending.ALL if every else sending.NAMED
     routes = await asyncio.to_thread(sending.read_routes, app.places, labels, request)
-    plan = sending.plan_sending(routes, request)
+    apps = sorted({label.app for label in labels})
+    terms = await asyncio.to_thread(read_terms_of, app.places, apps, app.directory)
+    plan = sending.plan_sending(routes, request, terms)
     if plan.confirmation is None:
         if plan.refusal is not None:
             app.tell_messages([plan.refusal])
@@ -53,7 +57,7 @@ async def send(app: Home, *, every: bool) -> None:
     if plan.needs_yes and answer == "y":
         request = replace(request, is_once=True)
     for program in plan.needs_yes if answer == sending.ALWAYS else ():
-        outlook = Outlook(app.endpoint_of(program))
+        outlook = Outlook(app.endpoint_of(program), terms=plan.terms.get(program))
         yes = choices.plan_telemetry(ON, program, outlook=outlook)
         if not await app.perform(
             partial(
@@ -72,7 +76,7 @@ async def cover(app: Home) -> None:
     """Let the yes that holds cover payloads that were pending before it."""
     box, labels = _chosen(app, every=False)
     if labels and box == PENDING:
-        await app.perform(lambda: choices.include_pending(app.places, labels))
+        await app.perform(lambda: include_pending(app.places, labels))
 
 
 async def send_with_progress(app: Home, labels: Sequence[Label], request: SendRequest) -> None:
@@ -107,7 +111,7 @@ async def trim(app: Home) -> None:
         return
     try:
         envelope, fields = await asyncio.to_thread(trimming.read_fields, app.outbox, label)
-        trimmable = trimming.Trimmable(envelope, fields, app.places.config)
+        trimmable = trimming.Trimmable(envelope, fields, app.places)
         paths = await app.push_screen_wait(Trimming(trimmable))
         if not paths:
             return
@@ -126,7 +130,7 @@ async def lower(app: Home) -> None:
     if label is None or not isinstance(screen, Box) or screen.NAME != PENDING:
         return
     try:
-        plan = await asyncio.to_thread(trimming.plan_lowering, app.outbox, label, app.places.config)
+        plan = await asyncio.to_thread(trimming.plan_lowering, app.outbox, label, app.places)
     except CqtelError as error:
         app.tell(str(error), wrong=True)
         return

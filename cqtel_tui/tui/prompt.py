@@ -150,23 +150,26 @@ class Prompt(OwnApp[Answer]):
     def action_answer(self, key: str) -> None:
         """End with an answer."""
         answer = Answer(key)
-        if self._is_answerable or answer is Answer.LATER:
+        if (self._is_answerable and answer in words(self.question)) or answer is Answer.LATER:
             self.exit(answer)
 
     def _title(self, more: str = "") -> Content:
-        return Content.assemble(
-            (f"{one_line(self.question.envelope.app, 40)} recorded this run. ", "bold"),
-            "Nothing was sent. Send it?",
-            (more, QUIET),
-        )
+        question = self.question
+        return Content.assemble((f"{question.title} ", "bold"), question.subtitle, (more, QUIET))
 
     def _told(self) -> Sequence[Content]:
         """Return the payload in a sentence, and its fields, the most identifying first."""
         question = self.question
-        fields = Fields(question.envelope, "", question.url, may_change=False)
+        fields = Fields(question.envelope, question.places, question.url, may_change=False)
         page = fields.page(self.size.width - _FRAME_CELLS, NOTHING)
         # Once more, for there may be more places than find room beside the answers.
-        return [*page.paragraphs, Content(""), *self._places()]
+        news = [Content(line) for line in question.news]
+        told = (
+            [*news, Content(""), *page.paragraphs]
+            if question.is_again
+            else [*page.paragraphs, *news]
+        )
+        return [*told, Content(""), *self._places()]
 
     def _destination(self) -> Content:
         return Content("\n").join(self._places())

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from ..outbox.envelope import Envelope
     from ..outbox.receipts import Receipt
-    from ..review.explain import Explanation
     from ..review.leaks import LeakReport
     from ..review.needles import Surroundings
     from ..rights.announced import Line
@@ -31,23 +30,6 @@ CROSS = "\N{MULTIPLICATION SIGN}"
 """The sign of a failure: every font has it."""
 _CHUNK = 4096
 _MAX_SHORT = 22
-
-
-def explanation_of(envelope: Envelope, config: str) -> Explanation:
-    """Return every value of a payload, explained.
-
-    Args:
-        envelope: its envelope.
-        config: the user's configuration folder, for what profiles in it let through; empty
-            for none.
-    """
-    if envelope.origin == "record":
-        from ..review.explain import explain
-
-        return explain(envelope.payload, envelope.kind)
-    from ..gate.reviewing import explained as explained_by_gate
-
-    return explained_by_gate(envelope, config)
 
 
 def as_json(envelope: Envelope) -> bytes:

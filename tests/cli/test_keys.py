@@ -15,6 +15,7 @@ from cqtel_tui.deliver.waiting import put_off
 from cqtel_tui.outbox.runs import BlockedChannel, Run, write_run
 from cqtel_tui.outbox.store import REJECTED
 
+from ..contracts import written as written_contract
 from .test_inspecting import FILE, OF_2021
 
 if TYPE_CHECKING:
@@ -35,7 +36,11 @@ STATUS = {
         *("endpoint", "proxy", "retry_at", "retry_why", "problem", "problems", "runs"),
     ],
     "reasons": ["layer", "says", "source", "note", "won"],
-    "programs": ["program", "decision", "debug", "endpoint", "why"],
+    "programs": [
+        *("program", "decision", "debug", "endpoint", "proposed", "why", "contract", "left_out"),
+    ],
+    "programs.contract": ["version", "sha256", "asks", "endpoint"],
+    "programs.left_out": ["key", "why"],
     "cookie": COOKIE,
     "legacy_cookies": LEGACY_COOKIE,
     "outbox": ["pending", "sent", "rejected", "set_aside", "dropped"],
@@ -107,6 +112,8 @@ def full(cq: Here) -> Here:
     """A home in which every key has a value of its own kind."""
     with Telemetry("cloudquery", inspect_telemetry=True).operation("fetch"):
         pass
+    with Telemetry("shop", contract=written_contract(cq.project)).operation("buy") as operation:
+        operation.set("shop.nothing", 1)
     (cq.project / FILE).write_text(OF_2021 + "{}{")
     cq.hold(b'{"to": "somebody@mail.example"}')
     cq.answer(cq.hold())

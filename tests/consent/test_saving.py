@@ -51,6 +51,7 @@ class TestWhatIsDecided:
             "catalogue": CATALOGUE_VERSION,
             "consented": 5,
             "yes": ANY,
+            "contract": None,
         }
         assert decide_telemetry("on")["consented"] > 1_700_000_000_000_000_000
 

@@ -220,7 +220,7 @@ class Box(Room):
         """Return how an envelope can be looked at."""
         told = Fields(
             envelope,
-            self.home.places.config,
+            self.home.places,
             self.home.destination(envelope),
             may_change=self.NAME == PENDING and not self.home.readonly,
         )

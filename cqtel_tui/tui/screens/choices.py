@@ -14,6 +14,7 @@ from ...actions.programs import ALL_PROGRAMS, name_of
 from ...actions.status import WORDS
 from ...consent.choices import Choice, read_user
 from ...consent.endpoint import endpoint_problem
+from ...consent.left_out import left_out_words
 from ...review.changes import new_fields
 from ...sanitize import one_line
 from .. import choosing, views
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from ...consent import Program
+    from ...consent.decision import Decision
     from ...consent.layers import Reason
     from ..snapshot import Snapshot
 
@@ -180,12 +182,9 @@ def _why(snapshot: Snapshot) -> list[Content]:
             f"So telemetry of {name_of(decision.program)} is ", (WORDS[decision.state], "bold"), "."
         ),
         Content(f"Why: {one_line(snapshot.status.why, 400)}."),
-        Content(
-            f"Payloads go to {decision.endpoint}."
-            if decision.endpoint
-            else "No endpoint is set: payloads stay on this machine."
-        ),
+        Content(_where_to(decision)),
         *_new_fields(decision.catalogue),
+        *_terms(snapshot),
         *[views.warning(one_line(each.text, 600)) for each in snapshot.status.problems],
         Content(""),
         views.title("Policy sources (▶ in effect)"),
@@ -195,6 +194,33 @@ def _why(snapshot: Snapshot) -> list[Content]:
     for reason in snapshot.status.reasons:
         lines += _reason(reason)
     return [*lines, *_last_run(snapshot)]
+
+
+def _where_to(decision: Decision) -> str:
+    if decision.endpoint is None:
+        return "No endpoint is set: payloads stay on this machine."
+    if decision.is_proposed:
+        return f"After a yes, payloads go to {decision.endpoint}, as its contract says."
+    return f"Payloads go to {decision.endpoint}."
+
+
+def _terms(snapshot: Snapshot) -> list[Content]:
+    """Return what the program's contract asks, and what was left out of its payloads."""
+    program = snapshot.status.program or ""
+    lines: list[Content] = []
+    terms = snapshot.status.terms.get(program)
+    if terms is not None:
+        lines.append(Content(""))
+        if terms.news:
+            lines.append(views.title(terms.heading))
+            lines += [Content(f"  + {line}") for line in terms.news]
+        if terms.news and terms.is_again:
+            lines.append(views.muted("It is left out until you choose on again."))
+        lines.append(views.muted(terms.about))
+    return lines + [
+        views.warning(f"Left out: {left_out_words(key, why)}")
+        for key, why in snapshot.status.left_out.get(program, ())
+    ]
 
 
 def _last_run(snapshot: Snapshot) -> list[Content]:
