@@ -114,3 +114,15 @@ def some(
         )
         for number in range(count)
     ]
+
+
+def odd() -> list[Arrival]:
+    """Return what is at the edge of what a report tells."""
+    return [
+        arrival(1, who=1, version=None, ci=None, country=None, plugins=()),
+        arrival(2, who=2, parts=0, milliseconds=0),
+        arrival(3, who=3, with_cookie=False),
+        arrival(4, who=4, failed=True, message="no such file"),
+        arrival(5, who=5, plugins=("source/a/b@1", "source/a/b@2", "source/a/b@2")),
+        *(arrival(100 + number, who=number, operation="rare") for number in range(4)),
+    ]

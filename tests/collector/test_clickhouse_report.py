@@ -22,7 +22,7 @@ from cqtel_tui.collector.clickhouse_rights import Rights
 from cqtel_tui.collector.store import Store, StoreError
 from cqtel_tui.errors import WrongUsageError
 
-from .arriving import DAY, NOW, arrival, cookie, some
+from .arriving import DAY, NOW, arrival, cookie, odd, some
 from .clickhouses import insert, make, needs_clickhouse, needs_client, running
 
 if TYPE_CHECKING:
@@ -41,18 +41,6 @@ def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePla
 def place(clickhouse: DatabasePlace, request: pytest.FixtureRequest) -> DatabasePlace:
     """Tables of the test's own."""
     return make(clickhouse, database=f"of_{abs(hash(request.node.nodeid))}")
-
-
-def odd() -> list[Arrival]:
-    """Return what is at the edge of what a report tells."""
-    return [
-        arrival(1, who=1, version=None, ci=None, country=None, plugins=()),
-        arrival(2, who=2, parts=0, milliseconds=0),
-        arrival(3, who=3, with_cookie=False),
-        arrival(4, who=4, failed=True, message="no such file"),
-        arrival(5, who=5, plugins=("source/a/b@1", "source/a/b@2", "source/a/b@2")),
-        *(arrival(100 + number, who=number, operation="rare") for number in range(4)),
-    ]
 
 
 CASES: dict[str, Callable[[], list[Arrival]]] = {

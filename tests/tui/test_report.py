@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from cqtel_tui import __main__ as entry
+from cqtel_tui.collector.report import source_of
 from cqtel_tui.collector.store import Store
 from cqtel_tui.tui import reporting
 from cqtel_tui.tui.reporting import ReportApp
@@ -19,16 +20,19 @@ from cqtel_tui.tui.screens.report import PERIODS, SORTS, TABLES, ReportScreen
 from cqtel_tui.tui.widgets.bars import Picker
 from cqtel_tui.tui.widgets.lines import Lines
 
-from ..collector.arriving import DAY, NOW, arrival, some
+from ..collector.arriving import DAY, NOW, arrival, odd, some
+from ..collector.clickhouses import insert, make, needs_clickhouse, running
 from .driving import PATIENCE
+from .terminal import terminal
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
     from textual.pilot import Pilot
 
     from cqtel_tui.collector.arrivals import Arrival
+    from cqtel_tui.collector.clickhouse_asking import DatabasePlace
 
 keys = pytest.mark.keys
 
@@ -45,8 +49,10 @@ def store_of(tmp_path: Path, arrivals: list[Arrival]) -> Path:
 
 
 @asynccontextmanager
-async def reporting_on(path: Path, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
-    app = ReportApp(path)
+async def reporting_on(
+    source: Path | DatabasePlace, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[Pilot[None]]:
+    app = ReportApp(source)
     app.animation_level = "none"
     async with app.run_test(size=size) as pilot:
         await read(pilot)
@@ -309,3 +315,51 @@ def test_the_command_shows_the_store_it_is_given(
     monkeypatch.setattr(reporting, "run", run)
     assert entry.main(["--collector", str(tmp_path / "store")]) == 0
     assert ran == [tmp_path / "store"]
+
+
+# Behind the edges ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def clickhouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DatabasePlace]:
+    with running(tmp_path_factory.mktemp("clickhouse")) as (place, _):
+        yield place
+
+
+async def all_that_is_shown(source: Path | DatabasePlace) -> dict[tuple[str, str], str]:
+    """Return what is on the screen in each period, and for two k, in each table."""
+    found = {}
+    async with reporting_on(source_of(str(source)), (140, 40)) as pilot:
+        for key in ("p", "p", "p", "p", "minus"):
+            await pilot.press(key)
+            await read(pilot)
+            [facts] = re.findall(r"\d+ days · .*", head(pilot))
+            for table in TABLES:
+                screen(pilot).action_table(table)
+                found[facts, table] = shown(pilot)
+    return found
+
+
+@needs_clickhouse
+async def test_clickhouse_looks_like_a_store_of_the_same_payloads(
+    tmp_path: Path, clickhouse: DatabasePlace
+) -> None:
+    arrivals = odd() + some(300, installations=40, days=60)
+    place = make(clickhouse, database="alike")
+    insert(place, arrivals)
+    insert(place, arrivals[::2])  # delivered twice
+    expected = await all_that_is_shown(store_of(tmp_path, arrivals))
+    assert len(expected) == (len(PERIODS) + 1) * len(TABLES)
+    assert await all_that_is_shown(place) == expected
+
+
+@needs_clickhouse
+def test_the_command_shows_clickhouse(clickhouse: DatabasePlace) -> None:
+    place = make(clickhouse, database="shown")
+    insert(place, some(60, days=3, now=int(time.time())))
+    with terminal("--collector", str(place)) as it:
+        it.shows("60 operations", "k = 5", "per day")
+        it.type(b"2")
+        it.shows("cloudquery sync")
+        it.type(b"q")
+        assert it.end() == 0
