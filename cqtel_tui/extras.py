@@ -21,6 +21,7 @@ PLAIN = {
     "collector": ("iptocc", "maxminddb", "msgspec", "opentelemetry-proto", "prometheus-client",
                   "starlette", "uvicorn", "zstandard"),
     "gate": ("h11", "opentelemetry-proto"),
+    "grpc": ("h2",),
     "serve": ("textual-serve",),
 }  # fmt: skip
 """What each extra comes to, where no metadata tells: a zipapp, a folder that was copied."""

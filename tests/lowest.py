@@ -1,6 +1,6 @@
 """Write the lowest versions that the bounds in pyproject.toml allow, as constraints for pip.
 
-    python tests/lowest.py > lowest.txt && pip install -c lowest.txt '.[gate,collector,serve]'
+    python tests/lowest.py > lowest.txt && pip install -c lowest.txt '.[gate,grpc,collector,serve]'
 
 What only the tests and the benchmarks use may be as new as it is.
 """
@@ -12,7 +12,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("cloudquery", "gate", "collector", "serve")
+EXTRAS = ("cloudquery", "gate", "grpc", "collector", "serve")
 _BOUND = re.compile(r"(?P<name>[\w.-]+)(?:\[[^]]*\])?\s*>=\s*(?P<lowest>[^\s,;]+)")
 
 

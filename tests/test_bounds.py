@@ -28,13 +28,13 @@ def test_what_a_user_installs_is_bounded_below() -> None:
 def test_a_requirement_without_a_bound_is_an_error() -> None:
     text = '[project]\ndependencies = ["rich"]\n[project.optional-dependencies]\n'
     with pytest.raises(ValueError, match="'rich' has no lower bound"):
-        lowest(text + "cloudquery = []\ngate = []\ncollector = []\nserve = []\n")
+        lowest(text + "cloudquery = []\ngate = []\ngrpc = []\ncollector = []\nserve = []\n")
 
 
 def test_a_bound_is_read_whatever_stands_around_it() -> None:
     text = (
         '[project]\ndependencies = ["a.b-c >= 1.2 , < 2 ; x == 1"]\n'
         '[project.optional-dependencies]\ncloudquery = ["d[e]>=3"]\n'
-        "gate = []\ncollector = []\nserve = []\n"
+        "gate = []\ngrpc = []\ncollector = []\nserve = []\n"
     )
     assert lowest(text) == {"a.b-c": "1.2", "d": "3"}

@@ -10,6 +10,7 @@ __all__ = [
     "documents",
     "encodings",
     "fields",
+    "grpc",
     "headers",
     "inspection",
     "json_paths",

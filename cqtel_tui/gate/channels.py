@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from .field_shapes import Schema
 
 
+SECRET_HEADER = "cq-telemetry-secret"  # noqa: S105  # its name
+"""What shows the gate's secret where a path cannot: the paths of gRPC are fixed."""
 BASE_URL = "base"
 WHOLE_URL = "whole"
 
@@ -42,6 +44,8 @@ class Channels:
         form: what that variable holds: the address that paths are put behind (`BASE_URL`), or the
             whole of it (`WHOLE_URL`).
         upstream: where to if the variable does not say; empty if nowhere is known.
+        headers: variables that hold headers to be sent along, as `NAME=value,NAME=value`; a program
+            that speaks gRPC shows the gate's secret in one of them.
         fields: what may leave of the properties and attributes, by key (see `redaction.Schema`).
         never: why some of the others do not, for the user to read.
         also: variables that are set along, each unless the user has set it.
@@ -61,6 +65,7 @@ class Channels:
     variable: str
     upstream: str = ""
     form: str = BASE_URL
+    headers: "tuple[str, ...]" = ()
     fields: "Mapping[str, Schema]" = {}  # noqa: RUF012  # never changed
     never: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     also: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed

@@ -101,7 +101,7 @@ class Original:
     def body(self) -> bytes:
         """The body without its compression; as it was received where that cannot be undone."""
         try:
-            return decoded(self.request.body, self.request.header("content-encoding"))
+            return decoded(self.request.body, self.request.encoding)
         except UndecodableError:
             return self.request.body
 
@@ -273,9 +273,15 @@ def _headers(request: Request, understood: Understood, channels: Channels) -> di
 def _target(request: Request, understood: Understood, reporter: Reporter) -> str | None:
     """Return where it was bound for; None if that is not known, or nothing may be sent there."""
     path, question, query = request.path.partition("?")
-    if understood.kind == UNKNOWN:
+    upstream = reporter.upstream.rstrip("/")
+    if request.is_grpc:  # a call's path is the whole of it
+        if understood.kind == UNKNOWN:
+            return None
+        scheme, separator, rest = upstream.partition("://")
+        upstream = scheme + separator + rest.partition("/")[0]
+    elif understood.kind == UNKNOWN:
         path += question + query
-    target = reporter.upstream.rstrip("/") + path
+    target = upstream + path
     is_fit = reporter.upstream and request.method == "POST" and endpoint_problem(target) is None
     return target if is_fit else None
 

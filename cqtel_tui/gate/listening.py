@@ -15,6 +15,7 @@ import sys
 import time
 
 from ..formats import quote
+from .channels import SECRET_HEADER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -122,11 +123,18 @@ class Gate:
 
         To be asked before `serve`; the same name gets the same URL again.
         """
+        return f"http://{HOST}:{self.port}/{self._secret_of(profile_name)}"
+
+    def header_for(self, profile_name: str) -> str:
+        """Return the header that says the same as the URL's path, as `NAME=value`."""
+        return f"{SECRET_HEADER}={self._secret_of(profile_name)}"
+
+    def _secret_of(self, profile_name: str) -> str:
         secret = next((one for one, name in self._profiles.items() if name == profile_name), "")
         if not secret:
             secret = os.urandom(_SECRET_BYTES).hex()
             self._profiles[secret] = profile_name
-        return f"http://{HOST}:{self.port}/{secret}"
+        return secret
 
     def serve(  # noqa: PLR0913  # what the gate is told of a run, each thing by its name
         self,

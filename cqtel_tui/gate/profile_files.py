@@ -183,6 +183,7 @@ def _channels(table: _Table) -> Channels:
     channels = Channels(
         variable=_variable(intercept.text("variable")),
         upstream=upstream,
+        headers=tuple(map(_variable, intercept.texts("headers"))),
         fields=fields_at({k: _shape(k, v) for k, v in table.table("fields").rest().items()}),
         never=table.table("never").all_texts(),
         also=_variables(intercept.table("also")),

@@ -11,6 +11,7 @@ LOST = "gate"
 
 TOO_LARGE = "too large"
 HTTP_2 = "HTTP/2"
+NOT_OTLP = "gRPC, but not OpenTelemetry"
 TLS = "TLS"
 NOT_HTTP = "not HTTP"
 TOO_SLOW = "too slow"
@@ -23,6 +24,8 @@ WHAT_TO_DO: Mapping[str, str] = {
     TOO_LARGE: "a request may have up to 4 MiB; make the program send smaller batches",
     HTTP_2: "make the program use HTTP/1.1, for OpenTelemetry OTEL_EXPORTER_OTLP_PROTOCOL="
     "http/protobuf",
+    NOT_OTLP: "of gRPC only OpenTelemetry's traces, metrics and logs are accepted; make the "
+    "program report over HTTP",
     TLS: "the gate's address begins with http://; make the program use it as it is",
     NOT_HTTP: "make the program use HTTP/1.1",
     TOO_SLOW: "the program did not finish its request within 30 seconds",
@@ -40,4 +43,8 @@ def refused_words(refused: Mapping[str, int]) -> str:
         for reason, number in refused.items()
         if number
     ]
+    if refused.get(HTTP_2):
+        from ..extras import how_to_install
+
+        listed.append(f"to have HTTP/2 and gRPC intercepted: {how_to_install('grpc')}")
     return "; ".join(listed)

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from ..formats import grpc
+
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
 OTLP = "otlp"
@@ -20,7 +22,7 @@ OWN = "own"
 """A program's own form: JSON, a form, or a query."""
 UNKNOWN = "unknown"
 PROTOCOLS = (OTLP, OWN, POSTHOG, RUDDERSTACK, SENTRY, SNOWPLOW)
-SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics"}
+SIGNALS = {"/v1/traces": "traces", "/v1/logs": "logs", "/v1/metrics": "metrics", **grpc.SIGNALS}
 """OTLP's, by their paths."""
 _CALLS = "batch|import|track|identify|page|screen|group|alias"
 _PATHS = {

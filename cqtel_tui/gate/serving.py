@@ -30,8 +30,9 @@ from .spool import Spool
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .receiving import Counts
     from .requests import Request
-    from .server import Counts, Server
+    from .server import Server
 
 DRAIN_SECONDS = 0.3
 """How long the launcher is kept waiting at most for what is under way when the program ends."""
@@ -131,7 +132,8 @@ class _Gate:
             with contextlib.suppress(OSError):  # a full disk: each request is refused until it ends
                 self._spool.open()
             self._redaction = Redaction(self._spool, lambda: [control, *self._server.sockets])
-        from .server import Counts, Server
+        from .receiving import Counts
+        from .server import Server
 
         self._counts: Counts = Counts()
         self._server: Server = Server(
@@ -214,7 +216,8 @@ class _Gate:
         else:
             self._spool.put(request, os.urandom(8).hex())
         self._counts.requests += 1
-        self._is_protobuf |= request.header("content-type").startswith(_PROTOBUF)
+        is_protobuf = request.header("content-type").startswith(_PROTOBUF)
+        self._is_protobuf |= is_protobuf or request.is_grpc
         self._counts.late += self._is_over
 
     def _hear(self) -> None:

@@ -140,6 +140,9 @@ def held(
         upstream, problems = _upstream(channels.variable, own, channels.upstream)
         upstreams[profile.name], path = _parted(upstream, channels)
         variables[channels.variable] = gate.url_for(profile.name) + path
+        # A place of the user's own would get it as well.
+        if not any([environment.get(one) for one in channels.own]):
+            _add_header(variables, channels.headers, gate.header_for(profile.name))
         notes += problems
     own_names = tuple([name for name in _own(profiles, environment) if name not in taken])
     notes += [
@@ -147,6 +150,18 @@ def held(
         for name in own_names
     ]
     return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
+
+
+def _add_header(variables: "dict[str, str]", names: "Sequence[str]", header: str) -> None:
+    """Add a header to what variables of headers hold; the first is for what the others leave out.
+
+    A variable that two profiles take shows the first one's, as with addresses.
+    """
+    general = variables.get(names[0], "") if names else ""
+    for name in names:
+        own = variables.get(name) or general
+        if header.partition("=")[0] not in own:
+            variables[name] = f"{own},{header}" if own else header
 
 
 def _parted(upstream: str, channels: "Channels") -> "tuple[str, str]":

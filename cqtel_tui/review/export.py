@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, quote, urldefrag
 
 from .. import __version__
 from ..errors import CqtelError
+from ..formats.grpc import is_call
 from .destination import bound_for
 from .headers import masked, request_headers
 
@@ -94,6 +95,11 @@ def _url(envelope: Envelope, endpoint: str) -> str:
     if url is None:
         raise NotExportableError(
             f"{envelope.id} is bound for where it may not be sent to, so there is no request. "
+            f"Look at it with cq-telemetry show {envelope.id}."
+        )
+    if is_call(envelope.headers):
+        raise NotExportableError(
+            f"{envelope.id} is a call in gRPC, which is neither for an archive nor for curl. "
             f"Look at it with cq-telemetry show {envelope.id}."
         )
     return url

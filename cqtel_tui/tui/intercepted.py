@@ -61,7 +61,7 @@ def intercepted(envelope: Envelope, width: int) -> list[Content]:
 
 def _request(envelope: Envelope, original: Original) -> list[Content]:
     request = original.request
-    encoding = request.header("content-encoding")
+    encoding = request.encoding
     size = f"{len(request.body):,} bytes{f' of {encoding}' if encoding else ''}"
     if encoding:
         size += f", {len(original.body):,} without it"

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from cqtel_tui.gate.listening import Gate
-from cqtel_tui.gate.server import Counts, Server
+from cqtel_tui.gate.receiving import Counts
+from cqtel_tui.gate.server import Server
 
 if TYPE_CHECKING:
     from cqtel_tui.gate.requests import Request

@@ -30,6 +30,7 @@ OTEL_SDK_DISABLED = "true"
 variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
 upstream = "https://otlp.example"
 forwarded = ["X-Api-Key"]
+headers = ["SHOP_HEADERS", "SHOP_LOG_HEADERS"]
 own = ["SHOP_LOGS"]
 duration_unit = 1000
 [intercept.also]
@@ -80,6 +81,7 @@ def test_all_that_a_profile_says_is_read(write: Callable[..., Path]) -> None:
     assert channels.levels == {"SHOP_LEVEL": {"": "some", "all": "some"}}
     assert channels.blocked == (Blocked("crash reports", "they cannot be held", "SHOP_CRASHES"),)
     assert (channels.forwarded, channels.own) == (("x-api-key",), ("SHOP_LOGS",))
+    assert channels.headers == ("SHOP_HEADERS", "SHOP_LOG_HEADERS")
     assert (channels.duration_unit, channels.also) == (
         1000,
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},

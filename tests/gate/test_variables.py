@@ -64,6 +64,20 @@ def test_a_variable_that_two_profiles_take_is_the_first_ones_and_is_told(gate: G
     assert "noted as bank's, not as shop's" in note
 
 
+def test_the_secret_is_added_to_headers_once_and_to_what_the_user_has_set(gate: Gate) -> None:
+    names = ("HEADERS", "TRACES_HEADERS", "LOGS_HEADERS")
+    shop = replace(SHOP, channels=replace(SHOP.channels, headers=names))
+    bank = replace(BANK, channels=replace(shop.channels, variable="BANK_URL"))
+    own = {"HEADERS": "a=b", "LOGS_HEADERS": "c=d"}
+    found = held([shop, bank], own, gate).variables
+    header = gate.header_for("shop")
+    assert header.partition("=")[2] == gate.url_for("shop").rpartition("/")[2]
+    assert [found[name] for name in names] == [f"a=b,{header}", f"a=b,{header}", f"c=d,{header}"]
+    place = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example"}
+    assert (own | place).items() <= held([shop], own | place, gate).variables.items()
+    assert "HEADERS" not in held([shop], place, gate).variables
+
+
 @pytest.mark.parametrize(
     ("given", "under_the_gate"),
     [("all", "stats"), ("stats", "stats"), ("errors", "none"), ("none", "none"), ("x", "x")],

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def document_of(intercepted: Request, kind: str) -> JsonValue:
     """Return what a body says if it is of a kind; None if it is not, or if it cannot be read."""
     try:
-        body = decoded(intercepted.body, intercepted.header("content-encoding"))
+        body = decoded(intercepted.body, intercepted.encoding)
     except UndecodableError:
         return None
     return as_document(kind, body)

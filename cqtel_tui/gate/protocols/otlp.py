@@ -1,6 +1,6 @@
-"""OpenTelemetry's traces, logs and metrics over HTTP, as JSON or as protobuf.
+"""OpenTelemetry's traces, logs and metrics: over HTTP as JSON or protobuf, by gRPC as protobuf.
 
-https://opentelemetry.io/docs/specs/otlp/#otlphttp. Protobuf is read by `opentelemetry-proto`, an
+https://opentelemetry.io/docs/specs/otlp/. Protobuf is read by `opentelemetry-proto`, an
 extra; without it such a request is held as it came. Both encodings are redacted as one document.
 """
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ...catalogue import is_name
 from ...formats.encodings import UndecodableError, decoded
 from ...formats.fields import SPAN_ID
+from ...formats.grpc import CONTENT_TYPE as GRPC
 from ...formats.otlp_fields import REQUESTS
 from ...formats.otlp_protobuf import UnreadableMessageError, read_message, to_protobuf
 from ...formats.strict_json import UnreadableError, parse
@@ -35,7 +36,7 @@ def read(intercepted: Request) -> Document | None:
     """Read a request as OTLP/JSON has it; None if it is none, or if it cannot be read here."""
     signal = SIGNALS[intercepted.path.partition("?")[0]]
     try:
-        body = decoded(intercepted.body, intercepted.header("content-encoding"))
+        body = decoded(intercepted.body, intercepted.encoding)
         notes: tuple[str, ...] = ()
         if is_json(intercepted.header("content-type")):
             value, encoding = parse(body), "json"
@@ -46,9 +47,8 @@ def read(intercepted: Request) -> Document | None:
         return None
     if not isinstance(value, dict) or not value.keys() <= {_ROOTS[signal]}:
         return None
-    return Document(
-        f"otlp-{signal}-{encoding}", JSON if encoding == "json" else PROTOBUF, value, notes
-    )
+    content_type = JSON if encoding == "json" else GRPC if intercepted.is_grpc else PROTOBUF
+    return Document(f"otlp-{signal}-{encoding}", content_type, value, notes)
 
 
 def describe(document: Document, rules: Rules) -> Description:

@@ -281,5 +281,8 @@ def test_what_speaks_http_2_to_the_gate_is_told_how_else(machine: Installed) -> 
         '    it.sendall(b"PRI * HTTP/2.0\\r\\n\\r\\nSM\\r\\n\\r\\n" + bytes(9))\n'
         "    it.recv(100)",
     )
-    assert machine.cq("run", "--", "grpc").code == 0
+    (machine.outside / "sitecustomize.py").write_text('import sys\nsys.modules["h2"] = None\n')
+    ended = machine.cq("run", "--", "grpc", more={"PYTHONPATH": str(machine.outside)})
+    assert ended.code == 0
     assert "OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf" in machine.status("refused")
+    assert "to have HTTP/2 and gRPC intercepted: pip install" in ended.said
