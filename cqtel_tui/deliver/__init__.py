@@ -1,3 +1,3 @@
 """Send what may be sent, and keep the receipts."""
 
-__all__ = ["connection", "forecast", "permission", "proxies", "sender", "waiting"]
+__all__ = ["connection", "exchanging", "forecast", "permission", "proxies", "sender", "waiting"]

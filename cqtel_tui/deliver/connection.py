@@ -1,8 +1,4 @@
-"""Post envelopes to one collector and read its answers, bounded in time and in memory.
-
-Each request runs in a thread of its own: a name server, a proxy or a collector that hangs, drips
-or floods holds that thread, and never whoever waits for the answer.
-"""
+"""Post envelopes to one collector and read its answers, bounded in time and in memory."""
 
 from __future__ import annotations
 
@@ -11,8 +7,6 @@ import os
 import socket
 import ssl
 import sys
-import threading
-import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,25 +14,20 @@ import httpx
 
 from ..formats.bare_json import parse_object
 from ..review.headers import request_headers
+from .exchanging import FAREWELL_SECONDS, Exchanges, NoAnswerError
 from .proxies import proxy_for, without_password
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable, Mapping
-    from typing import Self
 
     from ..outbox.envelope import Envelope
 
 REQUEST_SECONDS = 15.0
 MAX_ANSWER_BYTES = 64 * 1024
 MAX_ANSWER_CHARACTERS = 500
-_MAX_REJECTED = 1 << 31
-_GLANCE_SECONDS = 0.05
-_FAREWELL_SECONDS = 1.0
+MAX_REJECTED = 1 << 31
 REDIRECTED = range(300, 400)
-
-
-class NoAnswerError(Exception):
-    """There was no answer; the message says why, some of it perhaps in a server's own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,41 +64,7 @@ class Reply:
     problem: str
 
 
-class Connections:
-    """The connections of one run, one for each collector.
-
-    Args:
-        seconds: how long one request may take in all, its answer included.
-        is_cancelled: called again and again while a request is under way.
-    """
-
-    def __init__(self, seconds: float, is_cancelled: Callable[[], bool]) -> None:
-        self._seconds = seconds
-        self._is_cancelled = is_cancelled
-        self._open: dict[str, Connection] = {}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for connection in self._open.values():
-            connection.close()
-
-    def to(self, url: str) -> Connection:
-        """Return the connection to the collector at `url`.
-
-        Raises:
-            NoAnswerError: the proxy or the certificates cannot be used.
-        """
-        known = self._open.get(url)
-        if known is None or known.is_stopped:
-            if known is not None:
-                known.close()
-            self._open[url] = Connection(url, self._seconds, self._is_cancelled)
-        return self._open[url]
-
-
-class Connection:
+class Connection(Exchanges):
     """A connection to one collector, kept alive between requests.
 
     Args:
@@ -119,28 +74,29 @@ class Connection:
 
     Attributes:
         proxy: the proxy that is used, without its password; empty if none is.
-        is_stopped: whether a request was stopped under way; then it sends nothing more.
 
     Raises:
         NoAnswerError: the proxy or the certificates cannot be used.
     """
 
     def __init__(self, url: str, seconds: float, is_cancelled: Callable[[], bool]) -> None:
+        super().__init__(seconds, is_cancelled)
         proxy = proxy_for(url)
         self.proxy = without_password(proxy)
-        self.is_stopped = False
         self._url = url
-        self._seconds = seconds
-        self._is_cancelled = is_cancelled
         self._client = _client(url, proxy)
         self._stream: Any = None
-        self._heard: _Heard | None = None
 
     def close(self) -> None:
         """Close it."""
         # What a thread still uses, it closes itself.
-        if self._heard is None or self._heard.is_over.is_set():
+        if self.is_over is None or self.is_over.is_set():
             self._client.close()
+
+    def connected(self) -> socket.socket | None:
+        """Return the socket that is in use; None if there is none yet."""
+        found = None if self._stream is None else self._stream.get_extra_info("socket")
+        return found if isinstance(found, socket.socket) else None
 
     def post(self, envelope: Envelope) -> CollectorResponse:
         """Post an envelope's bytes and headers, and nothing else; follow no redirect.
@@ -182,20 +138,14 @@ class Connection:
                 content=content,
                 extensions={
                     # For a thread that was left alone; `_wait` has no patience for as long.
-                    "timeout": httpx.Timeout(self._seconds + _FAREWELL_SECONDS).as_dict(),
+                    "timeout": httpx.Timeout(self.seconds + FAREWELL_SECONDS).as_dict(),
                     "trace": self._watch,
                 },
             )
         except (httpx.InvalidURL, ValueError) as error:
             raise NoAnswerError(f"it is not a URL that can be asked ({error})") from None
-        self._heard = heard = _Heard(most)
-        try:
-            # Ctrl+C may come while the thread is started, with the request on its way already.
-            threading.Thread(target=self._exchange, args=(request, heard), daemon=True).start()
-            reason = self._wait(heard)
-        finally:
-            if not heard.is_over.is_set():
-                self._stop(heard)
+        heard = _Heard(most)
+        reason = self.run(lambda is_over: self._exchange(request, heard, is_over))
         problem = reason or _in_words(heard.error)
         # Once the status is known, nothing that goes wrong with the rest of the answer undoes it.
         if heard.response is None:
@@ -205,23 +155,6 @@ class Connection:
             problem = f"it is longer than {most:,} bytes"
         return Reply(heard.response.status_code, heard.response.headers, body[:most], problem)
 
-    def _wait(self, heard: _Heard) -> str:
-        """Wait until an exchange is over; return why it is to be stopped before, or nothing."""
-        until = time.monotonic() + self._seconds
-        while not heard.is_over.wait(_GLANCE_SECONDS):
-            if self._is_cancelled():
-                return "it was cancelled on its way, but may have arrived"
-            if time.monotonic() > until:
-                return f"not in {self._seconds:g} s, but it may have arrived"
-        return ""
-
-    def _stop(self, heard: _Heard) -> None:
-        self.is_stopped = True
-        # Closing it would free its descriptor while a thread reads from it; this wakes the thread.
-        with contextlib.suppress(OSError, AttributeError):
-            self._stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
-        heard.is_over.wait(_FAREWELL_SECONDS)
-
     def _watch(self, event: str, info: Mapping[str, Any]) -> None:
         """See each step of an exchange, as its thread takes it."""
         if event.endswith(("connect_tcp.complete", "start_tls.complete")):
@@ -229,7 +162,7 @@ class Connection:
         elif self.is_stopped and ".send_request" in event and event.endswith(".started"):
             raise NoAnswerError("it was stopped before it was sent")
 
-    def _exchange(self, request: httpx.Request, heard: _Heard) -> None:
+    def _exchange(self, request: httpx.Request, heard: _Heard, is_over: threading.Event) -> None:
         try:
             with contextlib.closing(self._client.send(request, stream=True)) as response:
                 heard.response = response
@@ -240,7 +173,7 @@ class Connection:
         except Exception as error:  # noqa: BLE001  # passed to whoever waits, whatever it is
             heard.error = error
         finally:
-            heard.is_over.set()
+            is_over.set()
 
 
 class _Heard:
@@ -251,15 +184,12 @@ class _Heard:
         self.response: httpx.Response | None = None
         self.body = bytearray()
         self.error: Exception | None = None
-        self.is_over = threading.Event()
 
 
 def _client(url: str, proxy: str) -> httpx.Client:
     try:
-        if url.startswith("https:"):
-            trusted = _trusted()
-        else:
-            trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        is_secured = url.startswith("https:")
+        context = trusted() if is_secured else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     except OSError as error:
         raise NoAnswerError(
             f"the certificates of SSL_CERT_FILE or SSL_CERT_DIR cannot be read: {error.strerror}"
@@ -267,10 +197,10 @@ def _client(url: str, proxy: str) -> httpx.Client:
     try:
         # trust_env would let .netrc put a password into the headers.
         return httpx.Client(
-            verify=trusted,
+            verify=context,
             trust_env=False,
             follow_redirects=False,
-            proxy=_proxy(proxy, trusted) if proxy else None,
+            proxy=_proxy(proxy, context) if proxy else None,
             limits=httpx.Limits(max_connections=1),
         )
     except (ValueError, ImportError, httpx.InvalidURL):
@@ -278,7 +208,7 @@ def _client(url: str, proxy: str) -> httpx.Client:
         raise NoAnswerError(f"the proxy {without_password(proxy)} cannot be used") from None
 
 
-def _trusted() -> ssl.SSLContext:
+def trusted() -> ssl.SSLContext:
     """Return what proves who a collector is, as OpenSSL, curl and Go have it.
 
     `SSL_CERT_FILE` and `SSL_CERT_DIR` each take the place of the system's own file and folder;
@@ -347,4 +277,4 @@ def _read_body(body: bytes) -> tuple[str, int]:
         return words, 0
     if isinstance(message, str):
         words = message
-    return words, max(0, min(rejected, _MAX_REJECTED))
+    return words, max(0, min(rejected, MAX_REJECTED))

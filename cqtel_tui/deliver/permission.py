@@ -16,7 +16,6 @@ from ..consent.choices import read_user
 from ..consent.contract_seen import covers, propose
 from ..consent.decision import HOLD, OFF, ON, PROJECT, ask, yes_mark
 from ..consent.layers import why
-from ..formats.grpc import is_call
 from ..outbox.deliveries import NOT_BEGUN, Deliveries, Delivery
 from ..outbox.included import included
 from ..outbox.projects import path_of
@@ -239,9 +238,6 @@ def _unfit(url: str | None, envelope: Envelope) -> Permission | None:
         return Permission(url, refusal, f"Look at it, and delete it: {drop}")
     if url is None and envelope.origin == INTERCEPTED:
         return Permission(None, "it is bound for where it may not be sent to")
-    if is_call(envelope.headers):
-        refusal = "it came by gRPC, and nothing is sent by gRPC yet"
-        return Permission(url, refusal, f"To delete it: {drop}")
     if url is None:
         remedy = "To set one: cq-telemetry endpoint URL"
         return Permission(None, NO_ENDPOINT, remedy)

@@ -21,7 +21,9 @@ from ..outbox.receipts import SUCCESS, Receipt, receipt_path
 from ..outbox.shown import was_shown
 from ..outbox.store import LOCK, REJECTED, SENT, NoSuchEnvelopeError, Outbox
 from ..outbox.writing import PENDING
-from .connection import REQUEST_SECONDS, Connections, NoAnswerError
+from .connection import REQUEST_SECONDS
+from .connections import Connections
+from .exchanging import NoAnswerError
 from .permission import DUE, SendRequest, grounds, permission
 from .proxies import proxy_for, without_password
 from .reasons import answer_words, error_words, meaning
@@ -218,7 +220,7 @@ class Sender:
         is_answered = False
         by = ""
         try:
-            connection = connections.to(url)
+            connection = connections.to(url, envelope)
             by = f" by the proxy {connection.proxy}" if connection.proxy else ""
             response = connection.post(envelope)
             is_answered = response.status not in _RETRIED

@@ -18,6 +18,7 @@ __all__ = [
     "otlp_protobuf",
     "otlp_traces",
     "posthog_fields",
+    "protobuf_wire",
     "queries",
     "quote",
     "readers",

@@ -1,4 +1,4 @@
-"""Count the fields of a protobuf message before objects are made of them.
+"""Read a protobuf message by its bytes: count its fields, or take one out.
 
 Two bytes can be an empty message: a few kilobytes of gzip hold millions of them. This reads the
 bytes alone (https://protobuf.dev/programming-guides/encoding/), and stops at its bound.
@@ -39,6 +39,29 @@ def has_too_many_fields(data: bytes, descriptor: Any, most: int) -> bool:
             if number in messages and begin < stop and depth < _MOST_DEEP:
                 waiting.append((begin, stop, messages[number], depth + 1))
     return False
+
+
+def message_in(data: bytes, number: int) -> bytes:
+    """Return the bytes of a field; of several the last one's, empty if there is none.
+
+    Args:
+        data: the message, such as a server's answer: whatever it is, nothing is raised.
+        number: the field's.
+    """
+    found = b""
+    for each, begin, end in _fields(data, 0, len(data)):
+        if each == number:
+            found = data[begin:end]
+    return found
+
+
+def number_in(data: bytes, number: int) -> int:
+    """Return the number that a field is, from 0; of several the last one's, 0 if there is none."""
+    found = 0
+    for each, begin, end in _fields(data, 0, len(data)):
+        if each == number and begin == end:
+            found = _varint(data, begin, len(data))[0]
+    return found & (1 << 64) - 1
 
 
 def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int]]:

@@ -11,6 +11,7 @@ from base64 import b64decode
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from ..formats.grpc import is_call
 from ..sanitize import printable
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ def request_headers(
         url: where it goes; None where it goes nowhere yet.
     """
     ours = [] if url is None else [("Host", host_header(url))]
-    if length is not None:
+    if is_call(headers):  # HTTP/2 says how long a message is, and gRPC asks for trailers
+        ours.append(("Te", "trailers"))
+    elif length is not None:
         ours.append(("Content-Length", str(length)))
     return (*ours, *headers.items())
 

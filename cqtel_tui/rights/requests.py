@@ -17,9 +17,9 @@ from ..deliver.connection import (
     REDIRECTED,
     REQUEST_SECONDS,
     Connection,
-    NoAnswerError,
     is_plain,
 )
+from ..deliver.exchanging import NoAnswerError
 from ..errors import CqtelError
 from .announced import (
     MAX_DATA_BYTES,

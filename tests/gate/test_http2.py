@@ -46,6 +46,7 @@ from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
 
 from ..cli.machines import Machine
+from ..deliver.services import serving
 from .served import ServedGate
 
 if TYPE_CHECKING:
@@ -513,6 +514,23 @@ def test_what_came_by_grpc_is_shown_as_pending(machine: Machine) -> None:
     assert "checkout" in text
     assert "alice" not in text
     assert "alice" in machine.cq("show", held.id, "--intercepted").out.decode()
+
+
+def test_after_a_yes_it_goes_by_grpc_to_where_it_was_bound_for(machine: Machine) -> None:
+    with serving() as service:
+        own = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": service.url.removesuffix(TRACES),
+            "OTEL_EXPORTER_OTLP_HEADERS": "api-key=the-key,x-other=other",
+        }
+        (held,) = shop(machine, **own)
+        assert service.calls == []
+        assert service.url in machine.cq("pending").out.decode()
+        ended = machine.cq("send", held.id, "--once")
+        assert ended.code == 0, ended.said
+    assert service.calls == [(TRACES, held.payload)]
+    assert service.metadata == [{"api-key": "the-key"}]
+    (sent,) = machine.cq("sent", "--json").json
+    assert (sent["id"], sent["receipt"]["url"]) == (held.id, service.url)
 
 
 def test_a_place_of_the_users_own_does_not_get_the_secret(machine: Machine) -> None:
