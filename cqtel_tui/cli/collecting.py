@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     import argparse
 
     from ..collector.settings import Settings
+    from ..consent.contracts import Contract
 
 _EXTRA = frozenset(
     {
@@ -86,7 +87,23 @@ def settings_of(arguments: argparse.Namespace) -> Settings:
         believes_clock=arguments.believe_clock,
         clickhouse=read_place(arguments.clickhouse) if arguments.clickhouse else None,
         hmac_key_file=Path(arguments.hmac_key_file) if arguments.hmac_key_file else None,
+        contracts=_contracts(arguments),
     )
+
+
+def _contracts(arguments: argparse.Namespace) -> tuple[Contract, ...]:
+    """Read the contracts whose fields are taken, too.
+
+    Raises:
+        CqtelError: one cannot be read, or two are of one program.
+    """
+    from ..consent.contracts import read_contract
+
+    contracts = tuple(map(read_contract, arguments.contract))
+    programs = [contract.program for contract in contracts]
+    if len(set(programs)) < len(programs):
+        raise WrongUsageError("--contract takes one contract for each program")
+    return contracts
 
 
 def store_of(arguments: argparse.Namespace) -> Path:
@@ -94,11 +111,11 @@ def store_of(arguments: argparse.Namespace) -> Path:
     return Path(arguments.store) if arguments.store else store_path(places().state)
 
 
-def engine_configuration(_: argparse.Namespace) -> int:
+def engine_configuration(arguments: argparse.Namespace) -> int:
     """Print the configuration of an OpenTelemetry Collector that stands behind an edge."""
     from ..collector.engine import configuration
 
-    for line in configuration().splitlines():
+    for line in configuration(_contracts(arguments)).splitlines():
         show(line)
     return 0
 
@@ -117,6 +134,7 @@ def clickhouse_schema(arguments: argparse.Namespace) -> int:
         database=arguments.database,
         retention_days=arguments.retention,
         error_days=arguments.error_retention,
+        contracts=_contracts(arguments),
     )
     for line in made.splitlines():
         show(line)

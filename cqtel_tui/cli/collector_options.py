@@ -79,6 +79,7 @@ def _keeping(collector: Parser) -> None:
         metavar="URL",
         help="with --forward: give people their data from there, and erase it there",
     )
+    _contract(collector, default=[])
     collector.add_argument(
         "--believe-clock",
         action="store_true",
@@ -137,13 +138,14 @@ def _acting(actions: Commands) -> None:
         help="the fewest installations a row may cover (default: %(default)s)",
     )
     _store(report, default=argparse.SUPPRESS)  # it may be given before the action, too
-    add(
+    engine = add(
         actions,
         "engine-config",
         "the configuration of an OpenTelemetry Collector behind --forward, as YAML",
         "collecting",
         "engine_configuration",
     )
+    _contract(engine, default=argparse.SUPPRESS)  # it may be given before the action, too
     tables = add(
         actions,
         "clickhouse",
@@ -152,6 +154,7 @@ def _acting(actions: Commands) -> None:
         "clickhouse_schema",
     )
     tables.add_argument("what", choices=("schema",))
+    _contract(tables, default=argparse.SUPPRESS)
     tables.add_argument("--database", metavar="NAME", default="cqtel", help="default: %(default)s")
     unit = add(
         actions,
@@ -161,6 +164,16 @@ def _acting(actions: Commands) -> None:
         "packaging",
     )
     unit.add_argument("what", choices=("systemd", "container"))
+
+
+def _contract(command: Parser, *, default: object) -> None:
+    command.add_argument(
+        "--contract",
+        metavar="FILE",
+        action="append",
+        default=default,
+        help="a program's telemetry.toml, whose fields are taken, too; may be given more than once",
+    )
 
 
 def _store(command: Parser, *, default: str | None = None) -> None:

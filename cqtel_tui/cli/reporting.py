@@ -86,7 +86,8 @@ def _csv(report: Report) -> Iterator[Sequence[object]]:
         yield "total", "", "", "no", *_numbers(report.total)
     for name, rows in report.tables.items():
         for row in rows:
-            of = [printable(text or "") for text in (*row.of, "")[:2]]
+            first, *rest = (text or "" for text in row.of)
+            of = (printable(first), printable("=".join(filter(None, rest))))
             yield name, *of, "yes" if None in row.of else "no", *_numbers(row)
 
 

@@ -9,6 +9,7 @@ is quoted but the names of its keys.
 from __future__ import annotations
 
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from ..catalogue import (
@@ -29,8 +30,9 @@ from ..sanitize import printable
 from .arrivals import Arrival, ArrivedSpan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from ..consent.contracts import Contract, Shape
     from .arrivals import Origin
 
     Read: TypeAlias = tuple[
@@ -56,6 +58,11 @@ OLDEST_DAYS = 60
 AHEAD_DAYS = 1
 """How far ahead a client's clock may be."""
 
+OwnFields: TypeAlias = "Mapping[str, Mapping[str, Shape]]"
+"""The own fields that may be kept, by key, of each program that has a contract here."""
+NO_FIELDS: OwnFields = MappingProxyType({})
+_NO_OWN: Mapping[str, Shape] = MappingProxyType({})
+
 MAX_REASONS = 20
 _MAX_KEY = 60
 _DAY = 86_400 * 10**9
@@ -77,6 +84,7 @@ _PLUGINS = frozenset(key for key, (accepts, _, _) in RECORDED.items() if accepts
 UNKNOWN = "not in the catalogue"
 _MISPLACED = "not in the catalogue at that place"
 _UNFIT_SHAPE = "not of the shape in the catalogue"
+_UNFIT_OWN = "not of the shape in the contract"
 _TWICE = "there twice"
 _NO_DEBUG = "allowed in debug mode only"
 
@@ -99,6 +107,14 @@ class Allowed(NamedTuple):
     spans: int
     rejected: int
     message: str
+
+
+def own_fields(contracts: Iterable[Contract]) -> OwnFields:
+    """Return the fields that contracts allow, beside the catalogue's."""
+    return {
+        contract.program: {field.key: field.shape for field in contract.fields}
+        for contract in contracts
+    }
 
 
 def _none(_: str) -> None:
@@ -124,9 +140,16 @@ def bounds(received: float) -> tuple[int, int]:
 
 
 class Allowing:
-    """One request on its way through the catalogue."""
+    """One request on its way through the catalogue, and the contracts of programs.
 
-    def __init__(self, origin: Origin, received: float) -> None:
+    Args:
+        origin: what was derived from the address.
+        received: seconds since 1970.
+        own: the own fields of each program that may be kept.
+    """
+
+    def __init__(self, origin: Origin, received: float, own: OwnFields = NO_FIELDS) -> None:
+        self._own = own
         self._origin = origin
         self._received = int(received)
         self._earliest, self._latest = bounds(received)
@@ -144,7 +167,8 @@ class Allowing:
             for _ in spans:
                 self._refuse("without a service.name that the catalogue allows")
             return
-        kept = self._kept(spans, debug=debug)
+        own = self._own.get(about["service.name"], _NO_OWN) if self._own else _NO_OWN
+        kept = self._kept(spans, own, debug=debug)
         if kept:
             self._spans += len(kept)
             self._arrivals.append(
@@ -161,7 +185,9 @@ class Allowing:
                 )
             )
 
-    def _kept(self, spans: Iterable[Read], *, debug: bool) -> list[ArrivedSpan]:
+    def _kept(
+        self, spans: Iterable[Read], own: Mapping[str, Shape], *, debug: bool
+    ) -> list[ArrivedSpan]:
         """Return what may be kept of the spans of one program."""
         kept: list[ArrivedSpan] = []
         most = MAX_SPANS - self._spans
@@ -177,11 +203,8 @@ class Allowing:
             elif end > self._latest:
                 self._refuse(f"from more than {AHEAD_DAYS} day ahead")
             else:
-                get = (
-                    self._allowed(attributes, "span", on_span=True, debug=debug).get
-                    if attributes
-                    else _none
-                )
+                rest, its_own = self._parted(attributes, own) if own else (attributes, ())
+                get = self._allowed(rest, "span", on_span=True, debug=debug).get if rest else _none
                 kept.append(
                     ArrivedSpan(
                         trace_id,
@@ -194,9 +217,23 @@ class Allowing:
                         get("process.exit.code"),
                         get("error.type"),
                         get("exception.message"),
+                        its_own,
                     )
                 )
         return kept
+
+    def _parted(
+        self, attributes: dict[str, Any], own: Mapping[str, Shape]
+    ) -> tuple[dict[str, Any], tuple[tuple[str, Any], ...]]:
+        """Return what is for the catalogue to judge, and what the program's contract allows."""
+        kept = []
+        for key in sorted(own.keys() & attributes.keys()):
+            value = attributes[key]
+            if own[key].accepts(value):
+                kept.append((key, tuple(value) if type(value) is list else value))
+            else:
+                self.left_out("span", _UNFIT_OWN, key)
+        return {key: value for key, value in attributes.items() if key not in own}, tuple(kept)
 
     def done(self) -> Allowed:
         """Return what may be kept."""

@@ -49,6 +49,16 @@ def policy(settings: Settings, *, keeps_data: bool) -> dict[str, Any]:
         "ip_hash": settings.ip_hash,
         "location": "city" if has_cities else "country",
         "derived": derived,
+        "programs": [
+            {
+                "program": contract.program,
+                "contract": contract.version,
+                "fields": [
+                    {"field": field.key, "sentence": field.sentence} for field in contract.fields
+                ],
+            }
+            for contract in settings.contracts
+        ],
         "retention": {"days": settings.retention_days, "error_days": settings.error_days}
         if keeps_data
         else None,

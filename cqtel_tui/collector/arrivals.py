@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import overload
+from typing import Any, overload
 
 import msgspec
 
@@ -42,6 +42,7 @@ class ArrivedSpan(msgspec.Struct, frozen=True, gc=False):
         exit_code: 0 to 255, or None.
         error_type: the name of a class, or None.
         message: the error text, in debug mode only.
+        own: the fields of its program's own that a contract allows, by key, lists as tuples.
     """
 
     trace_id: bytes
@@ -54,6 +55,7 @@ class ArrivedSpan(msgspec.Struct, frozen=True, gc=False):
     exit_code: int | None = None
     error_type: str | None = None
     message: str | None = None
+    own: tuple[tuple[str, Any], ...] = ()
 
 
 class Columns(Sequence[ArrivedSpan]):

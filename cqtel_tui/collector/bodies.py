@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, decoded
-from .allowing import MAX_ELEMENTS, too_many
+from .allowing import MAX_ELEMENTS, NO_FIELDS, too_many
 from .json_reading import elements, from_json
 from .otlp_responses import JSON
 from .protobuf_reading import from_protobuf
@@ -22,7 +22,7 @@ from .sinks import BusyError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .allowing import Allowed
+    from .allowing import Allowed, OwnFields
     from .arrivals import Origin
 
 SMALL_BYTES = 1 << 15
@@ -58,9 +58,14 @@ class Body(NamedTuple):
 
 
 class Reader:
-    """Reads bodies."""
+    """Reads bodies.
 
-    def __init__(self) -> None:
+    Args:
+        own: the own fields of each program that may be kept.
+    """
+
+    def __init__(self, own: OwnFields = NO_FIELDS) -> None:
+        self._own = own
         self._lane = ThreadPoolExecutor(1, "bodies")
         self._waiting = 0
 
@@ -88,7 +93,7 @@ class Reader:
         small = _small(body)
         if small is not None:
             charge(len(small))
-            return _read(small, body.encoding, origin, received)
+            return _read(small, body.encoding, origin, received, self._own)
         if self._waiting >= MAX_WAITING:
             raise BusyError("too many large bodies wait to be read")
         self._waiting += 1
@@ -108,7 +113,7 @@ class Reader:
         try:
             data = body.decompressed()
             charged = len(data)
-            return _read(data, body.encoding, origin, received)
+            return _read(data, body.encoding, origin, received, self._own)
         finally:
             charge(charged)
             if self._waiting > 1:
@@ -125,14 +130,14 @@ def _small(body: Body) -> bytes | None:
         return None
 
 
-def read(body: Body, origin: Origin, received: float) -> Allowed:
+def read(body: Body, origin: Origin, received: float, own: OwnFields = NO_FIELDS) -> Allowed:
     """Read a body of any size at once; as `Reader.read`."""
-    return _read(body.decompressed(), body.encoding, origin, received)
+    return _read(body.decompressed(), body.encoding, origin, received, own)
 
 
-def _read(data: bytes, encoding: str, origin: Origin, received: float) -> Allowed:
+def _read(data: bytes, encoding: str, origin: Origin, received: float, own: OwnFields) -> Allowed:
     read = from_json if encoding == JSON else from_protobuf
-    return read(data, origin, received)
+    return read(data, origin, received, own)
 
 
 def _counting() -> Callable[[bytes], None]:

@@ -12,6 +12,12 @@ if TYPE_CHECKING:
 _MOST_PROBLEMS = 20
 
 _SPANS = "(SELECT * FROM spans WHERE arrival <= (SELECT settled.arrival FROM settled))"
+_OWN = """(
+    SELECT own.value AS trait, installation, day, json_extract(span.value, '$[6]') AS failed
+        FROM arrivals JOIN contexts ON contexts.id = context, json_each(spans) AS span,
+            json_each(span.value, '$[10]') AS own
+        WHERE arrivals.id <= (SELECT settled.arrival FROM settled)
+)"""
 _COUNTS = """
     SELECT name, bucket, day, count(*), sum(failed) FROM {spans} GROUP BY 1, 2, 3
     UNION ALL
@@ -19,6 +25,8 @@ _COUNTS = """
         FROM {spans} AS span JOIN arrivals ON arrivals.id = arrival
             JOIN context_traits USING (context)
         WHERE parent_id IS NULL GROUP BY 1, 3
+    UNION ALL
+    SELECT trait, -1, day, count(*), sum(failed) FROM {own} GROUP BY 1, 3
 """
 _SEEN = """
     SELECT installation, trait, max(day) FROM (
@@ -28,6 +36,8 @@ _SEEN = """
             FROM {spans} AS span JOIN arrivals ON arrivals.id = arrival
                 JOIN context_traits USING (context)
             WHERE parent_id IS NULL
+        UNION ALL
+        SELECT installation, trait, day FROM {own}
     ) GROUP BY 1, 2
 """
 _DAYS = """
@@ -81,7 +91,7 @@ def check(path: Path) -> list[str]:
             )
         ]
         for table, query in _DERIVED:
-            connection.execute(f"CREATE TEMP TABLE told AS {query.format(spans=_SPANS)}")
+            connection.execute(f"CREATE TEMP TABLE told AS {query.format(spans=_SPANS, own=_OWN)}")
             wrong = connection.execute(
                 f"SELECT (SELECT count(*) FROM (SELECT * FROM {table} EXCEPT SELECT * FROM told))"  # noqa: S608  # ours
                 f" + (SELECT count(*) FROM (SELECT * FROM told EXCEPT SELECT * FROM {table}))"

@@ -9,30 +9,48 @@ fit into these columns is no reason to take nothing of what came with it: it is 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .engine import ADDRESS_HASH, INSTALLATION
 
-VERSION = 2
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ..consent.contracts import Contract
+
+VERSION = 3
 """The version of these tables, in the comment of each; it rises with every change."""
 ON_ITS_WAY_DAYS = 30
 """How long a payload may be in the queues of an engine, and in Kafka, before it arrives."""
 
 
-def schema(*, database: str, retention_days: int, error_days: int) -> str:
+def schema(
+    *, database: str, retention_days: int, error_days: int, contracts: Sequence[Contract] = ()
+) -> str:
     """Return the statements that make the tables, each ended by a semicolon.
 
     Args:
         database: its name, which is made as well.
         retention_days: how long spans are kept.
         error_days: how long error texts are kept.
+        contracts: of programs whose own fields are kept, too.
     """
+    names = {"database": f"`{database}`", "installation": INSTALLATION}
+    where = {"fits": _FITS, "stays": _STAYS.format(**names)}
+    own = [
+        f"('{contract.program}', '{field.key}')"
+        for contract in contracts
+        for field in contract.fields
+    ]
+    to_spans = _TO_SPANS.format(
+        **names, **where, address_hash=ADDRESS_HASH, own=", ".join(own or ["('', '')"])
+    )
     return _SCHEMA.format(
-        database=f"`{database}`",
-        fits=_FITS,
-        stays=_STAYS.format(database=f"`{database}`", installation=INSTALLATION),
+        **names,
+        **where,
+        to_spans=to_spans,
         retention_days=retention_days,
         error_days=error_days,
-        address_hash=ADDRESS_HASH,
-        installation=INSTALLATION,
         on_its_way_days=ON_ITS_WAY_DAYS,
         comment=f"cqtel schema {VERSION}",
     )
@@ -43,6 +61,33 @@ _STAYS = (
     "ResourceAttributes['{installation}'] NOT IN"
     " (SELECT toString(installation) FROM {database}.erased)"
 )
+_TO_SPANS = """\
+SELECT
+    toDate(Timestamp, 'UTC') AS day,
+    toTimeZone(Timestamp, 'UTC') AS started,
+    Duration AS duration,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    ParentSpanId AS parent_id,
+    ServiceName AS program,
+    SpanName AS name,
+    ResourceAttributes['service.version'] AS version,
+    ResourceAttributes['cloudquery.build_date'] AS build_date,
+    if(ResourceAttributes['cloudquery.ci'] = '', NULL,
+        ResourceAttributes['cloudquery.ci'] = 'true') AS ci,
+    JSONExtract(ResourceAttributes['cloudquery.plugins'], 'Array(String)') AS plugins,
+    ResourceAttributes['{installation}'] AS installation,
+    if(ResourceAttributes['cloudquery.ip_sha1'] != '', ResourceAttributes['cloudquery.ip_sha1'],
+        ResourceAttributes['{address_hash}']) AS address_hash,
+    ResourceAttributes['geo.country.iso_code'] AS country,
+    ResourceAttributes['geo.region.name'] AS region,
+    ResourceAttributes['geo.locality.name'] AS city,
+    StatusCode = 'Error' AS failed,
+    toUInt8OrNull(SpanAttributes['process.exit.code']) AS exit_code,
+    SpanAttributes['error.type'] AS error_type,
+    mapFilter((key, value) -> (ServiceName, key) IN ({own}), SpanAttributes) AS own
+FROM {database}.otel_traces
+WHERE {fits} AND {stays}"""
 _SCHEMA = """\
 CREATE DATABASE IF NOT EXISTS {database};
 
@@ -96,6 +141,7 @@ CREATE TABLE IF NOT EXISTS {database}.spans (
     failed Bool,
     exit_code Nullable(UInt8),
     error_type LowCardinality(String),
+    own Map(LowCardinality(String), String) COMMENT 'the fields of its own that its contract has',
     INDEX of_installation installation TYPE bloom_filter GRANULARITY 1
 ) ENGINE = ReplacingMergeTree
 PARTITION BY toYYYYMM(day)
@@ -103,6 +149,9 @@ ORDER BY (trace_id, span_id)
 TTL day + INTERVAL {retention_days} DAY
 SETTINGS old_parts_lifetime = 60
 COMMENT '{comment}';
+
+ALTER TABLE {database}.spans ADD COLUMN IF NOT EXISTS
+    own Map(LowCardinality(String), String) COMMENT 'the fields of its own that its contract has';
 
 CREATE TABLE IF NOT EXISTS {database}.errors (
     day Date,
@@ -143,31 +192,10 @@ SETTINGS ttl_only_drop_parts = 1, old_parts_lifetime = 60
 COMMENT '{comment}';
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_spans TO {database}.spans AS
-SELECT
-    toDate(Timestamp, 'UTC') AS day,
-    toTimeZone(Timestamp, 'UTC') AS started,
-    Duration AS duration,
-    TraceId AS trace_id,
-    SpanId AS span_id,
-    ParentSpanId AS parent_id,
-    ServiceName AS program,
-    SpanName AS name,
-    ResourceAttributes['service.version'] AS version,
-    ResourceAttributes['cloudquery.build_date'] AS build_date,
-    if(ResourceAttributes['cloudquery.ci'] = '', NULL,
-        ResourceAttributes['cloudquery.ci'] = 'true') AS ci,
-    JSONExtract(ResourceAttributes['cloudquery.plugins'], 'Array(String)') AS plugins,
-    ResourceAttributes['{installation}'] AS installation,
-    if(ResourceAttributes['cloudquery.ip_sha1'] != '', ResourceAttributes['cloudquery.ip_sha1'],
-        ResourceAttributes['{address_hash}']) AS address_hash,
-    ResourceAttributes['geo.country.iso_code'] AS country,
-    ResourceAttributes['geo.region.name'] AS region,
-    ResourceAttributes['geo.locality.name'] AS city,
-    StatusCode = 'Error' AS failed,
-    toUInt8OrNull(SpanAttributes['process.exit.code']) AS exit_code,
-    SpanAttributes['error.type'] AS error_type
-FROM {database}.otel_traces
-WHERE {fits} AND {stays};
+{to_spans};
+
+ALTER TABLE {database}.to_spans MODIFY QUERY
+{to_spans};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_errors TO {database}.errors AS
 SELECT
@@ -189,4 +217,10 @@ SELECT
     ResourceAttributes['{installation}'] AS installation
 FROM {database}.otel_traces
 WHERE NOT {fits} AND {stays};
+
+ALTER TABLE {database}.otel_traces MODIFY COMMENT '{comment}';
+ALTER TABLE {database}.spans MODIFY COMMENT '{comment}';
+ALTER TABLE {database}.errors MODIFY COMMENT '{comment}';
+ALTER TABLE {database}.erased MODIFY COMMENT '{comment}';
+ALTER TABLE {database}.dead_letters MODIFY COMMENT '{comment}';
 """

@@ -7,7 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 from .durations import GROWTH
 from .figures import DAY, Figures, Group
-from .kinds import CI, COUNTRY, OPERATION, PROVIDER, PROVIDER_VERSION, SPAN, TOTAL, VERSION
+from .kinds import (
+    CI,
+    COUNTRY,
+    FIELD,
+    FIELD_VALUE,
+    OPERATION,
+    PROGRAM,
+    PROVIDER,
+    PROVIDER_VERSION,
+    SPAN,
+    TOTAL,
+    VERSION,
+)
 
 if TYPE_CHECKING:
     from .clickhouse_asking import ClickHouse
@@ -21,6 +33,13 @@ _GROUPS = {
     VERSION: ("[toString(program), toString(version)]", _IS_OPERATION, ""),
     CI: ("[multiIf(isNull(ci), '', ci = true, 'yes', 'no')]", _IS_OPERATION, ""),
     COUNTRY: ("[toString(country)]", _IS_OPERATION, ""),
+    PROGRAM: ("[toString(program)]", _IS_OPERATION, ""),
+    FIELD: ("[toString(program), toString(key)]", "true", "ARRAY JOIN mapKeys(own) AS key"),
+    FIELD_VALUE: (
+        "[toString(program), toString(key), value]",
+        "true",
+        "ARRAY JOIN mapKeys(own) AS key, mapValues(own) AS value",
+    ),
     PROVIDER: (
         "[provider]",
         _IS_OPERATION,

@@ -6,20 +6,24 @@ before it hands anything on, and that the views of ClickHouse look at before the
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from .allowing import NO_FIELDS
 from .arrivals import digest_of
 from .clickhouse_asking import ClickHouse
 from .logs import tell_error
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from concurrent.futures import Future
 
+    from ..consent.contracts import Shape
+    from .allowing import OwnFields
     from .clickhouse_asking import DatabasePlace
 
 TRACES_AT_ONCE = 200
@@ -38,7 +42,7 @@ GROUP BY trace_id ORDER BY min(started), trace_id
 """
 _SPANS = """
 SELECT trace_id, span_id, parent_id, program, name, started, duration, failed, exit_code,
-    error_type, version, build_date, ci, plugins, address_hash, country, region, city, text
+    error_type, version, build_date, ci, plugins, address_hash, country, region, city, text, own
 FROM (
     SELECT * FROM {database}.spans FINAL
     WHERE installation = {who:String} AND trace_id IN {traces:Array(String)}
@@ -67,10 +71,12 @@ class Rights:
 
     Args:
         place: where that is.
+        own: the own fields of each program that has a contract here.
     """
 
-    def __init__(self, place: DatabasePlace) -> None:
+    def __init__(self, place: DatabasePlace, own: OwnFields = NO_FIELDS) -> None:
         self._place = place
+        self._own = own
         self._lock = threading.Lock()
         self._connected: ClickHouse | None = None
         self._erasing = ThreadPoolExecutor(2, "erasing")
@@ -92,7 +98,7 @@ class Rights:
             spans: dict[str, list[Sequence[Any]]] = {trace: [] for trace in some}
             for row in clickhouse.rows(_SPANS, who=who, traces=some):
                 spans[_text(row[0])].append(row)
-            yield [_operation(rows) for rows in spans.values() if rows]
+            yield [_operation(rows, self._own) for rows in spans.values() if rows]
 
     def erase(self, cookie: str) -> Future[int]:
         """Erase all spans of a cookie, those to come included; resolves to how many there were."""
@@ -162,7 +168,7 @@ class Rights:
         return self._connected
 
 
-def _operation(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
+def _operation(rows: Sequence[Sequence[Any]], own: OwnFields) -> dict[str, Any]:
     """Return an operation under the keys of the catalogue, as a store gives it back."""
     first = rows[0]
     program, (version, build_date, ci, plugins, address, country, region, city) = (
@@ -181,6 +187,7 @@ def _operation(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
         "geo.locality.name": city or None,
         "spans": [
             {
+                **_typed(row[19], own.get(program, {})),
                 "trace_id": _text(row[0]),
                 "span_id": _text(row[1]),
                 "parent_id": row[2] or None,
@@ -194,6 +201,19 @@ def _operation(rows: Sequence[Sequence[Any]]) -> dict[str, Any]:
             }
             for row in rows
         ],
+    }
+
+
+def _typed(texts: Mapping[str, str], own: Mapping[str, Shape]) -> dict[str, Any]:
+    """Return a program's own fields as its contract types them: ClickHouse has texts alone."""
+    reads: dict[str, Callable[[str], Any]] = {
+        "boolean": lambda text: text == "true",
+        "integer": int,
+        "array of strings": json.loads,
+    }
+    return {
+        key: reads.get(own[key].type, str)(text) if key in own else text
+        for key, text in sorted(texts.items())
     }
 
 

@@ -32,7 +32,11 @@ from ..record import SCOPE
 from ..review.promises import COLLECTOR, FIELDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
+
+    from ..consent.contracts import Contract
+
+    Shape = Callable[[object], bool]
 
 ADDRESS_HASH = "cloudquery.address_hash"
 """What stands in place of `cloudquery.ip_sha1` where the hash is an HMAC of the day."""
@@ -70,19 +74,24 @@ DERIVED_SHAPES = {
 """Of what an edge has derived."""
 
 
-def allowed_keys() -> tuple[str, ...]:
+def allowed_keys(contracts: Sequence[Contract] = ()) -> tuple[str, ...]:
     """Return the keys of all attributes that may be stored, in the catalogue's order."""
-    return (*_keys(on_span=False), *_keys(on_span=True))
+    own = (field.key for contract in contracts for field in contract.fields)
+    return (*_keys(on_span=False), *_keys(on_span=True), *own)
 
 
-def configuration() -> str:
-    """Return the configuration as YAML."""
+def configuration(contracts: Sequence[Contract] = ()) -> str:
+    """Return the configuration as YAML.
+
+    Args:
+        contracts: of programs whose own fields are taken, too.
+    """
     return _CONFIGURATION.format(
         catalogue=CATALOGUE_VERSION,
-        keys=_listed(allowed_keys(), 6),
+        keys=_listed(allowed_keys(contracts), 6),
         resource=_quoted(_resource_statements()),
         scope=_quoted(_scope_statements()),
-        span=_quoted(_span_statements()),
+        span=_quoted(_span_statements(contracts)),
     )
 
 
@@ -110,8 +119,16 @@ def _scope_statements() -> Iterator[str]:
     yield 'set(scope.schema_url, "")'
 
 
-def _span_statements() -> Iterator[str]:
-    yield f"keep_keys(span.attributes, {_array(_keys(on_span=True))})"
+def _span_statements(contracts: Sequence[Contract]) -> Iterator[str]:
+    own = [field.key for contract in contracts for field in contract.fields]
+    yield f"keep_keys(span.attributes, {_array([*_keys(on_span=True), *own])})"
+    for contract in contracts:
+        for field in contract.fields:
+            yield from _only_in_shape("span", field.key, field.shape.accepts)
+            yield (
+                f'delete_key(span.attributes, "{field.key}")'
+                f' where resource.attributes["service.name"] != "{contract.program}"'
+            )
     for key in _keys(on_span=True):
         yield from _only_in_shape("span", key)
         if RECORDED[key][2]:
@@ -128,15 +145,14 @@ def _span_statements() -> Iterator[str]:
     yield "set(span.dropped_links_count, 0)"
 
 
-def _only_in_shape(place: str, key: str) -> Iterator[str]:
-    """Yield what removes an attribute whose value the catalogue does not allow."""
+def _only_in_shape(place: str, key: str, accepts: Shape | None = None) -> Iterator[str]:
+    """Yield what removes an attribute whose value the catalogue, or a contract, does not allow."""
     path = f'{place}.attributes["{key}"]'
-    for wrong in _wrong(path, key):
+    for wrong in _wrong(path, key, accepts or (RECORDED[key][0] if key in RECORDED else None)):
         yield f'delete_key({place}.attributes, "{key}") where {path} != nil and {wrong}'
 
 
-def _wrong(path: str, key: str) -> Iterator[str]:
-    accepts = RECORDED[key][0] if key in RECORDED else None
+def _wrong(path: str, key: str, accepts: Shape | None) -> Iterator[str]:
     shape = DERIVED_SHAPES.get(key) or (SHAPES.get(accepts) if accepts else None)
     if shape is not None:
         yield f"not IsString({path})"

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from .kinds import CI, COUNTRY, DAY_SECONDS, PROVIDER, TOTAL
+from .kinds import CI, COUNTRY, DAY_SECONDS, FIELD_VALUE, PROGRAM, PROVIDER, TOTAL
 
 if TYPE_CHECKING:
     import sqlite3
@@ -97,7 +97,7 @@ def read_figures(connection: sqlite3.Connection, since: int, k: int) -> Figures:
         kind, text = traits[trait]
         groups[kind].append(
             Group(
-                of=(text,) if kind in {CI, COUNTRY, PROVIDER, TOTAL} else tuple(text.split(" ", 1)),
+                of=_of(kind, text),
                 count=count,
                 failed=failures[trait],
                 installations=installations[trait],
@@ -108,6 +108,16 @@ def read_figures(connection: sqlite3.Connection, since: int, k: int) -> Figures:
     groups[DAY] = _days(connection, since, k)
     (total,) = groups.pop(TOTAL, None) or [Group((), 0, 0, 0)]
     return Figures(total, groups)
+
+
+def _of(kind: str, text: str) -> tuple[str, ...]:
+    if kind in {CI, COUNTRY, PROGRAM, PROVIDER, TOTAL}:
+        return (text,)
+    if kind == FIELD_VALUE:
+        program, key, value = text.split(" ", 2)
+        plain = json.loads(value)
+        return program, key, plain if isinstance(plain, str) else value
+    return tuple(text.split(" ", 1))
 
 
 def _days(connection: sqlite3.Connection, since: int, k: int) -> list[Group]:

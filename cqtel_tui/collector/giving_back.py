@@ -47,14 +47,20 @@ def mine(
 
 
 def _spans(connection: sqlite3.Connection, arrival: int) -> Iterator[dict[str, Any]]:
+    own: dict[int, dict[str, Any]] = {}
+    fields = "SELECT number, text FROM own_fields WHERE arrival = ?"
+    for number, text in connection.execute(fields, (arrival,)):
+        _, key, value = text.split(" ", 2)
+        own.setdefault(number, {})[key] = json.loads(value)
     rows = connection.execute(
-        "SELECT trace_id, span_id, parent_id, traits.text, started, duration, failed, exit_code,"
-        " error_type, messages.text FROM spans JOIN traits ON traits.id = name"
+        "SELECT number, trace_id, span_id, parent_id, traits.text, started, duration, failed,"
+        " exit_code, error_type, messages.text FROM spans JOIN traits ON traits.id = name"
         " LEFT JOIN messages USING (arrival, number) WHERE arrival = ? ORDER BY number",
         (arrival,),
     )
-    for trace, span, parent, name, started, duration, failed, code, error, message in rows:
+    for number, trace, span, parent, name, started, duration, failed, code, error, message in rows:
         yield {
+            **own.get(number, {}),
             "trace_id": trace,
             "span_id": span,
             "parent_id": parent,

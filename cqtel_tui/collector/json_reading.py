@@ -15,6 +15,7 @@ import msgspec
 from ..formats.values import integer, signed
 from .allowing import (
     MAX_ELEMENTS,
+    NO_FIELDS,
     NO_SPAN,
     NO_TRACE,
     UNFIT,
@@ -29,7 +30,7 @@ from .usual import MOST_USUAL_BYTES, usual
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from .allowing import Read
+    from .allowing import OwnFields, Read
     from .arrivals import Origin
 
 _LONGEST_NUMBER = 20
@@ -119,13 +120,14 @@ def elements(part: bytes) -> int:
     return part.count(b"{") + part.count(b"[") + part.count(b",")
 
 
-def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
+def from_json(body: bytes, origin: Origin, received: float, own: OwnFields = NO_FIELDS) -> Allowed:
     """Read a request as OTLP/JSON.
 
     Args:
         body: without compression.
         origin: what was derived from the address.
         received: seconds since 1970.
+        own: the own fields of each program that may be kept.
 
     Raises:
         MalformedError: it is not OTLP/JSON.
@@ -137,7 +139,7 @@ def from_json(body: bytes, origin: Origin, received: float) -> Allowed:
         return allowed
     if is_too_deep(body):
         raise MalformedError("too deep")
-    allowing = Allowing(origin, received)
+    allowing = Allowing(origin, received, own)
     for one in _whole(_decoded(body).resource_spans):
         if one.schema_url:
             allowing.left_out("resourceSpans schemaUrl", UNKNOWN)

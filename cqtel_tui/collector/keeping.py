@@ -12,7 +12,10 @@ from .arrivals import Columns, digest_of
 from .kinds import (
     CI,
     COUNTRY,
+    FIELD,
+    FIELD_VALUE,
     OPERATION,
+    PROGRAM,
     PROVIDER,
     PROVIDER_VERSION,
     SPAN,
@@ -265,7 +268,15 @@ def _body(
         numbers.get((name, not parent)) or _name(connection, known, app, name, parent)
         for name, parent in zip(columns.names, columns.parents, strict=True)
     ]
-    return rows.body(spans, names)
+    own = {
+        (key, value): (
+            _trait(connection, known, FIELD, f"{app} {key}"),
+            _trait(connection, known, FIELD_VALUE, f"{app} {key} {value}"),
+        )
+        for span in ([] if isinstance(spans, Columns) else spans)
+        for key, value in rows.own_texts(span)
+    }
+    return rows.body(spans, names, own)
 
 
 def _attributes(arrival: Arrival) -> dict[str, Any]:
@@ -291,6 +302,7 @@ def _traits(arrival: Arrival) -> Iterator[tuple[str, str]]:
     What is unknown is an empty text. No name or version holds a space.
     """
     yield TOTAL, ""
+    yield PROGRAM, arrival.app
     yield VERSION, f"{arrival.app} {arrival.version or ''}"
     yield CI, "" if arrival.ci is None else "yes" if arrival.ci else "no"
     yield COUNTRY, arrival.origin.country or ""

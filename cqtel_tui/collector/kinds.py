@@ -5,6 +5,7 @@ from __future__ import annotations
 OPERATION, SPAN = "operation", "span"
 VERSION, CI, COUNTRY = "version", "ci", "country"
 PROVIDER, PROVIDER_VERSION = "provider", "provider version"
+PROGRAM, FIELD, FIELD_VALUE = "program", "field", "field value"
 TOTAL = "total"
 """The kinds of traits; the last one's is what every operation has."""
 

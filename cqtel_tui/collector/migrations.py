@@ -261,5 +261,13 @@ MIGRATIONS = (
             json_extract(span.value, '$[8]') AS error_type
         FROM arrivals JOIN contexts ON contexts.id = context, json_each(spans) AS span;
     """,
+    """
+    -- A span's list may have one more: the numbers of two traits for each field of its program's
+    -- own, of which the second has the program, the key, and the value as JSON.
+    CREATE VIEW own_fields AS
+        SELECT arrivals.id AS arrival, span.key AS number, traits.text AS text
+        FROM arrivals, json_each(spans) AS span, json_each(span.value, '$[10]') AS own
+            JOIN traits ON traits.id = own.value AND kind = 'field value';
+    """,
 )
 """The first one makes the tables from nothing."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from google.protobuf.internal.containers import RepeatedCompositeFieldContainer
-    from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+    from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
     from .arrivals import Arrival, ArrivedSpan
 
@@ -77,3 +77,18 @@ def _fill(message: Span, span: ArrivedSpan) -> None:
         message.attributes.add(key="error.type").value.string_value = span.error_type
     if span.message is not None:
         message.attributes.add(key="exception.message").value.string_value = span.message
+    for key, value in span.own:
+        _write(message.attributes.add(key=key).value, value)
+
+
+def _write(value: AnyValue, own: object) -> None:
+    """Write the value of a field of a program's own, of the shapes that a contract can have."""
+    if isinstance(own, bool):
+        value.bool_value = own
+    elif isinstance(own, int):
+        value.int_value = own
+    elif isinstance(own, tuple):
+        for text in own:
+            value.array_value.values.add(string_value=text)
+    else:
+        value.string_value = str(own)

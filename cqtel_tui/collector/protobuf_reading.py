@@ -12,6 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from .allowing import (
     MAX_ELEMENTS,
+    NO_FIELDS,
     NO_SPAN,
     NO_TRACE,
     UNFIT,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
     from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-    from .allowing import Read
+    from .allowing import OwnFields, Read
     from .arrivals import Origin
 
 _MAX_DEPTH = 100
@@ -42,7 +43,9 @@ _MORE = 0x80
 _LONGEST_SHIFT = 63
 
 
-def from_protobuf(body: bytes, origin: Origin, received: float) -> Allowed:
+def from_protobuf(
+    body: bytes, origin: Origin, received: float, own: OwnFields = NO_FIELDS
+) -> Allowed:
     """Read a request as protobuf; as `from_json`."""
     if len(body) > MAX_ELEMENTS and has_too_many(body):
         raise too_many()
@@ -50,7 +53,7 @@ def from_protobuf(body: bytes, origin: Origin, received: float) -> Allowed:
         message = ExportTraceServiceRequest.FromString(body)
     except DecodeError:
         raise MalformedError("not a protobuf ExportTraceServiceRequest") from None
-    allowing = Allowing(origin, received)
+    allowing = Allowing(origin, received, own)
     for one in message.resource_spans:
         if one.schema_url:
             allowing.left_out("resourceSpans schemaUrl", UNKNOWN)

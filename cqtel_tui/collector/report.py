@@ -11,6 +11,8 @@ No row is about fewer than k installations, nor is what is left when rows are ta
   each row, each sum of rows, and all without them, has k installations or nobody.
 - An operation may have several providers. If fewer than k installations could be all those without
   one, it is left out, with its versions: all operations without its own would be theirs.
+- Not all operations of a program may have a field of its own. If fewer than k installations could
+  be all those without it, it is left out.
 - Installations are shown as a multiple of k, rounded down: their differences reveal nobody.
 
 What this cannot do: two reports over different periods can be compared, so publish one, not each
@@ -29,7 +31,19 @@ from .clickhouse_asking import ClickHouse, DatabasePlace, is_place, read_place
 from .durations import percentile
 from .figures import DAY, Group, date, read_figures
 from .health import refuse_damaged
-from .kinds import CI, COUNTRY, OPERATION, PROVIDER, PROVIDER_VERSION, SPAN, VERSION, day_of
+from .kinds import (
+    CI,
+    COUNTRY,
+    FIELD,
+    FIELD_VALUE,
+    OPERATION,
+    PROGRAM,
+    PROVIDER,
+    PROVIDER_VERSION,
+    SPAN,
+    VERSION,
+    day_of,
+)
 from .schema import connected_to_read
 from .settling import settle_all
 
@@ -50,6 +64,7 @@ COLUMNS = {
     "providers": ("provider", "version"),
     "ci": ("ci",),
     "countries": ("country",),
+    "fields": ("program", "field", "value"),
 }
 """The tables of a report, and what each row of them is of."""
 
@@ -61,6 +76,7 @@ TITLES = {
     "providers": "Providers",
     "ci": "In CI",
     "countries": "Countries",
+    "fields": "Fields of programs' own",
 }
 TIMED = ("operations", "spans")
 """The tables whose rows have durations."""
@@ -73,6 +89,7 @@ _KINDS = {
     "providers": PROVIDER_VERSION,
     "ci": CI,
     "countries": COUNTRY,
+    "fields": FIELD_VALUE,
 }
 _CHECK_SECONDS = 0.25
 _PERCENTILES = (0.5, 0.95, 0.99)
@@ -166,7 +183,7 @@ def report(figures: Figures, k: int, *, since: str, until: str) -> Report:
         groups = figures.groups.get(_KINDS[name], ())
         if name == "providers":
             groups = _shown_providers(figures, k)
-        merged = merge(groups, k)
+        merged = _merged_fields(figures, k) if name == "fields" else merge(groups, k)
         if name == "providers":
             merged = _without_telling_other(merged, groups, figures.total.installations, k)
         rows = [_row(group, len(columns), k) for group in merged]
@@ -236,6 +253,26 @@ def _shown_providers(figures: Figures, k: int) -> list[Group]:
         or figures.total.installations - group.installations >= k
     }
     return [group for group in figures.groups.get(PROVIDER_VERSION, ()) if group.of[0] in providers]
+
+
+def _merged_fields(figures: Figures, k: int) -> list[Group]:
+    """Return the values of each field that all of a program have, or that k installations lack.
+
+    Values that fewer have are told together; if these are of too few, no value of that field is.
+    """
+    programs = {group.of[0]: group for group in figures.groups.get(PROGRAM, ())}
+    families: defaultdict[tuple[str, ...], list[Group]] = defaultdict(list)
+    for group in figures.groups.get(FIELD_VALUE, ()):
+        families[group.of[:-1]].append(group)
+    merged: list[Group] = []
+    for field in figures.groups.get(FIELD, ()):
+        program = programs.get(field.of[0])
+        if program is not None and (
+            field.count == program.count or program.installations - field.installations >= k
+        ):
+            enough, left = _split(families[field.of], field.of, k)
+            merged += [] if left else enough
+    return merged
 
 
 def _without_telling_other(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -10,22 +11,34 @@ from .arrivals import Columns
 from .durations import bucket
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .arrivals import ArrivedSpan
 
 _encoder = msgspec.json.Encoder()
 
 
-def body(spans: Sequence[ArrivedSpan], names: Sequence[int | None]) -> str:
-    """Return spans as JSON, given the numbers of their names; see `migrations`."""
+def own_texts(span: ArrivedSpan) -> list[tuple[str, str]]:
+    """Return the own fields of a span's program, each with its value as JSON."""
+    return [(key, _encoder.encode(value).decode()) for key, value in span.own]
+
+
+def body(
+    spans: Sequence[ArrivedSpan],
+    names: Sequence[int | None],
+    own: Mapping[tuple[str, str], tuple[int, int]] = MappingProxyType({}),
+) -> str:
+    """Return spans as JSON, given the numbers of names and of own fields; see `migrations`."""
     columns = spans if isinstance(spans, Columns) else columns_of(spans)
     rows = _rows_of(columns, names)
     if not isinstance(spans, Columns):
         for at, span in enumerate(spans):
             other = None if span.trace_id == spans[0].trace_id else span.trace_id.hex()
-            if span.exit_code is not None or span.error_type is not None or other:
+            if span.exit_code is not None or span.error_type is not None or other or span.own:
                 rows[at] = (*rows[at], span.exit_code, span.error_type, other)
+            if span.own:
+                numbers = [number for one in own_texts(span) for number in own[one]]
+                rows[at] = (*rows[at], numbers)
     return _encoder.encode(rows).decode("ascii")
 
 

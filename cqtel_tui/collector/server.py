@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from ..errors import CqtelError
 from ..formats import MAX_BODY_BYTES
 from ..formats.encodings import TooLargeError, UndecodableError, UnknownEncodingError
-from .allowing import MalformedError
+from .allowing import MalformedError, own_fields
 from .bodies import SMALL_BYTES, Body, Reader, read
 from .limits import Limits
 from .logs import tell_error
@@ -80,7 +80,8 @@ class Application:
         self._sink = sink
         self._addresses = addresses
         self._limits = limits or Limits(settings.rate)
-        self._reader = Reader()
+        self._own = own_fields(settings.contracts)
+        self._reader = Reader(self._own)
         self._coming = 0
         self._clock = clock
         self._cors = frozenset(origin.encode("ascii") for origin in settings.cors)
@@ -146,7 +147,7 @@ class Application:
                 end(derived)
                 return True
             self.metrics.bytes.inc(len(data))
-            allowed = read(Body(data, "", encoding), derived.origin, self._clock())
+            allowed = read(Body(data, "", encoding), derived.origin, self._clock(), self._own)
         except Exception as error:  # noqa: BLE001  # logged without its message, which may quote
             end(_unreadable_response(encoding, error) or _fault_response(encoding, error))
             return True

@@ -24,6 +24,7 @@ from ..errors import CqtelError
 from ..standard_streams import say
 from . import logs
 from .addresses import Addresses
+from .allowing import own_fields
 from .connections import IDLE_SECONDS, bounded
 from .limits import Limits, SharedTable
 from .metrics import SHARED_FOLDER
@@ -301,7 +302,9 @@ def open_sink(settings: Settings) -> Sink:
         if settings.clickhouse is not None:
             from .clickhouse_rights import Rights
 
-            return KeepingEdge(settings.forward, Rights(settings.clickhouse))
+            return KeepingEdge(
+                settings.forward, Rights(settings.clickhouse, own_fields(settings.contracts))
+            )
         return Edge(settings.forward)
     from .store import Store
 

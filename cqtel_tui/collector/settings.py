@@ -12,6 +12,7 @@ from ..errors import WrongUsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from ..consent.contracts import Contract
     from .clickhouse_asking import DatabasePlace
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -48,6 +49,7 @@ class Settings:
             ahead of when it was last looked at.
         clickhouse: where an edge finds what people may ask for, or None.
         hmac_key_file: where the keys of days are that several edges share, or None.
+        contracts: of programs whose own fields are taken, too.
     """
 
     store: Path
@@ -66,6 +68,7 @@ class Settings:
     believes_clock: bool = False
     clickhouse: DatabasePlace | None = None
     hmac_key_file: Path | None = None
+    contracts: tuple[Contract, ...] = ()
 
 
 def read_listen(text: str) -> tuple[str, int]:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 ARRIVALS_AT_ONCE = 400
 """Few milliseconds; others write in between."""
 
-_PARENT, _NAME, _BUCKET, _FAILED = 1, 2, 5, 6
+_PARENT, _NAME, _BUCKET, _FAILED, _OWN = 1, 2, 5, 6, 10
 """Where a span's list has these (see `migrations`)."""
 _BATCH = "arrivals.id > :after AND arrivals.id <= :until"
 _THESE = "arrivals.id IN (SELECT value FROM json_each(:these)) AND arrivals.id <= :until"
@@ -87,6 +87,10 @@ class _Tally:
                 self._operations[context, installation, day, row[_FAILED]] += 1
             if row[_FAILED]:
                 self.failed[row[_NAME], row[_BUCKET], day] += 1
+            for trait in row[_OWN] if len(row) > _OWN else ():
+                self.counts[trait, -1, day] += 1
+                self.failed[trait, -1, day] += row[_FAILED]
+                self.seen[day].add((installation, trait))
 
     def write(self, connection: sqlite3.Connection, sign: int) -> None:
         """Add it to the tables, or take it off again."""

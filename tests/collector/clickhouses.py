@@ -17,6 +17,8 @@ from cqtel_tui.collector import clickhouse
 from cqtel_tui.collector.clickhouse_asking import ClickHouse, DatabasePlace, read_place
 from cqtel_tui.collector.otlp_writing import encode
 
+from .own import contract
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -65,7 +67,9 @@ def running(folder: Path, port: int = 0) -> Iterator[tuple[DatabasePlace, subpro
 def make(place: DatabasePlace, *, database: str = "cqtel") -> DatabasePlace:
     """Make the tables, in a database of that name."""
     with contextlib.closing(ClickHouse(place)) as asked:
-        made = clickhouse.schema(database=database, retention_days=_LONG, error_days=_LONG)
+        made = clickhouse.schema(
+            database=database, retention_days=_LONG, error_days=_LONG, contracts=[contract()]
+        )
         for statement in made.split(";"):
             if statement.strip():
                 asked.do(statement)
@@ -104,7 +108,8 @@ def exported(arrivals: Sequence[Arrival]) -> Iterator[dict[str, Any]]:
 def _text(value: AnyValue) -> str:
     kind = value.WhichOneof("value")
     if kind == "array_value":
-        return json.dumps([one.string_value for one in value.array_value.values])
+        texts = [one.string_value for one in value.array_value.values]
+        return json.dumps(texts, separators=(",", ":"))
     if kind == "bool_value":
         return "true" if value.bool_value else "false"
     return str(getattr(value, str(kind)))

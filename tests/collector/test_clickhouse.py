@@ -15,6 +15,8 @@ from cqtel_tui.cli import main
 from cqtel_tui.collector import clickhouse
 from cqtel_tui.collector.engine import configuration
 
+from .own import contract
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -50,7 +52,10 @@ def test_no_table_has_room_for_a_cookie_or_for_what_nobody_allowed() -> None:
     made = clickhouse.schema(database="cqtel", retention_days=396, error_days=30)
     assert "service.instance.id" not in made
     [kept] = re.findall(r"\.spans \((.*?)\) ENGINE", made, re.DOTALL)
-    assert "Map(" not in kept
+    [room] = [line for line in kept.splitlines() if "Map(" in line]
+    assert room.startswith(
+        "    own Map(LowCardinality(String), String) COMMENT 'the fields of its own"
+    )
     assert "text" not in kept
 
 
@@ -118,3 +123,29 @@ def test_the_real_engine_keeps_each_span_once_in_typed_columns(tmp_path: Path) -
     assert errors == [{"text": "no such file", "installation": "cc"}]
     assert raw in ([{"count": 0}], [{"count": "0"}])
     assert maker == [{"comment": f"cqtel schema {clickhouse.VERSION}"}]
+    assert row["own"] == {}
+
+
+@pytest.mark.skipif(not HAS_CHDB, reason=NO_CHDB)
+def test_tables_of_the_version_before_get_what_contracts_add(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"database": "cqtel", "retention_days": 396, "error_days": 30}
+    made = clickhouse.schema(**settings)
+    view = re.findall(r"MODIFY QUERY\n(.*?);", made, re.DOTALL)[0]
+    before = re.sub(r",\n    mapFilter[^\n]* AS own", "", view)
+    assert before != view
+    whole = clickhouse.schema(**settings, contracts=[contract("cloudquery")])
+    private = INSERT.replace("{'process", "{'private': 'x', 'cloudquery.name': 'dark', 'process")
+    *_, rows, makers = run(
+        tmp_path / "data",
+        *filter(None, map(str.strip, made.split(";"))),
+        f"ALTER TABLE cqtel.to_spans MODIFY QUERY {before}",
+        "ALTER TABLE cqtel.spans DROP COLUMN own",
+        "ALTER TABLE cqtel.spans MODIFY COMMENT 'cqtel schema 2'",
+        private,
+        *filter(None, map(str.strip, whole.split(";"))),
+        private.replace("'b'", "'c'"),
+        "SELECT own FROM cqtel.spans FINAL ORDER BY span_id",
+        "SELECT DISTINCT comment FROM system.tables WHERE database = 'cqtel' AND comment != ''",
+    )
+    assert rows == [{"own": {}}, {"own": {"cloudquery.name": "dark"}}]
+    assert makers == [{"comment": f"cqtel schema {clickhouse.VERSION}"}]

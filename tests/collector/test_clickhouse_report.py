@@ -11,6 +11,7 @@ import pytest
 
 from cqtel_tui.cli import main
 from cqtel_tui.collector import report
+from cqtel_tui.collector.allowing import own_fields
 from cqtel_tui.collector.arrivals import digest_of
 from cqtel_tui.collector.clickhouse_asking import (
     ClickHouse,
@@ -24,6 +25,7 @@ from cqtel_tui.errors import WrongUsageError
 
 from .arriving import DAY, NOW, arrival, cookie, odd, some
 from .clickhouses import insert, make, needs_clickhouse, needs_client, running
+from .own import contract, with_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -48,6 +50,7 @@ CASES: dict[str, Callable[[], list[Arrival]]] = {
     "few": lambda: some(40, installations=6, days=3),
     "fewer than k": lambda: some(5, installations=3, days=3),
     "odd ones": lambda: odd() + some(200, installations=30, days=5, seed=3),
+    "fields of its own": lambda: with_own(some(300, installations=30)),
     "nothing": list,
 }
 
@@ -111,12 +114,13 @@ def test_everybody_is_given_what_a_store_gives_back(place: DatabasePlace, tmp_pa
         arrival(1, who=1, received=NOW - DAY),
         arrival(2, who=1, failed=True, message="no such file", version=None, ci=None),
         arrival(3, who=2),
+        *with_own([arrival(4, who=1)]),
     ]
     insert(place, arrivals)
     with closing(Store(tmp_path / "store", clock=lambda: NOW)) as store:
         store.keep(arrivals).result()
         expected = store.mine(cookie(1))
-    with closing(Rights(place)) as rights:
+    with closing(Rights(place, own_fields([contract()]))) as rights:
         found = [row for page in rights.pages(cookie(1)) for row in page]
         assert [row for page in rights.pages(cookie(9)) for row in page] == []
     assert found == [_as_behind_the_edges(row) for row in expected]

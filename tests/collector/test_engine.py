@@ -22,6 +22,7 @@ from cqtel_tui.review.promises import COLLECTOR, FIELDS
 
 from ..deliver.collectors import PATIENCE
 from ..otel_engine import BINARY, why_no_engine
+from .own import OWN, UNFIT, contract, request_of
 from .requests import as_json
 from .served import JSON, wait_for
 
@@ -197,9 +198,11 @@ def everywhere() -> dict[str, Any]:
 
 
 @pytest.fixture
-def written(tmp_path: Path) -> Iterator[Callable[[bytes], dict[str, Any]]]:
+def written(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[[bytes], dict[str, Any]]]:
     """Run the engine as it is configured, but that it writes to a file; post, and read that."""
-    configuration = yaml.safe_load(engine.configuration())
+    configuration = yaml.safe_load(engine.configuration(getattr(request, "param", ())))
     out = tmp_path / "out.json"
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -281,3 +284,16 @@ def test_what_an_edge_hands_on_passes_unchanged(
                     one[key] = base64.b64decode(one[key]).hex()
                 one["kind"], one["status"] = 1, {"code": 2}
     assert written(as_json(sent)) == sent
+
+
+@pytest.mark.skipif(bool(why_no_engine()), reason=why_no_engine())
+@pytest.mark.parametrize("written", [(contract(),)], indirect=True)
+def test_a_programs_own_fields_pass_as_its_contract_has_them_and_no_others(
+    written: Callable[[bytes], dict[str, Any]],
+) -> None:
+    asked = [request_of("shop", OWN), request_of("shop", UNFIT), request_of("cloudquery", OWN)]
+    whole = {"resourceSpans": [one for each in asked for one in each["resourceSpans"]]}
+    found = written(as_json(whole))["resourceSpans"]
+    kept = [one["scopeSpans"][0]["spans"][0].get("attributes", []) for one in found]
+    assert sorted(map(len, kept)) == [0, 0, len(OWN)]
+    assert {one["key"] for each in kept for one in each} == OWN.keys()

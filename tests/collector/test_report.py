@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import io
 import json
+import re
 from collections import Counter, defaultdict
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ from cqtel_tui.collector.settling import settle_all
 from cqtel_tui.collector.store import Store
 
 from .arriving import COUNTRIES, DAY, NOW, OPERATIONS, PLUGINS, VERSIONS, arrival, cookie, some
+from .own import with_own
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,6 +64,7 @@ def of(arrival: Arrival, table: str) -> list[tuple[str, ...]]:
         "providers": [tuple(plugin.split("@")) for plugin in arrival.plugins],
         "ci": [("" if arrival.ci is None else "yes" if arrival.ci else "no",)],
         "countries": [(arrival.origin.country or "",)],
+        "fields": [],  # see `test_own_fields`
     }
     return found[table]
 
@@ -228,8 +231,8 @@ def test_no_row_and_no_rest_is_of_fewer_than_k(
     assert found.total.count == len(recent)
     for table, rows in found.tables.items():
         _is_of_enough(table, rows, recent, k)
-        # All tables but two are of all operations: nothing is left to be found by subtraction.
-        if table not in {"spans", "providers"}:
+        # All tables but three are of all operations: nothing is left to be found by subtraction.
+        if table not in {"spans", "providers", "fields"}:
             assert sum(row.count for row in rows) == len(recent), table
 
 
@@ -381,7 +384,7 @@ def test_as_json_it_has_stable_keys(path: Path, capsys: pytest.CaptureFixture[st
 def test_as_csv_it_is_one_table(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(path, "--csv", "--since", "7d") == 0
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    assert {row["table"] for row in rows} == {"total", *COLUMNS}
+    assert {row["table"] for row in rows} == {"total", *COLUMNS} - {"fields"}, "nobody has any"
     total = int(rows[0]["count"])
     for table in ("days", "operations", "versions", "ci", "countries"):
         assert sum(int(row["count"]) for row in rows if row["table"] == table) == total
@@ -393,8 +396,8 @@ def test_as_text_it_has_a_table_of_each(path: Path, capsys: pytest.CaptureFixtur
     text = capsys.readouterr().out
     assert "2025-12-17 to 2026-01-15; rows cover at least 5 installations (k-anonymity)" in text
     assert "400 operations, " in text
-    for title in reports.TITLES.values():
-        assert f"\n{title}\n" in text
+    for table, title in reports.TITLES.items():
+        assert (f"\n{title}\n" in text) is (table != "fields")
     assert "  cloudquery  (other)" in text
 
 
@@ -446,3 +449,16 @@ def test_check_tells_whether_a_store_is_whole(
         connection.commit()
     assert main(["collector", "--check", "--store", str(path)]) == 1
     assert "The table counts" in capsys.readouterr().out
+
+
+def test_the_fields_of_programs_are_a_table_in_each_form(
+    path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept(path, with_own(some(300, installations=40)))
+    assert run(path) == 0
+    text = capsys.readouterr().out
+    assert re.search(r"\n  shop +shop\.name +light +\d+", text)
+    assert run(path, "--csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    told = {row["detail"] for row in rows if row["table"] == "fields" and row["of"] == "shop"}
+    assert {"shop.name=light", "shop.name=dark", "shop.name=blue"} <= told

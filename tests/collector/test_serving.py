@@ -323,14 +323,15 @@ def test_workers_share_a_port_a_store_and_the_counters(tmp_path: Path) -> None:
 def test_workers_count_one_rate(tmp_path: Path) -> None:
     with command(tmp_path, "--rate", "1", workers=2) as collector:
         answered = []
-        for _ in range(30):
+        began = time.monotonic()
+        for _ in range(60):
             with httpx.Client(timeout=PATIENCE, trust_env=False) as client:
                 url = f"{collector.url}/v1/traces"
                 answered.append(client.post(url, content=as_json(request()), headers=JSON))
         statuses = [answer.status_code for answer in answered]
         assert set(statuses) == {200, 429}
         # As many as one may send after a pause, what came back meanwhile, and a race at most.
-        assert statuses.count(200) < 20
+        assert statuses.count(200) <= 10 + (time.monotonic() - began) + 2
 
 
 @shares_ports

@@ -22,6 +22,7 @@ from cqtel_tui.tui.widgets.lines import Lines
 
 from ..collector.arriving import DAY, NOW, arrival, odd, some
 from ..collector.clickhouses import insert, make, needs_clickhouse, running
+from ..collector.own import with_own
 from .driving import PATIENCE
 from .terminal import terminal
 
@@ -90,7 +91,7 @@ def words(pilot: Pilot[None]) -> list[str]:
 
 
 @keys("report.days", "report.operations", "report.spans")
-@keys("report.versions", "report.providers", "report.ci", "report.countries")
+@keys("report.versions", "report.providers", "report.ci", "report.countries", "report.fields")
 async def test_each_table_has_a_key(tmp_path: Path) -> None:
     expected = {
         "days": "2026-01-15",
@@ -100,9 +101,12 @@ async def test_each_table_has_a_key(tmp_path: Path) -> None:
         "providers": "source/cloudquery/aws 22.1.0",
         "ci": "yes",
         "countries": "(not given)",
+        "fields": "shop shop.name light",
     }
-    async with reporting_on(store_of(tmp_path, some(600, installations=60)), (140, 40)) as pilot:
-        assert "600 operations · " in head(pilot)
+    arrivals = some(900, installations=60)
+    arrivals = [*arrivals[:600], *with_own(arrivals[600:])]
+    async with reporting_on(store_of(tmp_path, arrivals), (140, 40)) as pilot:
+        assert "900 operations · " in head(pilot)
         for at, table in reversed([*enumerate(TABLES, 1)]):
             await pilot.press(str(at))
             assert screen(pilot).query_one("#tables", Picker).current == table
@@ -114,7 +118,7 @@ async def test_each_table_has_a_key(tmp_path: Path) -> None:
 async def test_tables_go_round(tmp_path: Path) -> None:
     async with reporting_on(store_of(tmp_path, some(50))) as pilot:
         await pilot.press("left_square_bracket")
-        assert screen(pilot).table == "countries"
+        assert screen(pilot).table == "fields"
         await pilot.press("right_square_bracket", "right_square_bracket")
         assert screen(pilot).table == "operations"
 
@@ -292,7 +296,9 @@ async def test_a_hostile_name_is_printed_and_not_obeyed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("size", [(60, 20), (80, 24), (140, 40)])
 async def test_nothing_is_wider_than_the_terminal(tmp_path: Path, size: tuple[int, int]) -> None:
-    async with reporting_on(store_of(tmp_path, some(300, installations=60)), size) as pilot:
+    arrivals = some(600, installations=60)
+    arrivals = [*arrivals[:300], *with_own(arrivals[300:])]
+    async with reporting_on(store_of(tmp_path, arrivals), size) as pilot:
         for table in TABLES:
             await pilot.press(str([*TABLES].index(table) + 1))
             text = screen(pilot).query_one("#report-text", Lines)

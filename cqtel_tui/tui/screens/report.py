@@ -39,6 +39,7 @@ TABLES = {
     "providers": "Provider",
     "ci": "CI",
     "countries": "Country",
+    "fields": "Field",
 }
 """By what each table tells."""
 
@@ -242,6 +243,8 @@ class ReportScreen(Screen[None]):
         )
         if self.table == "providers":
             words += " A provider that nearly everybody has is left out."
+        if self.table == "fields":
+            words += " A field that nearly all installations of its program have is left out."
         if self.table in reports.TIMED:
             words += " Durations are right within 1 %: ● median, ┼ 95 %, ┤ 99 % are not longer."
         by = self.sort if self.table != "days" or self.sort != SORTS[0] else "day"
