@@ -10,6 +10,7 @@ import re
 import signal
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import httpx
