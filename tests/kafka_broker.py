@@ -26,7 +26,7 @@ advertised.listeners=PLAINTEXT://127.0.0.1:{port}
 controller.listener.names=CONTROLLER
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={folder}/logs
-num.partitions=2
+num.partitions={partitions}
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=1
@@ -63,13 +63,15 @@ class Kafka:
         folder: all that it has.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, partitions: int = 2) -> None:
         self.folder = folder
         self.port = free_port()
         folder.mkdir(parents=True, exist_ok=True)
         self._properties = folder / "server.properties"
         self._properties.write_text(
-            _PROPERTIES.format(port=self.port, controller=free_port(), folder=folder),
+            _PROPERTIES.format(
+                port=self.port, controller=free_port(), folder=folder, partitions=partitions
+            ),
             encoding="ascii",
         )
         self._log = (folder / "output").open("ab")

@@ -5,12 +5,15 @@ keeps nothing: what is kept is in typed columns, and no error text for longer th
 that was delivered twice is one row: rows of one trace and span id replace each other. What comes
 of a cookie that was erased is dropped where it would be kept, however late it comes. What does not
 fit into these columns is no reason to take nothing of what came with it: it is in `dead_letters`.
+So is what has a time that no edge accepts: a record of more days or months than one insert may
+write would be refused again and again, and nothing behind it would be read.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .allowing import AHEAD_DAYS, OLDEST_DAYS
 from .engine import ADDRESS_HASH, INSTALLATION
 
 if TYPE_CHECKING:
@@ -18,14 +21,23 @@ if TYPE_CHECKING:
 
     from ..consent.contracts import Contract
 
-VERSION = 3
+VERSION = 4
 """The version of these tables, in the comment of each; it rises with every change."""
 ON_ITS_WAY_DAYS = 30
 """How long a payload may be in the queues of an engine, and in Kafka, before it arrives."""
+OLDEST_DAYS_HERE = OLDEST_DAYS + ON_ITS_WAY_DAYS
+"""How long ago a span may have begun: fewer days than an insert may have partitions (100)."""
+_AHEAD_DAYS_HERE = AHEAD_DAYS + 1  # the clock here may be behind that of an edge
+_DAY = 86_400 * 10**9  # nanoseconds
 
 
 def schema(
-    *, database: str, retention_days: int, error_days: int, contracts: Sequence[Contract] = ()
+    *,
+    database: str,
+    retention_days: int,
+    error_days: int,
+    oldest_days: int = OLDEST_DAYS_HERE,
+    contracts: Sequence[Contract] = (),
 ) -> str:
     """Return the statements that make the tables, each ended by a semicolon.
 
@@ -33,10 +45,16 @@ def schema(
         database: its name, which is made as well.
         retention_days: how long spans are kept.
         error_days: how long error texts are kept.
+        oldest_days: how long ago a span may have begun that is kept.
         contracts: of programs whose own fields are kept, too.
     """
     names = {"database": f"`{database}`", "installation": INSTALLATION}
-    where = {"fits": _FITS, "stays": _STAYS.format(**names)}
+    fits = _FITS.format(
+        oldest_days=oldest_days,
+        ahead_days=_AHEAD_DAYS_HERE,
+        longest=(oldest_days + _AHEAD_DAYS_HERE) * _DAY,
+    )
+    where = {"fits": fits, "stays": _STAYS.format(**names)}
     own = [
         f"('{contract.program}', '{field.key}')"
         for contract in contracts
@@ -47,8 +65,9 @@ def schema(
     )
     return _SCHEMA.format(
         **names,
-        **where,
         to_spans=to_spans,
+        to_errors=_TO_ERRORS.format(**names, **where),
+        to_dead_letters=_TO_DEAD_LETTERS.format(**names, **where),
         retention_days=retention_days,
         error_days=error_days,
         on_its_way_days=ON_ITS_WAY_DAYS,
@@ -56,7 +75,11 @@ def schema(
     )
 
 
-_FITS = "(length(TraceId) = 32 AND length(SpanId) = 16 AND ServiceName != '')"
+_FITS = (
+    "(length(TraceId) = 32 AND length(SpanId) = 16 AND ServiceName != ''"
+    " AND Timestamp >= now64(9) - INTERVAL {oldest_days} DAY"
+    " AND Timestamp <= now64(9) + INTERVAL {ahead_days} DAY AND Duration <= {longest})"
+)
 _STAYS = (
     "ResourceAttributes['{installation}'] NOT IN"
     " (SELECT toString(installation) FROM {database}.erased)"
@@ -88,6 +111,25 @@ SELECT
     mapFilter((key, value) -> (ServiceName, key) IN ({own}), SpanAttributes) AS own
 FROM {database}.otel_traces
 WHERE {fits} AND {stays}"""
+_TO_ERRORS = """\
+SELECT
+    toDate(Timestamp, 'UTC') AS day,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    ResourceAttributes['{installation}'] AS installation,
+    SpanAttributes['exception.message'] AS text
+FROM {database}.otel_traces
+WHERE SpanAttributes['exception.message'] != '' AND {fits} AND {stays}"""
+_TO_DEAD_LETTERS = """\
+SELECT
+    today() AS day,
+    TraceId AS trace_id,
+    SpanId AS span_id,
+    ServiceName AS program,
+    SpanName AS name,
+    ResourceAttributes['{installation}'] AS installation
+FROM {database}.otel_traces
+WHERE NOT {fits} AND {stays}"""
 _SCHEMA = """\
 CREATE DATABASE IF NOT EXISTS {database};
 
@@ -198,25 +240,16 @@ ALTER TABLE {database}.to_spans MODIFY QUERY
 {to_spans};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_errors TO {database}.errors AS
-SELECT
-    toDate(Timestamp, 'UTC') AS day,
-    TraceId AS trace_id,
-    SpanId AS span_id,
-    ResourceAttributes['{installation}'] AS installation,
-    SpanAttributes['exception.message'] AS text
-FROM {database}.otel_traces
-WHERE SpanAttributes['exception.message'] != '' AND {fits} AND {stays};
+{to_errors};
+
+ALTER TABLE {database}.to_errors MODIFY QUERY
+{to_errors};
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS {database}.to_dead_letters TO {database}.dead_letters AS
-SELECT
-    today() AS day,
-    TraceId AS trace_id,
-    SpanId AS span_id,
-    ServiceName AS program,
-    SpanName AS name,
-    ResourceAttributes['{installation}'] AS installation
-FROM {database}.otel_traces
-WHERE NOT {fits} AND {stays};
+{to_dead_letters};
+
+ALTER TABLE {database}.to_dead_letters MODIFY QUERY
+{to_dead_letters};
 
 ALTER TABLE {database}.otel_traces MODIFY COMMENT '{comment}';
 ALTER TABLE {database}.spans MODIFY COMMENT '{comment}';

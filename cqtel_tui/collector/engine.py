@@ -224,7 +224,8 @@ receivers:
   # ClickHouse is fed from Kafka alone, so that what waits for one of them is stored only once. What
   # was read is marked once it is written: while ClickHouse is down it stays in Kafka, and is tried
   # again.
-  # What can never be read is passed over, and stays in Kafka as well.
+  # What can never be read is counted (otelcol_kafka_receiver_unmarshal_failed_spans) and passed
+  # over; it stays in Kafka as well.
   kafka:
     brokers:
       - ${{env:CQTEL_KAFKA_BROKER:-127.0.0.1:9092}}

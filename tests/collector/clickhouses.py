@@ -41,7 +41,7 @@ needs_client = pytest.mark.skipif(not HAS_CLIENT, reason="clickhouse-connect is 
 needs_clickhouse = pytest.mark.skipif(bool(why_no_clickhouse()), reason=why_no_clickhouse())
 _CODES = {0: "Unset", 1: "Ok", 2: "Error"}
 PATIENCE = 120
-_LONG = 30_000  # days: the clock of arrivals stands still, and the engine's own goes on
+_LONG = 10_000  # days: the clock of arrivals stands still, and the engine's own goes on
 
 
 @contextlib.contextmanager
@@ -64,11 +64,17 @@ def running(folder: Path, port: int = 0) -> Iterator[tuple[DatabasePlace, subpro
         process.communicate(timeout=PATIENCE)
 
 
-def make(place: DatabasePlace, *, database: str = "cqtel") -> DatabasePlace:
+def make(
+    place: DatabasePlace, *, database: str = "cqtel", oldest_days: int = _LONG
+) -> DatabasePlace:
     """Make the tables, in a database of that name."""
     with contextlib.closing(ClickHouse(place)) as asked:
         made = clickhouse.schema(
-            database=database, retention_days=_LONG, error_days=_LONG, contracts=[contract()]
+            database=database,
+            retention_days=_LONG,
+            error_days=_LONG,
+            oldest_days=oldest_days,
+            contracts=[contract()],
         )
         for statement in made.split(";"):
             if statement.strip():

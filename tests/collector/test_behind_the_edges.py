@@ -5,8 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
-import time
 import uuid
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
@@ -17,14 +15,15 @@ import pytest
 from cqtel_tui import Telemetry
 from cqtel_tui.cli import main
 from cqtel_tui.collector.arrivals import digest_of
+from cqtel_tui.collector.clickhouse import OLDEST_DAYS_HERE
 from cqtel_tui.collector.clickhouse_asking import ClickHouse, DatabasePlace
-from cqtel_tui.collector.engine import configuration
 from cqtel_tui.outbox.store import Outbox
 from cqtel_tui.outbox.writing import PENDING
 
 from ..kafka_broker import Kafka, free_port, why_no_kafka
-from ..otel_engine import BINARY, why_no_engine
+from ..otel_engine import why_no_engine
 from .clickhouses import make, running, why_no_clickhouse
+from .engines import Engine, is_answered, until
 from .requests import as_protobuf, request, span
 from .served import JSON, PROTOBUF, Command, command
 
@@ -38,48 +37,6 @@ pytestmark = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 ADDRESS = "198.51.100.77"
 COOKIES = [str(uuid.uuid4()) for _ in range(6)]
 SPANS = 3
-SECONDS = 420.0
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait for what other processes do."""
-    ends = time.monotonic() + SECONDS
-    while not happens():
-        assert time.monotonic() < ends, "it did not happen"
-        time.sleep(0.1)
-
-
-class Engine:
-    """The engine as it is configured, but that what Kafka has can be read by a test."""
-
-    def __init__(self, folder: Path, kafka: Kafka, place: DatabasePlace) -> None:
-        self.port = free_port()
-        self._folder = folder
-        written = configuration().replace("compression: zstd", "compression: none")
-        (folder / "engine.yaml").write_text(written, encoding="utf-8")
-        self._environ = {
-            **os.environ,
-            "CQTEL_ENGINE_LISTEN": f"127.0.0.1:{self.port}",
-            "CQTEL_QUEUE_DIR": str(folder / "queue"),
-            "CQTEL_KAFKA_BROKER": f"127.0.0.1:{kafka.port}",
-            "CQTEL_CLICKHOUSE": f"http://127.0.0.1:{place.port}",
-            "CQTEL_CLICKHOUSE_COMPRESS": "none",
-        }
-        self.process = self.start()
-
-    def start(self) -> subprocess.Popen[bytes]:
-        with (self._folder / "engine.log").open("ab") as log:
-            self.process = subprocess.Popen(
-                [str(BINARY), "--config", f"file:{self._folder / 'engine.yaml'}"],
-                env=self._environ,
-                stdout=log,
-                stderr=log,
-            )
-        return self.process
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.wait(60)
 
 
 class Whole:
@@ -93,7 +50,7 @@ class Whole:
         self._port = free_port()
         self._clickhouse: contextlib.ExitStack = contextlib.ExitStack()
         parts.callback(self._end_clickhouse)
-        self.place = make(self._start_clickhouse())
+        self.place = make(self._start_clickhouse(), oldest_days=OLDEST_DAYS_HERE)
         self.engine = Engine(folder, self.kafka, self.place)
         parts.callback(self.engine.kill)
         self._edges = 0
@@ -113,7 +70,7 @@ class Whole:
         """Start one more."""
         self._edges += 1
         options = (
-            *("--forward", f"http://127.0.0.1:{self.engine.port}"),
+            *("--forward", self.engine.url),
             *("--clickhouse", str(self.place), "--trusted-proxy", "127.0.0.1"),
         )
         home = self.folder / f"edge-{self._edges}"
@@ -202,8 +159,8 @@ def test_recorded_kept_once_told_and_erased_whatever_is_killed(
             sent += 1
     # What no column can hold keeps nothing else back.
     broken = request(span("sync", traceId=""), program={"service.name": "cloudquery"})
-    url = f"http://127.0.0.1:{whole.engine.port}/v1/traces"
-    until(lambda: _is_answered(url, as_protobuf(broken)))
+    url = f"{whole.engine.url}/v1/traces"
+    until(lambda: is_answered(url, as_protobuf(broken), PROTOBUF))
     whole.post(again(payloads[0]))
     sent += 1
     count = "SELECT count() FROM {database}.spans FINAL"
@@ -228,12 +185,6 @@ def test_recorded_kept_once_told_and_erased_whatever_is_killed(
         query = f"SELECT count() FROM {{database}}.{table} WHERE installation = {{who:String}}"  # noqa: S608  # ours
         assert whole.rows(query, who=digest_of(COOKIES[0]).hex()) == [(0,)]
     _look_everywhere(whole)
-
-
-def _is_answered(url: str, body: bytes) -> bool:
-    with contextlib.suppress(httpx.HTTPError):
-        return httpx.post(url, content=body, headers=PROTOBUF, trust_env=False).is_success
-    return False
 
 
 def _look_everywhere(whole: Whole) -> None:

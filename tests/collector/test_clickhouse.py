@@ -149,3 +149,36 @@ def test_tables_of_the_version_before_get_what_contracts_add(tmp_path: Path) -> 
     )
     assert rows == [{"own": {}}, {"own": {"cloudquery.name": "dark"}}]
     assert makers == [{"comment": f"cqtel schema {clickhouse.VERSION}"}]
+
+
+@pytest.mark.skipif(not HAS_CHDB, reason=NO_CHDB)
+def test_what_has_a_time_that_no_edge_accepts_keeps_nothing_else_out(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"database": "cqtel", "retention_days": 396, "error_days": 396}
+    before = clickhouse.schema(**settings, oldest_days=10_000)  # its tables get what is new
+    statements = [*before.split(";"), *clickhouse.schema(**settings).split(";")]
+    insert = (
+        "INSERT INTO cqtel.otel_traces (Timestamp, TraceId, SpanId, SpanName, ServiceName,"
+        " SpanAttributes, Duration) SELECT now64(9) {}, repeat('a', 32),"
+        " leftPad(hex(number), 16, '{}'), '{}', 'cloudquery', map('exception.message', 'boom'), {}"
+        " FROM numbers(150)"
+    )
+    *_, spans, errors, letters = run(
+        tmp_path / "data",
+        *filter(None, map(str.strip, statements)),
+        # Of more days, and of more months, than one insert may write.
+        insert.format("- toIntervalHour(24 * number + 1)", "1", "by_day", "5"),
+        insert.format("- toIntervalHour(31 * 24 * number + 1)", "2", "by_month", "5"),
+        insert.format("+ toIntervalDay(number + 3)", "3", "ahead", "5"),
+        insert.format("", "4", "backwards", "toUInt64(-1)"),
+        "SELECT name, toUInt16(count()) AS count FROM cqtel.spans FINAL GROUP BY name ORDER BY 1",
+        "SELECT toUInt16(count()) AS count FROM cqtel.errors FINAL",
+        "SELECT name, toUInt16(count()) AS count FROM cqtel.dead_letters GROUP BY 1 ORDER BY 1",
+    )
+    assert spans == [{"name": "by_day", "count": 90}, {"name": "by_month", "count": 3}]
+    assert errors == [{"count": 93}]
+    assert {row["name"]: row["count"] for row in letters} == {
+        "ahead": 150,
+        "backwards": 150,
+        "by_day": 60,
+        "by_month": 147,
+    }
