@@ -46,6 +46,8 @@ class Channels:
         upstream: where to if the variable does not say; empty if nowhere is known.
         headers: variables that hold headers to be sent along, as `NAME=value,NAME=value`; a program
             that speaks gRPC shows the gate's secret in one of them.
+        transports: variables that say by what it reports. Where one says `grpc`, the address has no
+            path: Go's SDK takes that for a part of the port.
         fields: what may leave of the properties and attributes, by key (see `redaction.Schema`).
         never: why some of the others do not, for the user to read.
         also: variables that are set along, each unless the user has set it.
@@ -66,6 +68,7 @@ class Channels:
     upstream: str = ""
     form: str = BASE_URL
     headers: "tuple[str, ...]" = ()
+    transports: "tuple[str, ...]" = ()
     fields: "Mapping[str, Schema]" = {}  # noqa: RUF012  # never changed
     never: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed
     also: "Mapping[str, str]" = {}  # noqa: RUF012  # never changed

@@ -172,7 +172,8 @@ class Connection:
         return False
 
     def _begin(self, request: h11.Request) -> bool:
-        known = self._server.recognise(request.target)
+        shown = next((value for name, value in request.headers if name == _SECRET_HEADER), b"")
+        known = self._server.recognise(request.target, shown)
         self._request = request
         if request.http_version not in _VERSIONS:
             self._refuse(_VERSION_NOT_SUPPORTED, HTTP_2)

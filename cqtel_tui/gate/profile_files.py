@@ -184,6 +184,7 @@ def _channels(table: _Table) -> Channels:
         variable=_variable(intercept.text("variable")),
         upstream=upstream,
         headers=tuple(map(_variable, intercept.texts("headers"))),
+        transports=tuple(map(_variable, intercept.texts("transports"))),
         fields=fields_at({k: _shape(k, v) for k, v in table.table("fields").rest().items()}),
         never=table.table("never").all_texts(),
         also=_variables(intercept.table("also")),

@@ -139,10 +139,7 @@ def held(
         own = environment.get(channels.variable, "")
         upstream, problems = _upstream(channels.variable, own, channels.upstream)
         upstreams[profile.name], path = _parted(upstream, channels)
-        variables[channels.variable] = gate.url_for(profile.name) + path
-        # A place of the user's own would get it as well.
-        if not any([environment.get(one) for one in channels.own]):
-            _add_header(variables, channels.headers, gate.header_for(profile.name))
+        variables[channels.variable] = _address(profile, gate, variables) + path
         notes += problems
     own_names = tuple([name for name in _own(profiles, environment) if name not in taken])
     notes += [
@@ -150,6 +147,18 @@ def held(
         for name in own_names
     ]
     return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
+
+
+def _address(profile: "Profile", gate: "Gate", variables: "dict[str, str]") -> str:
+    """Return where a program sends to; its headers show the secret from now on, if it has any."""
+    channels = profile.channels
+    url = gate.url_for(profile.name)
+    # A place of the user's own would get them as well.
+    if not channels.headers or any([variables.get(one) for one in channels.own]):
+        return url
+    _add_header(variables, channels.headers, gate.header_for(profile.name))
+    is_grpc = any([variables.get(one) == "grpc" for one in channels.transports])
+    return url.rpartition("/")[0] if is_grpc else url
 
 
 def _add_header(variables: "dict[str, str]", names: "Sequence[str]", header: str) -> None:

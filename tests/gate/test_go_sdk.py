@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from cqtel_tui.gate.profile_files import SHIPPED
+from cqtel_tui.outbox.store import Outbox
+from cqtel_tui.outbox.writing import PENDING
 
 from ..cli.machines import Machine, run
+from ..deliver.services import serving
 from ..go_sdk import reporter
 
 if TYPE_CHECKING:
@@ -100,3 +103,37 @@ def test_undecided_it_is_held(machine: Machine, sink: tuple[str, Sink]) -> None:
     assert came == []
     held = [path for path in machine.envelopes() if b"/v1/traces" in path.read_bytes()]
     assert len(held) == 3
+
+
+GRPC = {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
+
+
+def test_by_grpc_it_is_held_and_goes_after_a_yes(machine: Machine) -> None:
+    profile(machine)
+    with serving() as service:
+        url, slash, path = service.url.partition("/opentelemetry")
+        ended = machine.wrap("reporter", more={"OTEL_EXPORTER_OTLP_ENDPOINT": url, **GRPC})
+        assert ended.lines == ["done"], ended.said
+        assert service.calls == []
+        outbox = Outbox(str(machine.state))
+        [held] = [
+            one
+            for one in (outbox.open(PENDING, label) for label in outbox.labels(PENDING))
+            if one.origin == "gate"
+        ]
+        assert (held.kind, held.target) == ("otlp-traces-protobuf", service.url)
+        assert machine.cq("send", held.id, "--once").code == 0
+        assert service.calls == [(slash + path, held.payload)]
+
+
+@pytest.mark.parametrize("has_profile", [True, False])
+def test_by_grpc_a_no_lets_it_send_nothing_either(machine: Machine, *, has_profile: bool) -> None:
+    if has_profile:
+        profile(machine)
+    with serving() as service:
+        own = {"OTEL_EXPORTER_OTLP_ENDPOINT": service.url.partition("/opentelemetry")[0], **GRPC}
+        ended = run(["reporter"], environment=machine.environment | own, cwd=machine.project)
+        assert (ended.lines, len(service.calls)) == (["done"], 1)
+        ended = machine.cq("run", "--no-telemetry", "--", "reporter", more=own)
+        assert (ended.lines[-1], len(service.calls)) == ("done", 1)
+    assert machine.envelopes() == []

@@ -31,6 +31,7 @@ variable = "OTEL_EXPORTER_OTLP_ENDPOINT"
 upstream = "https://otlp.example"
 forwarded = ["X-Api-Key"]
 headers = ["SHOP_HEADERS", "SHOP_LOG_HEADERS"]
+transports = ["SHOP_PROTOCOL"]
 own = ["SHOP_LOGS"]
 duration_unit = 1000
 [intercept.also]
@@ -82,6 +83,7 @@ def test_all_that_a_profile_says_is_read(write: Callable[..., Path]) -> None:
     assert channels.blocked == (Blocked("crash reports", "they cannot be held", "SHOP_CRASHES"),)
     assert (channels.forwarded, channels.own) == (("x-api-key",), ("SHOP_LOGS",))
     assert channels.headers == ("SHOP_HEADERS", "SHOP_LOG_HEADERS")
+    assert channels.transports == ("SHOP_PROTOCOL",)
     assert (channels.duration_unit, channels.also) == (
         1000,
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf"},

@@ -73,9 +73,14 @@ def test_the_secret_is_added_to_headers_once_and_to_what_the_user_has_set(gate: 
     header = gate.header_for("shop")
     assert header.partition("=")[2] == gate.url_for("shop").rpartition("/")[2]
     assert [found[name] for name in names] == [f"a=b,{header}", f"a=b,{header}", f"c=d,{header}"]
+    for name in ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL"):
+        pathless = held([SHOP], {name: "grpc"}, gate).variables[OTLP]
+        assert f"{pathless}/{header.partition('=')[2]}" == gate.url_for("shop") == found[OTLP]
     place = {"OTEL_EXPORTER_OTLP_LOGS_ENDPOINT": "https://logs.example"}
     assert (own | place).items() <= held([shop], own | place, gate).variables.items()
-    assert "HEADERS" not in held([shop], place, gate).variables
+    alone = held([shop], {**place, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, gate).variables
+    assert "HEADERS" not in alone
+    assert alone[OTLP] == gate.url_for("shop")
 
 
 @pytest.mark.parametrize(
