@@ -11,6 +11,7 @@ from hypothesis import given
 from ..collector.served import served
 from ..gate.served import ServedGate
 from .conftest import examples
+from .frames import streams
 from .wire import conversations, converse
 
 if TYPE_CHECKING:
@@ -54,6 +55,35 @@ def test_no_bytes_end_the_gate(scrubbed: Path) -> None:
         check()
     finally:
         gate.end()
+
+
+def test_no_frames_end_the_gate(scrubbed: Path) -> None:
+    gate = ServedGate()
+    path = urlsplit(gate.url_for("cloudquery")).path
+    name, _, secret = gate.header_for("cloudquery").partition("=")
+    gate.begin()
+    taken = 0
+
+    @examples(250)
+    @given(streams([(name, secret), (name, secret), (name, "0" * 32), ("x", secret)]))
+    def check(sent: list[bytes]) -> None:
+        nonlocal taken
+        before = len(gate.kept)
+        converse(gate.port, sent)
+        taken += len(gate.kept) - before
+        if name.encode() not in b"".join(sent):
+            assert len(gate.kept) == before
+        again = converse(gate.port, [GOOD % f"{path}/v1/batch".encode()])
+        assert statuses(again) == [200], again
+
+    try:
+        check()
+    finally:
+        gate.end()
+    assert taken  # some of it is a request
+    assert gate.server is not None
+    assert gate.server.under_way == 0
+    assert not any(secret in str(one) for one in gate.kept if one.header("x") == "")
 
 
 def test_no_bytes_end_the_collector(scrubbed: Path, tmp_path: Path) -> None:
