@@ -28,6 +28,15 @@ def add_contract(commands: Commands) -> None:
         "docs",
     )
     page.add_argument("file", metavar="FILE")
+    semconv = add(
+        actions,
+        "registry",
+        "a registry of OpenTelemetry's semantic conventions, for weaver, in a new folder",
+        "contracts",
+        "registry",
+    )
+    semconv.add_argument("file", metavar="FILE")
+    semconv.add_argument("folder", metavar="FOLDER")
     diff = add(
         actions,
         "diff",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent.contract_changes import compare, field_words
 from ..consent.contracts import read_contract
+from ..errors import CqtelError
 from ..review.contract_page import page
 from .output import number, say, show, show_json
 
@@ -40,6 +42,28 @@ def check(arguments: argparse.Namespace) -> int:
 def docs(arguments: argparse.Namespace) -> int:
     """Print the page for a program's documentation, as Markdown."""
     sys.stdout.write(page(read_contract(arguments.file)))
+    return 0
+
+
+def registry(arguments: argparse.Namespace) -> int:
+    """Write a contract as a registry that OpenTelemetry's weaver reads.
+
+    Raises:
+        CqtelError: something of that name is there, or it cannot be written.
+    """
+    from ..review.registry import registry as files_of
+
+    folder = Path(arguments.folder)
+    files = files_of(read_contract(arguments.file))
+    try:
+        folder.mkdir(parents=True)
+        for name, text in files.items():
+            (folder / name).write_text(text, "utf-8")
+    except OSError as error:
+        raise CqtelError(
+            f"{folder} cannot be made: {error.strerror}. Give a folder that is not there yet."
+        ) from error
+    say(f"written to {folder}: {', '.join(files)}")
     return 0
 
 

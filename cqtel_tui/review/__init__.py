@@ -19,6 +19,7 @@ __all__ = [
     "needles",
     "own",
     "promises",
+    "registry",
     "requests",
     "sentences",
     "shapes",

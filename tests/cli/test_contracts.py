@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
+from cqtel_tui.catalogue import ON_SPANS, RECORDED
 from cqtel_tui.consent.contracts import RISKS, SHAPES
 from cqtel_tui.review.promises import FIELDS
 
@@ -160,6 +162,26 @@ def test_diff_fails_where_the_version_was_not_raised(cq: Here) -> None:
 @pytest.mark.parametrize("line", ["contract", "contract check", "contract diff a", "contract x"])
 def test_what_is_no_command_is_wrong_usage(cq: Here, line: str) -> None:
     assert cq(*line.split()).code == 2
+
+
+def test_registry_writes_what_opentelemetrys_weaver_reads(cq: Here) -> None:
+    path = written(cq.project, SHOP + PAID.replace("since = 2", "since = 1"))
+    assert cq("contract", "registry", path, "registry").code == 0
+    folder = cq.project / "registry"
+    manifest = yaml.safe_load((folder / "registry_manifest.yaml").read_text("utf-8"))
+    assert (manifest["name"], manifest["semconv_version"]) == ("shop", "1.0.0")
+    groups = yaml.safe_load((folder / "telemetry.yaml").read_text("utf-8"))["groups"]
+    common, own, span = groups
+    assert {one["id"] for one in common["attributes"]} == set(RECORDED)
+    assert [(one["id"], one["type"]) for one in own["attributes"]] == [
+        ("shop.theme", "string"),
+        ("shop.is_paid", "boolean"),
+    ]
+    assert own["attributes"][0]["brief"] == "Which theme is in use"
+    assert {one["ref"] for one in span["attributes"]} == {*ON_SPANS, "shop.theme", "shop.is_paid"}
+    again = cq("contract", "registry", path, "registry")
+    assert again.code == 1
+    assert "Give a folder that is not there yet" in again.said
 
 
 def test_none_of_them_writes_anything(cq: Here) -> None:
