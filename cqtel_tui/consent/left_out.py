@@ -6,7 +6,7 @@ Nothing is decided by it. Annotations are quoted: a program that records may hav
 import os
 
 from ..files import make_folder, read, replace
-from .own_fields import FOLDER
+from .own_fields import FOLDER, LEFT_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ UNKNOWN = "unknown"
 UNFIT = "unfit"
 BROKEN = "broken"
 """The contract cannot be read, so that no field of the program's own is recorded."""
-_FOLDER = "left-out"
 _MOST = 64
 _MAX_KEY = 300
 _MAX_BYTES = 64 * 1024
@@ -33,7 +32,7 @@ def keep(state: str, program: str, named: "Sequence[LeftOut]") -> None:
         OSError: it could not be written.
     """
     lines = [f"{why} {_plain(key)}\n" for key, why in named[:_MOST]]
-    folder = f"{state}/{FOLDER}/{_FOLDER}"
+    folder = f"{state}/{FOLDER}/{LEFT_OUT}"
     path = f"{folder}/{program}"
     data = "".join(lines).encode("ascii", "replace")
     try:
@@ -45,20 +44,18 @@ def keep(state: str, program: str, named: "Sequence[LeftOut]") -> None:
 
 
 def forget_left_out(state: str, program: str) -> None:
-    """Remove what was written down, if anything was, for a payload that is whole.
+    """Remove what was written down, for a payload is whole.
 
     Raises:
         OSError: it could not be removed.
     """
-    path = f"{state}/{FOLDER}/{_FOLDER}/{program}"
-    if os.access(path, os.F_OK):
-        os.unlink(path)  # noqa: PTH108  # pathlib costs 13 ms
+    os.unlink(f"{state}/{FOLDER}/{LEFT_OUT}/{program}")  # noqa: PTH108  # pathlib costs 13 ms
 
 
 def kept(state: str, program: str) -> "list[LeftOut]":
     """Return what was left out; nothing where that cannot be read."""
     try:
-        text = read(f"{state}/{FOLDER}/{_FOLDER}/{program}", _MAX_BYTES).decode("ascii", "replace")
+        text = read(f"{state}/{FOLDER}/{LEFT_OUT}/{program}", _MAX_BYTES).decode("ascii", "replace")
     except OSError:
         return []
     pairs = [line.partition(" ") for line in text.splitlines()]

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FOLDER = "contracts"
 """Of the state folder: what is kept of the contracts that were seen here."""
 TABLES = "tables"
+LEFT_OUT = "left-out"
+"""Where `left_out` keeps what was left out of each program's payloads."""
 FORMAT = "cqtel 1"
 _MOST = 64 * 1024
 RECORDED_UNDER = 3
@@ -54,6 +56,11 @@ def own_fields(state: str, program: str, contract: str, agreed: str) -> "Own":
 def table_path(state: str, program: str) -> str:
     """Return where the table of a program's contract is."""
     return f"{state}/{FOLDER}/{TABLES}/{program}"
+
+
+def has_left_out(state: str, program: str) -> bool:
+    """Tell whether it is written down that something was left out of a program's payload."""
+    return os.access(f"{state}/{FOLDER}/{LEFT_OUT}/{program}", os.F_OK)
 
 
 def mark_of(path: str) -> str:

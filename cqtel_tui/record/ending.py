@@ -120,6 +120,9 @@ def _name(
 
         note_left_out(state, telemetry.program, keys, own, problem)
     elif state and telemetry.contract is not None:
-        from ..consent.left_out import forget_left_out
+        from ..consent.own_fields import has_left_out
 
-        forget_left_out(state, telemetry.program)
+        if has_left_out(state, telemetry.program):
+            from ..consent.left_out import forget_left_out
+
+            forget_left_out(state, telemetry.program)

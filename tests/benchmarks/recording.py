@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import importlib.util
 import json
 import os
@@ -51,6 +52,7 @@ FLOOR = "floor: the same payload, written by hand"
 UNDECIDED = "cqtel, undecided"
 ON = "cqtel, on"
 OFF = "cqtel, off"
+CONTRACT = "cqtel, on, with a contract"
 DUE = "cqtel, on, a sender due, nobody there"
 OTEL_DOWN = "opentelemetry, nobody there"
 OTEL_UP = "opentelemetry, collector up"
@@ -61,6 +63,37 @@ RECORD_CQTEL = """
 from cqtel_tui import Telemetry
 telemetry = Telemetry("cloudquery", version="0.20.0", build_date="2021-11-26")
 with telemetry.operation("fetch") as operation:
+    for name in ("fetch.aws", "fetch.gcp", "fetch.k8s", "fetch.azure", "fetch.okta"):
+        with operation.span(name):
+            pass
+"""
+
+TELEMETRY_TOML = """\
+name = "shop"
+version = 1
+documentation = "https://shop.example/telemetry"
+contact = "privacy@shop.example"
+retention_days = 90
+""" + "".join(
+    f"""
+[[fields]]
+key = "shop.field{number}"
+type = "string"
+shape = "name"
+sentence = "What field {number} says"
+why = "Shows what it is."
+risk = "low"
+since = 1
+"""
+    for number in range(10)
+)
+RECORD_OWN = """
+import os
+from cqtel_tui import Telemetry
+contract = os.environ["CQ_TELEMETRY_HOME"] + "/telemetry.toml"
+telemetry = Telemetry("shop", version="0.20.0", contract=contract)
+with telemetry.operation("fetch") as operation:
+    operation.set("shop.field1", "dark")
     for name in ("fetch.aws", "fetch.gcp", "fetch.k8s", "fetch.azure", "fetch.okta"):
         with operation.span(name):
             pass
@@ -254,12 +287,20 @@ class Bench:
         """Compile a program, make its home, and run it once, watched."""
         home = self.home(case)
         home.mkdir(parents=True, mode=0o700)
-        if case.name in {ON, OFF, DUE}:
+        if case.name in {ON, OFF, DUE, CONTRACT}:
             chosen: dict[str, object] = {"telemetry": "off"}
             if case.name != OFF:
                 chosen = {"telemetry": "on", "catalogue": 1, "endpoint": case.endpoint}
             choices = home / "choices.json"
-            choices.write_text(json.dumps({"version": 1, "all": chosen}, indent=2))
+            if case.name == CONTRACT:
+                chosen["contract"] = hashlib.sha256(TELEMETRY_TOML.encode()).hexdigest()
+                texts = home / "contracts" / "texts"
+                texts.mkdir(parents=True, mode=0o700)
+                (texts / str(chosen["contract"])).write_text(TELEMETRY_TOML)
+                (home / "telemetry.toml").write_text(TELEMETRY_TOML)
+            whose = {"programs": {"shop": {"all": chosen}}} if case.name == CONTRACT else None
+            content = {"version": 2, **whose} if whose else {"version": 1, "all": chosen}
+            choices.write_text(json.dumps(content, indent=2))
             choices.chmod(0o600)
         source = home / "program.py"
         watched = home / "watched.py"
@@ -293,12 +334,12 @@ class Bench:
         }
 
     def directory(self, case: Case) -> Path:
-        return self.project if case.name in {ON, OFF, DUE} else self.plain
+        return self.project if case.name in {ON, OFF, DUE, CONTRACT} else self.plain
 
     def reset(self, case: Case) -> None:
         """Bring a home into the state that its case is about."""
         outbox = self.home(case) / "outbox"
-        if case.name not in {ON, DUE}:
+        if case.name not in {ON, DUE, CONTRACT}:
             return
         outbox.mkdir(mode=0o700, exist_ok=True)
         (outbox / "sender-called").unlink(missing_ok=True)
@@ -371,6 +412,7 @@ def cases(down: str, up: str) -> list[Case]:
         Case(FLOOR, RECORD_FLOOR),
         Case(UNDECIDED, RECORD_CQTEL, most_ms=MOST_MS, most_ratio=MOST_RATIO_UNDECIDED),
         Case(ON, RECORD_CQTEL, down, most_ms=MOST_MS, most_ratio=MOST_RATIO_ON),
+        Case(CONTRACT, RECORD_OWN, down, most_ms=MOST_MS, most_ratio=MOST_RATIO_ON),
         Case(OFF, RECORD_CQTEL, most_ms=MOST_MS, most_ratio=MOST_RATIO_UNDECIDED),
         Case(DUE, RECORD_CQTEL, down, most_ms=MOST_DUE_MS),
         Case(OTEL_DOWN, RECORD_OPENTELEMETRY, down, otel),
