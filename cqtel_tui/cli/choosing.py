@@ -127,7 +127,7 @@ def _contract_lines(status: standing.Status) -> list[tuple[str, str]]:
             lines.append(("", f"new since your yes, and left out until another one ({command}):"))
         lines += [("", f"  {one}") for one in terms.news]
     for name, left_out in status.left_out.items():
-        lines += [("left out", f"{name}: {left_out_words(*one)}") for one in left_out]
+        lines += [("left out", f"of {name}, {left_out_words(*one)}") for one in left_out]
     return lines
 
 

@@ -65,12 +65,12 @@ def kept(state: str, program: str) -> "list[LeftOut]":
 def left_out_words(key: str, why: str) -> str:
     """Return what was left out, and why."""
     if why == BROKEN:
-        return f"all fields of its own, for its contract cannot be used: {key}"
+        return f"all fields of its own: its contract cannot be used. {key}"
     words = {
-        UNKNOWN: "neither the catalogue nor the contract agreed to has it",
-        UNFIT: "its value has not the shape that it should have",
+        UNKNOWN: "not in the catalogue, nor in a contract that was agreed to",
+        UNFIT: "its value does not have the shape it should have",
     }
-    return f"{key}, for {words[why]}"
+    return f"{key}: {words[why]}"
 
 
 def _plain(text: str) -> str:

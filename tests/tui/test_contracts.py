@@ -130,7 +130,7 @@ async def test_the_consent_screen_shows_the_contract_and_a_yes_is_to_it(empty: M
     bought(empty)
     async with ui("choices", size=(160, 50), look_every=0.2) as it:
         await it.shows("Its contract adds:", "+ shop.theme", "as its contract says")
-        await it.shows("Left out: shop.is_paid, for neither the catalogue nor")
+        await it.shows("Left out of shop's last payload: shop.is_paid: not in the catalogue")
         await it.press("t")
         await it.answer("o")
         await it.until(lambda: "from now on?" in it.question)

@@ -218,7 +218,7 @@ def _terms(snapshot: Snapshot) -> list[Content]:
             lines.append(views.muted("It is left out until you choose on again."))
         lines.append(views.muted(terms.about))
     return lines + [
-        views.warning(f"Left out: {left_out_words(key, why)}")
+        views.muted(f"Left out of {program}'s last payload: {left_out_words(key, why)}.")
         for key, why in snapshot.status.left_out.get(program, ())
     ]
 
