@@ -105,6 +105,7 @@ def _keys(*, on_span: bool) -> list[str]:
 
 def _resource_statements() -> Iterator[str]:
     yield f"keep_keys(resource.attributes, {_array(_keys(on_span=False))})"
+    yield from _each_key_once("resource")
     for key in _keys(on_span=False):
         yield from _only_in_shape("resource", key)
     yield "set(resource.dropped_attributes_count, 0)"
@@ -122,6 +123,7 @@ def _scope_statements() -> Iterator[str]:
 def _span_statements(contracts: Sequence[Contract]) -> Iterator[str]:
     own = [field.key for contract in contracts for field in contract.fields]
     yield f"keep_keys(span.attributes, {_array([*_keys(on_span=True), *own])})"
+    yield from _each_key_once("span")
     for contract in contracts:
         for field in contract.fields:
             yield from _only_in_shape("span", field.key, field.shape.accepts)
@@ -143,6 +145,12 @@ def _span_statements(contracts: Sequence[Contract]) -> Iterator[str]:
     yield "set(span.dropped_attributes_count, 0)"
     yield "set(span.dropped_events_count, 0)"
     yield "set(span.dropped_links_count, 0)"
+
+
+def _each_key_once(place: str) -> Iterator[str]:
+    """Yield what removes all but the last value of each key: a condition sees the first alone."""
+    yield f'merge_maps({place}.cache, {place}.attributes, "upsert")'
+    yield f"set({place}.attributes, {place}.cache)"
 
 
 def _only_in_shape(place: str, key: str, accepts: Shape | None = None) -> Iterator[str]:

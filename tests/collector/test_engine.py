@@ -23,7 +23,7 @@ from cqtel_tui.review.promises import COLLECTOR, FIELDS
 from ..deliver.collectors import PATIENCE
 from ..otel_engine import BINARY, why_no_engine
 from .own import OWN, UNFIT, contract, request_of
-from .requests import as_json
+from .requests import as_json, attributes, request, span
 from .served import JSON, wait_for
 
 if TYPE_CHECKING:
@@ -262,6 +262,35 @@ def test_what_gets_around_the_edge_meets_the_same_list(
         "kind": 1,
         "status": {"code": 2},
     }
+
+
+@pytest.mark.skipif(bool(why_no_engine()), reason=why_no_engine())
+def test_a_second_value_of_a_key_meets_the_same_list(
+    written: Callable[[bytes], dict[str, Any]],
+) -> None:
+    private = f"said {PRIVATE}"
+    sent = request(
+        span(
+            attributes=attributes({"error.type": "OSError"}) + attributes({"error.type": private})
+        ),
+        span(
+            attributes=attributes({"error.type": private}) + attributes({"error.type": "OSError"})
+        ),
+        span(),
+        program={"service.name": "cloudquery", "service.version": "6.21.1"},
+    )
+    [resource] = sent["resourceSpans"]
+    resource["resource"]["attributes"] += attributes({"service.version": private})
+    sent["resourceSpans"] += request(program={"service.name": "cloudquery"})["resourceSpans"]
+
+    found = written(as_json(sent))
+    assert PRIVATE not in json.dumps(found)
+    named = attributes({"service.name": "cloudquery"})
+    assert [each["resource"]["attributes"] for each in found["resourceSpans"]] == [named, named]
+    first, second, third = found["resourceSpans"][0]["scopeSpans"][0]["spans"]
+    assert "attributes" not in first
+    assert second["attributes"] == attributes({"error.type": "OSError"})
+    assert "attributes" not in third, "nothing of another span"
 
 
 @pytest.mark.skipif(bool(why_no_engine()), reason=why_no_engine())
