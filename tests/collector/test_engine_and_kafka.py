@@ -114,5 +114,6 @@ def test_a_queue_that_has_drained_gives_back_its_room_while_clickhouse_is_down(
 
     kafka.start()
     parts.callback(kafka.close)
-    until(lambda: size() < 4 * MIB)
-    assert engine.counted(DELIVERED) == posted * len(spans), "it is smaller because it was lost"
+    # The file is twice as long as what was in it when it was compacted, 4 MiB at most.
+    until(lambda: size() <= 8 * MIB)
+    until(lambda: engine.counted(DELIVERED) == posted * len(spans))  # nothing was lost by it
