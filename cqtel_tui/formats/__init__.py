@@ -7,6 +7,7 @@ __all__ = [
     "OPAQUE",
     "UNREDACTED",
     "bare_json",
+    "cloudquery_fields",
     "documents",
     "encodings",
     "fields",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from . import OPAQUE, UNREDACTED, otlp_protobuf
+from .cloudquery_fields import read_summary, write_summary
 from .readers import (
     NotOfKindError,
     read_envelope,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from .strict_json import JsonValue
 
+CLOUDQUERY = "cloudquery-protobuf"
 RUDDERSTACK = "rudderstack"
 SENTRY = "sentry"
 SENTRY_EVENT = "sentry-event"
@@ -35,12 +37,14 @@ OWN_QUERY = "own-query"
 
 _PROTOBUF = "-protobuf"
 _READ: dict[str, Callable[[bytes], JsonValue]] = {
+    CLOUDQUERY: read_summary,
     SENTRY: read_envelope,
     POSTHOG: read_posthog,
     SNOWPLOW: read_snowplow,
     OWN_FORM: read_form,
 }
 _WRITE: dict[str, Callable[[JsonValue], bytes]] = {
+    CLOUDQUERY: write_summary,
     SENTRY: write_envelope,
     SNOWPLOW: write_snowplow,
     OWN_FORM: write_form,
@@ -61,7 +65,7 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
     """
     if kind in {OPAQUE, UNREDACTED}:
         return None
-    if kind.endswith(_PROTOBUF):
+    if kind.endswith(_PROTOBUF) and kind not in _READ:
         return otlp_protobuf.from_protobuf(kind, payload)
     try:
         return _READ.get(kind, parse)(payload)
@@ -71,6 +75,6 @@ def as_document(kind: str, payload: bytes) -> JsonValue | None:
 
 def as_payload(kind: str, document: JsonValue) -> bytes:
     """Return the bytes of a document, in the encoding of its kind."""
-    if kind.endswith(_PROTOBUF):
+    if kind.endswith(_PROTOBUF) and kind not in _WRITE:
         return otlp_protobuf.to_protobuf(kind, document)
     return _WRITE.get(kind, as_json)(document)

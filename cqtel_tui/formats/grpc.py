@@ -19,6 +19,8 @@ SIGNALS = {
     f"{_SERVICE}.metrics.v1.MetricsService/Export": "metrics",
 }
 """OTLP's, by the paths of their calls."""
+SUMMARY_CALL = "/cloudquery.backend.analytics.Analytics/SendEvent"
+"""CloudQuery's, that sends a summary of a sync (`cloudquery_fields`)."""
 ENCODINGS = ("identity", "gzip", "deflate")
 """How a message may be compressed."""
 PREFIX_BYTES = 5

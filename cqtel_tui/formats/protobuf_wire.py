@@ -41,6 +41,36 @@ def has_too_many_fields(data: bytes, descriptor: Any, most: int) -> bool:
     return False
 
 
+def fields_of(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+    """Give the number of each field of a message, and what it is: a number, or bytes.
+
+    Raises:
+        ValueError: the bytes are no message, or have a number that is no varint.
+    """
+    at, end = 0, len(data)
+    while at < end:
+        tag, at = _varint(data, at, end)
+        value, at = _varint(data, at, end)
+        if tag & 7 not in {_VARINT, _BYTES} or at > end:
+            raise ValueError("it is not a message of texts and whole numbers")
+        if tag & 7 == _BYTES:
+            if at + value > end:
+                raise ValueError("it ends too early")
+            yield tag >> 3, data[at : at + value]
+            at += value
+        else:
+            yield tag >> 3, value & (1 << 64) - 1
+
+
+def varint(number: int) -> bytes:
+    """Return a number, from 0, as it is written."""
+    written = bytearray()
+    while number > 0x7F:  # noqa: PLR2004  # what fits into one byte
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*written, number])
+
+
 def message_in(data: bytes, number: int) -> bytes:
     """Return the bytes of a field; of several the last one's, empty if there is none.
 

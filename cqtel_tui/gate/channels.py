@@ -28,11 +28,16 @@ class Blocked:
         reason: why it cannot be held, for the user to read.
         counted: the variable that names its host and port; it is pointed to where attempts are
             counted. Empty where there is none.
+        call: the path of the call in gRPC that it makes there. Where HTTP/2 can be read, and the
+            system says whose a connection is, it is held all the same.
+        upstream: where that call is made without us.
     """
 
     name: str
     reason: str
     counted: str = ""
+    call: str = ""
+    upstream: str = ""
 
 
 @record(frozen=True)
@@ -134,8 +139,10 @@ CLOUDQUERY = Channels(
         ),
         Blocked(
             "the older usage statistics (gRPC)",
-            "they are not HTTP requests, so they cannot be intercepted for review",
+            "they are intercepted on Linux alone, and with the extra grpc",
             counted="CQ_ANALYTICS_HOST",
+            call="/cloudquery.backend.analytics.Analytics/SendEvent",
+            upstream="https://analyticsv1.cloudquery.io",
         ),
         Blocked(
             "all that the releases of 2021 and 2022 report",

@@ -55,11 +55,12 @@ class Connection:
         is_known: whether it has shown the secret.
     """
 
-    def __init__(self, accepted: socket.socket, server: Receiver) -> None:
+    def __init__(self, accepted: socket.socket, server: Receiver, *, is_call: bool = False) -> None:
         self.socket = accepted
         self.until = time.monotonic() + STRANGER_SECONDS
         self.is_known = False
         self._server = server
+        self._is_call = is_call
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._http2: Http2 | None = None
         self._is_http_1 = False
@@ -125,6 +126,9 @@ class Connection:
             if not self._is_told(received, has_more=bool(data)):
                 return
             data = received
+            if self._is_call and self._http2 is None:
+                self.close()
+                return
         if self._http2 is not None:
             self._speak_http_2(self._http2, data)
             return
@@ -144,7 +148,8 @@ class Connection:
             with contextlib.suppress(ImportError):  # its extra is not installed: it is refused
                 from .http2 import Http2
 
-                self._http2 = Http2(self._server)
+                self._http2 = Http2(self._server, is_call=self._is_call)
+                self._server.counts.blocked_attempts -= self._is_call  # it can be read
         self._is_http_1 = self._http2 is None
         return True
 

@@ -90,16 +90,18 @@ class Http2:
 
     Args:
         server: knows the secrets, and takes complete requests.
+        is_call: whether it is for calls that are made without a secret, and for nothing else.
 
     Attributes:
-        is_known: whether the client has shown the secret.
+        is_known: whether the client has shown the secret, or needs none.
         is_over: whether it is to be closed once the client has read what it was sent.
     """
 
-    def __init__(self, server: Receiver) -> None:
-        self.is_known = False
+    def __init__(self, server: Receiver, *, is_call: bool = False) -> None:
+        self.is_known = is_call
         self.is_over = False
         self._server = server
+        self._is_call = is_call
         self._streams: dict[int, _Stream] = {}
         self._idle_until = 0.0
         self._http = H2Connection(H2Configuration(client_side=False, header_encoding=None))
@@ -156,7 +158,7 @@ class Http2:
     def _begin(self, number: int, received: Sequence[tuple[bytes, bytes]]) -> None:
         named = [(bytes(name), bytes(value)) for name, value in received]
         shown = dict(named)
-        known = self._server.recognise(shown.get(b":path", b""), shown.get(_SECRET_HEADER, b""))
+        known = self._recognise(shown.get(b":path", b""), shown.get(_SECRET_HEADER, b""))
         profile, path = known or ("", b"")
         headers = tuple(
             (name.decode("latin-1"), value.decode("latin-1"))
@@ -171,7 +173,7 @@ class Http2:
             time.monotonic() + BODY_SECONDS,
         )
         if known is None:
-            self._refuse(number, STRANGER)
+            self._refuse(number, NOT_OTLP if self._is_call else STRANGER)
             self._http.close_connection()
             self._end()
             return
@@ -183,6 +185,12 @@ class Http2:
         else:
             length = _last(headers, "content-length")
             self._has_room(number, int(length) if length.isdecimal() else 0)
+
+    def _recognise(self, path: bytes, secret: bytes) -> tuple[str, bytes] | None:
+        if not self._is_call:
+            return self._server.recognise(path, secret)
+        profile = self._server.calls.get(path)
+        return None if profile is None else (profile, path)
 
     def _add(self, event: DataReceived) -> None:
         number, data = event.stream_id, bytes(event.data)
@@ -280,9 +288,10 @@ def _request(stream: _Stream) -> Request:
 
 
 def _is_export(stream: _Stream) -> bool:
-    """Tell whether it is a call of OTLP's, in an encoding that can be read."""
+    """Tell whether it is a call that can be read, in an encoding that can be read."""
     encoding = _last(stream.headers, _ENCODING) or "identity"
-    return stream.path in grpc.SIGNALS and encoding in grpc.ENCODINGS and stream.method == "POST"
+    is_known = stream.path in grpc.SIGNALS or stream.path == grpc.SUMMARY_CALL
+    return is_known and encoding in grpc.ENCODINGS and stream.method == "POST"
 
 
 def _last(headers: tuple[tuple[str, str], ...], wanted: str) -> str:

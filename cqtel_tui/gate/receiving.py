@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .connection import Connection
     from .requests import Request
 
@@ -36,10 +38,12 @@ class Receiver(Protocol):
     Attributes:
         counts: what is told of it all.
         under_way: bytes of bodies that are not complete yet.
+        calls: the paths of calls that are made without a secret, and the profile whose each is.
     """
 
     counts: Counts
     under_way: int
+    calls: Mapping[bytes, str]
 
     def recognise(self, target: bytes, shown: bytes = b"") -> tuple[str, bytes] | None:
         """Return the profile that a request is of, and its path without the secret."""

@@ -188,7 +188,7 @@ class Redactor:
             self.known.version if name == session.app else "",
             session.project,
             session.id,
-            session.upstreams.get(name, ""),
+            session.upstreams.get(request.path, session.upstreams.get(name, "")),
             name in session.debug,
             session.consent.get(name, ""),
             session.arguments,
@@ -275,6 +275,7 @@ class Redactor:
             for name in names
             if name in self._programs
             for each in self._programs[name].channels.blocked
+            if self.known.blocked_attempts or not each.call  # else it was held, if it was made
         ]
 
 

@@ -10,9 +10,11 @@ import re
 from dataclasses import dataclass
 
 from ..formats import grpc
+from ..formats.grpc import SUMMARY_CALL as CALL
 
 JSON = "application/json"
 PROTOBUF = "application/x-protobuf"
+CLOUDQUERY = "cloudquery"
 OTLP = "otlp"
 POSTHOG = "posthog"
 RUDDERSTACK = "rudderstack"
@@ -40,6 +42,7 @@ _RESPONSES = {
     POSTHOG: (JSON, b'{"status":1}'),
     SENTRY: (JSON, b"{}"),
     SNOWPLOW: (_TEXT, b"ok"),
+    CLOUDQUERY: (PROTOBUF, b""),
     UNKNOWN: (_TEXT, b""),
 }
 
@@ -61,6 +64,8 @@ def protocol_of(path: str) -> str:
     path = path.partition("?")[0]
     if path in SIGNALS:
         return OTLP
+    if path == CALL:
+        return CLOUDQUERY
     return next((name for name, known in _PATHS.items() if known.fullmatch(path)), UNKNOWN)
 
 

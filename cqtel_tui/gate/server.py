@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from ..formats import MAX_BODY_BYTES
 from .connection import Connection
 from .limits import MAX_CONNECTIONS, MAX_UNDER_WAY_BYTES
+from .peers import is_ours
 from .refusals import DISK_FULL, TOO_LARGE, TOO_MANY, TOO_SLOW
 from .spool import BacklogError
 
@@ -39,6 +40,10 @@ class Server:
         profiles: the secret that a path begins with, and the profile whose it is.
         keep: takes a complete request; once it returns, the request is acknowledged.
         counts: what is told of it all.
+
+    Attributes:
+        calls: the paths of calls in gRPC that are taken at `blocked_port` without a secret, if they
+            are our own user's, and the profile whose each is.
     """
 
     def __init__(
@@ -55,6 +60,7 @@ class Server:
         self._prefixes = {f"/{secret}/".encode(): name for secret, name in profiles.items()}
         self.keep = keep
         self.counts = counts
+        self.calls: Mapping[bytes, str] = {}
         self.connections: dict[Connection, None] = {}
         self.under_way = 0
         """Bytes of bodies that are not complete yet."""
@@ -144,12 +150,14 @@ class Server:
             self._is_full = True
             return
         with contextlib.suppress(OSError):
-            accepted, _ = self._listener.accept()
-            accepted.setblocking(False)
-            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
-            connection = Connection(accepted, self)
-            self.connections[connection] = None
-            self.watch(accepted, connection.read)
+            self._serve(self._listener.accept()[0])
+
+    def _serve(self, accepted: socket.socket, *, is_call: bool = False) -> None:
+        accepted.setblocking(False)
+        accepted.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNREAD_BYTES)
+        connection = Connection(accepted, self, is_call=is_call)
+        self.connections[connection] = None
+        self.watch(accepted, connection.read)
 
     def _make_room(self) -> bool:
         """Close the oldest connection that has not shown the secret."""
@@ -162,5 +170,9 @@ class Server:
 
     def _count(self) -> None:
         with contextlib.suppress(OSError):
-            self._blocked_port.accept()[0].close()
-            self.counts.blocked_attempts += 1
+            accepted, _ = self._blocked_port.accept()
+            self.counts.blocked_attempts += 1  # until it turns out to be a call
+            if self.calls and len(self.connections) < MAX_CONNECTIONS and is_ours(accepted):
+                self._serve(accepted, is_call=True)
+            else:
+                accepted.close()

@@ -132,6 +132,7 @@ class _Gate:
             with contextlib.suppress(OSError):  # a full disk: each request is refused until it ends
                 self._spool.open()
             self._redaction = Redaction(self._spool, lambda: [control, *self._server.sockets])
+        from .profiles import CLOUDQUERY
         from .receiving import Counts
         from .server import Server
 
@@ -139,6 +140,12 @@ class _Gate:
         self._server: Server = Server(
             listener, blocked_port, session.profiles, self._keep, self._counts
         )
+        if CLOUDQUERY.name in session.profiles.values():
+            self._server.calls = {
+                each.call.encode(): CLOUDQUERY.name
+                for each in CLOUDQUERY.channels.blocked
+                if each.call
+            }
 
     def run(self) -> None:
         """Serve, linger, and leave nothing unredacted that can be redacted."""

@@ -124,9 +124,7 @@ def held(
         for name, quieter in channels.levels.items():
             level = environment.get(name, "")
             variables[name] = quieter.get(level, level)
-        for one in channels.blocked:
-            if one.counted:
-                variables[one.counted] = gate.blocked_address
+        notes += _calls(profile, gate, variables, upstreams)
         if not channels.variable:
             continue
         if channels.variable in taken:
@@ -147,6 +145,24 @@ def held(
         for name in own_names
     ]
     return Opened(_loopback_past_proxies(variables), upstreams, tuple(notes), own_names, gate)
+
+
+def _calls(
+    profile: "Profile", gate: "Gate", variables: "dict[str, str]", upstreams: "dict[str, str]"
+) -> "list[str]":
+    """Point to the gate what is counted there, or is a call; return what the user is told."""
+    notes: list[str] = []
+    for one in profile.channels.blocked:
+        own = variables.get(one.counted, "") if one.counted else ""
+        if one.counted:
+            variables[one.counted] = gate.blocked_address
+        if one.call:
+            # CloudQuery calls in plaintext unless the port is this one.
+            scheme = "https" if own.endswith(":443") else "http"
+            address = f"{scheme}://{own}" if own else ""
+            upstreams[one.call], problems = _upstream(one.counted, address, one.upstream)
+            notes += problems
+    return notes
 
 
 def _address(profile: "Profile", gate: "Gate", variables: "dict[str, str]") -> str:

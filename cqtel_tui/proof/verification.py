@@ -44,7 +44,9 @@ class Verification:
             if destination.port == gate.port:
                 return "the gate"
             if gate.blocked_address == f"{HOST}:{destination.port}":
-                return "a blocked channel"
+                # Where all of them could be read, none was blocked.
+                is_read = self.wrapped.seen is not None and not self.wrapped.seen.blocked_attempts
+                return "the gate" if is_read else "a blocked channel"
         if destination.is_local:
             return "this machine"
         return "a name server" if destination.is_lookup else "outside"

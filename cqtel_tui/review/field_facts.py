@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from ..catalogue import is_boolean, is_class_name, is_message, is_name, is_version, matches
 from ..formats import values
+from ..formats.cloudquery_fields import REQUEST as SUMMARY_REQUEST
 from ..formats.documents import (
+    CLOUDQUERY,
     OWN_FORM,
     OWN_JSON,
     OWN_QUERY,
@@ -31,6 +33,7 @@ from ..formats.fields import (
     NAME,
     NANOSECONDS,
     ONE_OF,
+    PLUGIN,
     PROPERTIES,
     SCHEMA,
     SPAN_ID,
@@ -51,7 +54,7 @@ from ..formats.values import is_usual, is_utc_time, unsigned
 from ..sanitize import printable
 from .attribute_facts import attributes_reader
 from .durations import duration
-from .events import PROPERTY_SHAPES, is_event_id
+from .events import PROPERTY_SHAPES, is_event_id, is_published
 from .facts import EMPTY, UNFIT, Fact, FactPlace, array_of, unexpected
 
 if TYPE_CHECKING:
@@ -76,6 +79,7 @@ _OF_KIND: dict[str, Callable[[JsonValue], bool]] = {
     MOMENT: lambda value: is_utc_time(value) or isinstance(value, int | float),
     NAME: is_name,
     ONE_OF: is_name,
+    PLUGIN: is_published,
     SCHEMA: is_message,
     SPAN_ID: lambda value: matches(value, "f" * 16),
     TIME: is_utc_time,
@@ -248,6 +252,7 @@ def _one_or_many(message_table: Field, batch_table: Field) -> Reader:
 
 
 _READERS: dict[str, Reader] = {
+    CLOUDQUERY: _message(SUMMARY_REQUEST),
     POSTHOG: _one_or_many(POSTHOG_MESSAGE, POSTHOG_BATCH),
     RUDDERSTACK: _one_or_many(MESSAGE, BATCH),
     SENTRY: _message(ENVELOPE),

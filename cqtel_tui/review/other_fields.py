@@ -8,7 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..formats import posthog_fields, queries, rudderstack_fields, sentry_fields, snowplow_fields
+from ..formats import (
+    cloudquery_fields,
+    posthog_fields,
+    queries,
+    rudderstack_fields,
+    sentry_fields,
+    snowplow_fields,
+)
 from ..formats.fields import ERROR_TEXT, EVENT, ID, KEY, MOMENT, PROPERTIES, TIME
 from .promises import DEBUG, UNPROMISED, CatalogueField
 
@@ -55,6 +62,7 @@ _OTHERWISE = (
     "what kind of value it is leaves little room to tell you apart",
 )
 _TABLES = (
+    cloudquery_fields.REQUEST,
     posthog_fields.BATCH,
     posthog_fields.MESSAGE,
     queries.REQUEST,

@@ -14,7 +14,7 @@ from cqtel_tui.formats.grpc import SIGNALS
 from .collectors import PATIENCE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Collection, Iterator
 
 
 @dataclass
@@ -35,11 +35,11 @@ class Service:
 
 
 @contextlib.contextmanager
-def serving(credentials: Any = None) -> Iterator[Service]:
+def serving(paths: Collection[str] = SIGNALS, credentials: Any = None) -> Iterator[Service]:
     """Serve on loopback, in plaintext or with a certificate."""
     service = Service()
     server = grpc.server(ThreadPoolExecutor(4))
-    for path in SIGNALS:
+    for path in paths:
         _, name, method = path.split("/")
         handler = grpc.unary_unary_rpc_method_handler(_answering(service, path))
         handlers = grpc.method_handlers_generic_handler(name, {method: handler})
@@ -49,7 +49,7 @@ def serving(credentials: Any = None) -> Iterator[Service]:
     else:
         port = server.add_secure_port("127.0.0.1:0", credentials)
     scheme = "http" if credentials is None else "https"
-    service.url = f"{scheme}://127.0.0.1:{port}{next(iter(SIGNALS))}"
+    service.url = f"{scheme}://127.0.0.1:{port}{next(iter(paths))}"
     server.start()
     try:
         yield service

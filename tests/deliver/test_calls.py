@@ -305,7 +305,7 @@ def test_a_certificate_that_is_trusted_is_called(
 ) -> None:
     certificate = certified("IP:127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
-    with serving(secured(certificate)) as service:
+    with serving(credentials=secured(certificate)) as service:
         hold(allowed, service.url)
         result = send(allowed)
     assert result.outcome is Outcome.SENT, result.why
@@ -324,7 +324,7 @@ def test_a_certificate_that_is_not_trusted_or_of_another_gets_nothing(
     certificate = certified(name)
     if is_trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate.path))
-    with serving(secured(certificate)) as service:
+    with serving(credentials=secured(certificate)) as service:
         hold(allowed, service.url)
         result = send(allowed)
     assert (result.outcome, service.calls) == (Outcome.POSTPONED, [])

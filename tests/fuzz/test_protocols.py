@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cqtel_tui.formats.cloudquery_fields import write_summary
 from cqtel_tui.formats.documents import as_document
+from cqtel_tui.formats.grpc import SUMMARY_CALL
 from cqtel_tui.formats.values import as_json
 from cqtel_tui.gate.field_shapes import fields_at
 from cqtel_tui.gate.names import Names
@@ -146,6 +148,18 @@ ENVELOPES = st.tuples(
 POSTHOG = st.fixed_dictionaries(
     {"api_key": SCALARS, "batch": st.lists(OBJECTS, max_size=3)},
 ) | st.fixed_dictionaries({"api_key": TEXTS, "event": SCALARS}, optional={"properties": OBJECTS})
+DESTINATIONS = st.lists(members("Path", "Version"), max_size=3)
+SUMMARIES = st.fixed_dictionaries(
+    {
+        "sync_summary": st.fixed_dictionaries(
+            {"Destinations": DESTINATIONS},
+            optional=dict.fromkeys(
+                ("Invocation_UUID", "Source_path", "Source_version", "Errors", "Exit_reason"),
+                SCALARS | st.just("cloudquery/aws") | st.just("v1.2.3"),
+            ),
+        )
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -166,6 +180,7 @@ FORMS = {
     "posthog in gzip": Form("/i/v0/e/?compression=gzip-js", POSTHOG, in_gzip, "text/plain"),
     "posthog in a form": Form("/e/", POSTHOG, in_form, FORM),
     "snowplow": Form("/com.snowplowanalytics.snowplow/tp2", SNOWPLOW_EVENTS, snowplow),
+    "cloudquery-protobuf": Form(SUMMARY_CALL, SUMMARIES, write_summary, "application/grpc"),
     "own-json": Form("/metrics", OBJECTS | st.lists(OBJECTS, max_size=3), as_json, JSON, "own"),
     "own-form": Form("/", OBJECTS, form, FORM, "own"),
 }

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from cqtel_tui.formats.grpc import SUMMARY_CALL
 from cqtel_tui.gate.channels import Blocked, Channels
 from cqtel_tui.gate.listening import Gate
 from cqtel_tui.gate.profile_files import SHIPPED, read_profile
@@ -46,7 +47,10 @@ def test_cloudquery_is_pointed_to_the_gate_and_to_nowhere_else(gate: Gate) -> No
         "CQ_NO_TELEMETRY": "T",
         "CQ_ANALYTICS_HOST": gate.blocked_address,
     }
-    assert found.upstreams == {"cloudquery": "https://analytics-events.cloudquery.io"}
+    assert found.upstreams == {
+        "cloudquery": "https://analytics-events.cloudquery.io",
+        SUMMARY_CALL: "https://analyticsv1.cloudquery.io",
+    }
     assert found.notes == ()
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/[0-9a-f]{32}", gate.url_for("cloudquery"))
 
@@ -97,7 +101,7 @@ def test_a_users_own_settings_are_kept_and_told(gate: Gate) -> None:
     own = {"OTEL_ENDPOINT": "logs.example:4318", OTLP: "https://x.example"}
     found = held([CLOUDQUERY], {**own, RUDDERSTACK: "http://127.0.0.1:9/mine"}, gate)
     assert own.items() <= found.variables.items()
-    assert found.upstreams == {"cloudquery": "http://127.0.0.1:9/mine"}
+    assert found.upstreams["cloudquery"] == "http://127.0.0.1:9/mine"
     assert [note.partition(" ")[0] for note in found.notes] == [RUDDERSTACK, "OTEL_ENDPOINT"]
     assert found.open_channels == ("OTEL_ENDPOINT",)
 
@@ -134,7 +138,7 @@ def test_an_upstream_that_nothing_can_ever_be_sent_to_is_told_before_the_program
 ) -> None:
     found = held([CLOUDQUERY], {RUDDERSTACK: own}, gate)
     assert found.variables[RUDDERSTACK] == gate.url_for("cloudquery")
-    assert found.upstreams == {"cloudquery": ""}
+    assert found.upstreams["cloudquery"] == ""
     [note] = found.notes
     assert problem in note
     assert "stays on this machine" in note

@@ -285,7 +285,7 @@ async def test_what_was_closed_in_a_run_is_told_with_its_reason_and_its_attempts
         assert "Blocked in this run, since it cannot be shown" in text
         assert "error reports (Sentry): their address cannot be changed" in text
         assert "(attempts cannot be seen)" in text
-        assert "(gRPC): they are not HTTP requests" in text
+        assert "(gRPC): they are intercepted on Linux" in text
         assert "(1 attempt, none got through)" in text
         await it.press("4")
         await it.shows("Blocked in this run", "error reports (Sentry)", "none got")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from ..responses import (
+    CLOUDQUERY,
     OTLP,
     OWN,
     POSTHOG,
@@ -73,9 +74,10 @@ def document_intercepted(intercepted: Request, kind: str) -> JsonValue:
 
 def _read(intercepted: Request, protocol: str) -> tuple[_Module, Document]:
     """Read a request by its profile, its path or its shape, whichever of them can be read first."""
-    from . import otlp, own, posthog, rudderstack, sentry, snowplow, unknown
+    from . import cloudquery, otlp, own, posthog, rudderstack, sentry, snowplow, unknown
 
     known: dict[str, _Module] = {
+        CLOUDQUERY: cloudquery,
         OTLP: otlp,
         OWN: own,
         POSTHOG: posthog,
