@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..consent.saving import decide_endpoint, save
+from ..consent.saving import decide_endpoint, decide_telemetry, save
 from ..paths import HOME_VARIABLE, places
 from ..record.telemetry import Telemetry
 
@@ -159,7 +159,8 @@ def _deliver(now_nano: int, address: str, entropy: Callable[[int], bytes]) -> No
     from ..outbox.writing import PENDING
 
     url = f"{address}/v1/traces"
-    save(places().config, decide_endpoint(url), program="cloudquery")
+    # With an ID, for it was allowed then; without an endpoint, or a sender would be started.
+    save(places().config, decide_telemetry("on"), program="cloudquery")
     outbox = Outbox(places().state)
     for hours, box, status, answer in _DELIVERED:
         telemetry = Telemetry("cloudquery", version="6.21.1")
@@ -171,6 +172,8 @@ def _deliver(now_nano: int, address: str, entropy: Callable[[int], bytes]) -> No
         length, when = len(envelope.payload), label.created + 2_000_000
         receipt = Receipt(label.id, envelope.sha256, length, url, status, when, answer)
         outbox.close(label, SENT if box == "sent" else REJECTED, receipt)
+    change = {**decide_telemetry(None), **decide_endpoint(url)}
+    save(places().config, change, program="cloudquery")
 
 
 def catch(

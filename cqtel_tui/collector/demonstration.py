@@ -1,29 +1,38 @@
 """Receive what a demonstration sends, on loopback: nothing of it can reach anybody else.
 
 What a program's makers would get is answered and thrown away. For what goes to an endpoint a real
-collector is started when it is first asked for, and asked.
+collector is started when it is first asked for, and asked. It has what was sent before, and what
+installations might have sent that are made up, so that a report has something to tell.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import http.client
 import json
 import os
+import random
 import subprocess
 import sys
 import threading
 import time
+import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..consent.endpoint import TRACES_PATH
 from ..extras import how_to_install
+from ..outbox.store import SENT, Outbox
+from ..paths import places
+from ..review.destination import INTERCEPTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from .arrivals import Arrival
 
 _HOST = "127.0.0.1"
 _MAX_BODY = 4 << 20
@@ -38,9 +47,77 @@ def end_with_the_demonstration():
     os._exit(0)
 threading.Thread(target=end_with_the_demonstration, daemon=True).start()
 from cqtel_tui.cli import main
-sys.exit(main(["collector", *sys.argv[1:]]))
+from cqtel_tui.collector.demonstration import fill
+store, *options = sys.argv[1:]
+fill(store)
+sys.exit(main(["collector", "--store", store, *options]))
 """
+_MADE_UP = 40
+_DAYS = 20
+_DAY_NANOSECONDS = 86_400 * 10**9
+_IN_CI = 0.3
 _PASSED_ON = ("content-type", "content-encoding", "authorization", "accept")
+
+
+def store_in(folder: Path) -> Path:
+    """Return where the collector of a demonstration in this folder keeps what it takes."""
+    return folder / "collector.sqlite3"
+
+
+def fill(store: str) -> None:
+    """Keep what this home says was sent, and what made-up installations might have sent.
+
+    Args:
+        store: the collector's file, which is made.
+    """
+    from .arrivals import Origin
+    from .json_reading import from_json
+    from .store import Store
+
+    outbox = Outbox(places().state)
+    now = time.time()
+    here = Origin(hashlib.sha1(_HOST.encode(), usedforsecurity=False).hexdigest())
+    own: list[Arrival] = []
+    for label in outbox.labels(SENT):
+        envelope = outbox.open(SENT, label)
+        if envelope.origin != INTERCEPTED:
+            own += from_json(envelope.payload, here, now).arrivals
+    others = [_made_up(one, number) for number in range(_MADE_UP) for one in own]
+    if own:
+        with contextlib.closing(Store(Path(store))) as opened:
+            opened.keep([*own, *others]).result()
+
+
+def _made_up(one: Arrival, number: int) -> Arrival:
+    """Return what an installation that nobody has might have sent, much like another."""
+    from msgspec.structs import replace
+
+    from .arrivals import Origin
+
+    draw = random.Random(f"{number} {one.spans[0].started}")  # noqa: S311  # nothing to hide
+    trace = draw.randbytes(16)
+    ids = {span.span_id: draw.randbytes(8) for span in one.spans}
+    back = draw.randrange(_DAYS) * _DAY_NANOSECONDS
+    spans = tuple(
+        replace(
+            span,
+            trace_id=trace,
+            span_id=ids[span.span_id],
+            parent_id=ids.get(span.parent_id, b""),
+            started=span.started - back,
+            duration=int(span.duration * draw.uniform(0.2, 2)),
+        )
+        for span in one.spans
+    )
+    who = random.Random(number)  # noqa: S311
+    return replace(
+        one,
+        origin=Origin(who.randbytes(20).hex(), who.choice(("DE", "US", "FR"))),
+        version=who.choice(("6.21.1", "6.20.0")),
+        ci=who.random() < _IN_CI,
+        cookie=str(uuid.UUID(bytes=who.randbytes(16), version=4)),
+        spans=spans,
+    )
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -113,8 +190,8 @@ class _Server(ThreadingHTTPServer):
         with self._lock:
             if self._process is None:
                 self._port = _free_port()
-                store = self._folder / "collector.sqlite3"
-                options = ["--listen", f"{_HOST}:{self._port}", "--store", str(store)]
+                store = store_in(self._folder)
+                options = [str(store), "--listen", f"{_HOST}:{self._port}"]
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", _COLLECTOR, *options],
                     cwd=self._folder,

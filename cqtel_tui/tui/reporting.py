@@ -22,7 +22,7 @@ class ReportApp(OwnApp[None]):
     """
 
     TITLE = "cqtel collector"
-    CSS_PATH = ["app.tcss", "report.tcss"]  # noqa: RUF012  # Textual types it so
+    CSS_PATH = "app.tcss"
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (76, "-normal"), (120, "-wide")]  # noqa: RUF012  # Textual types it so
     VERTICAL_BREAKPOINTS = [(0, "-short"), (20, "-tall")]  # noqa: RUF012
 

@@ -16,7 +16,7 @@ import pytest
 from cqtel_tui.actions.demo import throw_away_home
 from cqtel_tui.actions.sending import ALL, send
 from cqtel_tui.actions.status import look
-from cqtel_tui.collector import demonstration
+from cqtel_tui.collector import demonstration, report
 from cqtel_tui.collector.demonstration import receiving
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.outbox.store import REJECTED, SENT, Outbox
@@ -69,6 +69,30 @@ def test_what_is_sent_arrives_at_a_real_collector_there(project: Path) -> None:
     assert outbox.names(PENDING) == []
     assert len(outbox.names(SENT)) == 2 + len(labels)
     assert list(places_of_the_collector())
+
+
+def test_the_collector_has_what_was_sent_among_what_is_made_up(project: Path) -> None:
+    endpoint = str(ask(places(), program="cloudquery").endpoint)
+    address = endpoint.removesuffix("/v1/traces")
+    cookie = (project / ".cq" / "telemetry-cookie").read_text("ascii").strip()
+    key = {"Authorization": f"Bearer {cookie}"}
+
+    def mine() -> list[object]:
+        answer = httpx.get(f"{address}/v1/data", headers=key, timeout=PATIENCE)
+        assert answer.status_code == 200, answer.text
+        found: list[object] = answer.json()["operations"]
+        return found
+
+    sent = Outbox(places().state).labels(SENT)
+    assert len(mine()) == len(sent) == 2
+    [store] = [path for path in places_of_the_collector() if path.suffix == ".sqlite3"]
+    found = report.read(store, now=time.time())
+    assert found.total is not None
+    assert found.total.installations >= report.K
+    assert [row.of for row in found.tables["operations"]] == [("cloudquery", "sync")]
+    assert httpx.delete(f"{address}/v1/data", headers=key, timeout=PATIENCE).status_code == 200
+    assert mine() == []
+    assert len(list(report.read(store, now=time.time()).tables["days"])) > 1
 
 
 def places_of_the_collector() -> Iterator[Path]:

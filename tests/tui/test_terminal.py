@@ -42,7 +42,7 @@ def test_the_demonstration_leaves_nothing_behind(empty: Machine, tmp_path: Path)
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     with terminal("--demo", "--screen", "cookie", TMPDIR=str(temporary)) as it:
-        it.shows("DEMO", "The installation ID of this directory", "absent", "cqtel-demo-")
+        it.shows("DEMO", "The installation ID of this directory", "present", "cqtel-demo-")
         assert len(list(temporary.iterdir())) == 1
         it.type(b"1")
         it.shows("validate-config", "The program")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on, work
 from textual.binding import Binding, BindingType
 from textual.content import Content
-from textual.screen import Screen
+from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from ...collector import report as reports
@@ -49,13 +49,15 @@ SORTS = ("largest", "name", "failures", "slowest")
 LEAST_K = 2
 
 
-class ReportScreen(Screen[None]):
+class ReportScreen(ModalScreen[None]):
     """Shows one table of a report at a time, as bars and numbers.
 
     Args:
         path: the store, or where ClickHouse is.
+        is_on_top: whether it lies over another screen, to which one can go back.
     """
 
+    CSS_PATH = "../report.tcss"
     clock = staticmethod(time.time)
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -80,11 +82,13 @@ class ReportScreen(Screen[None]):
                 tooltip="Read the store again"),
         Binding("question_mark", "help", "Help", key_display="?", id="report.help",
                 tooltip="All keys of the report"),
+        Binding("escape", "leave", "Back", id="report.leave", tooltip="Back to where you were"),
         Binding("q,ctrl+c", "app.quit", "Quit", id="report.quit", tooltip="Leave the report"),
     ]  # fmt: skip
 
-    def __init__(self, path: Path | DatabasePlace) -> None:
+    def __init__(self, path: Path | DatabasePlace, *, is_on_top: bool = False) -> None:
         super().__init__()
+        self._is_on_top = is_on_top
         self.path = path
         self.table = "days"
         self.sort = SORTS[0]
@@ -143,6 +147,15 @@ class ReportScreen(Screen[None]):
         """Sort by something else."""
         self.sort = SORTS[(SORTS.index(self.sort) + 1) % len(SORTS)]
         self._show()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide the way back where there is none."""
+        del parameters
+        return self._is_on_top or action != "leave"
+
+    def action_leave(self) -> None:
+        """Go back to the screen below."""
+        self.dismiss()
 
     def action_help(self) -> None:
         """Show all keys."""

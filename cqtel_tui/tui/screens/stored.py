@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -11,7 +12,7 @@ from textual.content import Content
 from ...errors import CqtelError
 from ...proof.evidence import ENFORCEMENTS
 from ...review import promises
-from ...rights.announced import announced
+from ...rights.announced import Announcement, announced
 from ...sanitize import one_line
 from .. import views
 from ..looks import ACCENT, SAFE, WRONG
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from textual.widget import Widget
 
     from ...proof.evidence import Enforcement, Proof, Verdict
-    from ...rights.announced import Announcement
     from ..snapshot import Snapshot
 
 
@@ -38,6 +38,8 @@ class Stored(Room):
                 tooltip="Record a temporary operation among planted secrets, and look for them"),
         Binding("a", "ask", "Ask collector", id="stored.ask",
                 tooltip="Ask the collector what it does, and what it would derive from you"),
+        Binding("r", "report", "Report", id="stored.report",
+                tooltip="In a demonstration: the report of the collector that it sends to"),
     ]  # fmt: skip
 
     def __init__(self) -> None:
@@ -84,6 +86,8 @@ class Stored(Room):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Show, but do not do, what shows a collector an address where nothing may be sent."""
         del parameters
+        if action == "report":
+            return self.home.demo
         return self.home.may_do() if action == "ask" else True
 
     @work(group="change")
@@ -103,6 +107,18 @@ class Stored(Room):
                 lambda stop: ask_announcement(endpoint, stop),
             )
         self._show()
+
+    @work(group="change")
+    async def action_report(self) -> None:
+        """Show the report of the demonstration's collector, which is started by being asked."""
+        from ...collector.demonstration import store_in
+        from .report import ReportScreen
+
+        if not isinstance(self._answer, Announcement):
+            await self.action_ask().wait()
+        if isinstance(self._answer, Announcement):
+            store = store_in(Path(self.home.places.state).parent)
+            self.app.push_screen(ReportScreen(store, is_on_top=True))
 
     def _show(self) -> None:
         text = self.query_one("#stored-text", Lines)
