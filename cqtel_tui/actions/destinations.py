@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from ..consent.contract_seen import endpoint_after_yes
 from ..consent.decision import ask
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 _MOST = 5
 _MAX_URL = 200
+_MAX_HOST = 60
 _ITS_OWN = "the program's own"
 
 
@@ -197,6 +199,40 @@ def outlook_lines(outlook: Outlook) -> list[str]:
     what = f"{number(outlook.bound[recorded], 'payload')}, and what is recorded from now on,"
     line = f"{what} {'go to' if recorded.url else 'have'} {words(recorded)}."
     return [line, *_upstream_lines(outlook)]
+
+
+def brief(outlook: Outlook) -> str:
+    """Return the same in a sentence, with the hosts alone."""
+    recorded = to_endpoint(outlook.endpoint, is_proposed=outlook.is_proposed)
+    later = "what is recorded from now on"
+    parts: list[str] = []
+    for where, count in sorted(outlook.bound.items(), key=lambda one: one[0].kind != UPSTREAM):
+        what = f"{count:,}" if parts else number(count, "payload")
+        is_one = count == 1 and where != recorded
+        parts.append(
+            f"{what}, and {later}, {_goes(where, is_one=False)}"
+            if where == recorded
+            else f"{what} {_goes(where, is_one=is_one)}"
+        )
+    if recorded not in outlook.bound:
+        parts.append(f"{later} {_goes(recorded, is_one=True)}")
+    hosts = {_host(where.url) for where in outlook.bound if where.url}
+    if outlook.upstream and _host(outlook.upstream) not in hosts:
+        parts.append(f"its own reports go to {_host(outlook.upstream)}")
+    return "; ".join(parts) + "."
+
+
+def _goes(where: Destination, *, is_one: bool) -> str:
+    if where.url is None:
+        return "stays here" if is_one else "stay here"
+    return f"{'goes' if is_one else 'go'} to {_host(where.url)} ({whose(where)})"
+
+
+def _host(url: str) -> str:
+    try:
+        return one_line(urlsplit(url).netloc or url, _MAX_HOST)
+    except ValueError:
+        return one_line(url, _MAX_HOST)
 
 
 def _upstream_lines(outlook: Outlook) -> list[str]:

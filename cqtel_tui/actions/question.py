@@ -13,7 +13,7 @@ from ..outbox.writing import PENDING
 from ..review.destination import bound_for
 from ..sanitize import one_line
 from .choosing import plan_telemetry, set_telemetry
-from .destinations import Outlook, outlook_lines, read_outlook
+from .destinations import Outlook, brief, outlook_lines, read_outlook
 from .noting import Shown
 from .programs import name_of
 from .results import Message, Result
@@ -125,15 +125,21 @@ def words(question: Question) -> dict[Answer, str]:
             Answer.SHOW: "review",
             Answer.LATER: "later",
         }
+    these = "send it" if question.pending == 1 else f"these {question.pending}"
     held = "it" if question.pending == 1 else f"the {question.pending}"
     return {
         Answer.REFUSE: "never",
         Answer.ONCE: f"once: send {held} now",
         Answer.ALLOW: "always, from now on",
-        Answer.ALLOW_AND_SEND: f"always, and send {held}",
+        Answer.ALLOW_AND_SEND: f"always, and {these}",
         Answer.SHOW: "review",
         Answer.LATER: "later",
     }
+
+
+def destination_in_brief(question: Question) -> str:
+    """Return where payloads would go after a yes, in a sentence."""
+    return brief(question.outlook)
 
 
 def destination(question: Question) -> list[str]:

@@ -100,6 +100,18 @@ class Fields:
         paragraphs += self._tail()
         return Page(paragraphs, stops)
 
+    def riskiest(self, width: int, most: int) -> list[Content]:
+        """Return a line for each of the fields that identify most, up to so many."""
+        rows = sorted(self.explanation.rows, key=lambda row: -list(RISKS).index(risk_of(row)))
+        name, value = self._widths(width)
+        return [Content.assemble(" ", _line(row, name, value)) for row in rows[:most]]
+
+    def _widths(self, width: int) -> tuple[int, int]:
+        """Return how many cells the names have in so many, and the values."""
+        longest = max((len(row.key) for row in self.explanation.rows), default=0)
+        name = max(_LEAST_NAME, min(longest, _MOST_NAME, width * 2 // 5))
+        return name, max(8, width - name - _RISK_CELLS - 5)
+
     def _head(self, width: int) -> list[Content]:
         explanation = self.explanation
         lines = [Content(sentences(self.envelope, explanation)).stylize("bold")]
@@ -121,9 +133,7 @@ class Fields:
     def _table(self, width: int) -> list[tuple[Content, FieldRow | None]]:
         """Return a line for each group and field; those of fields with their row."""
         rows = self.explanation.rows
-        longest = max((len(row.key) for row in rows), default=0)
-        name = max(_LEAST_NAME, min(longest, _MOST_NAME, width * 2 // 5))
-        value = max(8, width - name - _RISK_CELLS - 5)
+        name, value = self._widths(width)
         groups: dict[str, list[FieldRow]] = {}
         for row in rows:
             groups.setdefault(row.group, []).append(row)

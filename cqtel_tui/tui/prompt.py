@@ -13,7 +13,15 @@ from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.widgets import Static
 
-from ..actions.question import WAIT_AT_MOST, WAIT_UNTOUCHED, Answer, Question, destination, words
+from ..actions.question import (
+    WAIT_AT_MOST,
+    WAIT_UNTOUCHED,
+    Answer,
+    Question,
+    destination,
+    destination_in_brief,
+    words,
+)
 from ..errors import CqtelError
 from ..sanitize import one_line
 from . import views
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
     from textual.widgets import Button
 
 
+_FIRST_FIELDS = 3
+"""How many of the fields that identify most stand above all others."""
 _FRAME_CELLS = 6
 """Border, padding, margin and scrollbar beside the text."""
 LAST_SECONDS = 10
@@ -158,21 +168,19 @@ class Prompt(OwnApp[Answer]):
         return Content.assemble((f"{question.title} ", "bold"), question.subtitle, (more, QUIET))
 
     def _told(self) -> Sequence[Content]:
-        """Return the payload in a sentence, and its fields, the most identifying first."""
+        """Return the payload in a sentence, what identifies most, and below that all of it."""
         question = self.question
         fields = Fields(question.envelope, question.places, question.url, may_change=False)
-        page = fields.page(self.size.width - _FRAME_CELLS, NOTHING)
-        # Once more, for there may be more places than find room beside the answers.
+        width = self.size.width - _FRAME_CELLS
+        sentence, *page = fields.page(width, NOTHING).paragraphs
         news = [Content(line) for line in question.news]
-        told = (
-            [*news, Content(""), *page.paragraphs]
-            if question.is_again
-            else [*page.paragraphs, *news]
-        )
+        told = [sentence, *fields.riskiest(width, _FIRST_FIELDS), Content(""), *page]
+        told = [*news, Content(""), *told] if question.is_again else [*told, *news]
+        # Once more, for there may be more places than find room beside the answers.
         return [*told, Content(""), *self._places()]
 
     def _destination(self) -> Content:
-        return Content("\n").join(self._places())
+        return views.muted(one_line(destination_in_brief(self.question), 600))
 
     def _places(self) -> list[Content]:
         return [views.muted(one_line(line, 300)) for line in destination(self.question)]

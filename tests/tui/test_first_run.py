@@ -292,7 +292,7 @@ def test_the_newest_payload_that_is_whole_is_asked_about(machine: Machine) -> No
 def test_the_answers_have_one_letter_each_and_say_how_many_are_pending(machine: Machine) -> None:
     question = latest(machine.places)
     assert question is not None
-    assert words(question)[Answer.ALLOW_AND_SEND] == "always, and send the 5"
+    assert words(question)[Answer.ALLOW_AND_SEND] == "always, and these 5"
     one = Question(question.envelope, Outlook(pending=("0123456789abcdef",)))
     assert words(one)[Answer.ALLOW_AND_SEND] == "always, and send it"
     assert words(one)[Answer.ONCE] == "once: send it now"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 import time
 from dataclasses import replace
@@ -51,6 +52,13 @@ async def prompt(asked: Question, *, patient: bool = True) -> AsyncIterator[Pilo
     async with app.run_test(size=(80, 16)) as pilot:
         await pilot.pause(0.02 if patient else None)
         yield pilot
+
+
+def latest_of(machine: Machine) -> Question:
+    """Return the question as it is asked."""
+    found = latest(machine.places)
+    assert found is not None
+    return found
 
 
 def unwrapped(shown: str) -> str:
@@ -125,7 +133,21 @@ async def test_a_small_terminal_shows_the_fields_that_identify_most(machine: Mac
         await pilot.pause(0.02)
         shown = text(pilot)
         assert "Nothing identifies you but" in shown
-        assert "Exposure" in shown
+        assert "startTimeUnixNano" in shown
+        assert "endTimeUnixNano" in shown
+
+
+async def test_in_twelve_lines_it_says_what_identifies_most_and_what_goes_where(
+    machine: Machine,
+) -> None:
+    async with prompt(latest_of(machine)) as pilot:
+        lines = text(pilot).rstrip().splitlines()
+        assert len(lines) == 12
+        told = unwrapped(text(pilot))
+    assert "Nothing was sent. Send it?" in told
+    assert all(name in told for name in ("startTimeUnixNano", "endTimeUnixNano"))
+    assert "5 payloads, and what is recorded from now on, stay here" in told
+    assert all(word in told for word in ("n never", "o once", "a always", "v review", "l later"))
 
 
 class Clock:
@@ -169,13 +191,14 @@ async def test_it_shows_the_real_payload_and_where_it_would_go(machine: Machine)
         assert "cloudquery recorded this run." in shown
         assert "A tables by cloudquery 6.21.1 succeeded" in shown
         assert "service.version" in shown
-        assert "5 payloads, and what is recorded from now on, go to" in shown
-        assert f"{url} (your endpoint)" in shown
-        assert "always, and send the 5" in shown
+        assert "what is recorded from now on, go to collector.example (your" in unwrapped(shown)
+        assert "always, and these 5" in shown
+        await pilot.press("end")
+        await pilot.pause()
+        assert f"{url} (your endpoint)" in unwrapped(text(pilot))
     async with prompt(question(machine)) as pilot:
         told = unwrapped(text(pilot))
-        assert "5 payloads, and what is recorded from now on, have no destination" in told
-        assert "no endpoint is set." in told
+        assert "5 payloads, and what is recorded from now on, stay here" in told
 
 
 async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
@@ -187,9 +210,14 @@ async def test_no_word_is_cut_off_where_it_is_narrow(machine: Machine) -> None:
         shown = text(pilot)
         for answer, meaning in words(app.question).items():
             assert f"{answer.value} {meaning}" in shown
-        assert f"{url} (your endpoint).".replace(" ", "") in unwrapped(shown).replace(" ", "")
-        assert "https://analytics-events.cloudquery.io (the program's own)." in unwrapped(shown)
+        assert "go to collector.example (your endpoint)" in unwrapped(shown)
+        assert "its own reports go to analytics-events.cloudquery.io." in unwrapped(shown)
         assert "succeeded" in shown, "the payload is seen, too"
+        await pilot.press("end")
+        await pilot.pause()
+        told = re.sub("[▁-█ ]", "", unwrapped(text(pilot)))  # without the scrollbar
+        assert f"{url}(yourendpoint)." in told
+        assert "https://analytics-events.cloudquery.io(theprogram'sown)." in told
 
 
 @pytest.mark.parametrize("name", PAYLOADS)

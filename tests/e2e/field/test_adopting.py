@@ -46,7 +46,7 @@ def test_a_maintainer_adopts_it_and_sees_the_whole_way(machine: Installed) -> No
         collector.until(lambda: b'"listening"' in collector.written, "the collector")
         with at_terminal(machine, ["/bin/sh", "-c", there + record], CI="") as it:
             it.shows("shop recorded this run.", "s always, and send it")
-            it.shows(f"http://{address}/v1/traces (as its")
+            it.shows(f"go to {address} (as its")
             it.type(b"s")
             assert it.end() == 0
         end = time.monotonic() + PATIENCE
