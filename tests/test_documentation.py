@@ -7,12 +7,14 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from cqtel_tui.cli.parser import parser
+from cqtel_tui.files import locked, publish
 from cqtel_tui.review import promises
 from cqtel_tui.tui import keys
 
@@ -47,14 +49,16 @@ def test_a_table_of_the_readme_is_what_the_code_says(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "1000")
-    text = README.read_text(encoding="utf-8")
     begin, end = f"<!-- {name}:begin -->\n", f"<!-- {name}:end -->"
     pattern = re.compile(re.escape(begin) + "(.*?)" + re.escape(end), re.DOTALL)
     wanted = TABLES[name]()
     if os.environ.get("CQTEL_WRITE"):
-        README.write_text(pattern.sub(lambda _: begin + wanted + end, text), encoding="utf-8")
+        # Several processes may write tables: one after the other, and each the whole file.
+        with locked(Path(tempfile.gettempdir(), "cqtel-readme.lock")):
+            text = README.read_text(encoding="utf-8")
+            publish(README, pattern.sub(lambda _: begin + wanted + end, text).encode())
         return
-    found = pattern.search(text)
+    found = pattern.search(README.read_text(encoding="utf-8"))
     assert found is not None
     assert found[1] == wanted, "stale: CQTEL_WRITE=1 python -m pytest tests/test_documentation.py"
 
