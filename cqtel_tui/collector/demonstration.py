@@ -12,6 +12,7 @@ import hashlib
 import http.client
 import json
 import os
+import queue
 import random
 import subprocess
 import sys
@@ -36,9 +37,8 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _MAX_BODY = 4 << 20
-_START_SECONDS = 30.0
-_ANSWER_SECONDS = 30.0
-_POLL_SECONDS = 0.05
+_START_SECONDS = 60.0
+_ANSWER_SECONDS = 60.0
 _OWN = "/v1/batch"
 _COLLECTOR = """
 import os, sys, threading
@@ -188,27 +188,34 @@ class _Server(ThreadingHTTPServer):
             OSError: it does not start.
         """
         with self._lock:
-            if self._process is None:
-                self._port = _free_port()
+            if self._process is None or self._process.poll() is not None:
                 store = store_in(self._folder)
-                options = [str(store), "--listen", f"{_HOST}:{self._port}"]
+                options = [str(store), "--listen", f"{_HOST}:0"]
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", _COLLECTOR, *options],
                     cwd=self._folder,
                     stdin=subprocess.PIPE,  # it ends with us, however we end
-                    stdout=subprocess.DEVNULL,
-                    stderr=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.STDOUT,
                     start_new_session=os.name == "posix",
                 )
-                _wait_for(self._port, self._process)
+                self._port = _listening_at(self._process)
             return self._port
 
     def close_collector(self) -> None:
         """End the collector, if one was started."""
         with self._lock:
             if self._process is not None:
-                self._process.terminate()
-                self._process.communicate(timeout=_ANSWER_SECONDS)
+                # It ends when this does; to be asked to, it would finish what it has begun.
+                if self._process.stdin is not None:
+                    self._process.stdin.close()
+                try:
+                    self._process.wait(timeout=_ANSWER_SECONDS)
+                except subprocess.TimeoutExpired:
+                    self._process.kill()
+                    self._process.wait()
+                if self._process.stdout is not None:
+                    self._process.stdout.close()
 
 
 def _without_collector() -> bytes:
@@ -219,24 +226,27 @@ def _without_collector() -> bytes:
     return json.dumps({"partialSuccess": {"errorMessage": warning}}).encode()
 
 
-def _free_port() -> int:
-    import socket
+def _listening_at(process: subprocess.Popen[bytes]) -> int:
+    """Return the port that a collector has chosen, and go on reading what it logs.
 
-    with socket.socket() as free:
-        free.bind((_HOST, 0))
-        port: int = free.getsockname()[1]
-        return port
+    Raises:
+        OSError: it does not start.
+    """
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
 
+    def read() -> None:
+        with contextlib.suppress(ValueError):  # closed, for the demonstration ends
+            for line in process.stdout or ():
+                with contextlib.suppress(ValueError, KeyError, TypeError):
+                    event = json.loads(line)
+                    if event["event"] == "listening":
+                        told.put(event["port"])
+        told.put(0)
 
-def _wait_for(port: int, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + _START_SECONDS
-    while process.poll() is None and time.monotonic() < until:
-        connection = http.client.HTTPConnection(_HOST, port, timeout=1)
-        with contextlib.closing(connection), contextlib.suppress(OSError):
-            connection.request("GET", "/healthz")
-            connection.getresponse().read()
-            return
-        time.sleep(_POLL_SECONDS)
+    threading.Thread(target=read, daemon=True).start()
+    with contextlib.suppress(queue.Empty):
+        if port := told.get(timeout=_START_SECONDS):
+            return port
     raise ConnectionRefusedError(0, "the collector did not start")
 
 
