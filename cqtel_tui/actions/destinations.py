@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
-from ..consent.contract_seen import endpoint_after_yes
+from ..consent.contract_seen import after_yes
 from ..consent.decision import ask
 from ..deliver.permission import decision_for
 from ..errors import CqtelError
@@ -77,7 +77,7 @@ def read_outlook(places: Places, program: Program, directory: str | None = None)
     """
     decision = ask(places, directory=directory, program=program)
     terms = read_terms(places, decision)
-    pending = _pending(places, program, partial(_after_yes, places.state))
+    pending = _pending(places, program, partial(after_yes, places.state))
     listed: dict[str | None, list[str]] = {}
     for label, bound in pending:
         if bound is not None:
@@ -134,14 +134,6 @@ def _pending(
         where = destination_of(envelope, known.endpoint, is_proposed=known.is_proposed)
         pending.append((label, _Bound(where, known.endpoint)))
     return pending
-
-
-def _after_yes(state: str, decision: Decision) -> Decision:
-    """Return what holds for a program, bound for where a yes would have its payloads go."""
-    endpoint = endpoint_after_yes(state, decision)
-    if endpoint != decision.endpoint:
-        decision.endpoint, decision.is_proposed = endpoint, endpoint is not None
-    return decision
 
 
 def _upstream(places: Places, program: Program) -> str:
@@ -228,11 +220,18 @@ def _goes(where: Destination, *, is_one: bool) -> str:
     return f"{'goes' if is_one else 'go'} to {_host(where.url)} ({whose(where)})"
 
 
-def _host(url: str) -> str:
+def host_of(url: str, *, with_port: bool = False) -> str:
+    """Return a URL's host, to be shown; all of it where it has none."""
     try:
-        return one_line(urlsplit(url).netloc or url, _MAX_HOST)
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2] if with_port else parts.hostname
     except ValueError:
-        return one_line(url, _MAX_HOST)
+        host = None
+    return one_line(host or url, _MAX_HOST)
+
+
+def _host(url: str) -> str:
+    return host_of(url, with_port=True)
 
 
 def _upstream_lines(outlook: Outlook) -> list[str]:

@@ -11,11 +11,11 @@ from ..consent import cookie
 from ..consent.contract_seen import propose
 from ..consent.decision import ON, ask_each
 from ..consent.layers import Reason, reasons, why
-from ..consent.left_out import kept
 from ..consent.tracking import is_tracked
 from ..deliver.waiting import next_attempt
 from ..errors import CqtelError
 from ..files import PROJECT_FOLDER
+from ..outbox.left_out import kept
 from ..outbox.runs import Run, read_runs
 from ..outbox.store import Outbox, OutboxCounts
 from ..outbox.writing import RETRY_AT
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ..consent import Program
     from ..consent.cookie import Cookie
     from ..consent.decision import Decision
-    from ..consent.left_out import LeftOut
+    from ..outbox.left_out import LeftOut
     from ..paths import Places
     from ..review.destination import Destination
     from .problems import Problem

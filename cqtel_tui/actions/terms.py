@@ -30,7 +30,7 @@ class Terms:
         endpoint: where payloads go after a yes; None for nowhere.
         is_endpoint_new: whether a yes would set that.
         news: what is not agreed to yet, a line each.
-        is_again: whether an older version, or the program without a contract, was agreed to.
+        is_again: whether telemetry is on, and the yes does not cover the news.
         about: who is behind it, in a line.
     """
 
@@ -80,13 +80,14 @@ def read_terms(places: Places, decision: Decision) -> Terms | None:
         f"{number(contract.retention_days, 'day')}."
     )
     endpoint = endpoint_after_yes(places.state, decision)
+    news = tuple(one_line(change.text, _MAX_LINE) for change in asked(places.state, decision))
     return Terms(
         latest.digest,
         contract.version,
         endpoint,
         endpoint != decision.endpoint or decision.is_proposed,
-        tuple(one_line(change.text, _MAX_LINE) for change in asked(places.state, decision)),
-        decision.state == ON,
+        news,
+        decision.state == ON and bool(news),
         one_line(about, _MAX_LINE),
     )
 

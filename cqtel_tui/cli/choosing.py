@@ -17,12 +17,12 @@ from ..consent.decision import HOLD, OFF, ON
 from ..consent.decision import ask as decided
 from ..consent.history import COMMAND_LINE
 from ..consent.layers import why
-from ..consent.left_out import left_out_words
 from ..consent.tracking import is_tracked
 from ..deliver.forecast import staying
 from ..errors import CqtelError, WrongUsageError
 from ..files import PROJECT_FOLDER
 from ..gate.refusals import refused_words
+from ..outbox.left_out import left_out_words
 from ..paths import places
 from .output import here, here_if_any, number, say, show, show_json, tell, tell_message
 from .rights import offer_erasure
@@ -114,7 +114,8 @@ def _show_status(status: standing.Status) -> None:
 def _endpoint_words(decision: Decision) -> str:
     if decision.endpoint is None:
         return "none: what is recorded stays on this machine"
-    return decision.endpoint + (" (its contract's: a yes sets it)" if decision.is_proposed else "")
+    proposed = " (proposed by its contract; a yes sets it)" if decision.is_proposed else ""
+    return decision.endpoint + proposed
 
 
 def _contract_lines(status: standing.Status) -> list[tuple[str, str]]:
@@ -122,9 +123,9 @@ def _contract_lines(status: standing.Status) -> list[tuple[str, str]]:
     lines: list[tuple[str, str]] = []
     for name, terms in status.terms.items():
         lines.append(("contract", terms.about))
-        if terms.is_again and terms.news:
+        if terms.is_again:
             command = f"cq-telemetry on --program {name}"
-            lines.append(("", f"new since your yes, and left out until another one ({command}):"))
+            lines.append(("", f"new since your yes, and left out until you agree ({command}):"))
         lines += [("", f"  {one}") for one in terms.news]
     for name, left_out in status.left_out.items():
         lines += [("left out", f"of {name}, {left_out_words(*one)}") for one in left_out]

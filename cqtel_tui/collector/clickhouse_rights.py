@@ -206,15 +206,23 @@ def _operation(rows: Sequence[Sequence[Any]], own: OwnFields) -> dict[str, Any]:
 
 def _typed(texts: Mapping[str, str], own: Mapping[str, Shape]) -> dict[str, Any]:
     """Return a program's own fields as its contract types them: ClickHouse has texts alone."""
+    return {
+        key: _value(text, own[key].type) if key in own else text
+        for key, text in sorted(texts.items())
+    }
+
+
+def _value(text: str, kind: str) -> Any:
+    """Return what a text stands for; itself where it is nothing of that kind."""
     reads: dict[str, Callable[[str], Any]] = {
         "boolean": lambda text: text == "true",
         "integer": int,
         "array of strings": json.loads,
     }
-    return {
-        key: reads.get(own[key].type, str)(text) if key in own else text
-        for key, text in sorted(texts.items())
-    }
+    try:
+        return reads.get(kind, str)(text)
+    except ValueError:  # what came past the engine's list
+        return text
 
 
 def _text(value: str | bytes) -> str:

@@ -2,7 +2,7 @@
 
 __all__ = [
     "ADMIN",
-    "ALL",
+    "ANY_CONTRACT",
     "CLOUDQUERY",
     "COMMAND_LINE",
     "DEBUG",
@@ -30,7 +30,6 @@ __all__ = [
     "foreign",
     "history",
     "layers",
-    "left_out",
     "own_fields",
     "saving",
     "tracking",
@@ -53,9 +52,10 @@ CLOUDQUERY = "cloudquery"
 """The program that all choices of version 1 were asked for."""
 UNNAMED = "unnamed"
 """What a program is called whose name is none that may be recorded: nobody can choose for it."""
-ALL = "all"
-"""Stands for the contract agreed to where nothing is decided: all of its fields may be shown."""
+ANY_CONTRACT = "all"
+"""Stands for the contract agreed to where nothing is sent: all fields of any may be shown."""
 NO_CONTRACT = "none"
+"""Stands for it where a yes was given without one: none of its fields is recorded."""
 # Who says what.
 COMMAND_LINE = "command line"
 ENVIRONMENT = "environment"

@@ -15,7 +15,7 @@ from ..errors import CqtelError
 from ..files import make_folder, read
 from ..files import replace as replace_file
 from ..formats import sha256
-from . import ALL
+from . import ANY_CONTRACT
 from .contract_changes import compare
 from .contracts import MAX_BYTES, ContractError, bytes_of, parse_contract
 from .decision import HOLD, ON
@@ -73,7 +73,7 @@ def see(state: str, program: str, path: str, agreed: str, under: str) -> list[st
     if contract.program != program:
         raise ContractError(path, [f'"name" is {contract.program}, but {program} recorded'])
     digest = sha256(data)
-    lines = [FORMAT, program, under, digest if agreed == ALL else agreed, digest]
+    lines = [FORMAT, program, under, digest if agreed == ANY_CONTRACT else agreed, digest]
     keys = _covered(state, agreed, contract)
     lines += [f"{field.key} {field.shape.name}" for field in contract.fields if field.key in keys]
     if state:
@@ -138,12 +138,17 @@ def endpoint_after_yes(state: str, decision: Decision) -> str | None:
     return wanted and with_path(wanted)
 
 
-def propose(state: str, decision: Decision) -> Decision:
-    """Let an undecided program's payloads be bound for where a yes would have them go."""
-    if decision.state == HOLD and decision.endpoint is None:
-        decision.endpoint = endpoint_after_yes(state, decision)
-        decision.is_proposed = decision.endpoint is not None
+def after_yes(state: str, decision: Decision) -> Decision:
+    """Let a program's payloads be bound for where a yes to its contract would have them go."""
+    endpoint = endpoint_after_yes(state, decision)
+    if endpoint != decision.endpoint:
+        decision.endpoint, decision.is_proposed = endpoint, endpoint is not None
     return decision
+
+
+def propose(state: str, decision: Decision) -> Decision:
+    """Do the same where nothing is decided: what is pending is shown with where it would go."""
+    return after_yes(state, decision) if decision.state == HOLD else decision
 
 
 def covers(state: str, decision: Decision, digest: str) -> bool:
@@ -165,7 +170,7 @@ def covers(state: str, decision: Decision, digest: str) -> bool:
 def _covered(state: str, agreed: str, contract: Contract) -> set[str]:
     """Return the keys of the fields that may be recorded."""
     keys = {field.key for field in contract.fields}
-    if agreed == ALL:
+    if agreed == ANY_CONTRACT:
         return keys
     return keys - {change.key for change in _not_covered(state, agreed, contract)}
 

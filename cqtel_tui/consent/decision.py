@@ -10,7 +10,7 @@ from ..formats import sha256
 from ..opening import PROJECT_FOLDER, is_root, owner_of
 from . import (
     ADMIN,
-    ALL,
+    ANY_CONTRACT,
     CLOUDQUERY,
     COMMAND_LINE,
     DEBUG,
@@ -118,7 +118,7 @@ class Decision:
         is_proposed: whether that is only what a yes to the program's contract would make it.
         catalogue: the catalogue version whose fields may be recorded.
         contract: the SHA-256 of the program's contract whose fields may be recorded, too:
-            `NO_CONTRACT`, or `ALL` for whichever it is, where nothing is sent.
+            `NO_CONTRACT`, or `ANY_CONTRACT` for whichever it is, where nothing is sent.
         yeses: each yes of the user's that applies here, by its id, the narrowest first.
         statements: what each layer says, for `layers.reasons`.
     """
@@ -168,7 +168,7 @@ class Decision:
                 self.yeses.append(yes)
         if self.state != ON:
             self.catalogue = CATALOGUE_VERSION
-            self.contract = ALL
+            self.contract = ANY_CONTRACT
 
     def mark(self, destination: "str | None") -> str:
         """Return what stands on an envelope that is recorded under the user's yes.

@@ -21,6 +21,7 @@ __all__ = [
     "filters",
     "heads",
     "included",
+    "left_out",
     "losses",
     "project_mark",
     "projects",

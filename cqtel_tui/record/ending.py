@@ -4,7 +4,7 @@ import os
 
 from .. import preload
 from ..catalogue import is_version
-from ..consent import ALL, UNNAMED
+from ..consent import ANY_CONTRACT, UNNAMED
 from ..consent.decision import OFF, ON, ask, concerning
 from ..outbox.writing import hold, is_sender_due
 from . import name_of, plain
@@ -39,7 +39,7 @@ def finish(operation: "Operation", where: "Folders", began: "Decision") -> None:
     if decision.inspect or began.inspect:
         from .inspection import inspect
 
-        _, own, problem = _own_fields(telemetry, "", ALL)
+        _, own, problem = _own_fields(telemetry, "", ANY_CONTRACT)
         payload, _, keys = encoded(operation, decision, environ, own)
         telemetry.inspected.append(payload)
         inspect(telemetry.inspected, operation.project, telemetry.left_open)
@@ -123,6 +123,6 @@ def _name(
         from ..consent.own_fields import has_left_out
 
         if has_left_out(state, telemetry.program):
-            from ..consent.left_out import forget_left_out
+            from ..outbox.left_out import forget_left_out
 
             forget_left_out(state, telemetry.program)

@@ -8,7 +8,7 @@ import os
 
 from ..catalogue import MAX_STRING_BYTES, RECORDED
 from ..consent.decision import boolean
-from ..consent.left_out import BROKEN, UNFIT, UNKNOWN, keep, left_out_words
+from ..outbox.left_out import BROKEN, UNFIT, UNKNOWN, keep, left_out_words
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

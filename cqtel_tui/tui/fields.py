@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from functools import cached_property
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from textual.content import Content
 
+from ..actions.destinations import host_of
 from ..actions.results import number
 from ..actions.showing import explained
 from ..review.destination import UNREAD, UNREDACTED, UNREDACTED_WORDS
@@ -32,15 +32,9 @@ NOTHING = -1
 NOWHERE = "no destination: it stays here"
 
 
-def host_of(url: str | None) -> str:
+def short_place(url: str | None) -> str:
     """Return a destination in a word or two: its host."""
-    if url is None:
-        return "no destination"
-    try:
-        host = urlsplit(url).hostname
-    except ValueError:
-        host = None
-    return one_line(host or url, 60)
+    return "no destination" if url is None else host_of(url)
 
 
 class Fields:
@@ -102,7 +96,7 @@ class Fields:
 
     def riskiest(self, width: int, most: int) -> list[Content]:
         """Return a line for each of the fields that identify most, up to so many."""
-        rows = sorted(self.explanation.rows, key=lambda row: -list(RISKS).index(risk_of(row)))
+        rows = sorted(self.explanation.rows, key=_by_risk)
         name, value = self._widths(width)
         return [Content.assemble(" ", _line(row, name, value)) for row in rows[:most]]
 
@@ -143,7 +137,7 @@ class Fields:
             title = "The program" if group == "program" else f"{group[:1].upper()}{group[1:]}"
             shown = f" {_cut(title, name):<{name}}  {heads[0]:<{value}}  {heads[1]}".rstrip()
             lines.append((Content(shown if at == 0 else f" {title}").stylize(HEADING), None))
-            those.sort(key=lambda row: -list(RISKS).index(risk_of(row)))
+            those.sort(key=_by_risk)
             lines += [(_line(row, name, value), row) for row in those]
         return lines
 
@@ -187,6 +181,11 @@ def meter_line(exposure: Exposure, width: int, *, may_change: bool = False) -> C
         if meter.cell_length + advice.cell_length <= width
         else meter + Content.assemble((" · ", QUIET), ("-", HEADING), f" lowers it to {after}")
     )
+
+
+def _by_risk(row: FieldRow) -> int:
+    """Put what identifies most first."""
+    return -list(RISKS).index(risk_of(row))
 
 
 def _line(row: FieldRow, name: int, value: int) -> Content:

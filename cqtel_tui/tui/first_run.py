@@ -27,8 +27,8 @@ from ..actions.question import (
     read_question,
     words,
 )
-from ..consent.contract_seen import asked, last_seen
-from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, ON, USER, ask
+from ..actions.terms import read_terms
+from ..consent.decision import CI_VARIABLES, CLOUDQUERY, HOLD, USER, ask
 from ..consent.layers import NOTHING, reasons
 from ..errors import CqtelError
 from ..files import make_folder, replace
@@ -126,10 +126,9 @@ def is_due(places: Places, now: float, program: str) -> bool:
     Too often is for each program, too lately for all of them: nobody is asked twice a day.
     """
     decision = ask(places, program=program)
-    if decision.inspect or not (is_undecided(decision) or asks_again(places, decision)):
-        return False
+    about = "" if decision.inspect else subject(places, decision)
     questions = _asked(places)
-    if questions is None or len(questions.get(subject(places, program), ())) >= MOST_OFTEN:
+    if not about or questions is None or len(questions.get(about, ())) >= MOST_OFTEN:
         return False
     return all(abs(now - at) >= AT_LEAST_SECONDS for times in questions.values() for at in times)
 
@@ -140,23 +139,22 @@ def is_undecided(decision: Decision) -> bool:
     return decision.state == HOLD and not answers - {NOTHING, "debug", "no debug"}
 
 
-def subject(places: Places, program: str) -> str:
-    """Return what is asked about: a program, or what another contract of it adds to a yes."""
-    decision = ask(places, program=program)
-    latest = last_seen(places.state, program) if asks_again(places, decision) else None
-    return program if latest is None else f"{program} {latest.digest}"
+def subject(places: Places, decision: Decision) -> str:
+    """Return what may be asked about: a program, or what another contract of it asks.
 
-
-def asks_again(places: Places, decision: Decision) -> bool:
-    """Tell whether a program's contract asks for what the yes to it does not cover."""
-    return decision.state == ON and bool(asked(places.state, decision))
+    Empty where there is nothing to decide.
+    """
+    if is_undecided(decision):
+        return decision.program or ""
+    terms = read_terms(places, decision)
+    return f"{decision.program} {terms.digest}" if terms is not None and terms.is_again else ""
 
 
 def note_asked(places: Places, now: float, program: str) -> None:
     """Note that it was asked, before it is: a crash must not make it ask again and again."""
     make_folder(places.state)
     questions = _asked(places) or {}
-    about = subject(places, program)
+    about = subject(places, ask(places, program=program)) or program
     questions[about] = [*questions.get(about, ()), int(now)][-MOST_OFTEN:]
     replace(Path(places.state, ASKED), json.dumps(questions).encode("ascii"))
 

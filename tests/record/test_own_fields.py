@@ -18,9 +18,9 @@ from cqtel_tui.consent.contract_changes import compare
 from cqtel_tui.consent.contract_seen import asked, last_seen
 from cqtel_tui.consent.contracts import MAX_BYTES, RISKS, read_contract
 from cqtel_tui.consent.decision import ask
-from cqtel_tui.consent.left_out import BROKEN, UNFIT, UNKNOWN, kept
 from cqtel_tui.consent.saving import save
 from cqtel_tui.deliver.permission import ALL, DUE, NAMED, grounds, permission
+from cqtel_tui.outbox.left_out import BROKEN, UNFIT, UNKNOWN, kept
 from cqtel_tui.outbox.shown import was_shown
 from cqtel_tui.paths import places
 

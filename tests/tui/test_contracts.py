@@ -113,6 +113,14 @@ def test_what_is_new_is_shown_and_left_out_until_it_is_agreed_to(empty: Machine)
     assert b"shop.is_paid" in bought(empty, SECOND).envelope.payload
 
 
+def test_nothing_is_asked_again_where_the_yes_covers_all_of_it(empty: Machine) -> None:
+    answer(empty, bought(empty), Answer.ALLOW)
+    question = bought(empty)
+    assert not question.is_again
+    assert question.title == "shop recorded this run."
+    assert list(words(question))[1] is Answer.ONCE
+
+
 @pytest.mark.parametrize("key", ["o", "s"])
 async def test_an_answer_that_is_not_offered_is_none(empty: Machine, key: str) -> None:
     answer(empty, bought(empty), Answer.ALLOW)

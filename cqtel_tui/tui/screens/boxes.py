@@ -18,7 +18,7 @@ from ...outbox.heads import read_head
 from ...outbox.writing import PENDING
 from ...review.destination import INTERCEPTED, bound_for
 from .. import views
-from ..fields import Fields, host_of
+from ..fields import Fields, short_place
 from ..looks import QUIET
 from ..widgets.detail import Detail
 from ..widgets.envelopes import Envelopes
@@ -105,11 +105,11 @@ class Box(Room):
         if label is None:
             return Going("", None, 0)
         if label.origin != INTERCEPTED:
-            return Going(host_of(self.home.endpoint_of(label.app)), label.size, 0)
+            return Going(short_place(self.home.endpoint_of(label.app)), label.size, 0)
         head = read_head(self.home.outbox.folder / self.NAME / name)
         if head is None:
             return Going("?", None, 0)
-        return Going(host_of(bound_for(head, None)), head.length, label.size - head.length)
+        return Going(short_place(bound_for(head, None)), head.length, label.size - head.length)
 
     @property
     def envelopes(self) -> Envelopes:

@@ -14,7 +14,7 @@ from ...actions.programs import ALL_PROGRAMS, name_of
 from ...actions.status import WORDS
 from ...consent.choices import Choice, read_user
 from ...consent.endpoint import endpoint_problem
-from ...consent.left_out import left_out_words
+from ...outbox.left_out import left_out_words
 from ...review.changes import new_fields
 from ...sanitize import one_line
 from .. import choosing, views
@@ -214,7 +214,7 @@ def _terms(snapshot: Snapshot) -> list[Content]:
         if terms.news:
             lines.append(views.title(terms.heading))
             lines += [Content(f"  + {line}") for line in terms.news]
-        if terms.news and terms.is_again:
+        if terms.is_again:
             lines.append(views.muted("It is left out until you choose on again."))
         lines.append(views.muted(terms.about))
     return lines + [

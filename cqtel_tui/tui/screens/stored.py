@@ -84,7 +84,10 @@ class Stored(Room):
         self._show()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Show, but do not do, what shows a collector an address where nothing may be sent."""
+        """Show, but do not do, what shows a collector an address where nothing may be sent.
+
+        The report is a demonstration's alone.
+        """
         del parameters
         if action == "report":
             return self.home.demo

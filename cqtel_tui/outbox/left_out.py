@@ -5,8 +5,8 @@ Nothing is decided by it. Annotations are quoted: a program that records may hav
 
 import os
 
+from ..consent.own_fields import FOLDER, LEFT_OUT
 from ..files import make_folder, read, replace
-from .own_fields import FOLDER, LEFT_OUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
