@@ -24,6 +24,8 @@ why = "Shows which themes are worth keeping."
 risk = "low"
 since = 1
 """
+NOWHERE = "http://127.0.0.1:9"
+"""An endpoint on this machine, where nobody is."""
 PAID = """
 [[fields]]
 key = "shop.is_paid"
@@ -34,6 +36,11 @@ why = "Shows whether paying works."
 risk = "none"
 since = 2
 """
+
+
+def local(text: str = SHOP) -> str:
+    """Return a contract whose payloads leave no machine, for tests in which there is a yes."""
+    return changed(text, ("https://telemetry.shop.example", NOWHERE))
 
 
 def written(folder: Path, text: str = SHOP, name: str = "telemetry.toml") -> str:

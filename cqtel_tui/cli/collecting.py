@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..collector import store_path
+from ..collector import SHARED_FOLDER, store_path
 from ..errors import CqtelError, WrongUsageError
 from ..paths import places
 from .output import show
@@ -31,6 +32,8 @@ NOT_INSTALLED = "The collector needs {module}, which is not installed. Install i
 def serve(arguments: argparse.Namespace) -> int:
     """Receive payloads until told to stop."""
     settings = settings_of(arguments)
+    # Where we count is not the environment's to say: a folder that is not there would end us.
+    os.environ.pop(SHARED_FOLDER, None)
     try:
         from ..collector.serving import run
     except ModuleNotFoundError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 __all__ = [
+    "SHARED_FOLDER",
     "STORE_NAME",
     "checking",
     "clickhouse",
@@ -19,6 +20,9 @@ __all__ = [
 ]
 
 STORE_NAME = "collector/store.sqlite3"
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Names the folder in which several workers count together, if set before `metrics` is imported."""
 
 
 def store_path(state: str) -> Path:

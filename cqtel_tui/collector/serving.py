@@ -22,12 +22,11 @@ import uvicorn
 
 from ..errors import CqtelError
 from ..standard_streams import say
-from . import logs
+from . import SHARED_FOLDER, logs
 from .addresses import Addresses
 from .allowing import own_fields
 from .connections import IDLE_SECONDS, bounded
 from .limits import Limits, SharedTable
-from .metrics import SHARED_FOLDER
 from .server import Application
 
 if TYPE_CHECKING:
@@ -200,7 +199,10 @@ def _supervise(settings: Settings) -> int:
         os.environ[SHARED_FOLDER] = counts
         settings = replace(settings, port=reserved.getsockname()[1])
         shared = Shared(Path(counts, "networks"), secrets.token_bytes(32))
-        return _Workers(settings, shared).run()
+        try:
+            return _Workers(settings, shared).run()
+        finally:
+            del os.environ[SHARED_FOLDER]  # the folder is gone from here on
 
 
 class _Workers:

@@ -20,6 +20,7 @@ from netaddr import IPSet
 
 from cqtel_tui import Telemetry
 from cqtel_tui.cli import main
+from cqtel_tui.collector import SHARED_FOLDER
 from cqtel_tui.collector.store import Store
 from cqtel_tui.deliver.sender import Outcome
 
@@ -333,6 +334,15 @@ def test_workers_count_one_rate(tmp_path: Path) -> None:
         assert set(statuses) == {200, 429}
         # As many as one may send after a pause, what came back meanwhile, and a race at most.
         assert statuses.count(200) <= 10 + (time.monotonic() - began) + 2
+
+
+def test_where_it_counts_is_not_the_environments_to_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(SHARED_FOLDER, str(tmp_path / "gone"))
+    with command(tmp_path) as collector:
+        assert collector.client.get("/metrics").status_code == 200
+        assert not (tmp_path / "gone").exists()
 
 
 @shares_ports

@@ -20,11 +20,14 @@ from cqtel_tui.consent.contracts import MAX_BYTES, RISKS, read_contract
 from cqtel_tui.consent.decision import ask
 from cqtel_tui.consent.saving import save
 from cqtel_tui.deliver.permission import ALL, DUE, NAMED, grounds, permission
+from cqtel_tui.outbox import dispatch
 from cqtel_tui.outbox.left_out import BROKEN, UNFIT, UNKNOWN, kept
 from cqtel_tui.outbox.shown import was_shown
 from cqtel_tui.paths import places
 
-from ..contracts import PAID, SHOP, changed, written
+from ..contracts import NOWHERE, PAID, changed, local
+from ..contracts import SHOP as ANYWHERE
+from ..contracts import written as written_as
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,8 +36,20 @@ if TYPE_CHECKING:
 
     from .conftest import Machine
 
+SHOP = local(ANYWHERE)
 SECOND = changed(SHOP, ("version = 1", "version = 2")) + PAID
 THEME = {"shop.theme": "dark"}
+
+
+def written(folder: Path, text: str = SHOP, name: str = "telemetry.toml") -> str:
+    """Write a contract whose payloads leave no machine."""
+    return written_as(folder, text, name)
+
+
+@pytest.fixture(autouse=True)
+def no_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no sender, which would set aside what is looked at here."""
+    monkeypatch.setattr(dispatch, "start_if_due", lambda *_: None)
 
 
 def record(machine: Machine, contract: object, values: dict[str, Any]) -> Envelope:
@@ -189,7 +204,7 @@ def test_a_yes_is_to_the_contract_that_was_shown_and_to_its_endpoint(machine: Ma
     record(machine, contract, THEME)
     agree()
     decision = ask(places(), program="shop")
-    assert decision.endpoint == "https://telemetry.shop.example/v1/traces"
+    assert decision.endpoint == f"{NOWHERE}/v1/traces"
     assert not asked(places().state, decision)
     envelope = record(machine, contract, THEME)
     assert machine.payload_of(envelope).attributes("buy") == THEME
@@ -296,7 +311,7 @@ CHOICES = st.fixed_dictionaries(
         "why": st.sampled_from(["Shows which are worth keeping.", "Shows who pays."]),
         "risk": st.sampled_from(RISKS),
         "shape": st.sampled_from(["name", "class_name"]),
-        "endpoint": st.sampled_from(["https://a.example", "https://b.example"]),
+        "endpoint": st.sampled_from(["http://127.0.0.1:9", "http://127.0.0.1:7"]),
         "is_paid": st.booleans(),
         "version": st.integers(2, 3),
     }
@@ -312,7 +327,7 @@ def made(choice: dict[str, Any]) -> str:
         ('"Shows which themes are worth keeping."', f'"{choice["why"]}"'),
         ('risk = "low"', f'risk = "{choice["risk"]}"'),
         ('shape = "name"', f'shape = "{choice["shape"]}"'),
-        ("https://telemetry.shop.example", choice["endpoint"]),
+        (NOWHERE, choice["endpoint"]),
     )
     return text + (PAID if choice["is_paid"] else "")
 

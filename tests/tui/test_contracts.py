@@ -9,9 +9,10 @@ import pytest
 from cqtel_tui import Telemetry
 from cqtel_tui.actions.question import Answer, answered, destination, plan_answers, words
 from cqtel_tui.consent.decision import ask
+from cqtel_tui.outbox import dispatch
 from cqtel_tui.tui.first_run import is_due, latest, note_asked
 
-from ..contracts import PAID, SHOP, changed, written
+from ..contracts import NOWHERE, PAID, changed, local, written
 from .driving import ui
 from .test_prompt import prompt, text, unwrapped
 
@@ -26,11 +27,18 @@ from cqtel_tui.consent.choices import read_user
 
 DAY = 24 * 3600
 NOW = 1_800_000_000.0
-SECOND = changed(SHOP, ("version = 1", "version = 2"), ("telemetry.shop.example", "two.example"))
+SHOP = local()
+SECOND = changed(SHOP, ("version = 1", "version = 2"), (NOWHERE, "http://127.0.0.1:7"))
 SECOND += PAID
-FIRST_URL = "https://telemetry.shop.example/v1/traces"
-SECOND_URL = "https://two.example/v1/traces"
+FIRST_URL = f"{NOWHERE}/v1/traces"
+SECOND_URL = "http://127.0.0.1:7/v1/traces"
 IS_PAID = "shop.is_paid (boolean: true or false): Whether the order was paid."
+
+
+@pytest.fixture(autouse=True)
+def no_sender(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no sender, which would set aside what is looked at here."""
+    monkeypatch.setattr(dispatch, "start_if_due", lambda *_: None)
 
 
 def bought(machine: Machine, contract: str = SHOP) -> Question:
@@ -104,7 +112,7 @@ def test_what_is_new_is_shown_and_left_out_until_it_is_agreed_to(empty: Machine)
     assert "Nothing was sent" not in question.subtitle, "it may have been"
     assert question.news[0] == "New since your yes:"
     assert any(IS_PAID in line for line in question.news)
-    assert any("payloads go to https://two.example, no longer" in one for one in question.news)
+    assert any("payloads go to http://127.0.0.1:7, no longer" in one for one in question.news)
     assert list(words(question)) == [Answer.REFUSE, Answer.ALLOW, Answer.SHOW, Answer.LATER]
     answer(empty, question, Answer.LATER)
     assert choice(empty).endpoint == FIRST_URL
